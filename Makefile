@@ -1,0 +1,48 @@
+# What people and machines do with this repository. `make` alone explains it.
+
+SAM := .local/tools/sam/bin/sam
+UV := .local/tools/uv/bin/uv
+COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 \
+	--generate-hashes --no-emit-index-url --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down run test check format deps clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install everything into .venv and .local; quick if nothing changed
+	@scripts/setup
+
+up: setup ## Start the local stack; returns when it is ready, safe to repeat
+	@.venv/bin/callstream up
+
+down: ## Stop the local stack
+	@if [ -x .venv/bin/callstream ]; then .venv/bin/callstream down; fi
+
+run: setup ## Start the local stack and play a call through it, with a verdict
+	@.venv/bin/callstream demo
+
+test: setup ## Run every test that needs no Docker
+	.venv/bin/pytest
+
+check: setup ## Lint the code, its types and the template
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint --region us-east-1
+
+format: setup ## Format the code and fix what can be fixed
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+deps: setup ## Compile requirements anew, with the latest versions that the .in files allow
+	$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt
+	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) requirements/ministack.in --output-file requirements/ministack.txt
+	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
+	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+
+clean: down ## Stop the local stack; remove everything that was installed, built or cached
+	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
