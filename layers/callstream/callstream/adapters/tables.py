@@ -1,0 +1,83 @@
+"""DynamoDB tables."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from callstream.adapters._aws import CONFIG, unavailable
+from callstream.errors import ConditionFailed, Unavailable
+from callstream.ports import Item
+from callstream.settings import StreamsSettings, load
+from callstream.streams import StreamStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+# Why DynamoDB cancels a transaction.
+_LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+_THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+class DynamoTable:
+    """A DynamoDB table, in plain Python values."""
+
+    def __init__(self, name: str) -> None:
+        self._table: Table = boto3.resource("dynamodb", config=CONFIG).Table(name)
+
+    def get(self, key: Item) -> Item | None:
+        """Read one item, consistently. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+
+    def put(self, item: Item) -> None:
+        """Write one item, whatever was there. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            self._table.put_item(Item=item)
+
+    def update(self, request: Item) -> Item:
+        """Update one item, and read it as it is afterwards.
+
+        Raises:
+            ConditionFailed: its condition does not hold.
+            Unavailable: DynamoDB did not answer.
+        """
+        try:
+            with unavailable("dynamodb"):
+                return self._table.update_item(**request, ReturnValues="ALL_NEW")["Attributes"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                raise ConditionFailed from None
+            raise
+
+    def transact(self, operations: Sequence[Item]) -> None:
+        """Write several items, all or none.
+
+        Raises:
+            ConditionFailed: for the first operation whose condition does not hold, or which met
+                another transaction on its item; in both cases a caller may look again.
+            Unavailable: DynamoDB did not answer.
+        """
+        items: Any = [
+            {kind: {"TableName": self._table.name} | request for kind, request in operation.items()}
+            for operation in operations
+        ]
+        try:
+            with unavailable("dynamodb"):
+                self._table.meta.client.transact_write_items(TransactItems=items)
+        except ClientError as error:
+            reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", ())]
+            for index, reason in enumerate(reasons):
+                if reason in _LOST:
+                    raise ConditionFailed(index) from None
+            if not _THROTTLED.isdisjoint(reasons):
+                raise Unavailable("dynamodb", "TransactionCanceledException") from error
+            raise
+
+
+def stream_store(environment: Mapping[str, str]) -> StreamStore:
+    """The state of streams and calls. Raises msgspec.ValidationError if a setting is missing."""
+    settings = load(StreamsSettings, environment)
+    return StreamStore(DynamoTable(settings.streams_table), timedelta(days=settings.retention_days))

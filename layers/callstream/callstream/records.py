@@ -1,0 +1,76 @@
+"""The records of the Kinesis stream: MessagePack, one record a message of the carrier.
+
+The format is a contract with readers in other languages: docs/records.md describes it.
+The partition key of a record is its stream id.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from callstream.dialects.events import CarrierEvent
+from callstream.errors import UnreadableMessage
+
+VERSION: Final = 1
+REJECTED_HEAD_BYTES: Final = 64
+
+
+class Rejected(Struct, frozen=True, tag_field="kind", tag="rejected"):
+    """A message that could not be read: why, how large it was, and its first bytes."""
+
+    reason: str
+    detail: str
+    size: int
+    head: bytes
+
+
+class Disconnected(Struct, frozen=True, tag_field="kind", tag="disconnected"):
+    """The socket is gone, with a `stop` before it or not. `code` is the WebSocket close code."""
+
+    code: int
+    reason: str
+
+
+RecordEvent = CarrierEvent | Rejected | Disconnected
+
+
+class Record(Struct, frozen=True, rename={"version": "v"}):
+    """One record. `received_at` is API Gateway's time of receipt in milliseconds since 1970."""
+
+    stream_id: str
+    tenant_id: str
+    route: str
+    dialect: str
+    received_at: int
+    event: RecordEvent
+    version: int = VERSION
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """Encode a record for Kinesis."""
+    return _encoder.encode(record)
+
+
+def decode(data: bytes) -> Record:
+    """Decode a record from Kinesis.
+
+    Raises:
+        UnreadableMessage: reason `not_a_record`, or `newer_version` for a version after ours.
+    """
+    try:
+        record = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise UnreadableMessage("not_a_record", str(error)) from None
+    if record.version > VERSION:
+        raise UnreadableMessage("newer_version", str(record.version))
+    return record
+
+
+def rejected(body: bytes, error: UnreadableMessage) -> Rejected:
+    """What is kept of a message that could not be read."""
+    return Rejected(error.reason, error.detail[:200], len(body), body[:REJECTED_HEAD_BYTES])

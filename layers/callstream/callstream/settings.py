@@ -1,0 +1,59 @@
+"""Settings of the functions: one struct a need, read once from the environment.
+
+By msgspec, not pydantic: the per-frame function reads its settings here too.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+
+class FramesSettings(Struct, frozen=True):
+    """Where records go."""
+
+    frames_stream: str
+
+
+class OverflowSettings(Struct, frozen=True):
+    """Where records go that the frames stream does not take."""
+
+    overflow_queue_url: str
+
+
+class StreamsSettings(Struct, frozen=True):
+    """Where the state of streams is kept, and for how many days."""
+
+    streams_table: str
+    retention_days: int = 30
+
+
+class KeysSettings(Struct, frozen=True):
+    """Which secret holds the signing keys."""
+
+    signing_keys_secret: str
+
+
+class EndpointSettings(Struct, frozen=True):
+    """What an HTTP endpoint needs. `media_url` is a template with `{path}` and `{token}`."""
+
+    directory_table: str
+    streams_table: str
+    credential_pepper_secret: str
+    signing_keys_secret: str
+    media_url: str
+
+
+def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
+    """Read settings from variables named `CALLSTREAM_<FIELD>`.
+
+    Raises:
+        msgspec.ValidationError: a variable is missing or wrong; names the field.
+    """
+    prefix = "CALLSTREAM_"
+    values = {
+        name.removeprefix(prefix).lower(): value
+        for name, value in environment.items()
+        if name.startswith(prefix)
+    }
+    return msgspec.convert(values, kind, strict=False)

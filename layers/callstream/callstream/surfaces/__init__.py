@@ -1,0 +1,1 @@
+"""Surfaces: the HTTP side of each vendor. `pipeline` is what they share."""
