@@ -1,0 +1,24 @@
+"""`$connect`: records the stream, and lets a one-shot token open only one."""
+
+import logging
+import os
+from typing import Any
+
+from callstream.adapters import clock
+from callstream.adapters.tables import stream_store
+from callstream.errors import TokenRejected
+from callstream.websocket import OK, REFUSED, identity_of, token_of
+
+_logger = logging.getLogger("callstream")
+_streams = stream_store(os.environ)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Answer the handshake. In an outage, raise: 5xx, and no stream is half-known."""
+    connection_id = event["requestContext"]["connectionId"]
+    try:
+        _streams.open(identity_of(event), token_of(event), connection_id, clock.now())
+    except TokenRejected as rejected:
+        _logger.info("connection refused: %s", rejected.reason)
+        return REFUSED
+    return OK

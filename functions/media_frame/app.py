@@ -1,0 +1,16 @@
+"""The `media` route: one frame of audio to one Kinesis record. Runs 50 times a second per track."""
+
+import os
+from typing import Any
+
+from callstream.adapters.sinks import publisher
+from callstream.ingest import read
+from callstream.websocket import OK, identity_of, received_at
+
+_publisher = publisher(os.environ)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Take one message."""
+    _publisher.publish(identity_of(event), received_at(event), read(event.get("body") or ""))
+    return OK

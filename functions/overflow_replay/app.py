@@ -1,0 +1,20 @@
+"""Puts records back that Kinesis had refused. What fails again stays in the queue."""
+
+import os
+from typing import Any
+
+from callstream.adapters.sinks import frames_sink, overflow_record
+from callstream.errors import Unavailable
+
+_frames = frames_sink(os.environ)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Take a batch of SQS messages; the answer names those to deliver again."""
+    failed = []
+    for message in event["Records"]:
+        try:
+            _frames.put(*overflow_record(message))
+        except Unavailable:
+            failed.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failed}
