@@ -1,0 +1,128 @@
+"""Every event of events/ is given to its function, and must come out as the file beside it says.
+
+`<case>.json` is what Lambda receives, `<case>.expect.json` what is expected: the exact `answer`,
+and, where they matter, the `records` on Kinesis, the `overflow`, and `items` of the Streams table
+(the named attributes of them). `given` says what was so before: `items` that exist, services that
+are `down`. A text `~…` is a regular expression.
+"""
+
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from botocore.endpoint import Endpoint
+from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
+from tests import template
+from tests.replay.world import NOW, World
+
+EVENTS = template.ROOT / "events"
+CASES = sorted(EVENTS.glob("*/*.expect.json"))
+
+
+class Context:
+    """Lambda's context, as Powertools reads it."""
+
+    function_name = "replayed"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:replayed"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws(), time_machine.travel(NOW, tick=False):
+        yield World()
+
+
+def load(function: str) -> Callable[[Any, Any], Any]:
+    """Import a function's module anew, as a cold start does."""
+    path = template.ROOT / "functions" / function / "app.py"
+    spec = importlib.util.spec_from_file_location(f"replayed_{function}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Callable[[Any, Any], Any] = module.handler
+    return handler
+
+
+def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make these services unreachable, below the clients' retries."""
+    request = Endpoint.make_request
+
+    def refuse(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
+        if operation_model.service_model.service_name in services:
+            raise EndpointConnectionError(endpoint_url="https://down")
+        return request(self, operation_model, request_dict)
+
+    monkeypatch.setattr(Endpoint, "make_request", refuse)
+
+
+def assert_matches(expected: Any, actual: Any, where: str) -> None:
+    """Compare, with `~…` as regular expressions."""
+    match expected:
+        case dict():
+            assert isinstance(actual, dict), where
+            assert expected.keys() == actual.keys(), where
+            for name, value in expected.items():
+                assert_matches(value, actual[name], f"{where}.{name}")
+        case str() if expected.startswith("~"):
+            assert re.fullmatch(expected[1:], actual), where
+        case _:
+            assert expected == actual, where
+
+
+def plain(answer: Any) -> Any:
+    """An answer with its JSON body opened."""
+    if isinstance(answer, dict) and isinstance(answer.get("body"), str):
+        return answer | {"body": json.loads(answer["body"])}
+    return answer
+
+
+def test_every_function_has_events_and_every_event_an_expectation() -> None:
+    functions = {path.parent.name for path in template.ROOT.glob("functions/*/app.py")}
+    assert functions == {path.parent.name for path in CASES}
+
+    events = {path for path in EVENTS.glob("*/*.json") if not path.name.endswith(".expect.json")}
+    assert events == {path.with_name(path.name.replace(".expect", "")) for path in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.name[:-12]}")
+def test_replay(case: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    function = case.parent.name
+    event = json.loads(case.with_name(case.name.replace(".expect", "")).read_text())
+    expected = json.loads(case.read_text(), parse_float=Decimal)
+    given = expected.get("given", {})
+    for item in given.get("streams", []):
+        world.streams.put(item)
+    for item in given.get("directory", []):
+        world.directory.put(item)
+    for name, value in world.environment(function).items():
+        monkeypatch.setenv(name, value)
+    handler = load(function)
+
+    with monkeypatch.context() as outage:
+        take_down(set(given.get("down", [])), outage)
+        answer = handler(event, Context())
+
+    assert_matches(expected["answer"], plain(answer), "answer")
+    # What is not named must not have happened.
+    assert_matches(expected.get("records", []), world.records(), "records")
+    assert_matches(expected.get("overflow", []), world.overflow(), "overflow")
+    for wanted in expected.get("streams", []):
+        item = world.streams.get({"pk": wanted["pk"], "sk": wanted["sk"]})
+        assert item is not None
+        assert {name: item.get(name) for name in wanted} == wanted

@@ -1,0 +1,143 @@
+"""Stack tests run against the real template, built and deployed to an emulator of their own."""
+
+import json
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from tests.template import ROOT
+
+from callstream.adapters.kinesis_reader import FrameStreamReader, Position
+from callstream.assembly import Assembly
+from callstream.records import Record
+from callstream.tokens import KeyRing
+from callstream_cli.local import aws
+from callstream_cli.local.description import StackDescription
+from callstream_cli.local.progress import Silence
+from callstream_cli.local.stack import STACK_NAME, LocalStack
+
+# How long a condition may take to come true before a test gives up on it (seconds).
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, its body opened."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class DeployedStack:
+    """The stack under test."""
+
+    def __init__(self, description: StackDescription) -> None:
+        self.description = description
+        [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the stack's own AWS."""
+        with aws.talking_to(self.description["aws_endpoint_url"]):
+            return boto3.client(service)  # type: ignore[call-overload]
+
+    def table(self, name: str) -> Any:
+        """One of the stack's tables, as a boto3 resource."""
+        with aws.talking_to(self.description["aws_endpoint_url"]):
+            return boto3.resource("dynamodb").Table(self.description["tables"][name])
+
+    def key_ring(self) -> KeyRing:
+        """The stack's signing keys."""
+        secret = self.client("secretsmanager").get_secret_value(
+            SecretId=self.outputs["SigningKeysSecretArn"]
+        )
+        return KeyRing.from_secret(json.loads(secret["SecretString"]))
+
+    def media_url(self, token: str) -> str:
+        """The URL that a token makes."""
+        return self.description["media_url"].format(token=token)
+
+    def asapp(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+        """Ask the ASAPP API."""
+        base = urlsplit(self.description["rest"]["asapp"])
+        connection = HTTPConnection(base.netloc, timeout=PATIENCE)
+        try:
+            connection.request(method, base.path + path, headers=dict(headers))
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), json.loads(response.read()))
+        finally:
+            connection.close()
+
+    def credentials(self) -> dict[str, str]:
+        """The headers of the demo tenant."""
+        pair = self.description["credentials"]["asapp"]
+        return {"asapp-api-id": str(pair["id"]), "asapp-api-secret": str(pair["secret"])}
+
+    def reader(self, position: Position) -> FrameStreamReader:
+        """A reader of the frames stream."""
+        return FrameStreamReader(
+            self.client("kinesis"), self.description["frames_stream"], position, poll_seconds=0
+        )
+
+
+class Tape:
+    """Collects the records of all streams from now on."""
+
+    def __init__(self, stack: DeployedStack) -> None:
+        self._stack = stack
+        self._reader = stack.reader("LATEST")
+        self._streams: defaultdict[str, Assembly] = defaultdict(Assembly)
+
+    def rewind(self) -> None:
+        """Read the stream from its beginning: it is another one than it was."""
+        self._reader = self._stack.reader("TRIM_HORIZON")
+
+    def stream_of(self, call_id: str) -> Assembly:
+        """The records of a call's only stream, read until its socket has closed."""
+
+        def closed() -> Assembly | None:
+            for arrival in self._reader.poll():
+                assert isinstance(arrival.record, Record)
+                self._streams[arrival.record.stream_id].add(arrival.record)
+            for assembly in self._streams.values():
+                if assembly.start and assembly.start.call_id == call_id and assembly.disconnected:
+                    return assembly
+            return None
+
+        return eventually(closed)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    local = LocalStack(ROOT, state_dir=tmp_path_factory.mktemp("stack"), port=port)
+    try:
+        yield DeployedStack(local.up(Silence()))
+    finally:
+        local.down()
+
+
+def eventually[T](look: Callable[[], T | None]) -> T:
+    """Look until there is something to see."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        seen = look()
+        if seen:
+            return seen
+        time.sleep(0.1)
+    raise AssertionError(f"nothing came of {look} in {PATIENCE} s")
+
+
+@pytest.fixture
+def tape(stack: DeployedStack) -> Tape:
+    return Tape(stack)

@@ -1,0 +1,234 @@
+"""The parts of the local stack that are decided without a process or a socket."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from callstream_cli.local import aws, completion, description, emulator, process, sources
+from callstream_cli.local.errors import CommandFailedError, PortTakenError, TemplateError
+from callstream_cli.local.stack import LocalStack
+
+ENDPOINT = "http://127.0.0.1:4566"
+OUTPUTS = {
+    "AsappApiUrl": f"{ENDPOINT}/_aws/execute-api/rest/asapp",
+    "MediaUrlTemplate": "ws://127.0.0.1:4566/_aws/execute-api/ws/media?token={token}",
+    "FramesStreamName": "frames",
+    "DirectoryTableName": "directory-table",
+    "StreamsTableName": "streams-table",
+    "SigningKeysSecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:keys",
+}
+SOURCES = {
+    "template.yaml": "Resources: {}",
+    "samconfig.toml": "version = 0.1",
+    "functions/media/app.py": "a = 1",
+    "layers/callstream/callstream/__init__.py": "",
+    "cli/callstream_cli/local/completion.py": "",
+}
+CREDENTIALS = {"asapp": {"id": "an-id", "secret": "a-secret"}}
+
+
+def write_files(root: Path, files: Mapping[str, str]) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+class TestFingerprint:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        write_files(tmp_path, SOURCES)
+        return tmp_path
+
+    def test_is_stable(self, root: Path) -> None:
+        assert sources.fingerprint(root) == sources.fingerprint(root)
+
+    @pytest.mark.parametrize("name", SOURCES)
+    def test_notices_a_changed_file(self, root: Path, name: str) -> None:
+        before = sources.fingerprint(root)
+        (root / name).write_text("changed")
+        assert sources.fingerprint(root) != before
+
+    def test_notices_a_new_and_a_renamed_file(self, root: Path) -> None:
+        before = sources.fingerprint(root)
+        write_files(root, {"functions/stop/app.py": "b = 2"})
+        added = sources.fingerprint(root)
+        (root / "functions/stop").rename(root / "functions/halt")
+        assert len({before, added, sources.fingerprint(root)}) == 3
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "functions/media/__pycache__/app.cpython-313.pyc",
+            "README.md",
+            "tests/unit/test_media.py",
+        ],
+    )
+    def test_ignores_what_is_not_deployed(self, root: Path, name: str) -> None:
+        before = sources.fingerprint(root)
+        write_files(root, {name: "anything"})
+        assert sources.fingerprint(root) == before
+
+    def test_tells_a_name_from_a_content(self, tmp_path: Path) -> None:
+        one, other = tmp_path / "one", tmp_path / "other"
+        write_files(one, {"functions/a": "b", "functions/c": ""})
+        write_files(other, {"functions/a": "", "functions/c": "b"})
+        assert sources.fingerprint(one) != sources.fingerprint(other)
+
+
+class TestDescription:
+    def test_has_the_shape_that_scripts_rely_on(self) -> None:
+        assert description.describe(
+            OUTPUTS, CREDENTIALS, endpoint=ENDPOINT, region="us-east-1"
+        ) == {
+            "rest": {"asapp": "http://127.0.0.1:4566/_aws/execute-api/rest/asapp"},
+            "media_url": "ws://127.0.0.1:4566/_aws/execute-api/ws/media?token={token}",
+            "aws_endpoint_url": "http://127.0.0.1:4566",
+            "region": "us-east-1",
+            "frames_stream": "frames",
+            "tables": {"directory": "directory-table", "streams": "streams-table"},
+            "credentials": {"asapp": {"id": "an-id", "secret": "a-secret"}},
+            "inbox": "inbox-123",
+        }
+
+    @pytest.mark.parametrize("output", ["MediaUrlTemplate", "FramesStreamName"])
+    def test_names_the_output_that_is_missing(self, output: str) -> None:
+        outputs = {name: value for name, value in OUTPUTS.items() if name != output}
+        with pytest.raises(TemplateError, match=output):
+            description.describe(outputs, CREDENTIALS, endpoint=ENDPOINT, region="us-east-1")
+
+    def test_is_written_whole_and_for_its_owner_only(self, tmp_path: Path) -> None:
+        path = tmp_path / "stack.json"
+        written = description.describe(OUTPUTS, CREDENTIALS, endpoint=ENDPOINT, region="us-east-1")
+        description.write(path, written)
+        assert json.loads(path.read_text()) == description.read(path) == written
+        assert path.stat().st_mode & 0o077 == 0
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_of_no_stack_is_nothing(self, tmp_path: Path) -> None:
+        assert description.read(tmp_path / "stack.json") is None
+        assert LocalStack(tmp_path).describe() is None
+
+    def test_left_behind_by_a_dead_emulator_is_nothing(self, tmp_path: Path) -> None:
+        state = tmp_path / "state"
+        write_files(state, {"stack.json": "{}", "ministack.pid": "1"})
+        assert LocalStack(tmp_path, state_dir=state).describe() is None
+
+
+class TestEnvironment:
+    def test_leaves_nothing_of_the_developers_aws(self) -> None:
+        developer = {
+            "AWS_PROFILE": "production",
+            "AWS_SESSION_TOKEN": "real",
+            "AWS_ENDPOINT_URL_S3": "https://elsewhere",
+            "PATH": "/bin",
+            "no_proxy": "internal",
+        }
+        environment = aws.environment(developer, ENDPOINT)
+        assert "AWS_PROFILE" not in environment
+        assert "AWS_SESSION_TOKEN" not in environment
+        assert "AWS_ENDPOINT_URL_S3" not in environment
+        assert environment["PATH"] == "/bin"
+        assert environment["AWS_ENDPOINT_URL"] == ENDPOINT
+        assert environment["NO_PROXY"] == environment["no_proxy"] == "127.0.0.1,internal"
+
+    def test_is_given_for_a_while_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "production")
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+        with aws.talking_to(ENDPOINT):
+            assert os.environ["AWS_ENDPOINT_URL"] == ENDPOINT
+            assert "AWS_PROFILE" not in os.environ
+        assert "AWS_ENDPOINT_URL" not in os.environ
+        assert os.environ["AWS_PROFILE"] == "production"
+
+    def test_of_the_emulator_keeps_it_on_this_machine(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("PYTHONPATH", "/leak")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
+        environment = process.environment(4567, tmp_path)
+        assert environment["BIND_HOST"] == "127.0.0.1"
+        assert environment["GATEWAY_PORT"] == "4567"
+        assert "PYTHONPATH" not in environment
+        assert "AWS_SECRET_ACCESS_KEY" not in environment
+
+
+class TestErrors:
+    def test_a_taken_port_is_named_with_the_way_out(self) -> None:
+        message = str(PortTakenError(4566))
+        assert "4566" in message
+        assert "CALLSTREAM_PORT=4567" in message
+
+    def test_a_failed_command_shows_the_end_of_its_log(self, tmp_path: Path) -> None:
+        log = tmp_path / "sam-build.log"
+        lines = [f"line {number}\n\n\rUploading ({number}.0%)\n" for number in range(100)]
+        log.write_text("".join(lines))
+        message = str(CommandFailedError("sam build", 1, log))
+        assert "`sam build` ended with status 1" in message
+        assert "line 99" in message
+        assert "line 9\n" not in message
+        assert "Uploading" not in message
+        assert str(log) in message
+
+
+class TestGatewayResponses:
+    def test_are_found_in_the_bodies_of_rest_apis(self) -> None:
+        template = {
+            "Resources": {
+                "Queue": {"Type": "AWS::SQS::Queue"},
+                "Plain": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "plain"}},
+                "AsappApi": {
+                    "Type": "AWS::ApiGateway::RestApi",
+                    "Properties": {
+                        "Body": {
+                            "x-amazon-apigateway-gateway-responses": {
+                                "THROTTLED": {
+                                    "statusCode": 429,
+                                    "responseParameters": {"gatewayresponse.header.A": "'b'"},
+                                    "responseTemplates": {"application/json": "{}"},
+                                },
+                                "DEFAULT_4XX": {},
+                            }
+                        }
+                    },
+                },
+            }
+        }
+        assert list(completion.gateway_responses(template)) == [
+            completion.GatewayResponse(
+                api="AsappApi",
+                type="THROTTLED",
+                status="429",
+                parameters={"gatewayresponse.header.A": "'b'"},
+                templates={"application/json": "{}"},
+            ),
+            completion.GatewayResponse(
+                api="AsappApi", type="DEFAULT_4XX", status=None, parameters={}, templates={}
+            ),
+        ]
+
+
+class TestEmulatorPatch:
+    def test_takes_the_wait_away_and_leaves_the_rest(self) -> None:
+        class Worker:
+            def _drain_stderr_bounded(
+                self,
+                first_line_wait: float = 0.05,
+                idle_confirm: float = 0.005,
+                hard_cap: float = 0.25,
+            ) -> tuple[float, float, float]:
+                return first_line_wait, idle_confirm, hard_cap
+
+        emulator.remove_log_wait(Worker)
+        assert Worker()._drain_stderr_bounded() == (0.0, 0.0, 0.25)
+
+    @pytest.mark.parametrize(
+        "worker", [SimpleNamespace(), SimpleNamespace(_drain_stderr_bounded=lambda wait=1: wait)]
+    )
+    def test_says_so_when_ministack_has_changed(self, worker: object) -> None:
+        with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
+            emulator.remove_log_wait(worker)

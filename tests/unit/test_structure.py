@@ -1,0 +1,58 @@
+"""Rules of the house: which way dependencies point, and what the per-frame function may import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.template import ROOT
+
+LIBRARY = ROOT / "layers" / "callstream" / "callstream"
+CORE = [path for path in LIBRARY.rglob("*.py") if "adapters" not in path.parts]
+
+NOT_IN_THE_CORE = {"boto3", "botocore", "os", "time", "socket", "random"}
+# Each of them costs more to import than the frame costs to decode for a minute.
+NOT_PER_FRAME = {"aws_lambda_powertools", "boto3", "jwt", "pydantic", "uuid"}
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_the_core_knows_no_aws_no_environment_and_no_clock(path: Path) -> None:
+    modules = imported(path)
+
+    assert not {module.partition(".")[0] for module in modules} & NOT_IN_THE_CORE
+    assert not {module for module in modules if module.startswith("callstream.adapters")}
+
+
+def test_the_per_frame_function_imports_little() -> None:
+    script = (
+        "import sys; import botocore.session; "
+        "base = set(sys.modules); import app; "
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - base})"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            "PYTHONPATH": f"{LIBRARY.parent}:{ROOT / 'functions' / 'media_frame'}",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "CALLSTREAM_FRAMES_STREAM": "frames",
+            "CALLSTREAM_OVERFLOW_QUEUE_URL": "https://queue",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "callstream" in result.stdout.split()
+    assert not set(result.stdout.split()) & NOT_PER_FRAME
