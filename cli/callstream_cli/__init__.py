@@ -1,0 +1,1 @@
+"""The ``callstream`` command: local stack, carrier simulator, demonstration."""

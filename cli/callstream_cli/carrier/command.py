@@ -1,0 +1,175 @@
+"""``callstream call``."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from callstream_cli import audio, live
+from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
+from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.gateway import GatewayError, Route, media_url
+from callstream_cli.local.commands import ROOT
+from callstream_cli.local.stack import LocalStack
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
+_Probability = typer.Option(min=0.0, max=1.0, help="Probability for each media message.")
+
+
+def call(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="WAV of any kind, or raw 8 kHz mu-law (.ulaw, .mulaw, .raw). "
+            "Stereo: caller left, agent right."
+        ),
+    ],
+    *,
+    url: Annotated[
+        str | None, typer.Option(help="A media URL; otherwise the local stack is asked for one.")
+    ] = None,
+    route: Annotated[Route, typer.Option(help="What the URL is asked for.")] = "autotranscribe",
+    calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="Times real time; 0 is as fast as possible.")
+    ] = 1.0,
+    digits: Annotated[str, typer.Option(help="Keys that the caller presses.")] = "",
+    shuffle: Annotated[
+        int, typer.Option(min=0, help="Shuffle media messages within a window of so many.")
+    ] = 0,
+    shuffle_control: Annotated[
+        bool, typer.Option("--shuffle-control", help="Shuffle connected, start and stop too.")
+    ] = False,
+    duplicate: Annotated[float, _Probability] = 0.0,
+    drop: Annotated[float, _Probability] = 0.0,
+    corrupt: Annotated[float, _Probability] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="Makes ids and faults repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+) -> None:
+    """Call the gateway as Twilio would, and play a recording in real time.
+
+    Audio that the gateway sends back is "played" as Twilio plays it: marks come back when what was
+    sent before them has been heard, and clear empties the buffer.
+
+    Ends with status 1 if a call could not be made, or was cut short.
+    """
+    errors = Console(stderr=True)
+    # With --json, only the report goes to standard output.
+    console = errors if as_json else Console()
+    faults = Faults(
+        shuffle=shuffle,
+        shuffle_control=shuffle_control,
+        duplicate=duplicate,
+        drop=drop,
+        corrupt=corrupt,
+    )
+    try:
+        plan = CallPlan(audio.load(file), faults, digits=digits, seed=seed)
+        urls = [url] * calls if url else _ask_for_urls(route, calls)
+        reports = asyncio.run(_place(console, urls, plan, speed))
+    except (audio.UnreadableAudioError, GatewayError) as error:
+        errors.print(f"callstream: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        typer.echo(json.dumps([as_dict(report) for report in reports], indent=2))
+    else:
+        for report in reports:
+            console.print(_summary(report), highlight=False, soft_wrap=True)
+    for report in reports:
+        if report.error:
+            errors.print(f"callstream: {report.error}", style="red", highlight=False, markup=False)
+    if any(report.error for report in reports):
+        raise typer.Exit(1)
+
+
+def as_dict(report: CallReport) -> dict[str, Any]:
+    """A report as JSON has it: times in seconds, audio as numbers of bytes."""
+    return {
+        **dataclasses.asdict(report.identity),
+        "messages": report.messages,
+        "frames": dict(report.frames),
+        "bytes": {track: len(report.audio(track)) for track in report.frames},
+        **{fate.value: report.fates[fate] for fate in Fate},
+        "behind_seconds": round(report.behind_seconds, 4),
+        "seconds": round(report.seconds, 3),
+        "received": {
+            "bytes": len(report.playback.received),
+            "marks": report.playback.marks,
+            "clears": report.playback.clears,
+            "unreadable": report.unreadable,
+        },
+        "close_code": report.close_code,
+        "error": report.error,
+    }
+
+
+def _ask_for_urls(route: Route, calls: int) -> list[str]:
+    stack = LocalStack(ROOT).describe()
+    if stack is None:
+        raise GatewayError(
+            "the local stack is not running: start it (callstream up), or give --url"
+        )
+    return [media_url(stack, route) for _ in range(calls)]
+
+
+async def _place(
+    console: Console, urls: Sequence[str], plan: CallPlan, speed: float
+) -> list[CallReport]:
+    plans = [
+        # Calls of one run differ even if the run is repeatable.
+        plan if plan.seed is None else dataclasses.replace(plan, seed=plan.seed + index)
+        for index in range(len(urls))
+    ]
+    total = Carrier(plan).frame_count * len(urls)
+    reports: list[CallReport] = []
+
+    def done() -> int:
+        return sum(report.fates.total() - report.fates[Fate.DUPLICATE] for report in reports)
+
+    def line() -> str:
+        return f"{done()} of {total} frames"
+
+    def picture() -> Table:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(ProgressBar(total, done(), width=40), line())
+        return grid
+
+    async with live.shown(console, picture, line):
+        return list(
+            await asyncio.gather(
+                *(
+                    place_call(url, plan, speed=speed, watch=reports.append)
+                    for url, plan in zip(urls, plans, strict=True)
+                )
+            )
+        )
+
+
+def _summary(report: CallReport) -> str:
+    frames = ", ".join(f"{count} {track} frames" for track, count in report.frames.items())
+    faults = (Fate.DROPPED, Fate.DUPLICATE, Fate.CORRUPTED)
+    parts = [
+        f"{report.messages} messages in {report.seconds:.1f} s",
+        frames or "no frames",
+        *(f"{report.fates[fate]} {fate}" for fate in faults if report.fates[fate]),
+        f"at most {report.behind_seconds * 1000:.0f} ms behind",
+    ]
+    if report.playback.received or report.playback.marks:
+        played = (
+            f"{len(report.playback.received)} bytes and {report.playback.marks} marks came back"
+        )
+        parts.append(played)
+    if report.close_code is not None:
+        parts.append(f"closed with {report.close_code}")
+    return f"{report.identity.stream_sid}  {'; '.join(parts)}"

@@ -1,0 +1,56 @@
+"""Twilio's player of the audio that a bidirectional server sends.
+
+Pure: time is passed in, in seconds of any clock.
+"""
+
+from collections import deque
+from typing import Final
+
+from callstream.dialects.events import PCMU_8K, Clear, ReturnEvent, ReturnMark, ReturnMedia
+
+_BYTES_PER_SECOND: Final = PCMU_8K.sample_rate
+
+
+class Playback:
+    """Buffers audio and plays it in order; echoes a mark when all audio before it has been played.
+
+    Args:
+        speed: how much faster than real time it plays; 0 plays in no time.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.received = bytearray()
+        """All audio that came, whether it was played or cleared."""
+        self.marks = 0
+        self.clears = 0
+        self._speed = speed
+        self._silent_at = 0.0
+        self._marks: deque[tuple[float, str]] = deque()
+
+    @property
+    def next_mark_at(self) -> float | None:
+        """When the next mark is due; None if none waits."""
+        return self._marks[0][0] if self._marks else None
+
+    def take(self, event: ReturnEvent, now: float) -> None:
+        """Do as the server says."""
+        match event:
+            case ReturnMedia(audio=audio):
+                self.received += audio
+                if self._speed:
+                    seconds = len(audio) / _BYTES_PER_SECOND / self._speed
+                    self._silent_at = max(self._silent_at, now) + seconds
+            case ReturnMark(name=name):
+                self.marks += 1
+                self._marks.append((max(self._silent_at, now), name))
+            case Clear():
+                self.clears += 1
+                self._silent_at = now
+                self._marks = deque((now, name) for _, name in self._marks)
+
+    def due(self, now: float) -> list[str]:
+        """The marks to echo now, in order."""
+        names: list[str] = []
+        while self._marks and self._marks[0][0] <= now:
+            names.append(self._marks.popleft()[1])
+        return names

@@ -1,0 +1,138 @@
+"""``callstream demo``."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.console import Console
+
+from callstream.adapters.kinesis_reader import FrameStreamReader, kinesis_client
+from callstream.errors import Unavailable
+from callstream_cli import audio, live
+from callstream_cli.carrier.command import INTERRUPTED
+from callstream_cli.carrier.plan import CallPlan
+from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.demo.display import Scene
+from callstream_cli.demo.verdict import problems
+from callstream_cli.gateway import GatewayError, media_url
+from callstream_cli.local import aws
+from callstream_cli.local.commands import ROOT, Port
+from callstream_cli.local.description import StackDescription
+from callstream_cli.local.errors import LocalStackError
+from callstream_cli.local.progress import ConsoleProgress
+from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
+
+RECORDING: Final = Path(audio.__file__).parent / "assets" / "conversation.wav"
+
+# The local stack has no quota, and a display that lags is a poor one.
+_POLL_SECONDS: Final = 0.1
+# After the call, how long to wait for what is missing once nothing comes any more.
+_PATIENCE_SECONDS: Final = 10.0
+_RECORDINGS: Final = ROOT / ".local" / "demo"
+
+
+def demo(port: Port = DEFAULT_PORT) -> None:
+    """Play a recorded call through the gateway and compare what comes out.
+
+    Starts the local stack if none is up, and then stops it at the end. A carrier simulator plays a
+    conversation in real time; shown live are the frames that go in and the records that land on
+    Kinesis. At the end the audio is put together from Kinesis and compared bit for bit.
+
+    Ends with status 1 if anything is missing or different.
+    """
+    console, errors = Console(), Console(stderr=True)
+    stack = LocalStack(ROOT, port=port)
+    try:
+        with _interruptible(), _up(stack, console) as description:
+            succeeded = asyncio.run(_play(console, description))
+    except (LocalStackError, GatewayError, Unavailable, audio.UnreadableAudioError) as error:
+        errors.print(f"callstream: {error}", style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(0 if succeeded else 1)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a `kill` and a closed terminal end the demo in the same way as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    yield
+
+
+@contextmanager
+def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
+    """The stack, running; stopped afterwards unless it was up before."""
+    was_up = stack.describe() is not None
+    try:
+        yield stack.up(ConsoleProgress(console))
+    finally:
+        if not was_up:
+            # An impatient second Ctrl-C must not leave the emulator running.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            stack.down()
+
+
+async def _play(console: Console, stack: StackDescription) -> bool:
+    """Play the call and show it; whether everything came out as it went in."""
+    tracks = audio.load(RECORDING)
+    scene = Scene(len(tracks["inbound"]) // audio.BYTES_PER_MS)
+
+    def watch(report: CallReport) -> None:
+        scene.report = report
+
+    with aws.talking_to(stack["aws_endpoint_url"]):
+        client = kinesis_client()
+    # From now on; the call comes after.
+    reader = FrameStreamReader(client, stack["frames_stream"], "LATEST", poll_seconds=_POLL_SECONDS)
+    url = await asyncio.to_thread(media_url, stack, "autotranscribe")
+    async with live.shown(console, scene.picture, scene.line):
+        call = asyncio.create_task(place_call(url, CallPlan(tracks), watch=watch))
+        await _follow(reader, call, scene)
+    return _conclude(console, await call, scene)
+
+
+async def _follow(reader: FrameStreamReader, call: asyncio.Task[CallReport], scene: Scene) -> None:
+    """Collect what lands, until all of it is there or nothing comes any more."""
+    clock = asyncio.get_running_loop().time
+    give_up_at = clock()
+    while not call.done() or clock() < give_up_at:
+        arrivals = await asyncio.to_thread(reader.poll)
+        scene.landings.add(arrivals)
+        if arrivals or not call.done():
+            give_up_at = clock() + _PATIENCE_SECONDS
+        if call.done() and (call.result().error or (scene.landing and scene.landing.complete)):
+            return
+        await asyncio.sleep(reader.seconds_until_due())
+
+
+def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
+    landing = scene.landing
+    if landing is not None:
+        recording = _RECORDINGS / f"{landing.stream_id}.wav"
+        recording.parent.mkdir(parents=True, exist_ok=True)
+        audio.save(recording, {track: landing.assembly.audio(track) for track in audio.TRACKS})
+        figures = landing.assembly.figures()
+        behind = f"{report.behind_seconds * 1000:.0f} ms behind real time"
+        for text in (
+            f"Sent     {report.messages} messages, at most {behind}",
+            f"Landed   {landing.summary()}; {figures.missing} missing, {figures.repeats} repeated",
+            f"Latency  to Kinesis {scene.latency()}",
+            f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
+        ):
+            console.print(text, highlight=False, soft_wrap=True)
+    found = problems(report, landing, scene.landings.unreadable)
+    if not found:
+        frames = " and ".join(f"{report.frames[track]} {track}" for track in audio.TRACKS)
+        console.print(
+            f"[bold green]✓ Every frame arrived:[/] {frames}, bit for bit.", highlight=False
+        )
+    for problem in found:
+        console.print(f"✗ {problem}", style="red", highlight=False, markup=False)
+    return not found

@@ -1,0 +1,98 @@
+"""How the demo's progress looks: what goes in beside what has landed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.table import Table
+
+from callstream_cli.audio import FRAME_BYTES, FRAME_MS, TRACKS
+from callstream_cli.carrier.session import CallReport
+from callstream_cli.demo.landing import Landing, Landings, percentile
+
+
+@dataclass(slots=True)
+class Scene:
+    """The call that is being watched."""
+
+    call_ms: int
+    """How long the recording is."""
+    report: CallReport | None = None
+    landings: Landings = field(default_factory=Landings)
+
+    @property
+    def landing(self) -> Landing | None:
+        """What has landed of the call, once its start has."""
+        return self.landings.of(self.report.identity.stream_sid) if self.report else None
+
+    def picture(self) -> RenderableType:
+        """The present state as a panel."""
+        grid = Table.grid(padding=(0, 3))
+        grid.add_row(
+            Panel(_rows(self._going_in()), title="carrier, going in", title_align="left"),
+            Panel(_rows(self._landed()), title="on Kinesis", title_align="left"),
+        )
+        return grid
+
+    def line(self) -> str:
+        """The present state in one line."""
+        going_in = ", ".join(f"{name} {value}" for name, value in self._going_in().items())
+        landed = ", ".join(f"{name} {value}" for name, value in self._landed().items())
+        return f"in: {going_in} | on Kinesis: {landed}"
+
+    def _going_in(self) -> Mapping[str, str]:
+        report = self.report
+        if report is None:
+            return {"call": "connecting"}
+        played_ms = max(report.frames.values(), default=0) * FRAME_MS
+        return {
+            "call": f"{played_ms / 1000:.1f} of {self.call_ms / 1000:.1f} s",
+            "messages": str(report.messages),
+            **{
+                str(track): f"{frames} frames = {frames * FRAME_BYTES} bytes"
+                for track in TRACKS
+                for frames in (report.frames[track],)
+            },
+            "behind": f"{report.behind_seconds * 1000:.0f} ms at most",
+        }
+
+    def _landed(self) -> Mapping[str, str]:
+        landing = self.landing
+        if landing is None:
+            return {"records": "none yet"}
+        figures = landing.assembly.figures()
+        rows: dict[str, str] = {
+            "records": f"{landing.kinds.total()} ({landing.summary()})",
+            **{str(track): f"{figures.frames.get(track, 0)} frames" for track in TRACKS},
+            "missing": f"{figures.missing}, repeated {figures.repeats}",
+            "latency": self.latency(),
+        }
+        # What should not happen is only shown if it does.
+        odd = {
+            "rejected": figures.rejected,
+            "conflicting": figures.conflicts,
+            "unreadable": self.landings.unreadable,
+        }
+        return rows | {name: str(count) for name, count in odd.items() if count}
+
+    def latency(self) -> str:
+        """Milliseconds from the carrier's socket, and from API Gateway, to Kinesis."""
+        landing = self.landing
+        if self.report is None or landing is None or not landing.in_gateway:
+            return "unknown"
+        return "; ".join(
+            f"from {where} p50 {percentile(values, 50):.0f} ms, p95 {percentile(values, 95):.0f} ms"
+            for where, values in (
+                ("the carrier", landing.since_sending(self.report.sent_at)),
+                ("the gateway", landing.in_gateway),
+            )
+            if values
+        )
+
+
+def _rows(rows: Mapping[str, str]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        grid.add_row(name, value)
+    return grid

@@ -1,0 +1,81 @@
+"""What lands on Kinesis of one call. Pure: arrivals are passed in."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+from callstream.adapters.kinesis_reader import Arrival
+from callstream.assembly import Assembly
+from callstream.dialects.events import Media
+from callstream.records import Record
+
+
+@dataclass(slots=True)
+class Landing:
+    """One stream's records so far."""
+
+    stream_id: str
+    assembly: Assembly = field(default_factory=Assembly)
+    kinds: Counter[str] = field(default_factory=Counter)
+    arrived_at: dict[int, int] = field(default_factory=dict)
+    """When each frame's sequence number came to Kinesis, in milliseconds since 1970."""
+    in_gateway: list[int] = field(default_factory=list)
+    """Milliseconds from API Gateway to Kinesis, for each frame."""
+
+    def add(self, record: Record, arrived_at: int) -> None:
+        """Take one record."""
+        self.kinds[type(record.event).__name__.lower()] += 1
+        self.assembly.add(record)
+        if isinstance(record.event, Media):
+            self.arrived_at.setdefault(record.event.sequence, arrived_at)
+            self.in_gateway.append(arrived_at - record.received_at)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the carrier has said stop, and nothing before that is missing."""
+        return self.assembly.stop is not None and not self.assembly.figures().missing
+
+    def summary(self) -> str:
+        """The records by kind, in words."""
+        return ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
+
+    def since_sending(self, sent_at: Mapping[int, float]) -> list[float]:
+        """Milliseconds from the carrier to Kinesis, for each frame; `sent_at` is in seconds."""
+        return [
+            arrived_at - sent_at[sequence] * 1000
+            for sequence, arrived_at in self.arrived_at.items()
+            if sequence in sent_at
+        ]
+
+
+class Landings:
+    """Sorts arrivals by stream. The carrier's own id is only in `start`, which may be late."""
+
+    def __init__(self) -> None:
+        self.unreadable = 0
+        """Arrivals that are no records of ours."""
+        self._streams: dict[str, Landing] = {}
+
+    def add(self, arrivals: Iterable[Arrival]) -> None:
+        """Take what has arrived."""
+        for arrival in arrivals:
+            match arrival.record:
+                case Record(stream_id=stream_id) as record:
+                    landing = self._streams.setdefault(stream_id, Landing(stream_id))
+                    landing.add(record, arrival.arrived_at)
+                case _:
+                    self.unreadable += 1
+
+    def of(self, stream_sid: str) -> Landing | None:
+        """The stream that the carrier calls so, if its `start` has arrived."""
+        for landing in self._streams.values():
+            start = landing.assembly.start
+            if start is not None and start.carrier_stream_id == stream_sid:
+                return landing
+        return None
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest of the values that so many percent are not above; there must be at least one."""
+    return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]

@@ -1,0 +1,36 @@
+"""Whether what came out is what went in."""
+
+from collections.abc import Sequence
+
+from callstream_cli import audio
+from callstream_cli.carrier.session import CallReport
+from callstream_cli.demo.landing import Landing
+
+
+def problems(report: CallReport, landing: Landing | None, unreadable: int) -> Sequence[str]:
+    """Everything that is wrong, in words; nothing if all is well."""
+    found = [report.error] if report.error else []
+    if unreadable:
+        found.append(f"{unreadable} records on the stream cannot be read")
+    if landing is None:
+        return [*found, "no start of this call has come to Kinesis"]
+    assembly = landing.assembly
+    figures = assembly.figures()
+    if assembly.stop is None:
+        found.append("no stop has come to Kinesis")
+    counts = {
+        "sequence numbers are missing": figures.missing,
+        "repeated records differ from the first": figures.conflicts,
+        "messages were rejected": figures.rejected,
+    }
+    found += [f"{count} {what}" for what, count in counts.items() if count]
+    found += [
+        f"{reason}: {detail}"
+        for reason, detail in {(bad.reason, bad.detail) for bad in assembly.rejected}
+    ]
+    found += [
+        f"the {track} audio is not the audio that was sent"
+        for track in audio.TRACKS
+        if assembly.audio(track) != report.audio(track)
+    ]
+    return found

@@ -1,0 +1,73 @@
+"""``callstream up``, ``down`` and ``status``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from callstream_cli.local.errors import LocalStackError
+from callstream_cli.local.progress import ConsoleProgress
+from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
+
+ROOT = Path(__file__).parents[3]
+"""The repository: the command is only ever installed in place."""
+
+Port = Annotated[
+    int, typer.Option(envvar="CALLSTREAM_PORT", min=1, max=65535, help="Port on 127.0.0.1.")
+]
+
+
+def up(port: Port = DEFAULT_PORT) -> None:
+    """Start the local stack, or bring it up to date with the sources.
+
+    Builds template.yaml, deploys it to an AWS emulator on this machine, creates a demo tenant and
+    writes where everything is into .local/stack.json. Safe to repeat.
+    """
+    console = Console()
+    stack = LocalStack(ROOT, port=port)
+    with _explained():
+        stack.up(ConsoleProgress(console))
+    console.print(
+        f"Ready at {stack.endpoint}, described in {_shown(stack.description_file)}.", soft_wrap=True
+    )
+
+
+def down() -> None:
+    """Stop the local stack and forget all that it held. Fine if there is none."""
+    with _explained():
+        running = LocalStack(ROOT).down()
+    typer.echo("The local stack is stopped." if running else "The local stack was not running.")
+
+
+def status() -> None:
+    """Say whether the local stack runs, and where. Ends with status 1 if it does not."""
+    stack = LocalStack(ROOT)
+    description = stack.describe()
+    if description is None:
+        typer.echo("The local stack is not running. `callstream up` starts it.")
+        raise typer.Exit(1)
+    typer.echo(f"AWS      {description['aws_endpoint_url']}  ({description['region']})")
+    for surface, url in description["rest"].items():
+        typer.echo(f"{surface:<8} {url}")
+    typer.echo(f"media    {description['media_url']}")
+    typer.echo(f"frames   {description['frames_stream']}")
+    typer.echo(f"logs     {_shown(stack.log)}")
+    typer.echo(f"more in  {_shown(stack.description_file)}")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """End with an error's text instead of its traceback."""
+    try:
+        yield
+    except LocalStackError as error:
+        typer.echo(f"callstream: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _shown(path: Path) -> Path:
+    """Return ``path`` as one would type it in the repository."""
+    return path.relative_to(ROOT)

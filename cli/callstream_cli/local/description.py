@@ -1,0 +1,82 @@
+"""``stack.json``: where a running local stack is reached, and as whom.
+
+Its shape is a contract: scripts rely on it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict, cast
+
+from callstream_cli.local.errors import TemplateError
+
+type Credentials = Mapping[str, Mapping[str, object]]
+
+SURFACES = ("asapp", "clerk", "telnyx", "signalwire")
+DEMO_INBOX = "inbox-123"
+
+_TABLE = "TableName"
+
+
+class StackDescription(TypedDict):
+    """The content of ``stack.json``."""
+
+    rest: dict[str, str]
+    """Per surface, the URL to which a path from that vendor's documents is appended."""
+    media_url: str
+    """Of the WebSocket, with ``{token}`` where the token goes."""
+    aws_endpoint_url: str
+    region: str
+    frames_stream: str
+    tables: dict[str, str]
+    credentials: Credentials
+    """Of the demo tenant, per surface."""
+    inbox: str
+
+
+def describe(
+    outputs: Mapping[str, str], credentials: Credentials, *, endpoint: str, region: str
+) -> StackDescription:
+    """Describe the stack that has these ``outputs`` and answers at ``endpoint``.
+
+    Raises:
+        TemplateError: an output is missing.
+    """
+    try:
+        return {
+            "rest": {
+                surface: outputs[output]
+                for surface in SURFACES
+                if (output := f"{surface.title()}ApiUrl") in outputs
+            },
+            "media_url": outputs["MediaUrlTemplate"],
+            "aws_endpoint_url": endpoint,
+            "region": region,
+            "frames_stream": outputs["FramesStreamName"],
+            "tables": {
+                output.removesuffix(_TABLE).lower(): name
+                for output, name in outputs.items()
+                if output.endswith(_TABLE)
+            },
+            "credentials": credentials,
+            "inbox": DEMO_INBOX,
+        }
+    except KeyError as missing:
+        raise TemplateError(f"template.yaml has no output {missing.args[0]}") from missing
+
+
+def write(path: Path, description: StackDescription) -> None:
+    """Put ``description`` at ``path`` in one step: whoever sees the file sees all of it."""
+    unfinished = path.with_suffix(".tmp")
+    # It holds credentials, if only of a demo tenant.
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(json.dumps(description, indent=2) + "\n")
+    unfinished.replace(path)
+
+
+def read(path: Path) -> StackDescription | None:
+    """Return the description at ``path``, or None if there is none."""
+    try:
+        return cast("StackDescription", json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None

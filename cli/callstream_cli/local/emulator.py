@@ -1,0 +1,63 @@
+"""Starts ministack. Run by the interpreter of ministack's own environment, not imported by the CLI.
+
+After every invocation, ministack's Lambda workers wait for log lines: 50 milliseconds if there are
+none, five after the last one, with the worker locked meanwhile. AWS has no such pause, and with it
+a function that runs once per audio frame, every 20 milliseconds, falls further and further behind.
+So the waits are set to nothing. Log lines that come later are handed out with the next invocation.
+"""
+
+import fcntl
+import importlib
+import inspect
+import os
+import sys
+from typing import Any
+
+_NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
+
+
+def remove_log_wait(worker: Any) -> None:  # noqa: ANN401 - ministack is not there to type-check with
+    """Make ``worker._drain_stderr_bounded`` return what is there, without waiting.
+
+    Raises:
+        RuntimeError: this ministack is not the one that the patch was written for.
+    """
+    drain = getattr(worker, "_drain_stderr_bounded", None)
+    parameters = inspect.signature(drain).parameters if drain else {}
+    if drain is None or not _NO_WAIT.keys() <= parameters.keys():
+        raise RuntimeError(
+            "ministack's Worker._drain_stderr_bounded(first_line_wait, idle_confirm) is gone. "
+            "The pin in requirements/ministack.in has moved: see whether the wait has gone too."
+        )
+    drain.__defaults__ = tuple(
+        _NO_WAIT.get(name, parameter.default)
+        for name, parameter in parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    )
+
+
+def claim(pid_file: str) -> int:
+    """Write this process's id into ``pid_file`` and lock the file for as long as the process lives.
+
+    The lock, unlike the number, cannot outlive the process or come to mean another one.
+
+    Returns:
+        The open file, to be kept open. Worker processes do not inherit it.
+    """
+    descriptor = os.open(pid_file, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
+def main() -> None:
+    """Run ministack in the foreground until SIGTERM; the pid file is the only argument."""
+    descriptor = claim(sys.argv.pop())
+    remove_log_wait(importlib.import_module("ministack.core.lambda_runtime").Worker)
+    importlib.import_module("ministack.app").main()
+    os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()

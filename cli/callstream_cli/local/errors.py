@@ -1,0 +1,68 @@
+"""What can go wrong with the local stack, in words for the person who typed the command.
+
+::
+
+    LocalStackError
+    ├── ToolMissingError
+    ├── PortTakenError
+    ├── EmulatorError
+    ├── CommandFailedError
+    └── TemplateError
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class LocalStackError(Exception):
+    """The local stack cannot do what was asked. Its text needs no traceback."""
+
+
+class ToolMissingError(LocalStackError):
+    """A tool that ``scripts/setup`` installs is not there."""
+
+    def __init__(self, tool: Path) -> None:
+        super().__init__(f"{tool} is missing. `make setup` installs it.")
+
+
+class PortTakenError(LocalStackError):
+    """Another program listens on the port that the emulator was to have."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} on 127.0.0.1 is taken by another program. "
+            f"Choose a free one, for example: CALLSTREAM_PORT={port + 1} make up"
+        )
+
+
+class EmulatorError(LocalStackError):
+    """The emulator did not start, or ended on its own."""
+
+    def __init__(self, problem: str, log: Path) -> None:
+        super().__init__("\n".join([f"ministack {problem}", *_evidence(log)]))
+
+
+class CommandFailedError(LocalStackError):
+    """A command that the local stack is made with ended with an error."""
+
+    def __init__(self, command: str, status: int, log: Path) -> None:
+        super().__init__("\n".join([f"`{command}` ended with status {status}", *_evidence(log)]))
+
+
+class TemplateError(LocalStackError):
+    """The deployed template lacks something that the local stack relies on."""
+
+
+_TAIL = 30
+# How SAM ends its many lines about the progress of uploads.
+_UPLOADING = "%)"
+
+
+def _evidence(log: Path) -> Sequence[str]:
+    """Quote the end of ``log`` and say where the rest is."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ()
+    telling = [line.rstrip() for line in lines if line.strip() and not line.endswith(_UPLOADING)]
+    return *(f"  {line}" for line in telling[-_TAIL:]), f"All of it: {log}"
