@@ -1,6 +1,6 @@
 """The lifecycle as data, and as the Streams table enforces it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import permutations, product
 from typing import Any
@@ -119,7 +119,7 @@ def test_a_second_start_changes_nothing(
         getattr(store, name)("stream-1", NOW)
     as_it_was = stream(table)
 
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransition, match=as_it_was["state"]):
         store.start("stream-1", START, NOW)
     assert stream(table) == as_it_was
 
@@ -184,6 +184,33 @@ def test_a_stream_opens_once(store: StreamStore, table: DynamoTable) -> None:
     with pytest.raises(TokenRejected, match="open"):
         open_stream(store)
     assert stream(table)["state"] == "streaming"
+
+
+class Overtaken:
+    """A table on which, after the first read, another message of the stream comes between."""
+
+    def __init__(self, table: DynamoTable, between: Callable[[], None]) -> None:
+        self._table = table
+        self._between: Callable[[], None] | None = between
+        self.put, self.update, self.transact = table.put, table.update, table.transact
+
+    def get(self, key: Item) -> Item | None:
+        item = self._table.get(key)
+        if self._between is not None:
+            between, self._between = self._between, None
+            between()
+        return item
+
+
+def test_a_message_that_is_overtaken_looks_again(store: StreamStore, table: DynamoTable) -> None:
+    open_stream(store)
+    overtaken = Overtaken(table, lambda: store.disconnect("stream-1", NOW))
+    StreamStore(overtaken, timedelta(days=30)).start("stream-1", START, NOW)
+
+    # Had it written what it first read, the stream would be streaming for ever.
+    assert stream(table)["state"] == "closed"
+    assert call(table)["state"] == "ended"
+    assert "open_streams" not in call(table)
 
 
 class Contended:

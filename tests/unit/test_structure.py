@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.template import ROOT
 
 LIBRARY = ROOT / "layers" / "callstream" / "callstream"
