@@ -11,6 +11,8 @@ from importlib import import_module
 
 import typer
 
+_INTERRUPTED = 130
+
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
@@ -65,7 +67,11 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command line of this process."""
-    build(sys.argv[1:])()
+    try:
+        build(sys.argv[1:])()
+    except KeyboardInterrupt:
+        # While a command's module was being imported; a running command cleans up on its own.
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

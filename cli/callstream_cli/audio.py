@@ -28,6 +28,8 @@ _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _FLOATS: Final = {4: "<f4", 8: "<f8"}
 _SAMPLE_BYTES: Final = 2
 _FULL_SCALE: Final = 32_767
+# Samples a second that a sound file has; anything else is a broken header.
+_RATES: Final = range(1_000, 1_000_000)
 # In the order of a file's channels: left, right.
 TRACKS: Final[tuple[Track, ...]] = ("inbound", "outbound")
 
@@ -95,7 +97,7 @@ def _from_wav(data: bytes) -> Tracks:
         raise UnreadableAudioError("its format chunk is cut short") from None
     if not 1 <= channels <= len(TRACKS):
         raise UnreadableAudioError(f"{channels} channels; mono and stereo can be played")
-    if rate == 0 or bits % 8 or block != channels * bits // 8 or bits == 0:
+    if rate not in _RATES or bits % 8 or block != channels * bits // 8 or bits == 0:
         raise UnreadableAudioError("its format chunk makes no sense")
     # A file that was cut off while it was written may end within a sample.
     body = body[: len(body) - len(body) % block]
@@ -139,9 +141,7 @@ def _linear(body: bytes, tag: int, width: int, channels: int) -> _Samples:
         signed = audioop.bias(body, 1, 128) if width == 1 else body
         body = audioop.lin2lin(signed, width, _SAMPLE_BYTES)
     else:
-        raise UnreadableAudioError(
-            f"its encoding (WAVE format {tag}, {8 * width} bits) is not known"
-        )
+        raise UnreadableAudioError(f"unknown encoding: WAVE format {tag}, {8 * width} bits")
     return np.frombuffer(body, np.int16).reshape(-1, channels)
 
 

@@ -98,8 +98,8 @@ def as_dict(report: CallReport) -> dict[str, Any]:
     return {
         **dataclasses.asdict(report.identity),
         "messages": report.messages,
-        "frames": dict(report.frames),
-        "bytes": {track: len(report.audio(track)) for track in report.frames},
+        "frames": {track: report.frames[track] for track in audio.TRACKS},
+        "bytes": {track: len(report.audio(track)) for track in audio.TRACKS},
         **{fate.value: report.fates[fate] for fate in Fate},
         "behind_seconds": round(report.behind_seconds, 4),
         "seconds": round(report.seconds, 3),
@@ -157,7 +157,9 @@ async def _place(
 
 
 def _summary(report: CallReport) -> str:
-    frames = ", ".join(f"{count} {track} frames" for track, count in report.frames.items())
+    frames = ", ".join(
+        f"{report.frames[track]} {track} frames" for track in audio.TRACKS if report.frames[track]
+    )
     faults = (Fate.DROPPED, Fate.DUPLICATE, Fate.CORRUPTED)
     parts = [
         f"{report.messages} messages in {report.seconds:.1f} s",

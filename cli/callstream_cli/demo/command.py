@@ -123,7 +123,7 @@ def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
         for text in (
             f"Sent     {report.messages} messages, at most {behind}",
             f"Landed   {landing.summary()}; {figures.missing} missing, {figures.repeats} repeated",
-            f"Latency  to Kinesis {scene.latency()}",
+            f"Latency  {'; '.join(' '.join(pair) for pair in scene.latencies().items())}",
             f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
         ):
             console.print(text, highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """How the demo's progress looks: what goes in beside what has landed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import RenderableType
@@ -28,7 +28,7 @@ class Scene:
 
     def picture(self) -> RenderableType:
         """The present state as a panel."""
-        grid = Table.grid(padding=(0, 3))
+        grid = Table.grid(padding=(0, 1))
         grid.add_row(
             Panel(_rows(self._going_in()), title="carrier, going in", title_align="left"),
             Panel(_rows(self._landed()), title="on Kinesis", title_align="left"),
@@ -50,7 +50,7 @@ class Scene:
             "call": f"{played_ms / 1000:.1f} of {self.call_ms / 1000:.1f} s",
             "messages": str(report.messages),
             **{
-                str(track): f"{frames} frames = {frames * FRAME_BYTES} bytes"
+                str(track): f"{frames} frames, {frames * FRAME_BYTES} bytes"
                 for track in TRACKS
                 for frames in (report.frames[track],)
             },
@@ -63,10 +63,12 @@ class Scene:
             return {"records": "none yet"}
         figures = landing.assembly.figures()
         rows: dict[str, str] = {
-            "records": f"{landing.kinds.total()} ({landing.summary()})",
+            "records": str(landing.kinds.total()),
+            "of which": landing.summary(),
             **{str(track): f"{figures.frames.get(track, 0)} frames" for track in TRACKS},
-            "missing": f"{figures.missing}, repeated {figures.repeats}",
-            "latency": self.latency(),
+            "missing": str(figures.missing),
+            "repeated": str(figures.repeats),
+            **self.latencies(),
         }
         # What should not happen is only shown if it does.
         odd = {
@@ -76,19 +78,19 @@ class Scene:
         }
         return rows | {name: str(count) for name, count in odd.items() if count}
 
-    def latency(self) -> str:
-        """Milliseconds from the carrier's socket, and from API Gateway, to Kinesis."""
-        landing = self.landing
-        if self.report is None or landing is None or not landing.in_gateway:
-            return "unknown"
-        return "; ".join(
-            f"from {where} p50 {percentile(values, 50):.0f} ms, p95 {percentile(values, 95):.0f} ms"
-            for where, values in (
-                ("the carrier", landing.since_sending(self.report.sent_at)),
-                ("the gateway", landing.in_gateway),
-            )
+    def latencies(self) -> Mapping[str, str]:
+        """How long frames took to Kinesis: since they were sent, and in the gateway alone."""
+        if self.report is None or self.landing is None:
+            return {}
+        measured: dict[str, Sequence[float]] = {
+            "since sent": self.landing.since_sending(self.report.sent_at),
+            "in gateway": self.landing.in_gateway,
+        }
+        return {
+            name: f"p50 {percentile(values, 50):.0f} ms, p95 {percentile(values, 95):.0f} ms"
+            for name, values in measured.items()
             if values
-        )
+        }
 
 
 def _rows(rows: Mapping[str, str]) -> Table:

@@ -60,11 +60,11 @@ class Assembly:
                 self._add(event)
 
     def _add(self, event: Sequenced) -> None:
-        known = self._events.setdefault(event.sequence, event)
-        if known is not event:
+        if event.sequence in self._events:
             self._repeats += 1
-            self._conflicts += known != event
+            self._conflicts += event != self._events[event.sequence]
             return
+        self._events[event.sequence] = event
         self._highest = max(self._highest, event.sequence)
         match event:
             case Media():

@@ -1,0 +1,130 @@
+"""The simulated carrier on a socket: what comes back, and what goes wrong.
+
+These need a loopback socket, but no stack.
+"""
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from callstream_cli.carrier.plan import CallPlan
+from callstream_cli.carrier.session import CallReport, place_call
+
+PLAN = CallPlan({"inbound": bytes(range(160)) * 20})
+
+type Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+def call(handler: Handler, plan: CallPlan = PLAN, speed: float = 0, **options: Any) -> CallReport:
+    async def run() -> CallReport:
+        async with serve(handler, "127.0.0.1", 0, **options) as server:
+            return await place_call(f"ws://{_address(server)}/x?token=secret", plan, speed=speed)
+
+    return asyncio.run(run())
+
+
+def _address(server: Server) -> str:
+    host, port = next(iter(server.sockets)).getsockname()
+    return f"{host}:{port}"
+
+
+async def _listen(socket: ServerConnection) -> None:
+    async for _ in socket:
+        pass
+
+
+def test_everything_is_sent_and_the_carrier_hangs_up() -> None:
+    heard: list[str] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        heard.extend([str(text) async for text in socket])
+
+    report = call(listen)
+
+    events = [json.loads(text)["event"] for text in heard]
+    assert events == ["connected", "start", *["media"] * 20, "stop"]
+    assert report.error is None
+    assert report.close_code == 1000
+    assert report.messages == 23
+    assert report.audio("inbound") == PLAN.tracks["inbound"]
+    assert set(report.sent_at) == set(range(2, 22))
+
+
+def test_marks_come_back_as_part_of_the_call_and_clear_gives_them_back() -> None:
+    marks: list[dict[str, Any]] = []
+
+    async def talk(socket: ServerConnection) -> None:
+        await socket.recv()
+        stream = json.loads(await socket.recv())["streamSid"]
+        minute = b64encode(bytes(8000 * 60)).decode()
+        for message in (
+            {"event": "mark", "mark": {"name": "at once"}},
+            {"event": "media", "media": {"payload": minute}},
+            {"event": "mark", "mark": {"name": "cleared"}},
+            {"event": "clear"},
+            {"event": "nonsense"},
+        ):
+            await socket.send(json.dumps({"streamSid": stream, **message}))
+        async for text in socket:
+            message = json.loads(text)
+            if message["event"] == "mark":
+                marks.append(message)
+
+    report = call(talk, CallPlan({"inbound": bytes(160 * 25)}), speed=1)
+
+    assert [mark["mark"]["name"] for mark in marks] == ["at once", "cleared"]
+    assert all(mark["streamSid"] == report.identity.stream_sid for mark in marks)
+    assert report.messages == 30
+    assert len(report.playback.received) == 8000 * 60
+    assert (report.playback.marks, report.playback.clears, report.unreadable) == (2, 1, 1)
+    assert report.error is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_call_says_that_it_is_the_token(status: int) -> None:
+    report = call(_listen, process_request=lambda socket, _: socket.respond(HTTPStatus(status), ""))
+
+    assert report.error is not None
+    assert f"HTTP {status}: the URL's token" in report.error
+    assert "secret" not in report.error
+    assert report.messages == 0
+
+
+def test_another_answer_is_named() -> None:
+    report = call(_listen, process_request=lambda socket, _: socket.respond(HTTPStatus(502), ""))
+
+    assert report.error is not None
+    assert "HTTP 502" in report.error
+
+
+def test_a_gateway_that_hangs_up_is_named() -> None:
+    async def hang_up(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.close(1011)
+
+    report = call(hang_up, speed=1)
+
+    assert report.error is not None
+    assert "closed the connection with code 1011" in report.error
+    assert report.close_code == 1011
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("ws://127.0.0.1:1/x?token=secret", "Connection refused"),
+        ("http://127.0.0.1:1/x?token=secret", "not a WebSocket URL"),
+    ],
+)
+def test_a_gateway_that_is_not_there_is_named(url: str, error: str) -> None:
+    report = asyncio.run(place_call(url, PLAN))
+
+    assert report.error is not None
+    assert error in report.error
+    assert "secret" not in report.error

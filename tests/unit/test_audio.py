@@ -1,0 +1,185 @@
+"""Audio files: in from anything, out bit for bit."""
+
+import struct
+import wave
+from contextlib import suppress
+from pathlib import Path
+
+import audioop
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callstream_cli import audio
+
+PCM, FLOAT, ALAW, MULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+
+
+def wav(  # noqa: PLR0917 - in the order of the header
+    tag: int, channels: int, rate: int, bits: int, data: bytes, extra: bytes = b""
+) -> bytes:
+    block = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * block, block, bits) + extra
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form
+    chunks += b"LIST" + struct.pack("<I", 3) + b"odd\0"
+    chunks += b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def tone(rate: int, frequency: float, seconds: float = 0.5) -> np.ndarray:
+    time = np.arange(int(rate * seconds)) / rate
+    return (np.sin(2 * np.pi * frequency * time) * 0.5).astype(np.float64)
+
+
+def encoded(samples: np.ndarray, tag: int, bits: int) -> bytes:
+    linear = (samples * 32767).astype("<i2").tobytes()
+    match tag, bits:
+        case 1, 8:
+            return audioop.bias(audioop.lin2lin(linear, 2, 1), 1, 128)
+        case 1, _:
+            return audioop.lin2lin(linear, 2, bits // 8)
+        case 3, 32:
+            return samples.astype("<f4").tobytes()
+        case 3, 64:
+            return samples.astype("<f8").tobytes()
+        case 6, _:
+            return audioop.lin2alaw(linear, 2)
+        case _:
+            return audioop.lin2ulaw(linear, 2)
+
+
+def pitch(mulaw: bytes) -> float:
+    samples = np.frombuffer(audioop.ulaw2lin(mulaw, 2), np.int16).astype(np.float64)
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum)) * 8000 / len(samples)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000])
+@pytest.mark.parametrize(
+    ("tag", "bits"),
+    [(PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64), (ALAW, 8), (MULAW, 8)],
+)
+def test_any_wav_becomes_two_tracks_of_8_khz_mulaw(
+    tmp_path: Path, rate: int, tag: int, bits: int
+) -> None:
+    left, right = tone(rate, 440), tone(rate, 1200)
+    file = tmp_path / "call.wav"
+    file.write_bytes(
+        wav(tag, 2, rate, bits, encoded(np.stack([left, right], 1).ravel(), tag, bits))
+    )
+
+    tracks = audio.load(file)
+
+    assert list(tracks) == ["inbound", "outbound"]
+    assert pitch(tracks["inbound"]) == pytest.approx(440, abs=5)
+    assert pitch(tracks["outbound"]) == pytest.approx(1200, abs=5)
+    assert len(tracks["inbound"]) == pytest.approx(4000, abs=2)
+    loudest = audioop.max(audioop.ulaw2lin(tracks["inbound"], 2), 2)
+    assert loudest == pytest.approx(16384, rel=0.1)
+
+
+def test_mono_is_the_inbound_track(tmp_path: Path) -> None:
+    file = tmp_path / "mono.wav"
+    with wave.open(str(file), "wb") as writer:
+        writer.setparams((1, 2, 8000, 0, "NONE", ""))
+        writer.writeframes(encoded(tone(8000, 440), PCM, 16))
+
+    assert list(audio.load(file)) == ["inbound"]
+
+
+def test_an_extensible_header_names_its_encoding_later(tmp_path: Path) -> None:
+    extra = struct.pack("<HHIH", 22, 8, 0, MULAW) + bytes(14)
+    file = tmp_path / "extensible.wav"
+    file.write_bytes(wav(EXTENSIBLE, 1, 8000, 8, b"abc", extra))
+
+    assert audio.load(file) == {"inbound": b"abc"}
+
+
+@pytest.mark.parametrize("suffix", [".ulaw", ".mulaw", ".raw", ".ULAW"])
+def test_raw_mulaw_is_taken_as_it_is(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"call{suffix}"
+    file.write_bytes(b"\x00\x7f\xff")
+
+    assert audio.load(file) == {"inbound": b"\x00\x7f\xff"}
+
+
+@given(st.binary(min_size=1, max_size=500), st.binary(max_size=500))
+def test_what_is_saved_as_mulaw_is_loaded_bit_for_bit(
+    tmp_path_factory: pytest.TempPathFactory, inbound: bytes, outbound: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("audio") / "call.wav"
+    audio.save(file, {"outbound": outbound, "inbound": inbound})
+    length = max(len(inbound), len(outbound))
+
+    assert audio.load(file) == {
+        "inbound": inbound.ljust(length, b"\xff"),
+        "outbound": outbound.ljust(length, b"\xff"),
+    }
+
+
+def test_linear_wav_is_what_everything_reads(tmp_path: Path) -> None:
+    file = tmp_path / "call.wav"
+    audio.save(file, {"inbound": b"\x80\xff", "outbound": b"\x00\xff"}, "pcm16")
+
+    with wave.open(str(file)) as reader:
+        assert reader.getparams()[:4] == (2, 2, 8000, 2)
+        assert reader.readframes(1) == struct.pack("<hh", 32124, -32124)
+
+
+@given(st.binary(max_size=1000))
+def test_frames_are_20_ms_and_the_last_is_filled_with_silence(data: bytes) -> None:
+    frames = list(audio.frames(data))
+
+    assert {len(frame) for frame in frames} <= {160}
+    joined = b"".join(frames)
+    assert joined == data.ljust(len(joined), b"\xff")
+    assert len(joined) - len(data) < 160
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"ID3 not a wave", "not a WAV file"),
+        (b"", "not a WAV file"),
+        (b"RIFF\0\0\0\0WAVE", "without its"),
+        (wav(PCM, 2, 8000, 16, b""), "no audio"),
+        (wav(PCM, 6, 8000, 16, bytes(24)), "6 channels"),
+        (wav(PCM, 1, 0, 16, bytes(24)), "makes no sense"),
+        (wav(PCM, 1, 2**30, 16, bytes(24)), "makes no sense"),
+        (wav(PCM, 1, 8000, 0, bytes(24)), "makes no sense"),
+        (wav(85, 1, 8000, 8, bytes(24)), "unknown encoding"),
+        (b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0\x01\0data\x01\0\0\0a", "cut short"),
+    ],
+)
+def test_what_cannot_be_played_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "call.wav"
+    file.write_bytes(content)
+
+    with pytest.raises(audio.UnreadableAudioError, match=message) as caught:
+        audio.load(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_missing_file_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(audio.UnreadableAudioError, match="No such file"):
+        audio.load(tmp_path / "none.wav")
+
+
+@given(st.binary(max_size=200))
+def test_no_file_whatsoever_raises_anything_else(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("audio") / "call.wav"
+    good = wav(PCM, 2, 16000, 16, bytes(64))
+    file.write_bytes(good[:20] + noise + good[20 + len(noise) :])
+
+    with suppress(audio.UnreadableAudioError):
+        audio.load(file)
+
+
+def test_the_bundled_recording_has_both_sides_of_a_call() -> None:
+    tracks = audio.load(Path(audio.__file__).parent / "assets" / "conversation.wav")
+
+    assert list(tracks) == ["inbound", "outbound"]
+    assert all(set(said) - {0xFF} for said in tracks.values())
