@@ -1,17 +1,21 @@
 """`GET /mg-genagent/v1/twilio-media-stream-url`."""
 
+import os
 from typing import Any
 
-from callstream.adapters import clock
-from callstream.adapters.endpoints import EndpointParts
-from callstream.surfaces.asapp import AsappSurface, MediaUrlEndpoint
-from callstream.surfaces.pipeline import logger, serve
+from callstream.adapters import clock, endpoints
+from callstream.surfaces.asapp import MEDIA_URL, AsappSurface, GiveMediaUrl
+from callstream.surfaces.pipeline import Endpoint, logger
 
-_parts = EndpointParts.from_environment()
-_endpoint = MediaUrlEndpoint("genagent", _parts.keys, _parts.settings.media_url)
+_endpoint = Endpoint(
+    AsappSurface(),
+    MEDIA_URL["genagent"],
+    endpoints.gate(os.environ),
+    GiveMediaUrl("genagent", endpoints.media_urls(os.environ)),
+)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway."""
-    return serve(AsappSurface(), _parts.gate, _endpoint, event, clock.now())
+    return _endpoint.answer(event, clock.now())

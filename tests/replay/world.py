@@ -6,6 +6,7 @@ The time in it is always `NOW`; names of resources are the template's logical id
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 import boto3
 import msgspec
@@ -15,7 +16,7 @@ from callstream import records
 from callstream.adapters.sinks import overflow_record
 from callstream.adapters.tables import DynamoTable
 from callstream.credentials import hash_secret
-from callstream.directory import Credential, Directory, Limits, Tenant
+from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Limits, Tenant
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SIGNING_KEYS = {"replay": "only-for-replaying-events-" * 3}
@@ -23,21 +24,36 @@ PEPPER = "only-for-replaying-events"
 SECRET = "secret-of-the-replayed-events"
 MEDIA_URL = "wss://media.example.com/{path}/{token}"
 
-BOTH = frozenset({"genagent", "autotranscribe"})
-TENANTS = [
-    Tenant(tenant_id="acme", name="Acme", routes=BOTH),
-    Tenant(tenant_id="plain", name="Without routes"),
-    Tenant(tenant_id="gone", name="Disabled", routes=BOTH, enabled=False),
-    Tenant(tenant_id="busy", name="At its limit", routes=BOTH, limits=Limits(per_day=1)),
+PROJECT = UUID("b08dacad-0000-4de1-93d6-cc732e0c0001")
+
+
+def _tenant(tenant_id: str, **fields: Any) -> Tenant:
+    """A tenant with all routes; every one has a project of its own."""
+    fields = {"name": tenant_id, "routes": ROUTES, "project_id": uuid5(PROJECT, tenant_id)} | fields
+    return Tenant(tenant_id=tenant_id, **fields)
+
+
+TENANTS: list[Tenant] = [
+    _tenant("acme", project_id=PROJECT),
+    _tenant("other"),
+    _tenant("plain", routes=frozenset()),
+    _tenant("gone", enabled=False),
+    _tenant("busy", limits=dict.fromkeys(SCOPES, Limits(per_day=1))),
 ]
+INBOXES: list[Inbox] = [
+    Inbox(tenant_id="acme", external_id="inbox-123"),
+    Inbox(tenant_id="other", external_id="inbox-of-other"),
+]
+# The same for every surface; all have the same secret.
 CREDENTIALS: dict[str, dict[str, Any]] = {
-    "acme": {"tenant_id": "acme", "scopes": BOTH},
-    "acme-revoked": {"tenant_id": "acme", "scopes": BOTH, "enabled": False},
-    "acme-unscoped": {"tenant_id": "acme"},
-    "plain": {"tenant_id": "plain", "scopes": BOTH},
-    "gone": {"tenant_id": "gone", "scopes": BOTH},
-    "busy": {"tenant_id": "busy", "scopes": BOTH},
-    "orphan": {"tenant_id": "nobody", "scopes": BOTH},
+    "acme": {"tenant_id": "acme"},
+    "acme-revoked": {"tenant_id": "acme", "enabled": False},
+    "acme-unscoped": {"tenant_id": "acme", "scopes": frozenset()},
+    "other": {"tenant_id": "other"},
+    "plain": {"tenant_id": "plain"},
+    "gone": {"tenant_id": "gone"},
+    "busy": {"tenant_id": "busy"},
+    "orphan": {"tenant_id": "nobody"},
 }
 
 
@@ -59,19 +75,22 @@ class World:
     def _seed(self) -> None:
         directory = Directory(self.directory)
         for tenant in TENANTS:
-            directory.save_tenant(tenant)
+            directory.save(tenant)
+        for inbox in INBOXES:
+            directory.save(inbox)
         secret_hash = hash_secret(SECRET, PEPPER)
-        for credential_id, fields in CREDENTIALS.items():
-            directory.save_credential(
-                Credential.model_validate(
-                    {
-                        "surface": "asapp",
-                        "credential_id": credential_id,
-                        "secret_hash": secret_hash,
-                        **fields,
-                    }
+        for surface, scopes in SCOPES.items():
+            for credential_id, fields in CREDENTIALS.items():
+                all_fields: dict[str, Any] = {"scopes": scopes} | fields
+                directory.save(
+                    Credential(
+                        surface=surface,
+                        credential_id=credential_id,
+                        secret_hash=secret_hash,
+                        created_at=NOW,
+                        **all_fields,
+                    )
                 )
-            )
 
     def environment(self, function: str) -> dict[str, str]:
         """A function's variables, as the template sets them."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from callstream_cli.local.errors import TemplateError
+from callstream_cli.seed import DEMO_INBOX
 
 type Credentials = Mapping[str, Mapping[str, object]]
 
 SURFACES = ("asapp", "clerk", "telnyx", "signalwire")
-DEMO_INBOX = "inbox-123"
 
 _TABLE = "TableName"
 

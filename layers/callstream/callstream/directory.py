@@ -1,19 +1,36 @@
 """The Directory table: who may do what. Owned by the operator, read by the endpoints.
 
-| pk                           | sk         | what                                         |
-|------------------------------|------------|----------------------------------------------|
-| `TENANT#<tenant id>`         | TENANT     | a tenant: its limits and routes              |
-| `CREDENTIAL#<surface>#<id>`  | CREDENTIAL | one of a tenant's credentials for a surface  |
+| pk                           | sk               | what                                         |
+|------------------------------|------------------|----------------------------------------------|
+| `TENANT#<tenant id>`         | TENANT           | a tenant: its limits, routes and webhooks    |
+| `TENANT#<tenant id>`         | `INBOX#<id>`     | one of its inboxes (Clerk Chat)              |
+| `CREDENTIAL#<surface>#<id>`  | CREDENTIAL       | one of a tenant's credentials for a surface  |
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PlainSerializer
 
 from callstream.ports import Item, Table
 
-Surface = Literal["asapp"]
-Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:-]+$")]
+Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
+Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@+-]+$")]
+
+# What a credential of each surface can be good for; new ones are good for all of it.
+SCOPES: Final[dict[Surface, frozenset[str]]] = {
+    "asapp": frozenset({"genagent", "autotranscribe"}),
+    "clerk": frozenset({"twilio-connector"}),
+    "telnyx": frozenset({"call-control"}),
+    "signalwire": frozenset({"Voice"}),
+}
+# What can be done with the streams that ASAPP's URLs open.
+ROUTES: Final = frozenset({"genagent", "autotranscribe"})
+
+_Sorted = PlainSerializer(sorted, return_type=list[str])
+_Names = Annotated[frozenset[Identifier], _Sorted]
 
 
 class _Model(BaseModel):
@@ -21,36 +38,67 @@ class _Model(BaseModel):
 
 
 class Limits(_Model):
-    """Requests that a tenant may make on each surface; None is no limit of ours."""
+    """Requests that a tenant may make on one surface; None is no limit of ours."""
 
     per_second: Annotated[int, Field(gt=0)] | None = 100
     per_day: Annotated[int, Field(gt=0)] | None = None
 
 
+class Webhook(_Model):
+    """Where a tenant's callbacks go, and where if that fails."""
+
+    url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
+    failover_url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))] | None = None
+
+
 class Tenant(_Model):
-    """A customer."""
+    """A customer.
+
+    `project_id` is its SignalWire project, which that vendor also calls AccountSid.
+    """
 
     tenant_id: Identifier
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    project_id: UUID
     enabled: bool = True
-    limits: Limits = Limits()
-    routes: frozenset[Identifier] = frozenset()
+    limits: dict[Surface, Limits] = {}
+    routes: _Names = frozenset()
+    webhooks: dict[Surface, Webhook] = {}
+
+    def limits_on(self, surface: Surface) -> Limits:
+        """Its limits on a surface."""
+        return self.limits.get(surface, Limits())
+
+
+class Inbox(_Model):
+    """One of a tenant's inboxes, by the id under which its clients know it."""
+
+    tenant_id: Identifier
+    external_id: Annotated[str, Field(min_length=1, max_length=200)]
+    name: str = ""
 
 
 class Credential(_Model):
-    """One of a tenant's credentials. `scopes` are the routes that it may ask URLs for."""
+    """One of a tenant's credentials."""
 
     surface: Surface
     credential_id: Identifier
     tenant_id: Identifier
     secret_hash: str = Field(repr=False)
-    scopes: frozenset[Identifier] = frozenset()
+    scopes: _Names = frozenset()
     enabled: bool = True
+    created_at: datetime
+    label: str = ""
 
 
 def tenant_key(tenant_id: str) -> Item:
     """The key of a tenant."""
     return {"pk": f"TENANT#{tenant_id}", "sk": "TENANT"}
+
+
+def inbox_key(tenant_id: str, external_id: str) -> Item:
+    """The key of an inbox. The tenant is part of it: nobody can name another's."""
+    return {"pk": f"TENANT#{tenant_id}", "sk": f"INBOX#{external_id}"}
 
 
 def credential_key(surface: str, credential_id: str) -> Item:
@@ -59,30 +107,58 @@ def credential_key(surface: str, credential_id: str) -> Item:
 
 
 class Directory:
-    """Tenants and credentials. Every method may raise `Unavailable`."""
+    """Tenants, inboxes and credentials. Every method may raise `Unavailable`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         """A tenant, by id."""
-        item = self._table.get(tenant_key(tenant_id))
-        return None if item is None else Tenant.model_validate(_content(item))
+        return _read(Tenant, self._table.get(tenant_key(tenant_id)))
+
+    def inbox(self, tenant_id: str, external_id: str) -> Inbox | None:
+        """A tenant's inbox, by the id under which its clients know it."""
+        return _read(Inbox, self._table.get(inbox_key(tenant_id, external_id)))
 
     def credential(self, surface: Surface, credential_id: str) -> Credential | None:
         """A credential, by its public half."""
-        item = self._table.get(credential_key(surface, credential_id))
-        return None if item is None else Credential.model_validate(_content(item))
+        return _read(Credential, self._table.get(credential_key(surface, credential_id)))
 
-    def save_tenant(self, tenant: Tenant) -> None:
-        """Create or replace a tenant."""
-        self._table.put(tenant_key(tenant.tenant_id) | tenant.model_dump(mode="json"))
+    def save(self, entry: Tenant | Inbox | Credential) -> None:
+        """Create or replace an entry."""
+        self._table.put(_key(entry) | entry.model_dump(mode="json"))
 
-    def save_credential(self, credential: Credential) -> None:
-        """Create or replace a credential."""
-        key = credential_key(credential.surface, credential.credential_id)
-        self._table.put(key | credential.model_dump(mode="json"))
+    def delete(self, entry: Tenant | Inbox | Credential) -> None:
+        """Remove an entry; fine if it is not there."""
+        self._table.delete(_key(entry))
+
+    def entries(self) -> Iterator[Tenant | Inbox | Credential]:
+        """Everything, in no order. Reads the whole table: for the operator, not for requests."""
+        for item in self._table.scan():
+            kind: type[Tenant | Inbox | Credential]
+            match item["sk"].partition("#")[0]:
+                case "TENANT":
+                    kind = Tenant
+                case "INBOX":
+                    kind = Inbox
+                case _:
+                    kind = Credential
+            entry = _read(kind, item)
+            if entry is not None:
+                yield entry
 
 
-def _content(item: Item) -> Item:
-    return {name: value for name, value in item.items() if name not in {"pk", "sk"}}
+def _key(entry: Tenant | Inbox | Credential) -> Item:
+    match entry:
+        case Tenant():
+            return tenant_key(entry.tenant_id)
+        case Inbox():
+            return inbox_key(entry.tenant_id, entry.external_id)
+        case Credential():
+            return credential_key(entry.surface, entry.credential_id)
+
+
+def _read[Entry: BaseModel](kind: type[Entry], item: Item | None) -> Entry | None:
+    if item is None:
+        return None
+    return kind.model_validate({k: v for k, v in item.items() if k not in {"pk", "sk"}})

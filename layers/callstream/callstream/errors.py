@@ -3,7 +3,7 @@
 CallstreamError
 ├── UnreadableMessage           a carrier's message is not what its dialect documents
 ├── TokenRejected               a stream token does not open a connection
-├── IllegalTransition           an event does not fit the present state of a stream
+├── IllegalTransition           an event does not fit the present state
 ├── ConditionFailed             a conditional write found something else than it expected
 ├── Unavailable                 a service that we depend on failed after its bounded retries
 └── ApiError                    an HTTP request that is answered with an error; one class a meaning
@@ -11,10 +11,20 @@ CallstreamError
     ├── Unauthenticated         credentials are missing or wrong
     ├── Forbidden               good credentials without this permission
     ├── NotFound                no such thing, or not this tenant's
-    └── RateLimited             more requests than the tenant's limit
+    ├── Conflict                it contradicts what is there already
+    ├── TooLarge                the body is larger than any good one
+    ├── UnsupportedMediaType    the body is of another type than the endpoint takes
+    ├── Invalid                 the body was read, and says something that it may not
+    ├── RateLimited             more requests than the tenant's limit
+    └── CallError               a command does not fit its call
+        ├── UnknownCall         no such call, or not this tenant's
+        └── CallEnded           the call is over
 
 A surface turns an `ApiError` into its vendor's status and body; nothing else does.
 """
+
+from dataclasses import dataclass
+from typing import Literal
 
 
 class CallstreamError(Exception):
@@ -73,7 +83,7 @@ class ApiError(CallstreamError):
 
 
 class BadRequest(ApiError):
-    """The request cannot be read."""
+    """The body cannot be read: broken JSON, a broken form, not UTF-8."""
 
 
 class Unauthenticated(ApiError):
@@ -88,5 +98,57 @@ class NotFound(ApiError):
     """There is no such thing, or it is another tenant's."""
 
 
+class Conflict(ApiError):
+    """The request contradicts what is there already."""
+
+
+class TooLarge(ApiError):
+    """The body is larger than any good one."""
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is of another type than the endpoint takes."""
+
+
+IssueKind = Literal["missing", "unknown", "type", "enum", "range", "url", "base64", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong with a body: where (names and indexes, from outside in), and how.
+
+    `message` is for the client; it never quotes the value.
+    """
+
+    location: tuple[str | int, ...]
+    kind: IssueKind
+    message: str
+
+
+class Invalid(ApiError):
+    """The body was read, and says something that it may not."""
+
+    def __init__(self, *issues: Issue) -> None:
+        super().__init__("; ".join(f"{issue.location}: {issue.kind}" for issue in issues))
+        self.issues = issues
+
+
 class RateLimited(ApiError):
-    """The tenant has used up a limit."""
+    """The tenant has used up a limit; it is free again after `reset` seconds."""
+
+    def __init__(self, limit: int, reset: int) -> None:
+        super().__init__(f"limit of {limit} used up for {reset} s")
+        self.limit = limit
+        self.reset = reset
+
+
+class CallError(ApiError):
+    """A command does not fit its call."""
+
+
+class UnknownCall(CallError):
+    """There is no such call, or it is another tenant's."""
+
+
+class CallEnded(CallError):
+    """The call is over."""

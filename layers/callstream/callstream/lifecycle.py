@@ -1,4 +1,4 @@
-"""The lives of streams and calls, as data: state → event → next state.
+"""The lives of streams, calls and relays, as data: state → event → next state.
 
 API Gateway runs a connection's messages concurrently, so events arrive out of order: a `stop`
 can overtake its `start`, and a disconnection both. A late `start` or `stop` is therefore legal and
@@ -36,9 +36,26 @@ class CallState(StrEnum):
     ENDED = "ended"
 
 
-type Lifecycle = Mapping[StreamState, Mapping[StreamEvent, StreamState]]
+class RelayState(StrEnum):
+    """Where a relay is."""
 
-STREAM_LIFECYCLE: Final[Lifecycle] = {
+    REQUESTED = "requested"
+    STREAMING = "streaming"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class RelayEvent(StrEnum):
+    """What happens to a relay."""
+
+    CONNECT = "connect"
+    STOP = "stop"
+    FAIL = "fail"
+
+
+type Lifecycle[State: StrEnum, Event: StrEnum] = Mapping[State, Mapping[Event, State]]
+
+STREAM_LIFECYCLE: Final[Lifecycle[StreamState, StreamEvent]] = {
     StreamState.CONNECTED: {
         StreamEvent.START: StreamState.STREAMING,
         StreamEvent.STOP: StreamState.STOPPED,
@@ -59,13 +76,30 @@ STREAM_LIFECYCLE: Final[Lifecycle] = {
 }
 
 
-def next_state(state: StreamState, event: StreamEvent) -> StreamState:
+RELAY_LIFECYCLE: Final[Lifecycle[RelayState, RelayEvent]] = {
+    RelayState.REQUESTED: {
+        RelayEvent.CONNECT: RelayState.STREAMING,
+        RelayEvent.STOP: RelayState.STOPPED,
+        RelayEvent.FAIL: RelayState.FAILED,
+    },
+    RelayState.STREAMING: {
+        RelayEvent.STOP: RelayState.STOPPED,
+        RelayEvent.FAIL: RelayState.FAILED,
+    },
+    RelayState.STOPPED: {},
+    RelayState.FAILED: {},
+}
+
+
+def next_state[State: StrEnum, Event: StrEnum](
+    lifecycle: Lifecycle[State, Event], state: State, event: Event
+) -> State:
     """The state after an event.
 
     Raises:
-        IllegalTransition: the table has no such step.
+        IllegalTransition: the lifecycle has no such step.
     """
     try:
-        return STREAM_LIFECYCLE[state][event]
+        return lifecycle[state][event]
     except KeyError:
         raise IllegalTransition(state, event) from None

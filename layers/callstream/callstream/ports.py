@@ -1,6 +1,6 @@
 """What the core needs from the outside: small protocols that `callstream.adapters` fulfils."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,8 +26,17 @@ class Table(Protocol):
     def get(self, key: Item) -> Item | None:
         """Read one item, consistently."""
 
+    def query(self, partition: str, prefix: str) -> list[Item]:
+        """All items of a partition whose sort key begins so, consistently, in their order."""
+
+    def scan(self) -> Iterator[Item]:
+        """Every item, in no order."""
+
     def put(self, item: Item) -> None:
         """Write one item, whatever was there."""
+
+    def delete(self, key: Item) -> None:
+        """Remove one item; fine if it is not there."""
 
     def update(self, request: Item) -> Item:
         """UpdateItem; the whole item as it is afterwards. Raises `ConditionFailed`."""

@@ -5,6 +5,7 @@ conditional write both asks and counts. TTL removes it.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,22 +17,42 @@ _SECOND: Final = 1
 _DAY: Final = 86_400
 
 
-def build_requests(surface: str, tenant_id: str, limits: Limits, now: datetime) -> Iterator[Item]:
-    """One conditional count for each limit that is set, the shortest window first."""
-    for window, limit in ((_SECOND, limits.per_second), (_DAY, limits.per_day)):
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Where a tenant stands against its tightest limit: `reset` is in seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One limit at one time, and the conditional count that asks for it."""
+
+    limit: int
+    reset: int
+    request: Item
+
+
+def windows(surface: str, tenant_id: str, limits: Limits, now: datetime) -> Iterator[Window]:
+    """The windows of all limits that are set, the shortest first."""
+    second = int(now.timestamp())
+    for length, limit in ((_SECOND, limits.per_second), (_DAY, limits.per_day)):
         if limit is None:
             continue
-        start = int(now.timestamp()) // window * window
-        yield {
-            "Key": {"pk": f"RATE#{surface}#{tenant_id}", "sk": f"{window}#{start}"},
+        start = second // length * length
+        request: Item = {
+            "Key": {"pk": f"RATE#{surface}#{tenant_id}", "sk": f"{length}#{start}"},
             "UpdateExpression": "SET expires_at = :expires_at ADD requests :one",
             "ConditionExpression": "attribute_not_exists(requests) OR requests < :limit",
             "ExpressionAttributeValues": {
-                ":expires_at": start + 2 * window,
+                ":expires_at": start + 2 * length,
                 ":one": 1,
                 ":limit": limit,
             },
         }
+        yield Window(limit, start + length - second, request)
 
 
 class RateLimiter:
@@ -40,15 +61,20 @@ class RateLimiter:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def admit(self, surface: str, tenant_id: str, limits: Limits, now: datetime) -> None:
-        """Count one request.
+    def admit(
+        self, surface: str, tenant_id: str, limits: Limits, now: datetime
+    ) -> Allowance | None:
+        """Count one request; None if the tenant has no limits.
 
         Raises:
             RateLimited: a window is full.
             Unavailable: the table did not answer.
         """
-        for request in build_requests(surface, tenant_id, limits, now):
+        allowances = []
+        for window in windows(surface, tenant_id, limits, now):
             try:
-                self._table.update(request)
+                used = int(self._table.update(window.request)["requests"])
             except ConditionFailed:
-                raise RateLimited from None
+                raise RateLimited(window.limit, window.reset) from None
+            allowances.append(Allowance(window.limit, window.limit - used, window.reset))
+        return min(allowances, key=lambda allowance: allowance.remaining, default=None)

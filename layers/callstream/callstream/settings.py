@@ -35,11 +35,16 @@ class KeysSettings(Struct, frozen=True):
 
 
 class EndpointSettings(Struct, frozen=True):
-    """What an HTTP endpoint needs. `media_url` is a template with `{path}` and `{token}`."""
+    """What every HTTP endpoint needs."""
 
     directory_table: str
     streams_table: str
     credential_pepper_secret: str
+
+
+class MediaUrlSettings(Struct, frozen=True):
+    """What mints media URLs. `media_url` is a template with `{path}` and `{token}`."""
+
     signing_keys_secret: str
     media_url: str
 

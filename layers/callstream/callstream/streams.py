@@ -4,6 +4,7 @@
 |-----------------------|--------|---------------------------------------------------------------|
 | `STREAM#<stream id>`  | STREAM | a media stream, in one of the states of `callstream.lifecycle` |
 | `CALL#<tenant>#<id>`  | CALL   | a call, by the carrier's id; `open_streams` are its streams    |
+|                       | …      | the relays of a call: `callstream.relays`                      |
 | `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
 
 Times are milliseconds since 1970; `expires_at` is the table's TTL, in seconds.
@@ -17,7 +18,13 @@ from typing import Final
 from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
-from callstream.lifecycle import CallState, StreamEvent, StreamState, next_state
+from callstream.lifecycle import (
+    STREAM_LIFECYCLE,
+    CallState,
+    StreamEvent,
+    StreamState,
+    next_state,
+)
 from callstream.ports import Item, Table
 
 _ATTEMPTS: Final = 5
@@ -55,7 +62,7 @@ def build_open(
         "route": identity.route,
         "connection_id": connection_id,
         "state": StreamState.CONNECTED,
-        "connected_at": _milliseconds(now),
+        "connected_at": milliseconds(now),
         "expires_at": int((now + retention).timestamp()),
     }
     operations: list[Item] = [
@@ -84,11 +91,11 @@ def build_transition(
         IllegalTransition: the lifecycle has no such step, or the stream has started before.
     """
     source = StreamState(stream["state"])
-    target = next_state(source, event)
+    target = next_state(STREAM_LIFECYCLE, source, event)
     if event is StreamEvent.START and "started_at" in stream:
         raise IllegalTransition(source, event)
 
-    changes: Item = {"state": target, _TIME_OF[event]: _milliseconds(now)}
+    changes: Item = {"state": target, _TIME_OF[event]: milliseconds(now)}
     condition = "#state = :source"
     if started is not None:
         changes |= _details(started)
@@ -138,7 +145,7 @@ def _build_call_joined(stream: Item, start: Start, now: datetime, *, is_open: bo
         ":tenant_id": stream["tenant_id"],
         ":call_id": start.call_id,
         ":account_id": start.account_id,
-        ":now": _milliseconds(now),
+        ":now": milliseconds(now),
         ":expires_at": stream["expires_at"],
     }
     if is_open:
@@ -178,7 +185,7 @@ def build_call_ended(tenant_id: str, call_id: str, now: datetime) -> Item:
         "ExpressionAttributeValues": {
             ":ended": CallState.ENDED,
             ":active": CallState.ACTIVE,
-            ":now": _milliseconds(now),
+            ":now": milliseconds(now),
         },
     }
 
@@ -247,5 +254,6 @@ _TIME_OF: Final = {
 }
 
 
-def _milliseconds(time: datetime) -> int:
+def milliseconds(time: datetime) -> int:
+    """A time as the tables have it."""
     return int(time.timestamp() * 1000)

@@ -42,12 +42,15 @@ class Secret:
         return self._value
 
 
-class Pepper(Secret):
-    """The pepper. It never changes: every stored hash depends on it."""
+class PermanentSecret:
+    """A secret that never changes while a deployment lives, and is read once."""
 
-    def __call__(self) -> str:
+    def __init__(self, secret_id: str) -> None:
+        self._secret = Secret(secret_id)
+
+    def value(self) -> str:
         """Read it. Raises `Unavailable`."""
-        return self.value(float("inf"))
+        return self._secret.value(float("inf"))
 
 
 class StoredKeyRing(Secret):

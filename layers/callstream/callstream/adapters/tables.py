@@ -1,10 +1,11 @@
 """DynamoDB tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
 from callstream.adapters._aws import CONFIG, unavailable
@@ -32,10 +33,33 @@ class DynamoTable:
         with unavailable("dynamodb"):
             return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
 
+    def query(self, partition: str, prefix: str) -> list[Item]:
+        """Read all items of a partition whose sort key begins so. Raises `Unavailable`."""
+        condition = Key("pk").eq(partition) & Key("sk").begins_with(prefix)
+        pages = self._table.meta.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            KeyConditionExpression=condition,  # type: ignore[arg-type]  # a resource's client
+            ConsistentRead=True,
+        )
+        with unavailable("dynamodb"):
+            return [item for page in pages for item in page["Items"]]
+
+    def scan(self) -> Iterator[Item]:
+        """Read every item. Raises `Unavailable`."""
+        pages = self._table.meta.client.get_paginator("scan").paginate(TableName=self._table.name)
+        with unavailable("dynamodb"):
+            for page in pages:
+                yield from page["Items"]
+
     def put(self, item: Item) -> None:
         """Write one item, whatever was there. Raises `Unavailable`."""
         with unavailable("dynamodb"):
             self._table.put_item(Item=item)
+
+    def delete(self, key: Item) -> None:
+        """Remove one item; fine if it is not there. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            self._table.delete_item(Key=key)
 
     def update(self, request: Item) -> Item:
         """Update one item, and read it as it is afterwards.

@@ -1,22 +1,33 @@
-"""The one way of every HTTP request: authenticate → rate limit → act → answer.
+"""The one way of every HTTP request: authenticate → rate limit → validate → act → answer.
 
-A surface brings what is its vendor's own: how credentials travel, and how errors look.
+A surface brings what is its vendor's own: how credentials travel, and how answers look. An
+`Operation` says what one endpoint takes and gives; OpenAPI is generated from the same words.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 from aws_lambda_powertools import Logger
+from pydantic import BaseModel
 
 from callstream.credentials import matches
 from callstream.directory import Credential, Directory, Surface, Tenant
-from callstream.errors import ApiError, Forbidden, Unauthenticated, Unavailable
-from callstream.rate import RateLimiter
+from callstream.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from callstream.rate import Allowance, RateLimiter
+from callstream.surfaces.bodies import read_form, read_json, validate
 
-logger = Logger(service="callstream")
+logger: Final = Logger(service="callstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,8 @@ class Request:
 
     request_id: str
     headers: Mapping[str, str]
+    path_parameters: Mapping[str, str]
+    event: Mapping[str, Any]
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Request":
@@ -33,7 +46,18 @@ class Request:
         return cls(
             request_id=event["requestContext"]["requestId"],
             headers={name.lower(): value for name, value in headers.items()},
+            path_parameters=event.get("pathParameters") or {},
+            event=event,
         )
+
+    @property
+    def body(self) -> bytes:
+        """The body as it was sent. Raises `BadRequest` if it cannot be had."""
+        text = self.event.get("body") or ""
+        try:
+            return b64decode(text) if self.event.get("isBase64Encoded") else text.encode()
+        except ValueError:
+            raise BadRequest("not UTF-8") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +66,50 @@ class Response:
 
     status: int
     body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_event(self) -> dict[str, Any]:
         """API Gateway's form of it."""
         return {
             "statusCode": self.status,
-            "headers": {"Content-Type": "application/json"},
+            "headers": {"Content-Type": "application/json", **self.headers},
             "body": msgspec.json.encode(self.body).decode(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One endpoint as its vendor documents it.
+
+    `scope` is what a credential must be good for. `body` is None for endpoints that take none.
+    """
+
+    surface: Surface
+    name: str
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    scope: str
+    answer: type[BaseModel]
+    failures: tuple[int, ...]
+    body: type[BaseModel] | None = None
+    encoding: Literal["json", "form"] = "json"
+    body_required: bool = True
+
+    def read(self, request: Request) -> BaseModel | None:
+        """Read and validate a request's body.
+
+        Raises:
+            BadRequest, TooLarge, UnsupportedMediaType, Invalid
+        """
+        if self.body is None:
+            return None
+        body, content_type = request.body, request.headers.get("content-type", "")
+        if self.encoding == "form":
+            return validate(self.body, read_form(body, content_type), strict=False)
+        if not body and not self.body_required:
+            return validate(self.body, {}, strict=True)
+        return validate(self.body, read_json(body, content_type), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +118,21 @@ class Caller:
 
     tenant: Tenant
     credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Command[Body]:
+    """A request that has come through: who asks, what for, and when."""
+
+    caller: Caller
+    body: Body
+    path_parameters: Mapping[str, str]
+    now: datetime
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose request it is."""
+        return self.caller.tenant
 
 
 class VendorSurface(Protocol):
@@ -70,8 +145,14 @@ class VendorSurface(Protocol):
     def credentials(self, request: Request) -> tuple[str, str]:
         """The id and secret that a request carries. Raises `Unauthenticated`."""
 
+    def authorize(self, caller: Caller, request: Request) -> None:
+        """Check what is the vendor's own about a caller. Raises `ApiError`."""
+
     def failure(self, error: Exception, request_id: str) -> Response:
         """The vendor's answer to an `ApiError`, to `Unavailable` and to anything unforeseen."""
+
+    def rate_headers(self, allowance: Allowance) -> Mapping[str, str]:
+        """Headers that tell where the caller stands against its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +163,12 @@ class Gate:
     limiter: RateLimiter
     pepper: Callable[[], str]
 
-    def admit(self, surface: VendorSurface, request: Request, now: datetime) -> Caller:
-        """Let a request in.
+    def authenticate(self, surface: VendorSurface, request: Request) -> Caller:
+        """Find out who is asking.
 
         Raises:
             Unauthenticated: credentials are missing, unknown, revoked or wrong: not told which.
             Forbidden: the tenant is disabled.
-            RateLimited: the tenant's limit is used up.
             Unavailable: a table or secret could not be read.
         """
         credential_id, secret = surface.credentials(request)
@@ -102,31 +182,56 @@ class Gate:
         tenant = self.directory.tenant(credential.tenant_id)
         if tenant is None or not tenant.enabled:
             raise Forbidden("disabled tenant")
-        self.limiter.admit(surface.name, tenant.tenant_id, tenant.limits, now)
-        return Caller(tenant, credential)
+        caller = Caller(tenant, credential)
+        surface.authorize(caller, request)
+        return caller
 
 
-def serve(
-    surface: VendorSurface,
-    gate: Gate,
-    act: Callable[[Caller, Request, datetime], Response],
-    event: Mapping[str, Any],
-    now: datetime,
-) -> dict[str, Any]:
-    """Answer one request; every error becomes the vendor's own answer."""
-    request = Request.from_event(event)
-    logger.append_keys(request_id=request.request_id, surface=surface.name)
-    try:
-        caller = gate.admit(surface, request, now)
-        logger.append_keys(tenant_id=caller.tenant.tenant_id)
-        response = act(caller, request, now)
-    except ApiError as error:
-        logger.info("refused: %s: %s", type(error).__name__, error)
-        response = surface.failure(error, request.request_id)
-    except Unavailable as error:
-        logger.warning("%s", error)
-        response = surface.failure(error, request.request_id)
-    except Exception as error:
-        logger.exception("unforeseen error")
-        response = surface.failure(error, request.request_id)
-    return response.to_event()
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An operation with all that carries it out."""
+
+    surface: VendorSurface
+    operation: Operation
+    gate: Gate
+    act: Callable[[Command[Any]], BaseModel]
+
+    def answer(self, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """Answer one request; every error becomes the vendor's own answer."""
+        request = Request.from_event(event)
+        logger.append_keys(request_id=request.request_id, operation=self.operation.name)
+        response, allowance = self._respond(request, now)
+        if allowance is not None:
+            headers = {**response.headers, **self.surface.rate_headers(allowance)}
+            response = replace(response, headers=headers)
+        return response.to_event()
+
+    def _respond(self, request: Request, now: datetime) -> tuple[Response, Allowance | None]:
+        allowance: Allowance | None = None
+        try:
+            caller = self.gate.authenticate(self.surface, request)
+            allowance = self._count(caller.tenant, now)
+            return self._carry_out(caller, request, now), allowance
+        except ApiError as error:
+            logger.info("refused: %s: %s", type(error).__name__, error)
+            if isinstance(error, RateLimited):
+                allowance = Allowance(error.limit, 0, error.reset)
+            return self.surface.failure(error, request.request_id), allowance
+        except Unavailable as error:
+            logger.warning("%s", error)
+            return self.surface.failure(error, request.request_id), allowance
+        except Exception as error:
+            logger.exception("unforeseen error")
+            return self.surface.failure(error, request.request_id), allowance
+
+    def _count(self, tenant: Tenant, now: datetime) -> Allowance | None:
+        logger.append_keys(tenant_id=tenant.tenant_id)
+        limits = tenant.limits_on(self.surface.name)
+        return self.gate.limiter.admit(self.surface.name, tenant.tenant_id, limits, now)
+
+    def _carry_out(self, caller: Caller, request: Request, now: datetime) -> Response:
+        if self.operation.scope not in caller.credential.scopes:
+            raise Forbidden(f"credential without scope {self.operation.scope}")
+        body = self.operation.read(request)
+        answer = self.act(Command(caller, body, request.path_parameters, now))
+        return Response(200, answer.model_dump(mode="json", by_alias=True))

@@ -1,0 +1,20 @@
+"""Media URLs: where a carrier shall stream to, and the token that lets it in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from callstream.identity import Use
+from callstream.ports import KeyRingSource
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUrls:
+    """Mints media URLs. `template` has `{path}`, the vendor's own, and `{token}`."""
+
+    keys: KeyRingSource
+    template: str
+
+    def mint(self, *, path: str, tenant_id: str, route: str, use: Use, now: datetime) -> str:
+        """A URL that is good for five minutes. Raises `Unavailable` if the keys cannot be read."""
+        token = self.keys.current().sign(tenant_id=tenant_id, route=route, use=use, now=now)
+        return self.template.format(path=path, token=token)

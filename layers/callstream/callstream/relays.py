@@ -1,0 +1,261 @@
+"""Relays: the forks of a call that commands have asked for, in the Streams table beside their call.
+
+| pk                    | sk                  | what                                            |
+|-----------------------|---------------------|-------------------------------------------------|
+| `CALL#<tenant>#<id>`  | `RELAY#<relay id>`  | a relay, in one of the states of `lifecycle`    |
+|                       | `NAME#<name>`       | the relay that has this name while it is active |
+|                       | `COMMAND#<id>`      | a command that was carried out                  |
+
+A command and all its effects are one transaction, so a repeated one cannot take effect twice, at
+whatever moment it comes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from callstream.directory import Surface
+from callstream.errors import CallEnded, ConditionFailed, Conflict, IllegalTransition, UnknownCall
+from callstream.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, RelayState, next_state
+from callstream.ports import Item, Table
+from callstream.streams import call_key, milliseconds
+
+# Telnyx ignores a command that repeats another's id for so long.
+REPEAT_WINDOW: Final = timedelta(seconds=60)
+_ATTEMPTS: Final = 5
+
+Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
+
+
+class Relay(BaseModel):
+    """One fork of a call's audio to one consumer. Times are milliseconds since 1970.
+
+    `url`, `auth_token` and `parameters` may hold the tenant's secrets: never log them.
+    `settings` is what only the relay's own surface knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    relay_id: str
+    tenant_id: str
+    call_id: str
+    surface: Surface
+    url: str = Field(repr=False)
+    track: Tracks
+    name: str | None = None
+    state: RelayState = RelayState.REQUESTED
+    auth_token: str | None = Field(default=None, repr=False)
+    parameters: dict[str, str] = Field(default={}, repr=False)
+    settings: dict[str, Any] = {}
+    status_callback: str | None = Field(default=None, repr=False)
+    status_callback_method: Literal["GET", "POST"] = "POST"
+    error: str | None = None
+    created_at: int
+    updated_at: int
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it can still be stopped."""
+        return RelayEvent.STOP in RELAY_LIFECYCLE[self.state]
+
+
+@dataclass(frozen=True, slots=True)
+class CallCommand:
+    """What every command on a call has: whose and which call, when, and what to remember.
+
+    `client_state` goes into every later callback of the call; the latest that was given counts.
+    """
+
+    tenant_id: str
+    call_id: str
+    now: datetime
+    command_id: str | None = None
+    client_state: str | None = None
+
+
+class NameTaken(Conflict):
+    """Another active relay of this call has the name."""
+
+
+class NoSuchRelay(Conflict):
+    """The call has no active relay of this id or name."""
+
+
+def _key(tenant_id: str, call_id: str, kind: str, name: str) -> Item:
+    return call_key(tenant_id, call_id) | {"sk": f"{kind}#{name}"}
+
+
+def _build_command(command: CallCommand) -> list[Item]:
+    """Claim the command's id, if it has one, and remember its client state."""
+    operations: list[Item] = []
+    if command.command_id is not None:
+        until = command.now + REPEAT_WINDOW
+        key = _key(command.tenant_id, command.call_id, "COMMAND", command.command_id)
+        claim = {"until": milliseconds(until), "expires_at": int(until.timestamp()) + 1}
+        operations.append(
+            {
+                "Put": {
+                    "Item": key | claim,
+                    "ConditionExpression": "attribute_not_exists(pk) OR #until <= :now",
+                    "ExpressionAttributeNames": {"#until": "until"},
+                    "ExpressionAttributeValues": {":now": milliseconds(command.now)},
+                }
+            }
+        )
+    call: Item = {
+        "Key": call_key(command.tenant_id, command.call_id),
+        "UpdateExpression": "SET commanded_at = :now",
+        "ConditionExpression": "#state = :active",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {
+            ":active": CallState.ACTIVE,
+            ":now": milliseconds(command.now),
+        },
+    }
+    if command.client_state is not None:
+        call["UpdateExpression"] += ", client_state = :client_state"
+        call["ExpressionAttributeValues"][":client_state"] = command.client_state
+    return [*operations, {"Update": call}]
+
+
+def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Item]:
+    """Carry out a command that makes a relay."""
+    key = _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)
+    item = key | relay.model_dump(mode="json", exclude_none=True) | {"expires_at": expires_at}
+    operations: list[Item] = [*_build_command(command), {"Put": {"Item": item}}]
+    if relay.name is not None:
+        key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
+        claim = key | {"relay_id": relay.relay_id, "expires_at": expires_at}
+        operations.append(
+            {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
+        )
+    return operations
+
+
+def build_transition(relay: Relay, event: RelayEvent, now: datetime) -> list[Item]:
+    """Take a relay as it was read to its next state; one that has ended gives up its name.
+
+    Raises:
+        IllegalTransition: the lifecycle has no such step.
+    """
+    target = next_state(RELAY_LIFECYCLE, relay.state, event)
+    operations: list[Item] = [
+        {
+            "Update": {
+                "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
+                "UpdateExpression": "SET #state = :target, updated_at = :now",
+                "ConditionExpression": "#state = :source",
+                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeValues": {
+                    ":source": relay.state,
+                    ":target": target,
+                    ":now": milliseconds(now),
+                },
+            }
+        }
+    ]
+    if relay.name is not None and not RELAY_LIFECYCLE[target]:
+        key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
+        operations.append({"Delete": {"Key": key}})
+    return operations
+
+
+class RelayStore:
+    """The relays of calls, and the commands on them. Every method may raise `Unavailable`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def start(self, relay: Relay, command: CallCommand) -> bool:
+        """Make a relay; False if the command repeats one that has been carried out.
+
+        Raises:
+            UnknownCall, CallEnded, NameTaken
+        """
+        for _ in range(_ATTEMPTS):
+            if self._is_repeat(command):
+                return False
+            call = self._active_call(command)
+            try:
+                self._table.transact(build_start(relay, command, call["expires_at"]))
+            except ConditionFailed:
+                self._check_name(relay)
+                continue  # something came between: look again at what
+            return True
+        raise Conflict("contended")
+
+    def stop(
+        self, command: CallCommand, surface: Surface, *, relay: str | None = None
+    ) -> list[Relay]:
+        """Stop the surface's relay of this id or name, or all of them; those that were stopped.
+
+        A command that repeats one that has been carried out stops nothing.
+
+        Raises:
+            UnknownCall, CallEnded
+            NoSuchRelay: nothing of the kind is active.
+        """
+        if self._is_repeat(command):
+            return []
+        self._active_call(command)
+        relays = [
+            each
+            for each in self.relays(command.tenant_id, command.call_id)
+            if each.surface == surface
+            and each.is_active
+            and (relay is None or relay in {each.relay_id, each.name})
+        ]
+        if not relays:
+            raise NoSuchRelay("no active relay of this kind")
+        for each in relays:
+            self._advance(each, RelayEvent.STOP, command.now)
+        self._remember(command)
+        stopped = {"state": RelayState.STOPPED, "updated_at": milliseconds(command.now)}
+        return [each.model_copy(update=stopped) for each in relays]
+
+    def relays(self, tenant_id: str, call_id: str) -> list[Relay]:
+        """All relays that a call has had."""
+        items = self._table.query(call_key(tenant_id, call_id)["pk"], "RELAY#")
+        return [Relay.model_validate(item) for item in items]
+
+    def _is_repeat(self, command: CallCommand) -> bool:
+        if command.command_id is None:
+            return False
+        key = _key(command.tenant_id, command.call_id, "COMMAND", command.command_id)
+        claim = self._table.get(key)
+        return claim is not None and claim["until"] > milliseconds(command.now)
+
+    def _active_call(self, command: CallCommand) -> Item:
+        call = self._table.get(call_key(command.tenant_id, command.call_id))
+        if call is None:
+            raise UnknownCall("no such call of this tenant")
+        if call["state"] != CallState.ACTIVE:
+            raise CallEnded("the call is over")
+        return call
+
+    def _check_name(self, relay: Relay) -> None:
+        if relay.name is not None:
+            key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
+            if self._table.get(key) is not None:
+                raise NameTaken("another active relay of this call has the name")
+
+    def _advance(self, relay: Relay, event: RelayEvent, now: datetime) -> None:
+        for _ in range(_ATTEMPTS):
+            try:
+                self._table.transact(build_transition(relay, event, now))
+            except ConditionFailed:
+                key = _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)
+                relay = Relay.model_validate(self._table.get(key))
+                continue
+            except IllegalTransition:
+                return  # somebody else has ended it meanwhile, which is what we want
+            return
+        raise Conflict("contended")
+
+    def _remember(self, command: CallCommand) -> None:
+        try:
+            self._table.transact(_build_command(command))
+        except ConditionFailed:
+            return  # the call ended meanwhile, or the same command came twice at once
