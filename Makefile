@@ -41,6 +41,7 @@ deps: setup ## Compile requirements anew, with the latest versions that the .in 
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) requirements/ministack.in --output-file requirements/ministack.txt
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
+	$(COMPILE) requirements/signalwire-sdk.in --output-file requirements/signalwire-sdk.txt
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 
 clean: down ## Stop the local stack; remove everything that was installed, built or cached
