@@ -1,17 +1,15 @@
 """`$disconnect`: closes the stream. API Gateway calls it on best effort."""
 
-import logging
 import os
 from typing import Any
 
 from callstream.adapters import clock
 from callstream.adapters.sinks import publisher
 from callstream.adapters.tables import stream_store
-from callstream.errors import IllegalTransition, Unavailable
+from callstream.ingest import read
 from callstream.records import Disconnected
-from callstream.websocket import OK, identity_of, received_at
+from callstream.websocket import OK, identity_of, received_at, state_kept
 
-_logger = logging.getLogger("callstream")
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)
 
@@ -19,12 +17,14 @@ _streams = stream_store(os.environ)
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Record that the socket is gone."""
     identity, context = identity_of(event), event["requestContext"]
+    if context["eventType"] != "DISCONNECT":
+        # A carrier's message that names this route: it is as unknown as any other such message.
+        _publisher.publish(identity, received_at(event), read(event.get("body") or ""))
+        return OK
     disconnected = Disconnected(
         code=context.get("disconnectStatusCode", 1005), reason=context.get("disconnectReason") or ""
     )
     _publisher.publish(identity, received_at(event), disconnected)
-    try:
+    with state_kept(identity.stream_id):
         _streams.disconnect(identity.stream_id, clock.now())
-    except (IllegalTransition, Unavailable) as error:
-        _logger.warning("state not changed: %s", error, extra={"stream_id": identity.stream_id})
     return OK

@@ -1,6 +1,5 @@
 """Every other route: `connected`, `start`, `dtmf`, `mark`, `stop`, and `$default` for the rest."""
 
-import logging
 import os
 from typing import Any
 
@@ -8,12 +7,10 @@ from callstream.adapters import clock
 from callstream.adapters.sinks import publisher
 from callstream.adapters.tables import stream_store
 from callstream.dialects.events import Start, Stop
-from callstream.errors import IllegalTransition, Unavailable
 from callstream.ingest import DIALECT, read
 from callstream.streams import Started
-from callstream.websocket import OK, identity_of, received_at
+from callstream.websocket import OK, identity_of, received_at, state_kept
 
-_logger = logging.getLogger("callstream")
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)
 
@@ -22,11 +19,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message: its record first, so that the story is whole even if the state is not."""
     identity, message = identity_of(event), read(event.get("body") or "")
     _publisher.publish(identity, received_at(event), message)
-    try:
+    with state_kept(identity.stream_id):
         if isinstance(message, Start):
             _streams.start(identity.stream_id, Started(DIALECT, message), clock.now())
         elif isinstance(message, Stop):
             _streams.stop(identity.stream_id, clock.now())
-    except (IllegalTransition, Unavailable) as error:
-        _logger.warning("state not changed: %s", error, extra={"stream_id": identity.stream_id})
     return OK

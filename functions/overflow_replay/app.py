@@ -11,10 +11,15 @@ _frames = frames_sink(os.environ)
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Take a batch of SQS messages; the answer names those to deliver again."""
-    failed = []
-    for message in event["Records"]:
+    messages = event["Records"]
+    for index, message in enumerate(messages):
         try:
             _frames.put(*overflow_record(message))
         except Unavailable:
-            failed.append({"itemIdentifier": message["messageId"]})
-    return {"batchItemFailures": failed}
+            # The rest would be refused too, and each refusal takes seconds.
+            return {"batchItemFailures": [_identifier(failed) for failed in messages[index:]]}
+    return {"batchItemFailures": []}
+
+
+def _identifier(message: dict[str, Any]) -> dict[str, str]:
+    return {"itemIdentifier": message["messageId"]}

@@ -2,10 +2,12 @@
 
 import logging
 from base64 import b64decode
+from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from callstream.adapters.sinks import KinesisSink, OverflowSink, overflow_record
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
 from callstream.identity import StreamIdentity
-from callstream.ingest import Publisher, read
+from callstream.ingest import PAUSE_SECONDS, Publisher, read
 from callstream.records import Rejected
 
 STREAM = StreamIdentity("stream-1", "acme", "genagent")
@@ -32,9 +34,20 @@ class Sink:
         self.records.append((partition_key, data))
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def publisher(frames: Sink, overflow: Sink) -> Publisher:
+    return Publisher(frames, overflow, Clock())
+
+
 def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
     frames, overflow = Sink(), Sink()
-    Publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, FRAME)
+    publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, FRAME)
 
     [(key, data)] = frames.records
     assert key == "stream-1"
@@ -47,7 +60,7 @@ def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
 
 def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFixture) -> None:
     frames, overflow = Sink(works=False), Sink()
-    Publisher(frames, overflow).publish(STREAM, 0, FRAME)
+    publisher(frames, overflow).publish(STREAM, 0, FRAME)
 
     [(key, data)] = overflow.records
     assert key == "stream-1"
@@ -55,10 +68,28 @@ def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFix
     assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
 
 
+def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
+    frames, overflow, clock = Sink(works=False), Sink(), Clock()
+    publishing = Publisher(frames, overflow, clock)
+    other = StreamIdentity("stream-2", "acme", "genagent")
+    publishing.publish(STREAM, 0, FRAME)
+    frames.works = True
+
+    publishing.publish(STREAM, 0, FRAME)
+    assert len(overflow.records) == 2
+    publishing.publish(other, 0, FRAME)
+    assert len(frames.records) == 1
+
+    clock.now += PAUSE_SECONDS
+    publishing.publish(STREAM, 0, FRAME)
+    assert len(frames.records) == 2
+    assert len(overflow.records) == 2
+
+
 def test_a_record_that_nobody_takes_is_told_without_its_audio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, FRAME)
+    publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, FRAME)
 
     [entry] = caplog.records
     assert entry.levelno == logging.ERROR
@@ -80,7 +111,7 @@ def test_an_unreadable_message_becomes_a_rejected_record() -> None:
 @given(st.text())
 def test_whatever_comes_in_can_be_published(body: str) -> None:
     frames = Sink()
-    Publisher(frames, Sink()).publish(STREAM, 0, read(body))
+    publisher(frames, Sink()).publish(STREAM, 0, read(body))
 
     assert len(frames.records) == 1
     records.decode(frames.records[0][1])
@@ -95,20 +126,47 @@ def _region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_region")
 @pytest.mark.parametrize(
-    "code",
+    ("status", "code", "attempts"),
     [
-        "ProvisionedThroughputExceededException",
-        "InternalFailure",
-        "ResourceNotFoundException",
-        "AccessDeniedException",
+        (400, "ProvisionedThroughputExceededException", 2),
+        (500, "InternalFailure", 2),
+        (400, "ResourceNotFoundException", 1),
+        (400, "AccessDeniedException", 1),
     ],
 )
-def test_whatever_kinesis_answers_but_success_is_a_refusal(code: str) -> None:
+def test_a_refusal_is_retried_where_that_helps_and_never_for_long(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, attempts: int
+) -> None:
     sink = KinesisSink("frames")
-    with Stubber(sink._client) as stub:
-        stub.add_client_error("put_record", service_error_code=code)
-        with pytest.raises(Unavailable, match=code):
-            sink.put("stream-1", b"data")
+    seen: list[str] = []
+    slept: list[float] = []
+
+    def refuse(request: Any, **_: object) -> Any:
+        seen.append(request.url)
+        body = b'{"__type": "%s"}' % code.encode()
+        headers: Any = {}
+        return AWSResponse(request.url, status, headers, RawBytes(BytesIO(body)))
+
+    events: Any = sink._client.meta.events
+    events.register("before-send.kinesis.PutRecord", refuse)
+    monkeypatch.setattr("time.sleep", slept.append)
+    with pytest.raises(Unavailable, match=code):
+        sink.put("stream-1", b"data")
+
+    assert len(seen) == attempts
+    config: Any = sink._client.meta.config
+    # Longer than this, and a few tracks that cannot be put take all of an account's concurrency.
+    assert attempts * (config.connect_timeout + config.read_timeout) + sum(slept) <= 4
+
+
+class RawBytes:
+    """A raw HTTP body, as botocore reads it."""
+
+    def __init__(self, body: BytesIO) -> None:
+        self._body = body
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._body.read()
 
 
 @pytest.mark.usefixtures("_region")

@@ -8,15 +8,15 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from tests.template import create_table
 
 from callstream.adapters.tables import DynamoTable
 from callstream.dialects.events import PCMU_8K, Start
-from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
+from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
 from callstream.ports import Item
 from callstream.streams import Started, StreamStore, call_key, stream_key
+from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MILLISECONDS = int(NOW.timestamp() * 1000)
@@ -222,5 +222,5 @@ class Contended(DynamoTable):
 def test_contention_is_bounded(store: StreamStore) -> None:
     open_stream(store)
 
-    with pytest.raises(IllegalTransition, match="contended"):
+    with pytest.raises(Unavailable, match="Contended"):
         StreamStore(Contended("StreamsTable"), timedelta(days=1)).stop("stream-1", NOW)

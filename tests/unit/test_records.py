@@ -1,5 +1,8 @@
 """The record format, as a reader in another language sees it: plain MessagePack maps."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -16,6 +19,12 @@ MEDIA = Record(
     received_at=1_795_000_000_000,
     event=Media(sequence=5, track="inbound", chunk=4, timestamp=60, audio=b"\xff\x7f"),
 )
+
+
+def altered(change: Callable[[dict[str, Any]], object]) -> bytes:
+    plain = msgspec.msgpack.decode(records.encode(MEDIA))
+    change(plain)
+    return msgspec.msgpack.encode(plain)
 
 
 def test_a_frame() -> None:
@@ -71,7 +80,11 @@ def test_unknown_fields_are_passed_over() -> None:
     [
         (b"", "not_a_record"),
         (b'{"v": 1}', "not_a_record"),
+        (b"not even messagepack", "not_a_record"),
         (records.encode(msgspec.structs.replace(MEDIA, version=2)), "newer_version"),
+        (altered(lambda record: record.update(v=2, event={"kind": "media"})), "newer_version"),
+        (altered(lambda record: record["event"].update(kind="new")), "unknown_kind"),
+        (altered(lambda record: record["event"].pop("audio")), "not_a_record"),
     ],
 )
 def test_what_is_no_record_of_ours(data: bytes, reason: str) -> None:

@@ -1,5 +1,6 @@
 """``callstream up``, ``down`` and ``status``."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +17,30 @@ ROOT = Path(__file__).parents[3]
 """The repository: the command is only ever installed in place."""
 
 Port = Annotated[
-    int, typer.Option(envvar="CALLSTREAM_PORT", min=1, max=65535, help="Port on 127.0.0.1.")
+    int | None,
+    typer.Option(
+        envvar="CALLSTREAM_PORT",
+        min=1,
+        max=65535,
+        help=f"Port on 127.0.0.1; without it {DEFAULT_PORT}, or where the local stack runs.",
+    ),
 ]
 
 
-def up(port: Port = DEFAULT_PORT) -> None:
+def local_stack(port: int | None = None) -> LocalStack:
+    """The local stack that commands work on; CALLSTREAM_STATE_DIR names another one's directory."""
+    state_dir = os.environ.get("CALLSTREAM_STATE_DIR")
+    return LocalStack(ROOT, state_dir=Path(state_dir) if state_dir else None, port=port)
+
+
+def up(port: Port = None) -> None:
     """Start the local stack, or bring it up to date with the sources.
 
     Builds template.yaml, deploys it to an AWS emulator on this machine, creates a demo tenant and
     writes where everything is into .local/stack.json. Safe to repeat.
     """
     console = Console()
-    stack = LocalStack(ROOT, port=port)
+    stack = local_stack(port)
     with _explained():
         stack.up(ConsoleProgress(console))
     console.print(
@@ -38,13 +51,13 @@ def up(port: Port = DEFAULT_PORT) -> None:
 def down() -> None:
     """Stop the local stack and forget all that it held. Fine if there is none."""
     with _explained():
-        running = LocalStack(ROOT).down()
+        running = local_stack().down()
     typer.echo("The local stack is stopped." if running else "The local stack was not running.")
 
 
 def status() -> None:
     """Say whether the local stack runs, and where. Ends with status 1 if it does not."""
-    stack = LocalStack(ROOT)
+    stack = local_stack()
     description = stack.describe()
     if description is None:
         typer.echo("The local stack is not running. `callstream up` starts it.")
@@ -70,4 +83,4 @@ def _explained() -> Iterator[None]:
 
 def _shown(path: Path) -> Path:
     """Return ``path`` as one would type it in the repository."""
-    return path.relative_to(ROOT)
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

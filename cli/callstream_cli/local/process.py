@@ -103,7 +103,7 @@ class Emulator:
         """
         if not self.python.exists():
             raise ToolMissingError(self.python)
-        self._require_port()
+        self.require_port()
         self._temporary.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
@@ -203,7 +203,8 @@ class Emulator:
             if ours in command:
                 yield int(pid)
 
-    def _require_port(self) -> None:
+    def require_port(self) -> None:
+        """Raise PortTakenError if another program has the port."""
         with socket.socket() as probe:
             # As servers do: connections of a previous run that linger are no obstacle.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,6 +9,8 @@ _FILES = (
     "samconfig.toml",
     "requirements/ministack.txt",
     "requirements/sam.txt",
+    "cli/callstream_cli/operator/administration.py",
+    "cli/callstream_cli/public_keys.py",
     "cli/callstream_cli/seed.py",
 )
 _FOLDERS = ("functions", "layers", "cli/callstream_cli/local")

@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from callstream_cli.local import aws, description
 from callstream_cli.local.description import StackDescription
@@ -28,16 +29,18 @@ class LocalStack:
     Args:
         root: The repository.
         state_dir: Where logs, process id and description go; ``root/.local`` if not given.
-        port: On 127.0.0.1, for everything.
+        port: On 127.0.0.1, for everything; if not given, the one on which it runs, or
+            ``DEFAULT_PORT``.
     """
 
     def __init__(
-        self, root: Path, *, state_dir: Path | None = None, port: int = DEFAULT_PORT
+        self, root: Path, *, state_dir: Path | None = None, port: int | None = None
     ) -> None:
         self._root = root.resolve()
         self._state_dir = (state_dir or self._root / ".local").resolve()
         tools = self._root / ".local" / "tools"
         self._sam = Sam(self._root, tools, self._state_dir)
+        port = port or self._running_port() or DEFAULT_PORT
         self._emulator = Emulator(tools / "ministack" / "bin" / "python", self._state_dir, port)
 
     @property
@@ -110,9 +113,16 @@ class LocalStack:
             return current
         return None
 
+    def _running_port(self) -> int | None:
+        running = description.read(self.description_file)
+        return urlsplit(running.get("aws_endpoint_url", "")).port if running else None
+
     def _clear(self, progress: Progress) -> None:
         """Make room for a new emulator."""
         if self._emulator.pid() is not None:
+            if self._running_port() != self._emulator.port:
+                # Better know that it cannot move before it is stopped.
+                self._emulator.require_port()
             with progress.step("Stopping the local stack as it was"):
                 self._stop()
         elif self._emulator.has_leftovers():

@@ -1,6 +1,7 @@
 """From a carrier's message to a record on Kinesis, whatever the message and Kinesis do."""
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from callstream import records
@@ -11,6 +12,7 @@ from callstream.ports import RecordSink
 from callstream.records import Record, RecordEvent
 
 DIALECT: Final = "twilio"
+PAUSE_SECONDS: Final = 5.0
 
 _logger = logging.getLogger(__name__)
 _parse = DIALECTS[DIALECT].parse
@@ -26,11 +28,24 @@ def read(body: str) -> RecordEvent:
 
 
 class Publisher:
-    """Puts records on the frames stream; what that refuses waits in the overflow."""
+    """Puts records on the frames stream; what that refuses waits in the overflow.
 
-    def __init__(self, frames: RecordSink, overflow: RecordSink) -> None:
+    After a refusal a stream's records go to the overflow at once for a while: to be refused takes
+    seconds, and every second is 50 more functions that wait at the same time.
+
+    Args:
+        frames: where records belong.
+        overflow: where they wait otherwise.
+        clock: monotonic time in seconds.
+    """
+
+    def __init__(
+        self, frames: RecordSink, overflow: RecordSink, clock: Callable[[], float]
+    ) -> None:
         self._frames = frames
         self._overflow = overflow
+        self._clock = clock
+        self._paused_until: dict[str, float] = {}
 
     def publish(self, identity: StreamIdentity, received_at: int, event: RecordEvent) -> None:
         """Publish one event of a stream. An outage never raises: the carrier must not see it."""
@@ -44,15 +59,22 @@ class Publisher:
                 event=event,
             )
         )
+        if self._clock() < self._paused_until.get(identity.stream_id, 0):
+            self._overflow_instead(identity, data, "paused")
+            return
         try:
             self._frames.put(identity.stream_id, data)
         except Unavailable as refused:
-            self._overflow_instead(identity, data, refused)
+            self._pause(identity.stream_id)
+            self._overflow_instead(identity, data, refused.code)
 
-    def _overflow_instead(
-        self, identity: StreamIdentity, data: bytes, refused: Unavailable
-    ) -> None:
-        told = {"stream_id": identity.stream_id, "frames": refused.code}
+    def _pause(self, stream_id: str) -> None:
+        now = self._clock()
+        running = {key: until for key, until in self._paused_until.items() if until > now}
+        self._paused_until = running | {stream_id: now + PAUSE_SECONDS}
+
+    def _overflow_instead(self, identity: StreamIdentity, data: bytes, refused: str) -> None:
+        told = {"stream_id": identity.stream_id, "frames": refused}
         try:
             self._overflow.put(identity.stream_id, data)
         except Unavailable as lost:

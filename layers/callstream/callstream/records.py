@@ -4,7 +4,7 @@ The format is a contract with readers in other languages: docs/records.md descri
 The partition key of a record is its stream id.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from msgspec import Struct
@@ -60,15 +60,43 @@ def decode(data: bytes) -> Record:
     """Decode a record from Kinesis.
 
     Raises:
-        UnreadableMessage: reason `not_a_record`, or `newer_version` for a version after ours.
+        UnreadableMessage: reason `newer_version` (a version after ours), `unknown_kind` (an event
+            that was added since), or `not_a_record`.
     """
     try:
         record = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise UnreadableMessage("not_a_record", str(error)) from None
+        raise UnreadableMessage(_why_unreadable(data), str(error)) from None
     if record.version > VERSION:
         raise UnreadableMessage("newer_version", str(record.version))
     return record
+
+
+class _Kind(Struct):
+    kind: str
+
+
+class _Outline(Struct, rename={"version": "v"}):
+    """As much of a record as every version has."""
+
+    version: int
+    event: _Kind
+
+
+_outline_decoder = msgspec.msgpack.Decoder(_Outline)
+_KINDS: Final = frozenset(
+    kind.__struct_config__.tag for kind in (*get_args(CarrierEvent), Rejected, Disconnected)
+)
+
+
+def _why_unreadable(data: bytes) -> str:
+    try:
+        outline = _outline_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError):
+        return "not_a_record"
+    if outline.version > VERSION:
+        return "newer_version"
+    return "not_a_record" if outline.event.kind in _KINDS else "unknown_kind"
 
 
 def rejected(body: bytes, error: UnreadableMessage) -> Rejected:

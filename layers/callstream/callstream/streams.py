@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.dialects.events import Start
-from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
+from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.lifecycle import (
     STREAM_LIFECYCLE,
@@ -62,6 +62,7 @@ def build_open(
         "route": identity.route,
         "connection_id": connection_id,
         "state": StreamState.CONNECTED,
+        "attributes": dict(token.attributes),
         "connected_at": milliseconds(now),
         "expires_at": int((now + retention).timestamp()),
     }
@@ -83,9 +84,13 @@ def build_open(
 
 
 def build_transition(
-    stream: Item, event: StreamEvent, now: datetime, started: Started | None = None
+    stream: Item,
+    call: Item | None,
+    event: StreamEvent,
+    now: datetime,
+    started: Started | None = None,
 ) -> Sequence[Item]:
-    """Take a stream as it was read to its next state, and its call with it.
+    """Take a stream as it was read to its next state, and its call, as it was read, with it.
 
     Raises:
         IllegalTransition: the lifecycle has no such step, or the stream has started before.
@@ -117,8 +122,8 @@ def build_transition(
     if started is not None:
         is_open = target is not StreamState.CLOSED
         operations.append(_build_call_joined(stream, started.start, now, is_open=is_open))
-    elif event is StreamEvent.DISCONNECT and "call_id" in stream:
-        operations.append(_build_call_left(stream))
+    elif event is StreamEvent.DISCONNECT and call is not None:
+        operations.append(_build_call_left(stream, call, now))
     return operations
 
 
@@ -165,29 +170,26 @@ def _build_call_joined(stream: Item, start: Start, now: datetime, *, is_open: bo
     }
 
 
-def _build_call_left(stream: Item) -> Item:
-    return {
-        "Update": {
-            "Key": call_key(stream["tenant_id"], stream["call_id"]),
-            "UpdateExpression": "DELETE open_streams :streams",
-            "ExpressionAttributeValues": {":streams": {stream["stream_id"]}},
+def _build_call_left(stream: Item, call: Item, now: datetime) -> Item:
+    """Take a stream out of its call; the call ends with its last stream."""
+    only_this = call.get("open_streams") == {stream["stream_id"]}
+    request: Item = {
+        "Key": call_key(call["tenant_id"], call["call_id"]),
+        "UpdateExpression": "DELETE open_streams :streams",
+        "ConditionExpression": "open_streams <> :streams",
+        "ExpressionAttributeValues": {":streams": {stream["stream_id"]}},
+    }
+    if only_this:
+        request |= {
+            "UpdateExpression": "SET #state = :ended, ended_at = :now DELETE open_streams :streams",
+            "ConditionExpression": "open_streams = :streams",
+            "ExpressionAttributeNames": {"#state": "state"},
         }
-    }
-
-
-def build_call_ended(tenant_id: str, call_id: str, now: datetime) -> Item:
-    """End a call whose last stream has gone (DynamoDB removes a set with its last member)."""
-    return {
-        "Key": call_key(tenant_id, call_id),
-        "UpdateExpression": "SET #state = :ended, ended_at = :now",
-        "ConditionExpression": "attribute_not_exists(open_streams) AND #state = :active",
-        "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": {
+        request["ExpressionAttributeValues"] |= {
             ":ended": CallState.ENDED,
-            ":active": CallState.ACTIVE,
             ":now": milliseconds(now),
-        },
-    }
+        }
+    return {"Update": request}
 
 
 class StreamStore:
@@ -225,26 +227,27 @@ class StreamStore:
         Raises:
             IllegalTransition: the stream was closed before.
         """
-        stream = self._advance(stream_id, StreamEvent.DISCONNECT, now)
-        if "call_id" in stream:
-            try:
-                self._table.update(build_call_ended(stream["tenant_id"], stream["call_id"], now))
-            except ConditionFailed:
-                return  # another stream of the call is open, or has ended it
+        self._advance(stream_id, StreamEvent.DISCONNECT, now)
 
     def _advance(
         self, stream_id: str, event: StreamEvent, now: datetime, started: Started | None = None
-    ) -> Item:
+    ) -> None:
         for _ in range(_ATTEMPTS):
             stream = self._table.get(stream_key(stream_id))
             if stream is None:
                 raise IllegalTransition("absent", event)
             try:
-                self._table.transact(build_transition(stream, event, now, started))
+                call = self._call_of(stream)
+                self._table.transact(build_transition(stream, call, event, now, started))
             except ConditionFailed:
-                continue  # another message of this stream came between: look again
-            return stream
-        raise IllegalTransition("contended", event)
+                continue  # something came between: look again
+            return
+        raise Unavailable("dynamodb", "Contended")
+
+    def _call_of(self, stream: Item) -> Item | None:
+        if "call_id" not in stream:
+            return None
+        return self._table.get(call_key(stream["tenant_id"], stream["call_id"]))
 
 
 _TIME_OF: Final = {

@@ -3,13 +3,20 @@
 A message route must answer 200 and never raise: API Gateway would send the carrier an error frame.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
+from callstream.errors import IllegalTransition
 from callstream.identity import StreamIdentity, StreamToken
 
 type Event = Mapping[str, Any]
+
+_logger = logging.getLogger(__name__)
 
 OK: Final = {"statusCode": 200}
 REFUSED: Final = {"statusCode": 403}
@@ -24,6 +31,7 @@ def authorizer_context(identity: StreamIdentity, token: StreamToken) -> dict[str
         "tokenId": token.token_id,
         "tokenUse": token.use,
         "tokenExpiresAt": str(int(token.expires_at.timestamp())),
+        "attributes": msgspec.json.encode(token.attributes).decode(),
     }
 
 
@@ -42,9 +50,21 @@ def token_of(event: Event) -> StreamToken:
         route=context["route"],
         use="many" if context["tokenUse"] == "many" else "once",
         expires_at=datetime.fromtimestamp(int(context["tokenExpiresAt"]), UTC),
+        attributes=msgspec.json.decode(context["attributes"], type=dict[str, str]),
     )
 
 
 def received_at(event: Event) -> int:
     """When API Gateway received the message, in milliseconds since 1970."""
     return int(event["requestContext"]["requestTimeEpoch"])
+
+
+@contextmanager
+def state_kept(stream_id: str) -> Iterator[None]:
+    """Change a stream's state, when its record is safe already: whatever happens, only log it."""
+    try:
+        yield
+    except IllegalTransition as error:
+        _logger.warning("state not changed: %s", error, extra={"stream_id": stream_id})
+    except Exception:
+        _logger.exception("state lost", extra={"stream_id": stream_id})

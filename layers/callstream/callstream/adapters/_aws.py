@@ -16,6 +16,14 @@ CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
+# For the sinks of the media routes: with 50 frames a second, every second that one waits is 50
+# functions that run at once. A record that cannot be put soon goes to the overflow instead.
+SINK_CONFIG: Final = Config(
+    connect_timeout=0.5,
+    read_timeout=1,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
+
 # Errors by which a service says "not now"; a 5xx says so too.
 _BUSY: Final = frozenset(
     {

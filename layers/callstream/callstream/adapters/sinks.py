@@ -4,6 +4,7 @@ The per-frame function imports this module, so it uses botocore alone, and makes
 only when it is needed.
 """
 
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
-from callstream.adapters._aws import CONFIG
+from callstream.adapters._aws import SINK_CONFIG
 from callstream.errors import Unavailable
 from callstream.ingest import Publisher
 from callstream.settings import FramesSettings, OverflowSettings, load
@@ -43,14 +44,14 @@ class KinesisSink:
     def __init__(self, stream: str) -> None:
         self._stream = stream
         self._client: KinesisClient = get_session().create_client(  # type: ignore[assignment]
-            "kinesis", config=CONFIG
+            "kinesis", config=SINK_CONFIG
         )
 
     def put(self, partition_key: str, data: bytes) -> None:
         """Put one record.
 
         Raises:
-            Unavailable: Kinesis did not take it, after three tries where trying again can help.
+            Unavailable: Kinesis did not take it, after two tries where trying again can help.
         """
         with _refusals("kinesis"):
             self._client.put_record(StreamName=self._stream, PartitionKey=partition_key, Data=data)
@@ -64,7 +65,7 @@ class OverflowSink:
 
     @cached_property
     def _client(self) -> "SQSClient":
-        return get_session().create_client("sqs", config=CONFIG)  # type: ignore[return-value]
+        return get_session().create_client("sqs", config=SINK_CONFIG)  # type: ignore[return-value]
 
     def put(self, partition_key: str, data: bytes) -> None:
         """Queue one record.
@@ -95,4 +96,4 @@ def frames_sink(environment: Mapping[str, str]) -> KinesisSink:
 def publisher(environment: Mapping[str, str]) -> Publisher:
     """The publisher of a media function. Raises msgspec.ValidationError if a setting is missing."""
     overflow = OverflowSink(load(OverflowSettings, environment).overflow_queue_url)
-    return Publisher(frames_sink(environment), overflow)
+    return Publisher(frames_sink(environment), overflow, time.monotonic)
