@@ -28,7 +28,17 @@ class LazyCommand:
         return function
 
 
-COMMANDS: Mapping[str, LazyCommand] = {
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands behind a name of their own, such as ``callstream tenants create``."""
+
+    summary: str
+    commands: Mapping[str, LazyCommand]
+
+
+_OPERATOR = "callstream_cli.operator"
+
+COMMANDS: Mapping[str, LazyCommand | Group] = {
     "up": LazyCommand(
         "callstream_cli.local.commands", "up", "Start the local stack, or bring it up to date."
     ),
@@ -41,6 +51,87 @@ COMMANDS: Mapping[str, LazyCommand] = {
     ),
     "demo": LazyCommand(
         "callstream_cli.demo.command", "demo", "Play a call through the gateway, with a verdict."
+    ),
+    "tenants": Group(
+        "Who may use the gateway.",
+        {
+            "create": LazyCommand(f"{_OPERATOR}.tenants", "create", "Create a tenant."),
+            "list": LazyCommand(f"{_OPERATOR}.tenants", "list_", "List all tenants."),
+            "show": LazyCommand(
+                f"{_OPERATOR}.tenants", "show", "Show a tenant: routes, limits, webhooks."
+            ),
+            "update": LazyCommand(f"{_OPERATOR}.tenants", "update", "Rename a tenant."),
+            "disable": LazyCommand(
+                f"{_OPERATOR}.tenants", "disable", "Refuse all of a tenant's requests."
+            ),
+            "enable": LazyCommand(
+                f"{_OPERATOR}.tenants", "enable", "Let a disabled tenant in again."
+            ),
+            "delete": LazyCommand(
+                f"{_OPERATOR}.tenants", "delete", "Delete a tenant and all that it has."
+            ),
+        },
+    ),
+    "credentials": Group(
+        "What tenants sign in with, per surface.",
+        {
+            "create": LazyCommand(
+                f"{_OPERATOR}.credentials", "create", "Create a credential; shows its secret once."
+            ),
+            "list": LazyCommand(f"{_OPERATOR}.credentials", "list_", "List credentials."),
+            "revoke": LazyCommand(
+                f"{_OPERATOR}.credentials", "revoke", "Make a credential worthless."
+            ),
+            "delete": LazyCommand(f"{_OPERATOR}.credentials", "delete", "Delete a credential."),
+        },
+    ),
+    "inboxes": Group(
+        "Inboxes of tenants, for Clerk Chat's endpoint.",
+        {
+            "create": LazyCommand(f"{_OPERATOR}.inboxes", "create", "Give a tenant an inbox."),
+            "list": LazyCommand(f"{_OPERATOR}.inboxes", "list_", "List a tenant's inboxes."),
+            "delete": LazyCommand(f"{_OPERATOR}.inboxes", "delete", "Delete an inbox."),
+        },
+    ),
+    "routes": Group(
+        "What a tenant may open streams for, at ASAPP's endpoints.",
+        {
+            "add": LazyCommand(f"{_OPERATOR}.routes", "add", "Give a tenant routes."),
+            "remove": LazyCommand(f"{_OPERATOR}.routes", "remove", "Take routes from a tenant."),
+            "list": LazyCommand(f"{_OPERATOR}.routes", "list_", "List a tenant's routes."),
+        },
+    ),
+    "limits": Group(
+        "How many requests a tenant may make.",
+        {
+            "set": LazyCommand(f"{_OPERATOR}.limits", "set_", "Set a tenant's limits."),
+            "show": LazyCommand(f"{_OPERATOR}.limits", "show", "Show a tenant's limits."),
+        },
+    ),
+    "webhooks": Group(
+        "Where a tenant's callbacks go.",
+        {
+            "set": LazyCommand(f"{_OPERATOR}.webhooks", "set_", "Set where callbacks go."),
+            "clear": LazyCommand(f"{_OPERATOR}.webhooks", "clear", "Forget where callbacks go."),
+            "show": LazyCommand(f"{_OPERATOR}.webhooks", "show", "Show where callbacks go."),
+        },
+    ),
+    "callback-keys": Group(
+        "What a tenant verifies callbacks with.",
+        {
+            "show": LazyCommand(
+                f"{_OPERATOR}.callback_keys", "show", "Show a tenant's callback keys."
+            ),
+        },
+    ),
+    "keys": Group(
+        "The keys that sign media URLs.",
+        {
+            "list": LazyCommand(
+                f"{_OPERATOR}.keys", "list_", "List the keys; says which one signs now."
+            ),
+            "rotate": LazyCommand(f"{_OPERATOR}.keys", "rotate", "Sign with a new key."),
+        },
     ),
 }
 
@@ -58,11 +149,25 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    called = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for name, command in COMMANDS.items():
-        function = command.load() if name == called else _placeholder
-        app.command(name, short_help=command.summary)(function)
+    # Neither the application nor a group has an option that takes a value.
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    _add(app, COMMANDS, words)
     return app
+
+
+def _add(
+    app: typer.Typer, commands: Mapping[str, LazyCommand | Group], words: Sequence[str]
+) -> None:
+    called = words[0] if words else None
+    for name, command in commands.items():
+        match command:
+            case Group():
+                group = typer.Typer(no_args_is_help=True)
+                _add(group, command.commands, words[1:] if name == called else ())
+                app.add_typer(group, name=name, help=command.summary)
+            case LazyCommand():
+                function = command.load() if name == called else _placeholder
+                app.command(name, short_help=command.summary)(function)
 
 
 def main() -> None:

@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Annotated
+from typing import Annotated, Final
 
 import boto3
 import typer
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from pydantic import ValidationError
 
+from callstream.errors import Unavailable
 from callstream_cli.local import aws
-from callstream_cli.local.commands import ROOT
-from callstream_cli.local.stack import STACK_NAME, LocalStack
+from callstream_cli.local.commands import local_stack
+from callstream_cli.local.stack import STACK_NAME
+from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.errors import OperatorError
 
 Stack = Annotated[
     str | None,
@@ -20,23 +26,79 @@ Stack = Annotated[
     ),
 ]
 
+# Somebody is waiting; botocore's own timeouts add up to minutes.
+_CONFIG: Final = Config(
+    connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3}
+)
+
 
 @contextmanager
-def outputs_of(stack: str | None) -> Iterator[dict[str, str]]:
-    """The outputs of a deployment; meanwhile, AWS clients of this process talk to it.
+def administration_of(stack: str | None) -> Iterator[Administration]:
+    """A deployment to work on; meanwhile, AWS clients of this process talk to it.
 
     Raises:
-        typer.Exit: there is no such deployment; says so.
+        typer.Exit: there is no such deployment, or it cannot do what is asked of it; says why.
     """
-    if stack is None:
-        local = LocalStack(ROOT).describe()
-        if local is None:
-            typer.echo("callstream: the local stack is not running. `make up` starts it.", err=True)
-            raise typer.Exit(1)
-        surroundings: AbstractContextManager[None] = aws.talking_to(local["aws_endpoint_url"])
-    else:
-        surroundings = nullcontext()
-    with surroundings:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=stack or STACK_NAME)
-        outputs = stacks["Stacks"][0].get("Outputs", [])
-        yield {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    try:
+        with _surroundings(stack):
+            yield Administration(_outputs(stack or STACK_NAME))
+    except OperatorError as error:
+        typer.echo(f"callstream: {error}", err=True)
+        raise typer.Exit(error.status) from None
+    except (BotoCoreError, ClientError, Unavailable, ValidationError) as error:
+        typer.echo(f"callstream: {_explained(error)}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _surroundings(stack: str | None) -> AbstractContextManager[None]:
+    if stack is not None:
+        return nullcontext()
+    local = local_stack().describe()
+    if local is None:
+        raise OperatorError(
+            "the local stack is not running: start it (callstream up), or name one (--stack)"
+        )
+    return aws.talking_to(local["aws_endpoint_url"])
+
+
+def _outputs(stack: str) -> dict[str, str]:
+    cloudformation = boto3.client("cloudformation", config=_CONFIG)
+    try:
+        (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        # What CloudFormation calls a name that it does not know, or that no stack can have.
+        if error.response["Error"]["Code"] == "ValidationError":
+            where = cloudformation.meta.region_name
+            raise OperatorError(f"there is no stack {stack!r} in {where}") from None
+        raise
+    outputs = description.get("Outputs", [])
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _explained(error: Exception) -> str:
+    """What went wrong, in one line that names no secret."""
+    match error:
+        case NoCredentialsError():
+            return "no AWS credentials found: set AWS_PROFILE, or sign in with the AWS CLI"
+        case NoRegionError():
+            return "no AWS region given: set AWS_DEFAULT_REGION"
+        case ClientError(response=response, operation_name=operation):
+            details = response["Error"]
+            return _line(f"AWS refused {operation}: {details['Code']}: {details['Message']}")
+        case Unavailable(service=service, code=code):
+            return f"{service} does not answer ({code}); try again"
+        case ValidationError(title=kind):
+            return f"this version cannot read a {kind} that is stored: {_fields(error)}"
+        case _:
+            return _line(str(error))
+
+
+def _fields(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in issue['loc'])}: {issue['msg']}"
+        for issue in error.errors()
+    )
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

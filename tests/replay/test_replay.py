@@ -2,14 +2,15 @@
 
 `<case>.json` is what Lambda receives, `<case>.expect.json` what is expected: the exact `answer`,
 and, where they matter, the `records` on Kinesis, the `overflow`, and `items` of the Streams table
-(the named attributes of them). `given` says what was so before: `items` that exist, services that
-are `down`. A text `~…` is a regular expression.
+(the named attributes of them; those of `absent` must not be there). `given` says what was so
+before: `items` that exist, services that are `down`. A text `~…` is a regular expression.
 """
 
 import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import time_machine
 from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
+
 from tests import template
 from tests.replay.world import NOW, World
 
@@ -59,6 +61,48 @@ def load(function: str) -> Callable[[Any, Any], Any]:
     return handler
 
 
+def allowed(function: str) -> set[str]:
+    """The actions that the template lets a function take."""
+    [properties] = [
+        resource["Properties"]
+        for resource in template.load()["Resources"].values()
+        if resource["Properties"].get("CodeUri") == f"functions/{function}"
+    ]
+    return {
+        action
+        for policy in properties["Policies"]
+        for statement in policy["Statement"]
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    }
+
+
+def actions(service: str, operation: str, body: Any) -> set[str]:
+    """The IAM actions that a request needs."""
+    if operation == "TransactWriteItems":
+        kinds = {kind for item in json.loads(body)["TransactItems"] for kind in item}
+        names = {f"{kind}Item" for kind in kinds}
+        return {f"dynamodb:{name}" for name in names}
+    return {f"{service}:{operation}"}
+
+
+@contextmanager
+def only_allowed_actions(function: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail if the function asks for something that its policies do not allow."""
+    request, taken = Endpoint.make_request, set[str]()
+
+    def note(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
+        service = operation_model.service_model.service_name
+        taken.update(actions(service, operation_model.name, request_dict["body"]))
+        return request(self, operation_model, request_dict)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Endpoint, "make_request", note)
+        yield
+    assert taken <= allowed(function)
+
+
 def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Make these services unreachable, below the clients' retries."""
     request = Endpoint.make_request
@@ -83,6 +127,15 @@ def assert_matches(expected: Any, actual: Any, where: str) -> None:
             assert re.fullmatch(expected[1:], actual), where
         case _:
             assert expected == actual, where
+
+
+def items(world: World, key: dict[str, Any]) -> list[dict[str, Any]]:
+    """The items of the Streams table under a key, whose sort key may be a regular expression."""
+    if not key["sk"].startswith("~"):
+        item = world.streams.get({"pk": key["pk"], "sk": key["sk"]})
+        return [] if item is None else [item]
+    partition = world.streams.query(key["pk"], key["sk"][1:].partition("#")[0])
+    return [item for item in partition if re.fullmatch(key["sk"][1:], item["sk"])]
 
 
 def plain(answer: Any) -> Any:
@@ -114,7 +167,7 @@ def test_replay(case: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv(name, value)
     handler = load(function)
 
-    with monkeypatch.context() as outage:
+    with monkeypatch.context() as outage, only_allowed_actions(function, monkeypatch):
         take_down(set(given.get("down", [])), outage)
         answer = handler(event, Context())
 
@@ -123,6 +176,7 @@ def test_replay(case: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> No
     assert_matches(expected.get("records", []), world.records(), "records")
     assert_matches(expected.get("overflow", []), world.overflow(), "overflow")
     for wanted in expected.get("streams", []):
-        item = world.streams.get({"pk": wanted["pk"], "sk": wanted["sk"]})
-        assert item is not None
-        assert {name: item.get(name) for name in wanted} == wanted
+        [item] = items(world, wanted)
+        assert_matches(wanted, {name: item.get(name) for name in wanted}, wanted["sk"])
+    for unwanted in expected.get("absent", []):
+        assert items(world, unwanted) == []

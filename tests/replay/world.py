@@ -10,13 +10,13 @@ from uuid import UUID, uuid5
 
 import boto3
 import msgspec
-from tests import template
 
 from callstream import records
 from callstream.adapters.sinks import overflow_record
 from callstream.adapters.tables import DynamoTable
 from callstream.credentials import hash_secret
 from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Limits, Tenant
+from tests import template
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SIGNING_KEYS = {"replay": "only-for-replaying-events-" * 3}

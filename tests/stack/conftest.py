@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from tests.template import ROOT
 
 from callstream.adapters.kinesis_reader import FrameStreamReader, Position
 from callstream.assembly import Assembly
@@ -22,6 +22,7 @@ from callstream_cli.local import aws
 from callstream_cli.local.description import StackDescription
 from callstream_cli.local.progress import Silence
 from callstream_cli.local.stack import STACK_NAME, LocalStack
+from tests.template import ROOT
 
 # How long a condition may take to come true before a test gives up on it (seconds).
 PATIENCE = 60
@@ -39,8 +40,9 @@ class Answer:
 class DeployedStack:
     """The stack under test."""
 
-    def __init__(self, description: StackDescription) -> None:
+    def __init__(self, description: StackDescription, state_dir: Path) -> None:
         self.description = description
+        self.state_dir = state_dir
         [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
@@ -65,16 +67,27 @@ class DeployedStack:
         """The URL that a token makes."""
         return self.description["media_url"].format(token=token)
 
-    def asapp(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
-        """Ask the ASAPP API."""
-        base = urlsplit(self.description["rest"]["asapp"])
+    def request(
+        self,
+        surface: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer:
+        """Ask one of the HTTP APIs."""
+        base = urlsplit(self.description["rest"][surface])
         connection = HTTPConnection(base.netloc, timeout=PATIENCE)
         try:
-            connection.request(method, base.path + path, headers=dict(headers))
+            connection.request(method, base.path + path, body, dict(headers))
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), json.loads(response.read()))
         finally:
             connection.close()
+
+    def asapp(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
+        """Ask the ASAPP API."""
+        return self.request("asapp", method, path, headers)
 
     def credentials(self) -> dict[str, str]:
         """The headers of the demo tenant."""
@@ -120,9 +133,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    local = LocalStack(ROOT, state_dir=tmp_path_factory.mktemp("stack"), port=port)
+    state_dir = tmp_path_factory.mktemp("stack")
+    local = LocalStack(ROOT, state_dir=state_dir, port=port)
     try:
-        yield DeployedStack(local.up(Silence()))
+        yield DeployedStack(local.up(Silence()), state_dir)
     finally:
         local.down()
 

@@ -1,6 +1,7 @@
 """The ASAPP endpoints over HTTP."""
 
 import pytest
+
 from tests.stack.conftest import Answer, DeployedStack
 
 PATHS = [

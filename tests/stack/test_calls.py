@@ -4,7 +4,6 @@ import asyncio
 from random import Random
 
 import pytest
-from tests.stack.conftest import DeployedStack, Tape, eventually
 from websockets.sync.client import connect
 
 from callstream.dialects import twilio
@@ -12,6 +11,7 @@ from callstream.dialects.events import PCMU_8K, Mark, Media, Start, Stop
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import media_url
+from tests.stack.conftest import DeployedStack, Tape, eventually
 
 FRAME = 160
 SECOND = 50 * FRAME

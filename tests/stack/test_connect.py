@@ -6,13 +6,13 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.stack.conftest import DeployedStack
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from callstream.adapters.secrets import rotate_signing_keys
 from callstream.tokens import LIFETIME, MAX_TOKEN_LENGTH, KeyRing
 from callstream_cli.local import aws
+from tests.stack.conftest import DeployedStack
 
 REFUSED = {401, 403}
 

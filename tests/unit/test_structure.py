@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.template import ROOT
 
 LIBRARY = ROOT / "layers" / "callstream" / "callstream"

@@ -16,8 +16,7 @@ from callstream_cli import audio, live
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import GatewayError, Route, media_url
-from callstream_cli.local.commands import ROOT
-from callstream_cli.local.stack import LocalStack
+from callstream_cli.local.commands import local_stack
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
@@ -115,7 +114,7 @@ def as_dict(report: CallReport) -> dict[str, Any]:
 
 
 def _ask_for_urls(route: Route, calls: int) -> list[str]:
-    stack = LocalStack(ROOT).describe()
+    stack = local_stack().describe()
     if stack is None:
         raise GatewayError(
             "the local stack is not running: start it (callstream up), or give --url"

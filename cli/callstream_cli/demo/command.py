@@ -20,11 +20,11 @@ from callstream_cli.demo.display import Scene
 from callstream_cli.demo.verdict import problems
 from callstream_cli.gateway import GatewayError, media_url
 from callstream_cli.local import aws
-from callstream_cli.local.commands import ROOT, Port
+from callstream_cli.local.commands import ROOT, Port, local_stack
 from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
-from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
+from callstream_cli.local.stack import LocalStack
 
 RECORDING: Final = Path(audio.__file__).parent / "assets" / "conversation.wav"
 
@@ -35,7 +35,7 @@ _PATIENCE_SECONDS: Final = 10.0
 _RECORDINGS: Final = ROOT / ".local" / "demo"
 
 
-def demo(port: Port = DEFAULT_PORT) -> None:
+def demo(port: Port = None) -> None:
     """Play a recorded call through the gateway and compare what comes out.
 
     Starts the local stack if none is up, and then stops it at the end. A carrier simulator plays a
@@ -45,7 +45,7 @@ def demo(port: Port = DEFAULT_PORT) -> None:
     Ends with status 1 if anything is missing or different.
     """
     console, errors = Console(), Console(stderr=True)
-    stack = LocalStack(ROOT, port=port)
+    stack = local_stack(port)
     try:
         with _interruptible(), _up(stack, console) as description:
             succeeded = asyncio.run(_play(console, description))

@@ -7,7 +7,7 @@
 | `CREDENTIAL#<surface>#<id>`  | CREDENTIAL       | one of a tenant's credentials for a surface  |
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -17,7 +17,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, Plai
 from callstream.ports import Item, Table
 
 Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
-Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@+-]+$")]
+MAX_IDENTIFIER: Final = 128
+Identifier = Annotated[
+    str, Field(min_length=1, max_length=MAX_IDENTIFIER, pattern=r"^[A-Za-z0-9_.:@+-]+$")
+]
 
 # What a credential of each surface can be good for; new ones are good for all of it.
 SCOPES: Final[dict[Surface, frozenset[str]]] = {
@@ -34,7 +37,7 @@ _Names = Annotated[frozenset[Identifier], _Sorted]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Limits(_Model):
@@ -123,6 +126,67 @@ class Directory:
     def credential(self, surface: Surface, credential_id: str) -> Credential | None:
         """A credential, by its public half."""
         return _read(Credential, self._table.get(credential_key(surface, credential_id)))
+
+    def inboxes(self, tenant_id: str) -> list[Inbox]:
+        """All of a tenant's inboxes, by id."""
+        key = inbox_key(tenant_id, "")
+        items = self._table.query(key["pk"], key["sk"])
+        return [inbox for item in items if (inbox := _read(Inbox, item)) is not None]
+
+    def create(self, entry: Tenant | Inbox | Credential) -> None:
+        """Add an entry.
+
+        Raises:
+            ConditionFailed: it is there already (operation 0), or the tenant that it belongs to
+                does not exist or is being changed (operation 1).
+        """
+        item = _key(entry) | entry.model_dump(mode="json")
+        operations: list[Item] = [
+            {"Put": {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+        ]
+        if not isinstance(entry, Tenant):
+            owner = tenant_key(entry.tenant_id)
+            operations.append(
+                {"ConditionCheck": {"Key": owner, "ConditionExpression": "attribute_exists(pk)"}}
+            )
+        self._table.transact(operations)
+
+    def change_tenant(self, tenant_id: str, change: Callable[[Tenant], Tenant]) -> Tenant | None:
+        """Change a tenant; the tenant as it is then, or None if there is none.
+
+        Only the fields that `change` gives other values are written.
+
+        Raises:
+            ConditionFailed: somebody else has changed one of them meanwhile.
+        """
+        item = self._table.get(tenant_key(tenant_id))
+        old = _read(Tenant, item)
+        if item is None or old is None:
+            return None
+        new = change(old)
+        before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+        changed = [name for name in after if after[name] != before[name]]
+        if not changed:
+            return new
+        # Compared with what is stored, which another version may have written in another form.
+        known = [name for name in changed if name in item]
+        conditions = ["attribute_exists(pk)"]
+        conditions += [
+            f"#{name} = :old_{name}" if name in known else f"attribute_not_exists(#{name})"
+            for name in changed
+        ]
+        request: Item = {
+            "Key": tenant_key(tenant_id),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :new_{name}" for name in changed),
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": {f"#{name}": name for name in changed},
+            "ExpressionAttributeValues": {
+                **{f":new_{name}": after[name] for name in changed},
+                **{f":old_{name}": item[name] for name in known},
+            },
+        }
+        self._table.update(request)
+        return new
 
     def save(self, entry: Tenant | Inbox | Credential) -> None:
         """Create or replace an entry."""

@@ -1,5 +1,6 @@
 """Media URLs: where a carrier shall stream to, and the token that lets it in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,18 @@ class MediaUrls:
     keys: KeyRingSource
     template: str
 
-    def mint(self, *, path: str, tenant_id: str, route: str, use: Use, now: datetime) -> str:
+    def mint(
+        self,
+        *,
+        path: str,
+        tenant_id: str,
+        route: str,
+        use: Use,
+        now: datetime,
+        attributes: Mapping[str, str] | None = None,
+    ) -> str:
         """A URL that is good for five minutes. Raises `Unavailable` if the keys cannot be read."""
-        token = self.keys.current().sign(tenant_id=tenant_id, route=route, use=use, now=now)
+        token = self.keys.current().sign(
+            tenant_id=tenant_id, route=route, use=use, now=now, attributes=attributes
+        )
         return self.template.format(path=path, token=token)

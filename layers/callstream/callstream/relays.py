@@ -10,14 +10,16 @@ A command and all its effects are one transaction, so a repeated one cannot take
 whatever moment it comes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from callstream.directory import Surface
-from callstream.errors import CallEnded, ConditionFailed, Conflict, IllegalTransition, UnknownCall
+from callstream.errors import CallEnded, ConditionFailed, Conflict, Unavailable, UnknownCall
 from callstream.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, RelayState, next_state
 from callstream.ports import Item, Table
 from callstream.streams import call_key, milliseconds
@@ -25,6 +27,8 @@ from callstream.streams import call_key, milliseconds
 # Telnyx ignores a command that repeats another's id for so long.
 REPEAT_WINDOW: Final = timedelta(seconds=60)
 _ATTEMPTS: Final = 5
+# A transaction has at most 100 operations: two for the command, up to two for each relay.
+_STOPPED_AT_ONCE: Final = 49
 
 Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
 
@@ -32,7 +36,8 @@ Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
 class Relay(BaseModel):
     """One fork of a call's audio to one consumer. Times are milliseconds since 1970.
 
-    `url`, `auth_token` and `parameters` may hold the tenant's secrets: never log them.
+    `url`, `auth_token` and `parameters` may hold the tenant's secrets: never log them. There is no
+    `url` if Dialogflow alone gets the audio.
     `settings` is what only the relay's own surface knows.
     """
 
@@ -42,7 +47,7 @@ class Relay(BaseModel):
     tenant_id: str
     call_id: str
     surface: Surface
-    url: str = Field(repr=False)
+    url: str | None = Field(default=None, repr=False)
     track: Tracks
     name: str | None = None
     state: RelayState = RelayState.REQUESTED
@@ -178,42 +183,63 @@ class RelayStore:
             if self._is_repeat(command):
                 return False
             call = self._active_call(command)
+            self._check_name(relay)
             try:
                 self._table.transact(build_start(relay, command, call["expires_at"]))
             except ConditionFailed:
-                self._check_name(relay)
                 continue  # something came between: look again at what
             return True
-        raise Conflict("contended")
+        raise Unavailable("dynamodb", "Contended")
 
     def stop(
-        self, command: CallCommand, surface: Surface, *, relay: str | None = None
+        self,
+        command: CallCommand,
+        surface: Surface,
+        *,
+        relay: str | None = None,
+        ended_ok: bool = False,
     ) -> list[Relay]:
         """Stop the surface's relay of this id or name, or all of them; those that were stopped.
 
-        A command that repeats one that has been carried out stops nothing.
+        A command that repeats one that has been carried out stops nothing. With `ended_ok` it is
+        no error if what is meant has ended before.
 
         Raises:
             UnknownCall, CallEnded
-            NoSuchRelay: nothing of the kind is active.
+            NoSuchRelay: nothing of the kind is active or, with `ended_ok`, has ever been.
         """
-        if self._is_repeat(command):
-            return []
-        self._active_call(command)
-        relays = [
-            each
-            for each in self.relays(command.tenant_id, command.call_id)
-            if each.surface == surface
-            and each.is_active
-            and (relay is None or relay in {each.relay_id, each.name})
+        stopped: list[Relay] = []
+        for _ in range(_ATTEMPTS):
+            if self._is_repeat(command):
+                return stopped
+            self._active_call(command)
+            meant = self.find(command.tenant_id, command.call_id, surface, relay)
+            active = [each for each in meant if each.is_active]
+            if not (active or stopped or (ended_ok and (meant or relay is None))):
+                raise NoSuchRelay("no relay of this kind")
+            try:
+                while len(active) > _STOPPED_AT_ONCE:
+                    stopped += self._stop(active[:_STOPPED_AT_ONCE], command.now)
+                    del active[:_STOPPED_AT_ONCE]
+                # The command itself comes last: its repetition completes what it could not.
+                return stopped + self._stop(active, command.now, _build_command(command))
+            except ConditionFailed:
+                continue  # something came between: look again at what
+        raise Unavailable("dynamodb", "Contended")
+
+    def find(
+        self, tenant_id: str, call_id: str, surface: Surface, relay: str | None = None
+    ) -> list[Relay]:
+        """The surface's relays of this id or else of this name, or all of them, ended or not.
+
+        An id means its own relay alone, even if another one has it as its name.
+        """
+        relays = [each for each in self.relays(tenant_id, call_id) if each.surface == surface]
+        if relay is None:
+            return relays
+        return [each for each in relays if each.relay_id == relay] or [
+            each for each in relays if each.name == relay
         ]
-        if not relays:
-            raise NoSuchRelay("no active relay of this kind")
-        for each in relays:
-            self._advance(each, RelayEvent.STOP, command.now)
-        self._remember(command)
-        stopped = {"state": RelayState.STOPPED, "updated_at": milliseconds(command.now)}
-        return [each.model_copy(update=stopped) for each in relays]
 
     def relays(self, tenant_id: str, call_id: str) -> list[Relay]:
         """All relays that a call has had."""
@@ -241,21 +267,8 @@ class RelayStore:
             if self._table.get(key) is not None:
                 raise NameTaken("another active relay of this call has the name")
 
-    def _advance(self, relay: Relay, event: RelayEvent, now: datetime) -> None:
-        for _ in range(_ATTEMPTS):
-            try:
-                self._table.transact(build_transition(relay, event, now))
-            except ConditionFailed:
-                key = _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)
-                relay = Relay.model_validate(self._table.get(key))
-                continue
-            except IllegalTransition:
-                return  # somebody else has ended it meanwhile, which is what we want
-            return
-        raise Conflict("contended")
-
-    def _remember(self, command: CallCommand) -> None:
-        try:
-            self._table.transact(_build_command(command))
-        except ConditionFailed:
-            return  # the call ended meanwhile, or the same command came twice at once
+    def _stop(self, relays: list[Relay], now: datetime, also: Sequence[Item] = ()) -> list[Relay]:
+        transitions = (build_transition(each, RelayEvent.STOP, now) for each in relays)
+        self._table.transact([*chain.from_iterable(transitions), *also])
+        stopped = {"state": RelayState.STOPPED, "updated_at": milliseconds(now)}
+        return [each.model_copy(update=stopped) for each in relays]

@@ -3,6 +3,7 @@
 HS256 with at least 32 bytes of key, `kid` in the header, and a fixed list of algorithms. Claims:
 `iss`, `aud`, `sub` (tenant), `iat`, `nbf`, `exp`, `jti`, `route` (what the stream is for) and
 `use` (`many`: any number of streams until it expires, as ASAPP documents; `once`: exactly one).
+One more may be there: `attributes`, a map of texts that goes with the stream.
 
 A rotation adds a key. It signs only once it is as old as a ring may be kept by a function, so every
 verifier knows it by then, and nobody has to look again for a key that somebody made up. Old keys
@@ -78,6 +79,11 @@ class KeyRing:
         """The names of all keys, the newest last."""
         return tuple(self._keys)
 
+    @property
+    def keys(self) -> tuple[SigningKey, ...]:
+        """All keys, the newest last."""
+        return tuple(self._keys.values())
+
     def rotated(self, now: datetime) -> Self:
         """A ring with one more key, and without those whose last URLs have expired.
 
@@ -103,9 +109,17 @@ class KeyRing:
         )
         return newest
 
-    def sign(self, *, tenant_id: str, route: str, use: Use, now: datetime) -> str:
+    def sign(
+        self,
+        *,
+        tenant_id: str,
+        route: str,
+        use: Use,
+        now: datetime,
+        attributes: Mapping[str, str] | None = None,
+    ) -> str:
         """Mint a token for one tenant and route."""
-        claims = {
+        claims: dict[str, object] = {
             "iss": _ISSUER,
             "aud": _AUDIENCE,
             "sub": tenant_id,
@@ -116,6 +130,8 @@ class KeyRing:
             "route": route,
             "use": use,
         }
+        if attributes:
+            claims["attributes"] = dict(attributes)
         key = self.signing_key(now)
         return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": key.kid})
 
@@ -144,6 +160,7 @@ class KeyRing:
                 route=_text(claims["route"]),
                 use=_use(claims["use"]),
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+                attributes=_texts(claims.get("attributes", {})),
             )
         except jwt.InvalidTokenError as error:
             raise TokenRejected(_reason(error)) from None
@@ -172,6 +189,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TokenRejected("bad_claim")
     return value
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TokenRejected("bad_claim")
+    return {_text(name): _text(text) for name, text in value.items()}
 
 
 def _use(value: object) -> Use:

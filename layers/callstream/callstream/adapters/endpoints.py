@@ -13,6 +13,7 @@ from callstream.rate import RateLimiter
 from callstream.relays import RelayStore
 from callstream.settings import EndpointSettings, MediaUrlSettings, StreamsSettings, load
 from callstream.surfaces.pipeline import Gate
+from callstream.transcriptions import Transcriptions
 
 
 def directory(environment: Mapping[str, str]) -> Directory:
@@ -34,6 +35,11 @@ def media_urls(environment: Mapping[str, str]) -> MediaUrls:
     """What mints media URLs."""
     settings = load(MediaUrlSettings, environment)
     return MediaUrls(StoredKeyRing(settings.signing_keys_secret), settings.media_url)
+
+
+def transcriptions(environment: Mapping[str, str]) -> Transcriptions:
+    """The transcriptions of calls."""
+    return Transcriptions(DynamoTable(load(StreamsSettings, environment).streams_table))
 
 
 def relay_store(environment: Mapping[str, str]) -> RelayStore:

@@ -8,9 +8,9 @@ as `401-01`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from callstream import errors
@@ -18,6 +18,7 @@ from callstream.directory import Surface
 from callstream.media_urls import MediaUrls
 from callstream.rate import Allowance
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+from callstream.transcriptions import Side, Transcriptions
 
 Product = Literal["genagent", "autotranscribe"]
 
@@ -117,6 +118,12 @@ MEDIA_URL: Final[dict[Product, Operation]] = {
 }
 
 
+def check_route(command: Command[Any], product: Product) -> None:
+    """Raise `NotFound` for a tenant without a route of this kind."""
+    if product not in command.tenant.routes:
+        raise errors.NotFound(f"tenant without route {product}")
+
+
 @dataclass(frozen=True, slots=True)
 class GiveMediaUrl:
     """Gives URLs that may open any number of streams in their five minutes, as ASAPP documents."""
@@ -131,14 +138,222 @@ class GiveMediaUrl:
             NotFound: the tenant has no route of this kind.
             Unavailable: the signing keys could not be read.
         """
-        tenant = command.tenant
-        if self.product not in tenant.routes:
-            raise errors.NotFound(f"tenant without route {self.product}")
+        check_route(command, self.product)
         url = self.urls.mint(
             path=MEDIA_PATHS[self.product],
-            tenant_id=tenant.tenant_id,
+            tenant_id=command.tenant.tenant_id,
             route=self.product,
             use="many",
             now=command.now,
         )
         return StreamingUrl(streaming_url=url)
+
+
+class StreamingUrlBody(_Model):
+    """What `streaming-url` takes: the conversation's id, the same for all of its streams."""
+
+    external_id: Annotated[str, Field(max_length=256)] | None = None
+
+
+STREAMING_URL: Final = Operation(
+    surface="asapp",
+    name="asapp_streaming_url",
+    method="POST",
+    path="/autotranscribe/v1/streaming-url",
+    summary="Get the URL of a WebSocket to stream audio to for transcription",
+    scope="autotranscribe",
+    body=StreamingUrlBody,
+    body_required=False,
+    answer=StreamingUrl,
+    failures=_WITH_BODY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GiveStreamingUrl:
+    """Gives URLs for a client's own stream."""
+
+    urls: MediaUrls
+
+    def __call__(self, command: Command[StreamingUrlBody]) -> StreamingUrl:
+        """Mint a URL.
+
+        Raises:
+            NotFound: the tenant has no route for transcription.
+            Unavailable: the signing keys could not be read.
+        """
+        check_route(command, "autotranscribe")
+        external_id = command.body.external_id
+        url = self.urls.mint(
+            path="autotranscribe",
+            tenant_id=command.tenant.tenant_id,
+            route="autotranscribe",
+            use="many",
+            now=command.now,
+            attributes={"external_id": external_id} if external_id else None,
+        )
+        return StreamingUrl(streaming_url=url)
+
+
+class AutotranscribeParams(_Model):
+    """How to transcribe. Defaults are the vendor's."""
+
+    language: Literal["en-US", "es-US"] = "en-US"
+    detailed_token: bool = False
+    audio_recording_allowed: bool = False
+    redaction_output: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
+
+
+class TrackMap(_Model):
+    """Who speaks on which of Twilio's tracks."""
+
+    inbound: Side = "customer"
+    outbound: Side = "agent"
+
+
+class TwilioParams(_Model):
+    """What only the namespace `twilio` has."""
+
+    track_map: TrackMap = TrackMap()
+
+
+_Text = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class CallBody(_Model):
+    """Which call: `guid` is Twilio's CallSid."""
+
+    # The vendor's other namespaces bring media by other ways than this gateway has.
+    namespace: Literal["twilio"]
+    guid: _Text
+
+
+class StartStreamingBody(CallBody):
+    """What `start-streaming` takes."""
+
+    customer_id: _Text
+    agent_id: _Text
+    autotranscribe_params: AutotranscribeParams = AutotranscribeParams()
+    twilio_params: TwilioParams = TwilioParams()
+
+
+class Status(_Model):
+    """How it went with one side. `code` is one of the vendor's numbers; 1000 is well."""
+
+    code: int = 1000
+    description: str = "OK"
+
+
+class Summary(_Model):
+    """What was transcribed of one side."""
+
+    total_audio_bytes: int = 0
+    audio_duration_ms: int = 0
+    streaming_seconds: int
+    transcripts: int = 0
+
+
+class SideStarted(_Model):
+    """One side of the call."""
+
+    stream_id: str
+    status: Status = Status()
+
+
+class SideStopped(SideStarted):
+    """One side of the call, with what came of it."""
+
+    summary: Summary
+
+
+class Started(_Model):
+    """The answer of `start-streaming`."""
+
+    is_ok: bool
+    autotranscribe_response: dict[Side, SideStarted]
+
+
+class Stopped(_Model):
+    """The answer of `stop-streaming`."""
+
+    is_ok: bool
+    autotranscribe_response: dict[Side, SideStopped]
+
+
+START_STREAMING: Final = Operation(
+    surface="asapp",
+    name="asapp_start_streaming",
+    method="POST",
+    path="/mg-autotranscribe/v1/start-streaming",
+    summary="Start transcribing a call, or go on with it",
+    scope="autotranscribe",
+    body=StartStreamingBody,
+    answer=Started,
+    failures=_WITH_BODY,
+)
+STOP_STREAMING: Final = Operation(
+    surface="asapp",
+    name="asapp_stop_streaming",
+    method="POST",
+    path="/mg-autotranscribe/v1/stop-streaming",
+    summary="Stop transcribing a call",
+    scope="autotranscribe",
+    body=CallBody,
+    answer=Stopped,
+    failures=_WITH_BODY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartStreaming:
+    """Records that a call shall be transcribed."""
+
+    transcriptions: Transcriptions
+
+    def __call__(self, command: Command[StartStreamingBody]) -> Started:
+        """Start, or go on.
+
+        Raises:
+            NotFound: the tenant has no route for transcription.
+            CallEnded: the call is over.
+            Unavailable: the table did not answer.
+        """
+        check_route(command, "autotranscribe")
+        body = command.body
+        settings = body.model_dump(mode="json", exclude={"namespace", "guid"})
+        tenant_id = command.tenant.tenant_id
+        transcription = self.transcriptions.start(tenant_id, body.guid, settings, command.now)
+        return Started(
+            is_ok=True,
+            autotranscribe_response={
+                side: SideStarted(stream_id=stream_id)
+                for side, stream_id in transcription.stream_ids.items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StopStreaming:
+    """Records that a call shall no longer be transcribed."""
+
+    transcriptions: Transcriptions
+
+    def __call__(self, command: Command[CallBody]) -> Stopped:
+        """Stop.
+
+        Raises:
+            NotFound: the tenant has no route for transcription, or never started this call's.
+            Unavailable: the table did not answer.
+        """
+        check_route(command, "autotranscribe")
+        transcription = self.transcriptions.stop(
+            command.tenant.tenant_id, command.body.guid, command.now
+        )
+        summary = Summary(streaming_seconds=transcription.seconds)
+        return Stopped(
+            is_ok=True,
+            autotranscribe_response={
+                side: SideStopped(stream_id=stream_id, summary=summary)
+                for side, stream_id in transcription.stream_ids.items()
+            },
+        )

@@ -67,8 +67,10 @@ def validate[Model: BaseModel](model: type[Model], data: object, *, strict: bool
     Raises:
         Invalid: with an issue for everything that is wrong.
     """
+    if not isinstance(data, dict):
+        raise Invalid(Issue((), "type", "Input should be an object"))
     try:
-        return model.model_validate(data, strict=strict)
+        return model.model_validate(data, strict=strict, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         raise Invalid(

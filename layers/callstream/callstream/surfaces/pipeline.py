@@ -15,7 +15,7 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
 from callstream.credentials import matches
-from callstream.directory import Credential, Directory, Surface, Tenant
+from callstream.directory import MAX_IDENTIFIER, Credential, Directory, Surface, Tenant
 from callstream.errors import (
     ApiError,
     BadRequest,
@@ -82,6 +82,7 @@ class Operation:
     """One endpoint as its vendor documents it.
 
     `scope` is what a credential must be good for. `body` is None for endpoints that take none.
+    `also_at` are other paths that lead to it.
     """
 
     surface: Surface
@@ -95,6 +96,7 @@ class Operation:
     body: type[BaseModel] | None = None
     encoding: Literal["json", "form"] = "json"
     body_required: bool = True
+    also_at: tuple[str, ...] = ()
 
     def read(self, request: Request) -> BaseModel | None:
         """Read and validate a request's body.
@@ -172,6 +174,8 @@ class Gate:
             Unavailable: a table or secret could not be read.
         """
         credential_id, secret = surface.credentials(request)
+        if len(credential_id) > MAX_IDENTIFIER:
+            raise Unauthenticated("no id of ours is that long")
         credential = self.directory.credential(surface.name, credential_id)
         # An unknown id costs the same comparison as a wrong secret.
         stored_hash = "" if credential is None else credential.secret_hash

@@ -1,0 +1,191 @@
+"""What an operator does with a deployment, whoever asks: a command, or the local stack's seed."""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+from typing import Any, NoReturn
+from uuid import uuid4
+
+from callstream import callback_keys
+from callstream.adapters import clock
+from callstream.adapters.secrets import PermanentSecret, StoredKeyRing, rotate_signing_keys
+from callstream.adapters.tables import DynamoTable
+from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Surface, Tenant
+from callstream.errors import ConditionFailed
+from callstream.issuing import Issued, issue
+from callstream.tokens import KeyRing
+from callstream_cli.operator.errors import BadValueError, OperatorError, good_values
+from callstream_cli.public_keys import ed25519_public_key
+
+type CallbackKeys = Mapping[Surface, Mapping[str, str]]
+"""Per surface, by the names that `stack.json` has too: what a tenant verifies callbacks with."""
+
+
+class Administration:
+    """The tenants of a deployment and what belongs to them.
+
+    Args:
+        outputs: of the deployment's stack.
+    """
+
+    def __init__(self, outputs: Mapping[str, str]) -> None:
+        self._outputs = outputs
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Everything that is stored, without the checks of the methods here."""
+        return Directory(DynamoTable(self._output("DirectoryTableName")))
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        """A tenant, by id. Raises `OperatorError` if there is none."""
+        tenant = self.directory.tenant(tenant_id)
+        if tenant is None:
+            _no_tenant(tenant_id)
+        return tenant
+
+    def create_tenant(self, tenant_id: str, name: str, routes: Collection[str] = ROUTES) -> Tenant:
+        """Add a tenant, with a SignalWire project of its own.
+
+        Raises:
+            OperatorError: there is one with this id.
+        """
+        must_be_of(routes, ROUTES, "route")
+        with good_values():
+            tenant = Tenant(
+                tenant_id=tenant_id, name=name, project_id=uuid4(), routes=frozenset(routes)
+            )
+        self._create(tenant, f"there is a tenant {tenant_id!r} already")
+        return tenant
+
+    def change_tenant(
+        self, tenant_id: str, change: Callable[[Tenant], Mapping[str, Any]]
+    ) -> Tenant:
+        """Give a tenant the fields that `change` makes of it; the tenant as it is then.
+
+        Raises:
+            OperatorError: there is none, or another operator is changing the same field.
+        """
+
+        def changed(tenant: Tenant) -> Tenant:
+            with good_values():
+                return Tenant.model_validate({**dict(tenant), **change(tenant)})
+
+        try:
+            tenant = self.directory.change_tenant(tenant_id, changed)
+        except ConditionFailed:
+            _changed_meanwhile(tenant_id)
+        if tenant is None:
+            _no_tenant(tenant_id)
+        return tenant
+
+    def delete_tenant(self, tenant_id: str) -> tuple[int, int]:
+        """Remove a tenant and all that it has; how many credentials and inboxes that were.
+
+        What an interrupted deletion has left goes too.
+
+        Raises:
+            OperatorError: there is neither a tenant nor anything left of it.
+        """
+        tenant = self.directory.tenant(tenant_id)
+        if tenant is not None:
+            # First, so that nothing can be added to it any more.
+            self.directory.delete(tenant)
+        found = [entry for entry in self.directory.entries() if entry.tenant_id == tenant_id]
+        if tenant is None and not found:
+            _no_tenant(tenant_id)
+        for entry in found:
+            self.directory.delete(entry)
+        credentials = sum(isinstance(entry, Credential) for entry in found)
+        return credentials, len(found) - credentials
+
+    def create_credential(
+        self,
+        tenant: Tenant,
+        surface: Surface,
+        *,
+        scopes: Collection[str] | None = None,
+        label: str = "",
+    ) -> Issued:
+        """Give a tenant a credential; without `scopes`, for all that the surface has."""
+        if scopes is not None:
+            must_be_of(scopes, SCOPES[surface], f"scope of {surface}")
+        with good_values():
+            issued = issue(
+                tenant,
+                surface,
+                self._secret("CredentialPepperSecretArn"),
+                clock.now(),
+                scopes=None if scopes is None else frozenset(scopes),
+                label=label,
+            )
+        self._create(issued.credential, f"the id {issued.credential.credential_id} is taken")
+        return issued
+
+    def credential(self, surface: Surface, credential_id: str) -> Credential:
+        """A credential, by its public half. Raises `OperatorError` if there is none."""
+        credential = self.directory.credential(surface, credential_id)
+        if credential is None:
+            raise OperatorError(f"{surface} has no credential {credential_id!r}")
+        return credential
+
+    def create_inbox(self, tenant_id: str, external_id: str, name: str) -> Inbox:
+        """Give a tenant an inbox.
+
+        Raises:
+            OperatorError: there is no such tenant, or it has an inbox with this id.
+        """
+        self.tenant(tenant_id)
+        with good_values():
+            inbox = Inbox(tenant_id=tenant_id, external_id=external_id, name=name)
+        self._create(inbox, f"{tenant_id} has an inbox {external_id!r} already")
+        return inbox
+
+    def callback_keys(self, tenant_id: str) -> CallbackKeys:
+        """What a tenant verifies its callbacks with."""
+        master = self._secret("CallbackMasterSecretArn")
+        private_key = callback_keys.telnyx_private_key(master, tenant_id)
+        return {
+            "telnyx": {"public_key": ed25519_public_key(private_key)},
+            "signalwire": {"signing_key": callback_keys.signalwire_signing_key(master, tenant_id)},
+        }
+
+    def signing_keys(self) -> KeyRing:
+        """The keys of media URLs."""
+        return StoredKeyRing(self._output("SigningKeysSecretArn")).current()
+
+    def rotate_signing_keys(self) -> KeyRing:
+        """Add a key of media URLs, which signs a minute later; the keys as they are then."""
+        return rotate_signing_keys(self._output("SigningKeysSecretArn"), clock.now())
+
+    def _create(self, entry: Tenant | Inbox | Credential, taken: str) -> None:
+        try:
+            self.directory.create(entry)
+        except ConditionFailed as failed:
+            if failed.operation == 0:
+                raise OperatorError(taken) from None
+            _changed_meanwhile(entry.tenant_id)
+
+    def _secret(self, output: str) -> str:
+        return PermanentSecret(self._output(output)).value()
+
+    def _output(self, name: str) -> str:
+        try:
+            return self._outputs[name]
+        except KeyError:
+            raise OperatorError(
+                f"the stack has no output {name}: it is not a Callstream, or of another version"
+            ) from None
+
+
+def must_be_of(names: Collection[str], known: Collection[str], what: str) -> None:
+    """Check names that an operator typed. Raises `BadValueError` for one that is not known."""
+    for name in names:
+        if name not in known:
+            raise BadValueError(f"{name!r} is no {what}; there are: {', '.join(sorted(known))}")
+
+
+def _no_tenant(tenant_id: str) -> NoReturn:
+    raise OperatorError(f"there is no tenant {tenant_id!r}")
+
+
+def _changed_meanwhile(tenant_id: str) -> NoReturn:
+    raise OperatorError(f"somebody else has just changed or deleted {tenant_id!r}; try again")

@@ -1,0 +1,68 @@
+"""``callstream inboxes``: what Clerk Chat's clients name a number by."""
+
+from typing import Annotated
+
+import typer
+
+from callstream_cli.deployment import administration_of
+from callstream_cli.operator.errors import OperatorError
+from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
+from callstream_cli.operator.output import show_json, show_table
+
+InboxId = Annotated[
+    str, typer.Argument(metavar="INBOX", help="The id by which its clients know it.")
+]
+
+
+def create(
+    tenant_id: OfTenant,
+    inbox_id: InboxId,
+    *,
+    name: Annotated[str, typer.Option(help="For people.")] = "",
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Give a tenant an inbox."""
+    with administration_of(stack) as administration:
+        inbox = administration.create_inbox(tenant_id, inbox_id, name)
+    if as_json:
+        show_json(inbox)
+    else:
+        typer.echo(f"{tenant_id} has the inbox {inbox_id}.")
+
+
+def list_(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+    """List a tenant's inboxes."""
+    with administration_of(stack) as administration:
+        administration.tenant(tenant_id)
+        inboxes = administration.directory.inboxes(tenant_id)
+    if as_json:
+        show_json(inboxes)
+        return
+    show_table(
+        ["inbox", "name"],
+        [(inbox.external_id, inbox.name) for inbox in inboxes],
+        otherwise=f"{tenant_id} has no inboxes.",
+    )
+
+
+def delete(
+    tenant_id: OfTenant,
+    inbox_id: InboxId,
+    *,
+    yes: Yes = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Delete an inbox of a tenant."""
+    with administration_of(stack) as administration:
+        administration.tenant(tenant_id)
+        inbox = administration.directory.inbox(tenant_id, inbox_id)
+        if inbox is None:
+            raise OperatorError(f"{tenant_id} has no inbox {inbox_id!r}")
+        confirm(f"Delete the inbox {inbox_id} of {tenant_id}?", yes=yes)
+        administration.directory.delete(inbox)
+    if as_json:
+        show_json(inbox)
+    else:
+        typer.echo(f"Deleted the inbox {inbox_id} of {tenant_id}.")

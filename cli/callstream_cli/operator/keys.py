@@ -1,0 +1,54 @@
+"""``callstream keys``: the keys that sign media URLs."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from callstream.adapters import clock
+from callstream.tokens import RING_CACHE, KeyRing
+from callstream_cli.deployment import administration_of
+from callstream_cli.operator.options import Json, Stack
+from callstream_cli.operator.output import show_json, show_table
+
+
+def list_(*, stack: Stack = None, as_json: Json = False) -> None:
+    """List the keys of media URLs, and say which one signs now. Never shows the keys themselves."""
+    with administration_of(stack) as administration:
+        ring = administration.signing_keys()
+    _show(ring, as_json=as_json)
+
+
+def rotate(*, stack: Stack = None, as_json: Json = False) -> None:
+    """Sign new media URLs with a new key, a minute later. Old URLs stay valid until they expire."""
+    with administration_of(stack) as administration:
+        ring = administration.rotate_signing_keys()
+    _show(ring, as_json=as_json)
+
+
+def states(ring: KeyRing, now: datetime) -> Iterator[dict[str, Any]]:
+    """Every key's name and part, the newest last; `signs_from` is None for the deployment's own."""
+    signing = ring.signing_key(now)
+    state = "verifies"
+    for key in ring.keys:
+        if key == signing:
+            state = "signs"
+        elif state == "signs":
+            state = "waits"
+        signs_from = None if key.created_at is None else key.created_at + RING_CACHE
+        yield {
+            "kid": key.kid,
+            "state": state,
+            "signs_from": None if signs_from is None else signs_from.isoformat(),
+        }
+
+
+def _show(ring: KeyRing, *, as_json: bool) -> None:
+    keys = list(states(ring, clock.now()))
+    if as_json:
+        show_json(keys)
+        return
+    show_table(
+        ["key", "state", "signs from"],
+        [(key["kid"], key["state"], key["signs_from"] or "the beginning") for key in keys],
+        otherwise="",
+    )

@@ -1,0 +1,92 @@
+"""``callstream limits``."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from callstream.directory import SCOPES, Limits, Surface, Tenant
+from callstream_cli.deployment import administration_of
+from callstream_cli.operator.errors import BadValueError
+from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
+from callstream_cli.operator.output import show_json, show_table
+
+_NONE: Final = "none"
+_DIGITS: Final = 9
+
+
+def set_(
+    tenant_id: OfTenant,
+    surface: OfSurface,
+    *,
+    per_second: Annotated[
+        str | None, typer.Option(metavar="N", help="Requests a second, or none for no limit.")
+    ] = None,
+    per_day: Annotated[
+        str | None, typer.Option(metavar="N", help="Requests a day (UTC), or none for no limit.")
+    ] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Set a tenant's limits on a surface; one that is not given stays as it is."""
+    with administration_of(stack) as administration:
+        given = {
+            name: _limit(text)
+            for name, text in (("per_second", per_second), ("per_day", per_day))
+            if text is not None
+        }
+        if not given:
+            raise BadValueError("give --per-second, --per-day or both")
+
+        def change(tenant: Tenant) -> Mapping[str, Any]:
+            limits = Limits.model_validate(dict(tenant.limits_on(surface)) | given)
+            return {"limits": {**tenant.limits, surface: limits}}
+
+        tenant = administration.change_tenant(tenant_id, change)
+    _show(tenant, as_json=as_json)
+
+
+def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+    """Show a tenant's limits on every surface."""
+    with administration_of(stack) as administration:
+        tenant = administration.tenant(tenant_id)
+    _show(tenant, as_json=as_json)
+
+
+def effective(tenant: Tenant) -> dict[Surface, Limits]:
+    """A tenant's limits on every surface, the defaults where it has none of its own."""
+    return {surface: tenant.limits_on(surface) for surface in SCOPES}
+
+
+def in_words(limits: Limits) -> str:
+    """Limits for people."""
+    return f"{_word(limits.per_second)} a second, {_word(limits.per_day)} a day"
+
+
+def _limit(text: str) -> int | None:
+    if text == _NONE:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text) > 0:
+        return int(text)
+    raise BadValueError(
+        f"{text!r} is no limit: it is {_NONE}, or a whole number from 1 to {10**_DIGITS - 1}"
+    )
+
+
+def _word(limit: int | None) -> str:
+    return _NONE if limit is None else str(limit)
+
+
+def _show(tenant: Tenant, *, as_json: bool) -> None:
+    limits = effective(tenant)
+    if as_json:
+        show_json(limits)
+        return
+    show_table(
+        ["surface", "a second", "a day"],
+        [
+            (surface, _word(limit.per_second), _word(limit.per_day))
+            for surface, limit in limits.items()
+        ],
+        otherwise="",
+    )

@@ -1,0 +1,23 @@
+"""Arguments and options that the operator's commands share."""
+
+from typing import Annotated
+
+import typer
+
+from callstream.directory import SCOPES, Surface
+from callstream_cli.deployment import Stack
+
+__all__ = ["Json", "OfSurface", "OfTenant", "Stack", "Yes", "confirm"]
+
+OfTenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.")]
+OfSurface = Annotated[
+    Surface, typer.Argument(metavar="SURFACE", help=f"A vendor's API: {', '.join(SCOPES)}.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on standard error whether to go on. Raises `typer.Abort` if not."""
+    if not yes:
+        typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,66 @@
+"""How answers look: a table on a terminal, aligned text anywhere else, JSON for scripts.
+
+Nothing is ever cut off or folded: ids and secrets are there to be copied. A table that is wider
+than the terminal is for the terminal to wrap.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import typer
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_UNBOUNDED: Final = 100_000
+
+
+def show_json(value: object) -> None:
+    """Show what `value` holds: models, and mappings and lists of them."""
+    typer.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, otherwise: str) -> None:
+    """Show rows under their columns' names, or, if there are none, what to say instead."""
+    console = Console()
+    table = Table(
+        box=box.SIMPLE_HEAD if console.is_terminal else None,
+        pad_edge=console.is_terminal,
+        header_style="bold",
+    )
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if table.row_count:
+        _print(console, table)
+    else:
+        typer.echo(otherwise)
+
+
+def show_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Show names and values, one pair a line."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    for name, value in fields:
+        grid.add_row(name, Text(value))
+    _print(Console(), grid)
+
+
+def _print(console: Console, table: Table) -> None:
+    unbounded = console.options.update(width=_UNBOUNDED)
+    console.width = console.measure(table, options=unbounded).maximum
+    console.print(table, crop=False)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case Mapping():
+            return dict(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,144 @@
+"""``callstream tenants``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from callstream.directory import ROUTES, Limits, Tenant
+from callstream_cli.deployment import administration_of
+from callstream_cli.operator.limits import effective, in_words
+from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
+from callstream_cli.operator.output import show_fields, show_json, show_table
+
+
+def create(
+    tenant_id: Annotated[
+        str,
+        typer.Argument(metavar="TENANT", help="Its id: letters, digits and _ . : @ + -"),
+    ],
+    *,
+    name: Annotated[str | None, typer.Option(help="For people; its id if not given.")] = None,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{' or '.join(sorted(ROUTES))}; may be repeated. All if not given."),
+    ] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Create a tenant.
+
+    It gets a SignalWire project of its own, and the default limits. Credentials, inboxes, limits
+    and webhooks have commands of their own.
+    """
+    with administration_of(stack) as administration:
+        tenant = administration.create_tenant(tenant_id, name or tenant_id, route or ROUTES)
+    _show(tenant, as_json=as_json)
+
+
+def list_(*, stack: Stack = None, as_json: Json = False) -> None:
+    """List all tenants."""
+    with administration_of(stack) as administration:
+        entries = administration.directory.entries()
+        tenants = sorted(
+            (entry for entry in entries if isinstance(entry, Tenant)),
+            key=lambda tenant: tenant.tenant_id,
+        )
+    if as_json:
+        show_json([as_dict(tenant) for tenant in tenants])
+        return
+    show_table(
+        ["tenant", "name", "state", "routes", "project"],
+        [
+            (t.tenant_id, t.name, _state(t), ", ".join(sorted(t.routes)), str(t.project_id))
+            for t in tenants
+        ],
+        otherwise="There are no tenants.",
+    )
+
+
+def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+    """Show a tenant with its routes, limits and webhooks."""
+    with administration_of(stack) as administration:
+        tenant = administration.tenant(tenant_id)
+    _show(tenant, as_json=as_json)
+
+
+def update(
+    tenant_id: OfTenant,
+    *,
+    name: Annotated[str, typer.Option(help="For people.")],
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Rename a tenant. Routes, limits and webhooks have commands of their own."""
+    with administration_of(stack) as administration:
+        tenant = administration.change_tenant(tenant_id, lambda _: {"name": name})
+    _show(tenant, as_json=as_json)
+
+
+def disable(
+    tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Refuse all of a tenant's requests until it is enabled again.
+
+    Streams that run go on, and so do URLs given out in the last five minutes.
+    """
+    with administration_of(stack) as administration:
+        tenant = administration.tenant(tenant_id)
+        confirm(f"Refuse all requests of {tenant_id} ({tenant.name})?", yes=yes)
+        tenant = administration.change_tenant(tenant_id, lambda _: {"enabled": False})
+    _show(tenant, as_json=as_json)
+
+
+def enable(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+    """Let a disabled tenant in again."""
+    with administration_of(stack) as administration:
+        tenant = administration.change_tenant(tenant_id, lambda _: {"enabled": True})
+    _show(tenant, as_json=as_json)
+
+
+def delete(
+    tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Delete a tenant with its credentials and inboxes. There is no way back.
+
+    If it is interrupted, run it again. Streams that run go on.
+    """
+    with administration_of(stack) as administration:
+        confirm(f"Delete {tenant_id} with all its credentials and inboxes?", yes=yes)
+        credentials, inboxes = administration.delete_tenant(tenant_id)
+    if as_json:
+        show_json({"tenant_id": tenant_id, "credentials": credentials, "inboxes": inboxes})
+    else:
+        typer.echo(f"Deleted {tenant_id}, credentials: {credentials}, inboxes: {inboxes}.")
+
+
+def as_dict(tenant: Tenant) -> dict[str, Any]:
+    """A tenant as JSON has it: as it is stored, but with the limits of every surface."""
+    limits = {surface: limit.model_dump() for surface, limit in effective(tenant).items()}
+    return tenant.model_dump(mode="json") | {"limits": limits}
+
+
+def _show(tenant: Tenant, *, as_json: bool) -> None:
+    if as_json:
+        show_json(as_dict(tenant))
+        return
+    fields = [
+        ("tenant", tenant.tenant_id),
+        ("name", tenant.name),
+        ("state", _state(tenant)),
+        ("project", str(tenant.project_id)),
+        ("routes", ", ".join(sorted(tenant.routes)) or "none"),
+    ]
+    for surface, limits in effective(tenant).items():
+        default = " (default)" if limits == Limits() else ""
+        fields.append((f"limits {surface}", in_words(limits) + default))
+    for surface, webhook in tenant.webhooks.items():
+        fields.append((f"webhook {surface}", webhook.url))
+        if webhook.failover_url is not None:
+            fields.append((f"failover {surface}", webhook.failover_url))
+    show_fields(fields)
+
+
+def _state(tenant: Tenant) -> str:
+    return "enabled" if tenant.enabled else "disabled"

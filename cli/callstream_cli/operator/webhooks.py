@@ -1,0 +1,76 @@
+"""``callstream webhooks``: where a tenant's callbacks go."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from callstream.directory import Tenant, Webhook
+from callstream_cli.deployment import administration_of
+from callstream_cli.operator.errors import BadValueError, good_values
+from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
+from callstream_cli.operator.output import show_json, show_table
+
+
+def set_(
+    tenant_id: OfTenant,
+    surface: OfSurface,
+    url: Annotated[str, typer.Argument(metavar="URL", help="http or https.")],
+    *,
+    failover: Annotated[
+        str | None, typer.Option(metavar="URL", help="Tried when the first one fails.")
+    ] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Set where a tenant's callbacks of a surface go; replaces what was set, failover too."""
+    with administration_of(stack) as administration:
+        with good_values():
+            webhook = Webhook(url=url, failover_url=failover)
+        _must_hold_no_password(webhook)
+        tenant = administration.change_tenant(
+            tenant_id, lambda tenant: {"webhooks": {**tenant.webhooks, surface: webhook}}
+        )
+    _show(tenant, as_json=as_json)
+
+
+def clear(
+    tenant_id: OfTenant, surface: OfSurface, *, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Forget where a tenant's callbacks of a surface go; fine if nothing is set."""
+    with administration_of(stack) as administration:
+        tenant = administration.change_tenant(
+            tenant_id,
+            lambda tenant: {
+                "webhooks": {of: hook for of, hook in tenant.webhooks.items() if of != surface}
+            },
+        )
+    _show(tenant, as_json=as_json)
+
+
+def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+    """Show where a tenant's callbacks go."""
+    with administration_of(stack) as administration:
+        tenant = administration.tenant(tenant_id)
+    _show(tenant, as_json=as_json)
+
+
+def _must_hold_no_password(webhook: Webhook) -> None:
+    # What is in the table can be read and shown; callbacks are authenticated by their signature.
+    for url in (webhook.url, webhook.failover_url):
+        if url is not None and "@" in urlsplit(url).netloc:
+            raise BadValueError("a webhook's URL holds no user name and password")
+
+
+def _show(tenant: Tenant, *, as_json: bool) -> None:
+    if as_json:
+        show_json(tenant.webhooks)
+        return
+    show_table(
+        ["surface", "url", "failover"],
+        [
+            (surface, webhook.url, webhook.failover_url or "none")
+            for surface, webhook in sorted(tenant.webhooks.items())
+        ],
+        otherwise=f"{tenant.tenant_id} has no webhooks.",
+    )

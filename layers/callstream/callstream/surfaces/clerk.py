@@ -1,0 +1,144 @@
+"""Clerk Chat's Twilio connector.
+
+Source: docs.clerk.chat, "Twilio MediaStreams". Authentication is by the header `apiKey`. Which
+statuses an error has is documented, its body is not: ours has the form that the vendor's framework
+gives by default, `{"statusCode", "message", "error"}`, with the `requestId` added.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from callstream import errors
+from callstream.credentials import split_key
+from callstream.directory import Directory, Surface
+from callstream.issuing import KEY_PREFIXES
+from callstream.media_urls import MediaUrls
+from callstream.rate import Allowance
+from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+
+_FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
+    errors.BadRequest: (400, "Invalid request body"),
+    errors.UnsupportedMediaType: (400, "Invalid request body"),
+    errors.TooLarge: (400, "Invalid request body"),
+    errors.Unauthenticated: (401, "Unauthorized request"),
+    errors.Forbidden: (403, "You do not have permission to access this resource"),
+    errors.NotFound: (404, "Resource not found"),
+    errors.RateLimited: (429, "Too many requests for this resource"),
+}
+_UNFORESEEN: Final = (500, "Internal server error")
+# A body of the right form with a value that may not be is 422; any other wrong body is 400.
+_ABOUT_VALUES: Final = frozenset({"enum", "range", "value"})
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class ConnectBody(_Model):
+    """What `connect` takes. `direction` is the call's."""
+
+    inbox_external_id: Annotated[str, Field(min_length=1, max_length=200)]
+    direction: Literal["inbound", "outbound"] = "inbound"
+
+
+class ConnectUrl(_Model):
+    """Where Twilio shall stream to, in both directions."""
+
+    connect_url: str
+
+
+class Connect(_Model):
+    """The answer of `connect`."""
+
+    data: ConnectUrl
+
+
+class Error(_Model):
+    """The body of every error."""
+
+    status_code: int
+    message: str
+    error: str
+    request_id: str
+
+
+class ClerkSurface:
+    """How Clerk Chat authenticates and how its errors look."""
+
+    name: Final[Surface] = "clerk"
+
+    def credentials(self, request: Request) -> tuple[str, str]:
+        """The halves of the API key. Raises `Unauthenticated`."""
+        return split_key(KEY_PREFIXES["clerk"], request.headers.get("apikey", ""))
+
+    def authorize(self, _caller: Caller, _request: Request) -> None:
+        """Nothing more to check."""
+
+    def failure(self, error: Exception, request_id: str) -> Response:
+        """Our error body."""
+        status, message = _FAILURES.get(type(error), _UNFORESEEN)
+        if isinstance(error, errors.Invalid):
+            about_values = all(issue.kind in _ABOUT_VALUES for issue in error.issues)
+            status = 422 if about_values else 400
+            message = "; ".join(
+                f"{'.'.join(map(str, issue.location)) or 'body'}: {issue.message}"
+                for issue in error.issues
+            )
+        body = Error(
+            status_code=status,
+            message=message,
+            error=HTTPStatus(status).phrase,
+            request_id=request_id,
+        )
+        return Response(status, body.model_dump(by_alias=True))
+
+    def rate_headers(self, _allowance: Allowance) -> Mapping[str, str]:
+        """None are documented."""
+        return {}
+
+
+CONNECT: Final = Operation(
+    surface="clerk",
+    name="clerk_connect",
+    method="POST",
+    path="/public/twilio-connector/connect",
+    summary="Get a dedicated WebSocket URL for an inbox",
+    scope="twilio-connector",
+    body=ConnectBody,
+    answer=Connect,
+    failures=(400, 401, 403, 404, 422, 429, 500),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GiveConnectUrl:
+    """Gives URLs for one stream each: they are dedicated to one inbox and one call."""
+
+    directory: Directory
+    urls: MediaUrls
+
+    def __call__(self, command: Command[ConnectBody]) -> Connect:
+        """Mint a URL.
+
+        Raises:
+            NotFound: no such inbox, or it is another tenant's.
+            Unavailable: the table or the signing keys could not be read.
+        """
+        tenant_id, body = command.tenant.tenant_id, command.body
+        inbox = self.directory.inbox(tenant_id, body.inbox_external_id)
+        if inbox is None:
+            raise errors.NotFound("no such inbox of this tenant")
+        url = self.urls.mint(
+            path="twilio-connector",
+            tenant_id=tenant_id,
+            route="inbox",
+            use="once",
+            now=command.now,
+            attributes={"inbox": inbox.external_id, "direction": body.direction},
+        )
+        return Connect(data=ConnectUrl(connect_url=url))

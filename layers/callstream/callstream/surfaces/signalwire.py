@@ -1,0 +1,404 @@
+"""SignalWire's Compatibility API: the streams of a call.
+
+Sources: developer.signalwire.com, Compatibility API, "Create a Stream", "Stop a Stream" and "Error
+codes". Authentication is Basic, with the project id (which is also the AccountSid of the path) and
+an API token; bodies are forms; the error body is `{"code", "message", "more_info", "status"}`.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import quote, unquote, urlsplit
+from uuid import uuid4
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_pascal
+from pydantic_core import PydanticCustomError
+
+from callstream import errors
+from callstream.credentials import split_key
+from callstream.directory import Surface, Tenant
+from callstream.issuing import KEY_PREFIXES
+from callstream.rate import Allowance
+from callstream.relays import CallCommand, NameTaken, NoSuchRelay, Relay, RelayStore, Tracks
+from callstream.streams import milliseconds
+from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+
+API_VERSION: Final = "2010-04-01"
+# The vendor's own base. Its SDKs, and Twilio's, leave `/api/laml` out; both are served.
+_BASE: Final = f"/api/laml/{API_VERSION}"
+_SDK_BASE: Final = f"/{API_VERSION}"
+_STREAMS: Final = "/Accounts/{AccountSid}/Calls/{CallSid}/Streams"
+_MORE_INFO: Final = "https://developer.signalwire.com/rest/compatibility-api/overview/error-codes"
+
+_MAX_URL: Final = 2048
+# An id is part of a DynamoDB key; the carriers' are far shorter.
+_MAX_ID_BYTES: Final = 512
+_MAX_PARAMETERS: Final = 99
+
+_HOST: Final = re.compile(r"[\w.:-]+")
+_PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
+
+_INVALID_ARGUMENT: Final = 10000
+# Codes for what is wrong with one field; 10000 is for every other one, and for blank ones.
+_FIELD_CODES: Final = {"Url": 31922, "StatusCallback": 21456, "StatusCallbackMethod": 21209}
+
+_FAILURES: Final[dict[type[Exception], tuple[int, int, str]]] = {
+    errors.BadRequest: (400, _INVALID_ARGUMENT, "The body is not a valid form"),
+    errors.UnsupportedMediaType: (
+        400,
+        _INVALID_ARGUMENT,
+        "The Content-Type must be application/x-www-form-urlencoded",
+    ),
+    errors.TooLarge: (400, _INVALID_ARGUMENT, "The body is too large"),
+    errors.Unauthenticated: (401, 20003, "Authentication failed"),
+    # A token without the scope, or a disabled project: the vendor has no 403.
+    errors.Forbidden: (401, 20003, "Authentication failed"),
+    errors.NotFound: (404, 20404, "The requested resource was not found"),
+    errors.UnknownCall: (404, 20404, "The requested resource was not found"),
+    NoSuchRelay: (404, 20404, "The requested resource was not found"),
+    errors.CallEnded: (422, 21220, "The call is not in-progress"),
+    NameTaken: (
+        422,
+        _INVALID_ARGUMENT,
+        "Name: Another stream of this call has this name and is in-progress",
+    ),
+    errors.RateLimited: (429, 20429, "Too many requests"),
+    errors.Unavailable: (503, 20504, "Service unavailable"),
+}
+_UNFORESEEN: Final = (500, 20504, "An internal error occurred")
+
+
+def _is_url(url: str, schemes: set[str]) -> bool:
+    """Whether it is absolute, of one of these schemes, and says the same to every reader."""
+    # urlsplit drops some kinds of whitespace in silence.
+    if len(url) > _MAX_URL or any(each.isspace() or not each.isprintable() for each in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and _HOST.fullmatch(host) is not None and port != 0
+
+
+def _check_stream_url(url: str) -> str:
+    # A WebSocket's URL has no fragment (RFC 6455, 3).
+    if not _is_url(url, {"wss"}) or "#" in url:
+        raise PydanticCustomError("url", "The URL must be absolute, wss, and without whitespace")
+    return url
+
+
+def _check_callback_url(url: str) -> str:
+    if not _is_url(url, {"http", "https"}):
+        raise PydanticCustomError("url", "The URL must be absolute, and http or https")
+    return url
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(alias_generator=to_pascal, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_texts(cls, form: dict[str, str]) -> dict[str, str]:
+        if any("\0" in text for field in form.items() for text in field):
+            raise PydanticCustomError("value_error", "The body holds a NUL")
+        # An empty field of a form is one that was not filled in.
+        known = {field.alias for field in cls.model_fields.values()}
+        return {name: value for name, value in form.items() if value or name not in known}
+
+
+class CreateStreamBody(_Form):
+    """What a stream is made of. `Parameter1.Name`, `Parameter1.Value` to 99 are the extra fields.
+
+    `url`, `authorization_bearer_token` and `parameters` may hold secrets: never log them.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "additionalProperties": False,
+            "patternProperties": {f"^{_PARAMETER.pattern}$": {"type": "string"}},
+        },
+    )
+    __pydantic_extra__: dict[str, str]
+
+    url: Annotated[
+        str,
+        AfterValidator(_check_stream_url),
+        Field(json_schema_extra={"pattern": r"^[Ww][Ss]{2}://[^\s#]+$", "maxLength": _MAX_URL}),
+    ]
+    # In UTF-8 it must still fit into a DynamoDB key.
+    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    track: Tracks = "both_tracks"
+    status_callback: (
+        Annotated[
+            str,
+            AfterValidator(_check_callback_url),
+            Field(
+                json_schema_extra={
+                    "pattern": r"^[Hh][Tt]{2}[Pp][Ss]?://\S+$",
+                    "maxLength": _MAX_URL,
+                }
+            ),
+        ]
+        | None
+    ) = None
+    status_callback_method: Literal["GET", "POST"] = "POST"
+    # What may stand in a header.
+    authorization_bearer_token: (
+        Annotated[str, Field(max_length=4096, pattern=r"^[\x21-\x7e]+$")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
+        fields = self.__pydantic_extra__
+        for field in fields:
+            if not _PARAMETER.fullmatch(field):
+                raise PydanticCustomError(
+                    "extra_forbidden",
+                    "{field} is not a parameter of this resource",
+                    {"field": field[:64]},
+                )
+        names = [fields[field] for field in fields if field.endswith(".Name") and fields[field]]
+        if len(set(names)) != len(names):
+            raise PydanticCustomError("value_error", "Two parameters have the same name")
+        for field, value in fields.items():
+            name = field.replace(".Value", ".Name")
+            if value and not fields.get(name):
+                raise PydanticCustomError(
+                    "missing", "{field} has no {name}", {"field": field, "name": name}
+                )
+        return self
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The custom parameters; one without a value has an empty one."""
+        fields = self.__pydantic_extra__
+        numbers = range(1, _MAX_PARAMETERS + 1)
+        return {
+            name: fields.get(f"Parameter{number}.Value", "")
+            for number in numbers
+            if (name := fields.get(f"Parameter{number}.Name"))
+        }
+
+
+class UpdateStreamBody(_Form):
+    """All that can be done with a stream is to stop it."""
+
+    status: Literal["stopped"]
+
+
+class Stream(BaseModel):
+    """A stream as both generations of the vendor's documents have it."""
+
+    sid: str
+    account_sid: str
+    call_sid: str
+    api_version: Literal["2010-04-01"] = API_VERSION
+    name: str | None
+    status: Literal["in-progress", "stopped"]
+    date_updated: str
+    error_code: str | None
+    uri: str
+
+
+class Error(BaseModel):
+    """The body of every error. `code` is the vendor's own number, `status` the HTTP status."""
+
+    code: int
+    message: str
+    more_info: str = _MORE_INFO
+    status: int
+
+
+def _basic(request: Request) -> tuple[str, str]:
+    """The user and password of Basic authentication. Raises `Unauthenticated`."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        raise errors.Unauthenticated("no Basic authentication")
+    try:
+        user, separator, password = b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        raise errors.Unauthenticated("not Base64 of UTF-8") from None
+    if not separator:
+        raise errors.Unauthenticated("no password")
+    return user, password
+
+
+def _is_project(text: str, tenant: Tenant) -> bool:
+    return text.lower() == str(tenant.project_id)
+
+
+class SignalwireSurface:
+    """How SignalWire authenticates and how its errors look."""
+
+    name: Final[Surface] = "signalwire"
+
+    def credentials(self, request: Request) -> tuple[str, str]:
+        """The halves of the API token, which is the password. Raises `Unauthenticated`."""
+        _project, token = _basic(request)
+        return split_key(KEY_PREFIXES["signalwire"], token)
+
+    def authorize(self, caller: Caller, request: Request) -> None:
+        """Check that user and path name the token's own project.
+
+        Only now: who has no good token learns nothing about projects.
+
+        Raises:
+            Unauthenticated: the user is another project.
+            NotFound: the path has another project, whether there is such a one or not.
+        """
+        project, _token = _basic(request)
+        if not _is_project(project, caller.tenant):
+            raise errors.Unauthenticated("the token is another project's")
+        if not _is_project(request.path_parameters.get("AccountSid", ""), caller.tenant):
+            raise errors.NotFound("another project's path")
+
+    def failure(self, error: Exception, _request_id: str) -> Response:
+        """The documented error body."""
+        if isinstance(error, errors.Invalid):
+            status, code, message = _explain(error)
+        else:
+            status, code, message = _FAILURES.get(type(error), _UNFORESEEN)
+        return Response(status, Error(code=code, message=message, status=status).model_dump())
+
+    def rate_headers(self, _allowance: Allowance) -> Mapping[str, str]:
+        """None are documented."""
+        return {}
+
+
+def _explain(error: errors.Invalid) -> tuple[int, int, str]:
+    # The body has room for one code: the first issue's.
+    issue = error.issues[0]
+    if not issue.location:
+        return 422, _INVALID_ARGUMENT, issue.message
+    field = str(issue.location[0])
+    code = _INVALID_ARGUMENT
+    if issue.kind not in {"missing", "unknown"}:
+        code = _FIELD_CODES.get(field, _INVALID_ARGUMENT)
+    return 422, code, f"{field[:64]}: {issue.message}"
+
+
+def _call_command(command: Command[Any]) -> CallCommand:
+    call_id = _path_parameter(command, "CallSid")
+    return CallCommand(command.tenant.tenant_id, call_id, command.now)
+
+
+def _path_parameter(command: Command[Any], name: str) -> str:
+    """A decoded part of the path. Raises `NotFound` for what cannot be an id of anything."""
+    text = unquote(command.path_parameters[name])
+    if len(text.encode()) > _MAX_ID_BYTES:
+        raise errors.NotFound(f"{name} is too long")
+    return text
+
+
+def _show(relay: Relay, tenant: Tenant) -> Stream:
+    account_sid = str(tenant.project_id)
+    call_id = quote(relay.call_id, safe="")
+    return Stream(
+        sid=relay.relay_id,
+        account_sid=account_sid,
+        call_sid=relay.call_id,
+        name=relay.name,
+        status="in-progress" if relay.is_active else "stopped",
+        date_updated=format_datetime(datetime.fromtimestamp(relay.updated_at // 1000, UTC)),
+        error_code=relay.error,
+        uri=f"{_BASE}/Accounts/{account_sid}/Calls/{call_id}/Streams/{relay.relay_id}.json",
+    )
+
+
+_STATUSES: Final = (400, 401, 404, 422, 429, 500, 503)
+
+CREATE_STREAM: Final = Operation(
+    surface="signalwire",
+    name="signalwire_create_stream",
+    method="POST",
+    path=f"{_BASE}{_STREAMS}",
+    also_at=(
+        f"{_BASE}{_STREAMS}.json",
+        f"{_SDK_BASE}{_STREAMS}",
+        f"{_SDK_BASE}{_STREAMS}.json",
+    ),
+    summary="Create a Stream",
+    scope="Voice",
+    body=CreateStreamBody,
+    encoding="form",
+    answer=Stream,
+    failures=_STATUSES,
+)
+UPDATE_STREAM: Final = Operation(
+    surface="signalwire",
+    name="signalwire_update_stream",
+    method="POST",
+    # {Sid} may end with .json
+    path=f"{_BASE}{_STREAMS}/{{Sid}}",
+    also_at=(f"{_SDK_BASE}{_STREAMS}/{{Sid}}",),
+    summary="Stop a Stream",
+    scope="Voice",
+    body=UpdateStreamBody,
+    encoding="form",
+    answer=Stream,
+    failures=_STATUSES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateStream:
+    """Starts to fork a call's audio to a WebSocket."""
+
+    relays: RelayStore
+
+    def __call__(self, command: Command[CreateStreamBody]) -> Stream:
+        """Make a stream.
+
+        Raises:
+            NotFound, UnknownCall: there is no such call.
+            CallEnded: the call is over.
+            NameTaken: another stream of the call has the name and is in progress.
+            Unavailable: DynamoDB did not answer.
+        """
+        call, body = _call_command(command), command.body
+        relay = Relay(
+            relay_id=str(uuid4()),
+            tenant_id=call.tenant_id,
+            call_id=call.call_id,
+            surface="signalwire",
+            url=body.url,
+            track=body.track,
+            name=body.name,
+            auth_token=body.authorization_bearer_token,
+            parameters=body.parameters,
+            status_callback=body.status_callback,
+            status_callback_method=body.status_callback_method,
+            created_at=milliseconds(call.now),
+            updated_at=milliseconds(call.now),
+        )
+        self.relays.start(relay, call)
+        return _show(relay, command.tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStream:
+    """Stops a stream, by its id or by its name."""
+
+    relays: RelayStore
+
+    def __call__(self, command: Command[UpdateStreamBody]) -> Stream:
+        """Stop a stream; one that has stopped before stays as it is.
+
+        Raises:
+            NotFound, UnknownCall, NoSuchRelay: there is no such call, or it has no such stream.
+            CallEnded: the call is over.
+            Unavailable: DynamoDB did not answer.
+        """
+        call = _call_command(command)
+        sid = _path_parameter(command, "Sid").removesuffix(".json")
+        stopped = self.relays.stop(call, "signalwire", relay=sid, ended_ok=True)
+        # Of those that had a name one after the other, the last is the one that is meant.
+        meant = stopped or self.relays.find(call.tenant_id, call.call_id, "signalwire", sid)
+        return _show(max(meant, key=lambda relay: relay.updated_at), command.tenant)

@@ -1,0 +1,445 @@
+"""Telnyx's Call Control: the commands `streaming_start` and `streaming_stop`.
+
+Sources: developers.telnyx.com, "Streaming start" and "Streaming stop", Telnyx's OpenAPI
+specification and its list of error codes. Authentication is `Authorization: Bearer <API key>`; the
+error body is `{"errors": [{"code", "title", "detail", "source", "meta"}]}`.
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from callstream import errors
+from callstream.credentials import split_key
+from callstream.directory import Surface
+from callstream.issuing import KEY_PREFIXES
+from callstream.rate import Allowance
+from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayStore, Tracks
+from callstream.streams import milliseconds
+from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+
+Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
+SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
+
+# The longest URL that Telnyx's error 10003 allows.
+_MAX_URL: Final = 2000
+# A call's id is part of a DynamoDB key; the carriers' are far shorter.
+_MAX_CALL_ID_BYTES: Final = 512
+# A body of nothing but mistakes must not make an answer larger than a Lambda can give.
+_MAX_ERRORS: Final = 100
+
+
+def _check_base64(text: str) -> str:
+    try:
+        b64decode(text, validate=True)
+    except ValueError:
+        raise PydanticCustomError("base64", "The value must be valid Base64") from None
+    return text
+
+
+def _check_websocket_url(url: str) -> None:
+    problem = PydanticCustomError(
+        "url",
+        "The URL must begin with ws:// or wss://, name a host and have at most 2000 characters",
+    )
+    # urlsplit would drop some of these in silence.
+    if len(url) > _MAX_URL or any(each.isspace() or not each.isprintable() for each in url):
+        raise problem
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"ws", "wss"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise problem
+
+
+ClientState = Annotated[
+    str, AfterValidator(_check_base64), Field(json_schema_extra={"contentEncoding": "base64"})
+]
+# In UTF-8 it must still fit into a DynamoDB key.
+CommandId = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DialogflowConfig(_Model):
+    """What Dialogflow shall do besides answering."""
+
+    analyze_sentiment: bool = False
+    partial_automated_agent_reply: bool = False
+
+
+class CustomParameter(_Model):
+    """Something for the start message that the consumer gets."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    value: str
+
+
+class _Command(_Model):
+    client_state: ClientState | None = None
+    command_id: CommandId | None = None
+
+
+class StreamingStart(_Command):
+    """Stream a call's audio to a WebSocket, to Dialogflow, or to both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["stream_url"], "properties": {"stream_url": {"type": "string"}}},
+                {
+                    "required": ["enable_dialogflow"],
+                    "properties": {"enable_dialogflow": {"const": True}},
+                },
+            ]
+        }
+    )
+
+    # Before `stream_url`, which is optional with it.
+    enable_dialogflow: bool = False
+    dialogflow_config: DialogflowConfig | None = None
+    stream_url: Annotated[
+        str | None,
+        Field(
+            validate_default=True,
+            json_schema_extra={"pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": _MAX_URL},
+        ),
+    ] = None
+    stream_track: Tracks = "inbound_track"
+    stream_codec: Literal[Codec, "default"] = "default"
+    stream_bidirectional_mode: Literal["mp3", "rtp"] = "mp3"
+    stream_bidirectional_codec: Codec = "PCMU"
+    stream_bidirectional_sampling_rate: SamplingRate = 8000
+    stream_bidirectional_target_legs: Literal["both", "self", "opposite"] = "opposite"
+    stream_auth_token: Annotated[str, Field(max_length=4000)] | None = None
+    custom_parameters: Annotated[list[CustomParameter], Field(max_length=100)] = []
+
+    @field_validator("stream_url")
+    @classmethod
+    def _check_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url:
+            _check_websocket_url(url)
+            return url
+        # If it is not there it was wrong itself, and nobody knows what it should have said.
+        if not info.data.get("enable_dialogflow", True):
+            raise PydanticCustomError("missing", "Field required")
+        return None
+
+
+class StreamingStop(_Command):
+    """Stop one stream of a call, or all of them."""
+
+    stream_id: str | None = None
+
+
+class Result(_Model):
+    """What came of a command."""
+
+    result: Literal["ok"] = "ok"
+
+
+class Accepted(_Model):
+    """A command was accepted; what comes of it is told by webhooks."""
+
+    data: Result = Result()
+
+
+class Source(_Model):
+    """Where in the request something is wrong, as a JSON pointer."""
+
+    pointer: str
+
+
+class Meta(_Model):
+    """Where to read more."""
+
+    url: str
+
+
+class Error(_Model):
+    """One thing that is wrong."""
+
+    code: str
+    title: str
+    detail: str
+    source: Source | None = None
+    meta: Meta | None = None
+
+
+class Errors(_Model):
+    """The body of every error."""
+
+    errors: list[Error]
+
+
+def _bad_request(detail: str) -> Error:
+    return Error(code="10015", title="Bad Request", detail=detail)
+
+
+_FAILURES: Final[dict[type[Exception], tuple[int, Error]]] = {
+    errors.BadRequest: (
+        400,
+        Error(code="10023", title="Invalid JSON", detail="The supplied JSON could not be read."),
+    ),
+    errors.Unauthenticated: (
+        401,
+        Error(
+            code="10009",
+            title="Authentication failed",
+            detail=(
+                "The required authentication headers were either invalid or not included in the "
+                "request."
+            ),
+            meta=Meta(url="https://developers.telnyx.com/docs/overview/errors/10009"),
+        ),
+    ),
+    errors.Forbidden: (
+        403,
+        Error(
+            code="10010",
+            title="Authorization failed",
+            detail=(
+                "You do not have permission to perform the requested action on the specified "
+                "resource or resources."
+            ),
+        ),
+    ),
+    errors.TooLarge: (413, _bad_request("The request body is too large.")),
+    errors.UnsupportedMediaType: (
+        415,
+        Error(
+            code="10014",
+            title="Unsupported Media Type",
+            detail="The request failed because the server does not support the media type.",
+        ),
+    ),
+    errors.UnknownCall: (
+        422,
+        Error(
+            code="90015",
+            title="Invalid Call Control ID",
+            detail="The call_control_id provided was not valid.",
+            source=Source(pointer="/call_control_id"),
+        ),
+    ),
+    errors.CallEnded: (
+        422,
+        Error(
+            code="90018",
+            title="Call has already ended",
+            detail="This call is no longer active and can't receive commands.",
+        ),
+    ),
+    NoSuchRelay: (
+        422,
+        Error(
+            code="10015",
+            title="Invalid value for stream_id",
+            detail="The call has no such stream.",
+            source=Source(pointer="/stream_id"),
+        ),
+    ),
+    errors.RateLimited: (
+        429,
+        Error(
+            code="10011",
+            title="Too many requests",
+            detail="You have exceeded the maximum number of allowed requests.",
+        ),
+    ),
+}
+_UNEXPECTED: Final = Error(
+    code="10007", title="Unexpected error", detail="An unexpected error occured."
+)
+
+
+def _failure(error: Exception) -> tuple[int, list[Error]]:
+    match error:
+        case errors.Invalid(issues=issues):
+            if any(not issue.location for issue in issues):
+                return 400, [_bad_request("The request failed because it was not well-formed.")]
+            return 422, [_invalid(issue) for issue in issues[:_MAX_ERRORS]]
+        case errors.Unavailable():
+            return 503, [_UNEXPECTED]
+        case _:
+            status, answer = _FAILURES.get(type(error), (500, _UNEXPECTED))
+            return status, [answer]
+
+
+_ISSUES: Final[dict[errors.IssueKind, tuple[str, str]]] = {
+    "missing": ("10004", "Missing required parameter"),
+    "unknown": ("10015", "Bad Request"),
+    "type": ("10026", "Invalid parameter type"),
+    "enum": ("10032", "Invalid enumerated value"),
+    "range": ("10033", "Value outside of range"),
+    "url": ("10003", "Invalid URL"),
+    "base64": ("10015", "Invalid value for {name}"),
+    "value": ("10015", "Invalid value for {name}"),
+}
+
+
+def _invalid(issue: errors.Issue) -> Error:
+    code, title = _ISSUES[issue.kind]
+    name = str(issue.location[-1])
+    match issue.kind:
+        case "missing":
+            detail = f"The '{name}' parameter is required and cannot be blank."
+        case "unknown":
+            detail = "Unknown parameter."
+        case "enum":
+            detail = _one_of(issue.message)
+        case _:
+            detail = f"{issue.message}."
+    pointer = "".join(f"/{_escape(str(part))}" for part in issue.location)
+    return Error(
+        code=code, title=title.format(name=name), detail=detail, source=Source(pointer=pointer)
+    )
+
+
+def _escape(part: str) -> str:
+    """As RFC 6901 has it."""
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def _one_of(message: str) -> str:
+    """Telnyx's words for pydantic's "Input should be 'a', 'b' or 'c'"."""
+    choices = message.removeprefix("Input should be ").replace("'", "").replace(" or ", ", ")
+    return f"The value must be one of: {choices}."
+
+
+class TelnyxSurface:
+    """How Telnyx authenticates and how its errors look."""
+
+    name: Final[Surface] = "telnyx"
+
+    def credentials(self, request: Request) -> tuple[str, str]:
+        """The halves of the bearer's API key. Raises `Unauthenticated` if there is none."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise errors.Unauthenticated("no bearer token")
+        return split_key(KEY_PREFIXES["telnyx"], key.strip())
+
+    def authorize(self, _caller: Caller, _request: Request) -> None:
+        """Nothing more to check."""
+
+    def failure(self, error: Exception, request_id: str) -> Response:
+        """The documented error body, which has no room for the request's id: a header tells it."""
+        status, found = _failure(error)
+        body = Errors(errors=found).model_dump(exclude_none=True)
+        return Response(status, body, {"x-request-id": request_id})
+
+    def rate_headers(self, allowance: Allowance) -> Mapping[str, str]:
+        """The headers that Telnyx documents."""
+        return {
+            "x-ratelimit-limit": str(allowance.limit),
+            "x-ratelimit-remaining": str(allowance.remaining),
+            "x-ratelimit-reset": str(allowance.reset),
+        }
+
+
+def _operation(action: str, summary: str, body: type[BaseModel]) -> Operation:
+    return Operation(
+        surface="telnyx",
+        name=f"telnyx_{action}",
+        method="POST",
+        path=f"/v2/calls/{{call_control_id}}/actions/{action}",
+        summary=summary,
+        scope="call-control",
+        answer=Accepted,
+        failures=(400, 401, 403, 413, 415, 422, 429, 500, 503),
+        body=body,
+        body_required=False,
+    )
+
+
+STREAMING_START: Final = _operation(
+    "streaming_start", "Start streaming a call's audio to a WebSocket", StreamingStart
+)
+STREAMING_STOP: Final = _operation("streaming_stop", "Stop streaming a call's audio", StreamingStop)
+
+
+def _call_command(command: Command[Any]) -> CallCommand:
+    # API Gateway leaves percent signs in path parameters as they are.
+    call_id = unquote(command.path_parameters["call_control_id"])
+    if len(call_id.encode()) > _MAX_CALL_ID_BYTES:
+        raise errors.UnknownCall("the id is longer than any")
+    return CallCommand(
+        tenant_id=command.tenant.tenant_id,
+        call_id=call_id,
+        now=command.now,
+        command_id=command.body.command_id,
+        client_state=command.body.client_state,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StartStreaming:
+    """Makes a relay; a command that repeats another's id is answered alike and makes none."""
+
+    relays: RelayStore
+
+    def __call__(self, command: Command[StreamingStart]) -> Accepted:
+        """Carry out the command.
+
+        Raises:
+            UnknownCall, CallEnded
+            Unavailable: DynamoDB did not answer.
+        """
+        body, call = command.body, _call_command(command)
+        relay = Relay(
+            relay_id=str(uuid4()),
+            tenant_id=call.tenant_id,
+            call_id=call.call_id,
+            surface="telnyx",
+            url=body.stream_url,
+            track=body.stream_track,
+            auth_token=body.stream_auth_token,
+            parameters={each.name: each.value for each in body.custom_parameters},
+            settings=body.model_dump(include=_SETTINGS, exclude_none=True),
+            created_at=milliseconds(call.now),
+            updated_at=milliseconds(call.now),
+        )
+        self.relays.start(relay, call)
+        return Accepted()
+
+
+# What a relay has no word of its own for.
+_SETTINGS: Final = {
+    "stream_codec",
+    "stream_bidirectional_mode",
+    "stream_bidirectional_codec",
+    "stream_bidirectional_sampling_rate",
+    "stream_bidirectional_target_legs",
+    "enable_dialogflow",
+    "dialogflow_config",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StopStreaming:
+    """Stops relays. That nothing is streaming any more is what was asked for, and no error."""
+
+    relays: RelayStore
+
+    def __call__(self, command: Command[StreamingStop]) -> Accepted:
+        """Carry out the command.
+
+        Raises:
+            UnknownCall, CallEnded
+            NoSuchRelay: the call has never had a stream of this id.
+            Unavailable: DynamoDB did not answer.
+        """
+        self.relays.stop(
+            _call_command(command), "telnyx", relay=command.body.stream_id, ended_ok=True
+        )
+        return Accepted()

@@ -1,0 +1,11 @@
+"""Replaying makes many AWS clients: they share one loader, since reading the models takes long."""
+
+from functools import cache
+
+import botocore.loaders
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_loader() -> None:
+    botocore.loaders.create_loader = cache(botocore.loaders.create_loader)

@@ -1,0 +1,94 @@
+"""Tenants of a test's own, with credentials on every surface."""
+
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import NAMESPACE_DNS, uuid5
+
+from callstream.adapters.secrets import PermanentSecret
+from callstream.adapters.tables import DynamoTable
+from callstream.credentials import hash_secret, join_key
+from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Limits, Tenant
+from callstream.issuing import KEY_PREFIXES
+from callstream_cli.local import aws
+from tests.stack.conftest import DeployedStack
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A tenant whose name alone says all about it, before there is a stack to create it on."""
+
+    name: str
+
+    @property
+    def project(self) -> str:
+        """Its SignalWire project."""
+        return str(uuid5(NAMESPACE_DNS, self.name))
+
+    @property
+    def inbox(self) -> str:
+        """Its only inbox."""
+        return f"inbox-of-{self.name}"
+
+    @property
+    def secret(self) -> str:
+        """The secret half of all its credentials; the public half is its name."""
+        return f"secret-of-{self.name}"
+
+    def key(self, surface: str) -> str:
+        """Its API key or token."""
+        return join_key(KEY_PREFIXES[surface], self.name, self.secret)  # type: ignore[index]
+
+    def headers(self, surface: str) -> dict[str, str]:
+        """What authenticates it."""
+        match surface:
+            case "asapp":
+                return {"asapp-api-id": self.name, "asapp-api-secret": self.secret}
+            case "clerk":
+                return {"apiKey": self.key("clerk")}
+            case "telnyx":
+                return {"Authorization": f"Bearer {self.key('telnyx')}"}
+        pair = f"{self.project}:{self.key('signalwire')}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+    def create(self, stack: DeployedStack) -> None:
+        """Create it, without limits."""
+        with aws.talking_to(stack.description["aws_endpoint_url"]):
+            directory = Directory(DynamoTable(stack.outputs["DirectoryTableName"]))
+            pepper = PermanentSecret(stack.outputs["CredentialPepperSecretArn"]).value()
+            directory.save(
+                Tenant(
+                    tenant_id=self.name,
+                    name=self.name,
+                    project_id=uuid5(NAMESPACE_DNS, self.name),
+                    routes=ROUTES,
+                    limits=dict.fromkeys(SCOPES, Limits(per_second=None)),
+                )
+            )
+            directory.save(Inbox(tenant_id=self.name, external_id=self.inbox))
+            for surface, scopes in SCOPES.items():
+                directory.save(
+                    Credential(
+                        surface=surface,
+                        credential_id=self.name,
+                        tenant_id=self.name,
+                        secret_hash=hash_secret(self.secret, pepper),
+                        scopes=scopes,
+                        created_at=datetime.now(UTC),
+                    )
+                )
+
+    def put_call(self, stack: DeployedStack, call_id: str, state: str = "active") -> None:
+        """Have a call, as if its media were streamed in."""
+        call = {
+            "pk": f"CALL#{self.name}#{call_id}",
+            "sk": "CALL",
+            "tenant_id": self.name,
+            "call_id": call_id,
+            "account_id": "AC",
+            "state": state,
+            "started_at": int(time.time() * 1000),
+            "expires_at": int(time.time()) + 86_400,
+        }
+        stack.table("streams").put_item(Item=call)

@@ -1,0 +1,150 @@
+"""The operator's commands, typed as a person types them, and what they do to requests."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.stack.conftest import DeployedStack
+
+CALLSTREAM = Path(sys.executable).with_name("callstream")
+PATH = "/mg-genagent/v1/twilio-media-stream-url"
+
+type Operator = Callable[..., Any]
+type Status = Callable[[dict[str, Any]], int]
+
+
+def type_in(stack: DeployedStack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as in a terminal whose local stack is the one under test."""
+    kept = {name: value for name, value in os.environ.items() if name != "CALLSTREAM_STACK"}
+    return subprocess.run(
+        [CALLSTREAM, *arguments],
+        env=kept | {"CALLSTREAM_STATE_DIR": str(stack.state_dir)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def operator(stack: DeployedStack) -> Operator:
+    """Types a command that succeeds; its answer."""
+
+    def answer(*arguments: str) -> Any:
+        done = type_in(stack, *arguments, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    return answer
+
+
+@pytest.fixture
+def tenant_id(operator: Operator) -> str:
+    created = operator("tenants", "create", f"operated-{uuid4()}", "--route", "genagent")
+    return str(created["tenant_id"])
+
+
+@pytest.fixture
+def status(stack: DeployedStack) -> Status:
+    """How a media URL is refused or given to whoever has this credential."""
+
+    def ask(credential: dict[str, Any]) -> int:
+        shown = credential["shown_once"]
+        headers = {"asapp-api-id": shown["id"], "asapp-api-secret": shown["secret"]}
+        return stack.asapp(PATH, headers).status
+
+    return ask
+
+
+def test_a_tenant_comes_and_goes(operator: Operator, tenant_id: str, status: Status) -> None:
+    first = operator("credentials", "create", tenant_id, "asapp", "--label", "first")
+    second = operator("credentials", "create", tenant_id, "asapp", "--label", "second")
+    assert (status(first), status(second)) == (200, 200)
+
+    operator("credentials", "revoke", "asapp", first["credential_id"], "--yes")
+    assert (status(first), status(second)) == (401, 200)
+
+    operator("tenants", "disable", tenant_id, "--yes")
+    assert status(second) == 403
+    operator("tenants", "enable", tenant_id)
+    assert status(second) == 200
+
+    operator("routes", "remove", tenant_id, "genagent")
+    assert status(second) == 404
+    operator("routes", "add", tenant_id, "genagent")
+    assert status(second) == 200
+
+    listed = operator("credentials", "list", tenant_id)
+    assert [(c["label"], c["enabled"]) for c in listed] == [("first", False), ("second", True)]
+    assert operator("tenants", "delete", tenant_id, "--yes") == {
+        "tenant_id": tenant_id,
+        "credentials": 2,
+        "inboxes": 0,
+    }
+    assert status(second) == 401
+
+
+def test_a_scope(operator: Operator, tenant_id: str, status: Status) -> None:
+    narrow = operator("credentials", "create", tenant_id, "asapp", "--scope", "autotranscribe")
+
+    assert status(narrow) == 403
+
+
+def test_a_limit(operator: Operator, tenant_id: str, status: Status) -> None:
+    credential = operator("credentials", "create", tenant_id, "asapp")
+    operator("limits", "set", tenant_id, "asapp", "--per-day", "1")
+
+    first, *later = [status(credential) for _ in range(3)]
+    assert first == 200
+    # At midnight, when a new day's window opens, one more may pass.
+    assert 429 in later
+
+    operator("limits", "set", tenant_id, "asapp", "--per-day", "none")
+    assert status(credential) == 200
+
+
+def test_an_inbox(stack: DeployedStack, operator: Operator, tenant_id: str) -> None:
+    inbox = operator("inboxes", "create", tenant_id, "inbox-9", "--name", "Nine")
+
+    assert inbox == {"tenant_id": tenant_id, "external_id": "inbox-9", "name": "Nine"}
+    assert operator("inboxes", "list", tenant_id) == [inbox]
+    key = {"pk": f"TENANT#{tenant_id}", "sk": "INBOX#inbox-9"}
+    assert stack.table("directory").get_item(Key=key)["Item"] == key | inbox
+
+
+def test_what_is_there_is_not_overwritten(
+    stack: DeployedStack, operator: Operator, tenant_id: str
+) -> None:
+    before = operator("tenants", "show", tenant_id)
+    done = type_in(stack, "tenants", "create", tenant_id)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"callstream: there is a tenant '{tenant_id}' already\n"
+    assert operator("tenants", "show", tenant_id) == before
+
+
+def test_the_keys_of_callbacks_and_urls(stack: DeployedStack, operator: Operator) -> None:
+    demo = stack.description["credentials"]
+    assert operator("callback-keys", "show", "demo") == {
+        "telnyx": {"public_key": demo["telnyx"]["public_key"]},
+        "signalwire": {"signing_key": demo["signalwire"]["signing_key"]},
+    }
+    kids = [key["kid"] for key in operator("keys", "list")]
+    assert kids == list(stack.key_ring().kids)
+
+
+def test_a_webhook(operator: Operator, tenant_id: str) -> None:
+    url = "https://hooks.example.com/a"
+    operator("webhooks", "set", tenant_id, "telnyx", url, "--failover", f"{url}/2")
+
+    webhook = {"telnyx": {"url": url, "failover_url": f"{url}/2"}}
+    assert operator("webhooks", "show", tenant_id) == webhook
+    assert operator("tenants", "show", tenant_id)["webhooks"] == webhook
+    assert operator("webhooks", "clear", tenant_id, "telnyx") == {}
