@@ -1,21 +1,10 @@
 """`POST /v2/calls/{call_control_id}/actions/streaming_stop`."""
 
 import os
-from typing import Any
 
-from callstream.adapters import clock, endpoints
-from callstream.surfaces.pipeline import Endpoint, logger
+from callstream.adapters import endpoints
 from callstream.surfaces.telnyx import STREAMING_STOP, StopStreaming, TelnyxSurface
 
-_endpoint = Endpoint(
-    TelnyxSurface(),
-    STREAMING_STOP,
-    endpoints.gate(os.environ),
-    StopStreaming(endpoints.relay_store(os.environ)),
+handler = endpoints.handler(
+    TelnyxSurface(), STREAMING_STOP, StopStreaming(endpoints.relay_store(os.environ)), os.environ
 )
-
-
-@logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer API Gateway."""
-    return _endpoint.answer(event, clock.now())

@@ -38,7 +38,7 @@ class Context:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(case: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
@@ -46,7 +46,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws(), time_machine.travel(NOW, tick=False):
-        yield World()
+        yield World(case.parent.name)
 
 
 def load(function: str) -> Callable[[Any, Any], Any]:

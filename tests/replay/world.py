@@ -58,9 +58,12 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
 
 
 class World:
-    """The account, as boto3 sees it (a mock of it, in these tests)."""
+    """The account, as boto3 sees it (a mock of it, in these tests).
 
-    def __init__(self) -> None:
+    It has credentials for the surface of this function only: more would take longer than the test.
+    """
+
+    def __init__(self, function: str) -> None:
         dynamodb, kinesis = boto3.client("dynamodb"), boto3.client("kinesis")
         self._sqs, secrets = boto3.client("sqs"), boto3.client("secretsmanager")
         self.streams = DynamoTable(template.create_table(dynamodb, "StreamsTable"))
@@ -70,9 +73,9 @@ class World:
         self._queue_url = self._sqs.create_queue(QueueName="OverflowQueue")["QueueUrl"]
         secrets.create_secret(Name="SigningKeys", SecretString=json.dumps(SIGNING_KEYS))
         secrets.create_secret(Name="CredentialPepper", SecretString=PEPPER)
-        self._seed()
+        self._seed(function.partition("_")[0])
 
-    def _seed(self) -> None:
+    def _seed(self, surface_name: str) -> None:
         directory = Directory(self.directory)
         for tenant in TENANTS:
             directory.save(tenant)
@@ -80,6 +83,8 @@ class World:
             directory.save(inbox)
         secret_hash = hash_secret(SECRET, PEPPER)
         for surface, scopes in SCOPES.items():
+            if surface != surface_name:
+                continue
             for credential_id, fields in CREDENTIALS.items():
                 all_fields: dict[str, Any] = {"scopes": scopes} | fields
                 directory.save(

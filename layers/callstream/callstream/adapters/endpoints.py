@@ -3,8 +3,12 @@
 Each function raises msgspec.ValidationError if a setting is missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from pydantic import BaseModel
+
+from callstream.adapters import clock
 from callstream.adapters.secrets import PermanentSecret, StoredKeyRing
 from callstream.adapters.tables import DynamoTable
 from callstream.directory import Directory
@@ -12,8 +16,26 @@ from callstream.media_urls import MediaUrls
 from callstream.rate import RateLimiter
 from callstream.relays import RelayStore
 from callstream.settings import EndpointSettings, MediaUrlSettings, StreamsSettings, load
-from callstream.surfaces.pipeline import Gate
+from callstream.surfaces.pipeline import Command, Endpoint, Gate, Operation, VendorSurface, logger
 from callstream.transcriptions import Transcriptions
+
+type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def handler(
+    surface: VendorSurface,
+    operation: Operation,
+    act: Callable[[Command[Any]], BaseModel],
+    environment: Mapping[str, str],
+) -> Handler:
+    """The Lambda handler of one endpoint."""
+    endpoint = Endpoint(surface, operation, gate(environment), act)
+
+    @logger.inject_lambda_context(clear_state=True)
+    def answer(event: dict[str, Any], _context: object) -> dict[str, Any]:
+        return endpoint.answer(event, clock.now())
+
+    return answer
 
 
 def directory(environment: Mapping[str, str]) -> Directory:
