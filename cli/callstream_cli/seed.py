@@ -14,7 +14,7 @@ def seed_demo_tenant(outputs: Mapping[str, str]) -> dict[str, dict[str, str]]:
     administration = Administration(outputs)
     tenant = administration.create_tenant(DEMO_TENANT, "Demo")
     administration.create_inbox(DEMO_TENANT, DEMO_INBOX, "Demo")
-    keys = administration.callback_keys(DEMO_TENANT)
+    keys = administration.callback_keys(tenant)
     return {
         surface: {
             **administration.create_credential(tenant, surface, label="demo").shown,

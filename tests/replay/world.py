@@ -29,7 +29,12 @@ PROJECT = UUID("b08dacad-0000-4de1-93d6-cc732e0c0001")
 
 def _tenant(tenant_id: str, **fields: Any) -> Tenant:
     """A tenant with all routes; every one has a project of its own."""
-    fields = {"name": tenant_id, "routes": ROUTES, "project_id": uuid5(PROJECT, tenant_id)} | fields
+    fields = {
+        "name": tenant_id,
+        "routes": ROUTES,
+        "project_id": uuid5(PROJECT, tenant_id),
+        "callback_key_id": tenant_id,
+    } | fields
     return Tenant(tenant_id=tenant_id, **fields)
 
 
@@ -57,6 +62,29 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
 }
 
 
+def seed(directory: Directory, *surfaces: str) -> None:
+    """Create the tenants, with credentials for these surfaces."""
+    for tenant in TENANTS:
+        directory.save(tenant)
+    for inbox in INBOXES:
+        directory.save(inbox)
+    secret_hash = hash_secret(SECRET, PEPPER)
+    for surface, scopes in SCOPES.items():
+        if surface not in surfaces:
+            continue
+        for credential_id, fields in CREDENTIALS.items():
+            all_fields: dict[str, Any] = {"scopes": scopes} | fields
+            directory.save(
+                Credential(
+                    surface=surface,
+                    credential_id=credential_id,
+                    secret_hash=secret_hash,
+                    created_at=NOW,
+                    **all_fields,
+                )
+            )
+
+
 class World:
     """The account, as boto3 sees it (a mock of it, in these tests).
 
@@ -73,29 +101,7 @@ class World:
         self._queue_url = self._sqs.create_queue(QueueName="OverflowQueue")["QueueUrl"]
         secrets.create_secret(Name="SigningKeys", SecretString=json.dumps(SIGNING_KEYS))
         secrets.create_secret(Name="CredentialPepper", SecretString=PEPPER)
-        self._seed(function.partition("_")[0])
-
-    def _seed(self, surface_name: str) -> None:
-        directory = Directory(self.directory)
-        for tenant in TENANTS:
-            directory.save(tenant)
-        for inbox in INBOXES:
-            directory.save(inbox)
-        secret_hash = hash_secret(SECRET, PEPPER)
-        for surface, scopes in SCOPES.items():
-            if surface != surface_name:
-                continue
-            for credential_id, fields in CREDENTIALS.items():
-                all_fields: dict[str, Any] = {"scopes": scopes} | fields
-                directory.save(
-                    Credential(
-                        surface=surface,
-                        credential_id=credential_id,
-                        secret_hash=secret_hash,
-                        created_at=NOW,
-                        **all_fields,
-                    )
-                )
+        seed(Directory(self.directory), function.partition("_")[0])
 
     def environment(self, function: str) -> dict[str, str]:
         """A function's variables, as the template sets them."""

@@ -204,10 +204,13 @@ class TestTenants:
             "routes": ["autotranscribe", "genagent"],
             "webhooks": {},
         }
-        assert directory.tenant("acme") == Tenant(
+        tenant = directory.tenant("acme")
+        assert tenant is not None
+        assert tenant == Tenant(
             tenant_id="acme",
             name="Acme Inc.",
             project_id=project,
+            callback_key_id=tenant.callback_key_id,
             routes=frozenset({"autotranscribe", "genagent"}),
         )
 
@@ -706,14 +709,26 @@ class TestWebhooks:
         assert ask("webhooks", "show", "acme") == {}
 
 
+def test_callback_keys_rotate(acme: Tenant) -> None:
+    before = ask("callback-keys", "show", acme.tenant_id)
+    after = ask("callback-keys", "rotate", acme.tenant_id, "--yes")
+
+    assert after.keys() == before.keys()
+    for surface, keys in after.items():
+        assert keys != before[surface]
+    assert ask("callback-keys", "show", acme.tenant_id) == after
+
+
 def test_callback_keys(acme: Tenant) -> None:
     keys = ask("callback-keys", "show", acme.tenant_id)
 
-    private_key = callback_keys.telnyx_private_key(SECRETS["CallbackMaster"], acme.tenant_id)
+    private_key = callback_keys.telnyx_private_key(SECRETS["CallbackMaster"], acme.callback_key_id)
     signature = Ed25519PrivateKey.from_private_bytes(private_key).sign(b"a callback")
     public_key = keys["telnyx"].pop("public_key")
     Ed25519PublicKey.from_public_bytes(b64decode(public_key)).verify(signature, b"a callback")
-    signing_key = callback_keys.signalwire_signing_key(SECRETS["CallbackMaster"], acme.tenant_id)
+    signing_key = callback_keys.signalwire_signing_key(
+        SECRETS["CallbackMaster"], acme.callback_key_id
+    )
     assert keys == {"telnyx": {}, "signalwire": {"signing_key": signing_key}}
     assert [line.split() for line in ok("callback-keys", "show", acme.tenant_id).splitlines()] == [
         ["surface", "kind", "key"],

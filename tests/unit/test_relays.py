@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from callstream.adapters.tables import DynamoTable
@@ -471,3 +472,65 @@ def test_contention_is_bounded() -> None:
         store.start(relay(), command(command_id="c1"))
     with pytest.raises(Unavailable, match="Contended"):
         store.stop(command(command_id="c1"), "telnyx", ended_ok=True)
+
+
+def test_a_command_without_an_id_that_asks_for_what_is_there_makes_nothing(
+    store: RelayStore, table: DynamoTable
+) -> None:
+    assert store.start(relay(), command(), once=True)
+    assert not store.start(relay("relay-2"), command(), once=True)
+    assert store.start(relay("relay-3", url="wss://other.example.com/"), command(), once=True)
+    assert store.start(relay("relay-4"), command(command_id="c"), once=True)
+    advance(table, store, "relay-1", RelayEvent.STOP)
+    advance(table, store, "relay-4", RelayEvent.FAIL)
+    assert store.start(relay("relay-5"), command(), once=True)
+
+    end(table)
+    with pytest.raises(CallEnded):
+        store.start(relay("relay-6"), command(), once=True)
+
+
+def test_a_relay_of_a_call_that_is_over_can_be_closed(
+    store: RelayStore, table: DynamoTable
+) -> None:
+    store.start(relay(name="main"), command())
+    end(table)
+
+    [closed] = store.close(command(), "telnyx", relay="main")
+    assert closed.state == RelayState.STOPPED
+    assert states(store) == {"relay-1": "stopped"}
+    assert store.close(command(), "telnyx", relay="main") == []
+    with pytest.raises(NoSuchRelay):
+        store.close(command(), "telnyx", relay="other")
+
+
+def cancelled(*reasons: str) -> ClientError:
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+        "CancellationReasons": [{"Code": reason} for reason in reasons],
+    }
+    return ClientError(answer, "TransactWriteItems")
+
+
+@pytest.mark.parametrize("conflicts", [1, 7, 8])
+def test_transactions_that_meet_are_tried_again_but_not_for_ever(
+    table: DynamoTable, monkeypatch: pytest.MonkeyPatch, conflicts: int
+) -> None:
+    waits: list[float] = []
+    transact = table._table.meta.client.transact_write_items
+
+    def meet(**request: Any) -> Any:
+        if len(waits) < conflicts:
+            raise cancelled("None", "TransactionConflict")
+        return transact(**request)
+
+    monkeypatch.setattr(table._table.meta.client, "transact_write_items", meet)
+    monkeypatch.setattr("time.sleep", waits.append)
+    if conflicts == 8:
+        with pytest.raises(Unavailable, match="TransactionConflict"):
+            RelayStore(table).start(relay(), command())
+    else:
+        assert RelayStore(table).start(relay(), command())
+    assert len(waits) == conflicts
+    assert sum(waits) < 10

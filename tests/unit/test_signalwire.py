@@ -20,7 +20,7 @@ from callstream.surfaces.signalwire import (
 NOW = datetime(2026, 8, 21, 10, 15, tzinfo=UTC)
 PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
 URL = "wss://consumer.example.com/audio"
-TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(PROJECT))
+TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(PROJECT), callback_key_id="k")
 CREDENTIAL = Credential(
     surface="signalwire", credential_id="id", tenant_id="acme", secret_hash="", created_at=NOW
 )
@@ -63,7 +63,7 @@ def refusal(fields: dict[str, str]) -> dict[str, Any]:
         "wss://192.0.2.1/",
         "wss://[2001:db8::1]:443/",
         "wss://bücher.example/",
-        "wss://consumer.example.com/" + "x" * 2021,
+        "wss://consumer.example.com/" + "x" * 1973,
     ],
 )
 def test_urls_that_can_be_streamed_to(url: str) -> None:
@@ -107,7 +107,7 @@ def test_urls_that_can_be_streamed_to(url: str) -> None:
         "wss://[consumer]/",
         f"{URL}#fragment",
         f"{URL}#",
-        "wss://consumer.example.com/" + "x" * 2022,
+        "wss://consumer.example.com/" + "x" * 1974,
     ],
 )
 def test_urls_that_cannot(url: str) -> None:
@@ -218,7 +218,8 @@ class Recorder(RelayStore):
     def __init__(self) -> None:
         self.started: list[tuple[Relay, CallCommand]] = []
 
-    def start(self, relay: Relay, command: CallCommand) -> bool:
+    def start(self, relay: Relay, command: CallCommand, *, once: bool = False) -> bool:
+        assert not once
         self.started.append((relay, command))
         return True
 

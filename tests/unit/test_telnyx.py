@@ -136,7 +136,7 @@ def test_a_stream_url_is_required_unless_dialogflow_is_enabled(fields: dict[str,
     [
         URL,
         "ws://127.0.0.1:8080",
-        "WSS://EXAMPLE.com/?a=b#c",
+        "WSS://EXAMPLE.com/?a=b",
         "wss://[2001:db8::1]:443/",
         "wss://www.example.com/" + "a" * 1978,
     ],
@@ -152,6 +152,9 @@ def test_stream_urls(url: str) -> None:
         "wss:",
         "wss://",
         "wss:///path",
+        "wss://www.example.com/#a",
+        'wss://"<>/',
+        "wss://-/",
         "wss://:443/",
         "https://www.example.com/",
         "www.example.com",
@@ -230,13 +233,20 @@ def test_types(name: str, value: Any) -> None:
     assert error["source"]["pointer"].startswith(f"/{name}")
 
 
+def test_one_name_for_two_parameters() -> None:
+    [error] = refusal({"stream_url": URL, "custom_parameters": [{"name": "a"}, {"name": "a"}]})
+
+    assert error["code"] == "10015"
+    assert error["source"] == {"pointer": "/custom_parameters"}
+
+
 def test_an_answer_lists_everything_that_is_wrong_with_pointers_as_rfc_6901_has_them() -> None:
-    found = refusal({"stream_track": "x", "custom_parameters": [{"name": "a"}], "a/b~c": 1})
+    found = refusal({"stream_track": "x", "custom_parameters": [{"value": "a"}], "a/b~c": 1})
 
     assert [(error["code"], error["source"]["pointer"]) for error in found] == [
         ("10004", "/stream_url"),
         ("10032", "/stream_track"),
-        ("10004", "/custom_parameters/0/value"),
+        ("10004", "/custom_parameters/0/name"),
         ("10015", "/a~1b~0c"),
     ]
 
@@ -275,7 +285,7 @@ def test_no_body_is_a_fault_of_ours(data: Any) -> None:
 @pytest.mark.parametrize("call_id", ["a" * 513, "%61" * 513, "%C3%A9" * 257, "📞" * 129])
 def test_an_id_that_dynamodb_would_not_take_is_an_unknown_call(call_id: str) -> None:
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    tenant = Tenant(tenant_id="acme", name="Acme", project_id=uuid4())
+    tenant = Tenant(tenant_id="acme", name="Acme", project_id=uuid4(), callback_key_id="k")
     credential = Credential(
         surface="telnyx",
         credential_id="acme",

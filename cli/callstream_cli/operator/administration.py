@@ -9,6 +9,7 @@ from callstream import callback_keys
 from callstream.adapters import clock
 from callstream.adapters.secrets import PermanentSecret, StoredKeyRing, rotate_signing_keys
 from callstream.adapters.tables import DynamoTable
+from callstream.credentials import new_id
 from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Surface, Tenant
 from callstream.errors import ConditionFailed
 from callstream.issuing import Issued, issue
@@ -51,7 +52,11 @@ class Administration:
         must_be_of(routes, ROUTES, "route")
         with good_values():
             tenant = Tenant(
-                tenant_id=tenant_id, name=name, project_id=uuid4(), routes=frozenset(routes)
+                tenant_id=tenant_id,
+                name=name,
+                project_id=uuid4(),
+                callback_key_id=new_id(),
+                routes=frozenset(routes),
             )
         self._create(tenant, f"there is a tenant {tenant_id!r} already")
         return tenant
@@ -139,14 +144,20 @@ class Administration:
         self._create(inbox, f"{tenant_id} has an inbox {external_id!r} already")
         return inbox
 
-    def callback_keys(self, tenant_id: str) -> CallbackKeys:
+    def callback_keys(self, tenant: Tenant) -> CallbackKeys:
         """What a tenant verifies its callbacks with."""
         master = self._secret("CallbackMasterSecretArn")
-        private_key = callback_keys.telnyx_private_key(master, tenant_id)
+        private_key = callback_keys.telnyx_private_key(master, tenant.callback_key_id)
+        signing_key = callback_keys.signalwire_signing_key(master, tenant.callback_key_id)
         return {
             "telnyx": {"public_key": ed25519_public_key(private_key)},
-            "signalwire": {"signing_key": callback_keys.signalwire_signing_key(master, tenant_id)},
+            "signalwire": {"signing_key": signing_key},
         }
+
+    def rotate_callback_keys(self, tenant_id: str) -> CallbackKeys:
+        """Give a tenant new callback keys, at once; what they are. Raises `OperatorError`."""
+        new = {"callback_key_id": new_id()}
+        return self.callback_keys(self.change_tenant(tenant_id, lambda _: new))
 
     def signing_keys(self) -> KeyRing:
         """The keys of media URLs."""

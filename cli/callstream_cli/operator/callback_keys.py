@@ -1,7 +1,8 @@
 """``callstream callback-keys``."""
 
 from callstream_cli.deployment import administration_of
-from callstream_cli.operator.options import Json, OfTenant, Stack
+from callstream_cli.operator.administration import CallbackKeys
+from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_json, show_table
 
 
@@ -11,8 +12,23 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
     SignalWire's is a secret between the tenant and this deployment.
     """
     with administration_of(stack) as administration:
-        administration.tenant(tenant_id)
-        keys = administration.callback_keys(tenant_id)
+        keys = administration.callback_keys(administration.tenant(tenant_id))
+    _show(keys, as_json=as_json)
+
+
+def rotate(
+    tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Sign a tenant's callbacks with new keys from now on, and show what it verifies them with."""
+    confirm(
+        f"Will {tenant_id} refuse callbacks until it has the new keys: is that all right?", yes=yes
+    )
+    with administration_of(stack) as administration:
+        keys = administration.rotate_callback_keys(tenant_id)
+    _show(keys, as_json=as_json)
+
+
+def _show(keys: CallbackKeys, *, as_json: bool) -> None:
     if as_json:
         show_json(keys)
         return

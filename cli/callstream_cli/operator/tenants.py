@@ -116,7 +116,7 @@ def delete(
 def as_dict(tenant: Tenant) -> dict[str, Any]:
     """A tenant as JSON has it: as it is stored, but with the limits of every surface."""
     limits = {surface: limit.model_dump() for surface, limit in effective(tenant).items()}
-    return tenant.model_dump(mode="json") | {"limits": limits}
+    return tenant.model_dump(mode="json", exclude={"callback_key_id"}) | {"limits": limits}
 
 
 def _show(tenant: Tenant, *, as_json: bool) -> None:

@@ -57,12 +57,14 @@ class Webhook(_Model):
 class Tenant(_Model):
     """A customer.
 
-    `project_id` is its SignalWire project, which that vendor also calls AccountSid.
+    `project_id` is its SignalWire project, which that vendor also calls AccountSid. From
+    `callback_key_id` come the keys that its callbacks are signed with: a new id, new keys.
     """
 
     tenant_id: Identifier
     name: Annotated[str, Field(min_length=1, max_length=200)]
     project_id: UUID
+    callback_key_id: Identifier
     enabled: bool = True
     limits: dict[Surface, Limits] = {}
     routes: _Names = frozenset()

@@ -129,7 +129,13 @@ class Invalid(ApiError):
     """The body was read, and says something that it may not."""
 
     def __init__(self, *issues: Issue) -> None:
-        super().__init__("; ".join(f"{issue.location}: {issue.kind}" for issue in issues))
+        # For the log: a name that is not ours may hold what it should not, such as a whole body.
+        super().__init__(
+            ", ".join(
+                issue.kind if issue.kind == "unknown" else f"{issue.kind} {issue.location}"
+                for issue in issues[:10]
+            )
+        )
         self.issues = issues
 
 

@@ -30,6 +30,9 @@ _ATTEMPTS: Final = 5
 # A transaction has at most 100 operations: two for the command, up to two for each relay.
 _STOPPED_AT_ONCE: Final = 49
 
+# What makes two relays of a call the same to whoever asks for them.
+_ASKED_FOR: Final = {"surface", "url", "track", "name", "auth_token", "parameters", "settings"}
+
 Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
 
 
@@ -173,8 +176,10 @@ class RelayStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def start(self, relay: Relay, command: CallCommand) -> bool:
+    def start(self, relay: Relay, command: CallCommand, *, once: bool = False) -> bool:
         """Make a relay; False if the command repeats one that has been carried out.
+
+        With `once`, a command without an id repeats another if it asks for what is active already.
 
         Raises:
             UnknownCall, CallEnded, NameTaken
@@ -183,6 +188,8 @@ class RelayStore:
             if self._is_repeat(command):
                 return False
             call = self._active_call(command)
+            if once and command.command_id is None and self._is_there(relay):
+                return False
             self._check_name(relay)
             try:
                 self._table.transact(build_start(relay, command, call["expires_at"]))
@@ -227,6 +234,23 @@ class RelayStore:
                 continue  # something came between: look again at what
         raise Unavailable("dynamodb", "Contended")
 
+    def close(self, command: CallCommand, surface: Surface, *, relay: str) -> list[Relay]:
+        """Stop the surface's relay of this id or name on a call that is over, as `stop` does.
+
+        Raises:
+            NoSuchRelay: the call has never had it.
+        """
+        meant = self.find(command.tenant_id, command.call_id, surface, relay)
+        if not meant:
+            raise NoSuchRelay("no relay of this kind")
+        for _ in range(_ATTEMPTS):
+            active = [each for each in meant if each.is_active]
+            try:
+                return self._stop(active, command.now) if active else []
+            except ConditionFailed:
+                meant = self.find(command.tenant_id, command.call_id, surface, relay)
+        raise Unavailable("dynamodb", "Contended")
+
     def find(
         self, tenant_id: str, call_id: str, surface: Surface, relay: str | None = None
     ) -> list[Relay]:
@@ -252,6 +276,13 @@ class RelayStore:
         key = _key(command.tenant_id, command.call_id, "COMMAND", command.command_id)
         claim = self._table.get(key)
         return claim is not None and claim["until"] > milliseconds(command.now)
+
+    def _is_there(self, relay: Relay) -> bool:
+        wanted = relay.model_dump(include=_ASKED_FOR)
+        return any(
+            each.is_active and each.model_dump(include=_ASKED_FOR) == wanted
+            for each in self.find(relay.tenant_id, relay.call_id, relay.surface)
+        )
 
     def _active_call(self, command: CallCommand) -> Item:
         call = self._table.get(call_key(command.tenant_id, command.call_id))

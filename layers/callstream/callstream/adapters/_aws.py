@@ -34,6 +34,7 @@ _BUSY: Final = frozenset(
         "RequestLimitExceeded",
         "RequestThrottled",
         "ThrottlingException",
+        "TransactionConflictException",
         "TransactionInProgressException",
     }
 )

@@ -1,8 +1,10 @@
 """DynamoDB tables."""
 
+import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from boto3.dynamodb.conditions import Key
@@ -17,9 +19,10 @@ from callstream.streams import StreamStore
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-# Why DynamoDB cancels a transaction.
-_LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
-_THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+# Why DynamoDB cancels a transaction that may go through another time.
+_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_CONFLICT_TRIES = 8
+_CONFLICT_WAIT = 0.02
 
 
 class DynamoTable:
@@ -46,7 +49,9 @@ class DynamoTable:
 
     def scan(self) -> Iterator[Item]:
         """Read every item. Raises `Unavailable`."""
-        pages = self._table.meta.client.get_paginator("scan").paginate(TableName=self._table.name)
+        pages = self._table.meta.client.get_paginator("scan").paginate(
+            TableName=self._table.name, ConsistentRead=True
+        )
         with unavailable("dynamodb"):
             for page in pages:
                 yield from page["Items"]
@@ -80,25 +85,39 @@ class DynamoTable:
         """Write several items, all or none.
 
         Raises:
-            ConditionFailed: for the first operation whose condition does not hold, or which met
-                another transaction on its item; in both cases a caller may look again.
+            ConditionFailed: for the first operation whose condition does not hold.
             Unavailable: DynamoDB did not answer.
         """
-        items: Any = [
+        items: list[Item] = [
             {kind: {"TableName": self._table.name} | request for kind, request in operation.items()}
             for operation in operations
         ]
+        for attempt in range(_CONFLICT_TRIES):
+            reasons = self._cancellation(items)
+            if reasons is None:
+                return
+            for index, reason in enumerate(reasons):
+                if reason == "ConditionalCheckFailed":
+                    raise ConditionFailed(index)
+            if "TransactionConflict" not in reasons:
+                raise Unavailable("dynamodb", "TransactionCanceledException")
+            # Another transaction is at one of the items; those are over within milliseconds.
+            time.sleep(random.uniform(0, _CONFLICT_WAIT * 2**attempt))  # noqa: S311
+        raise Unavailable("dynamodb", "TransactionConflict")
+
+    def _cancellation(self, items: Sequence[Item]) -> list[str] | None:
+        """Run a transaction; if it was cancelled, why, for each of its operations."""
         try:
             with unavailable("dynamodb"):
-                self._table.meta.client.transact_write_items(TransactItems=items)
+                self._table.meta.client.transact_write_items(
+                    TransactItems=items  # type: ignore[arg-type]  # a resource's client
+                )
         except ClientError as error:
             reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", ())]
-            for index, reason in enumerate(reasons):
-                if reason in _LOST:
-                    raise ConditionFailed(index) from None
-            if not _THROTTLED.isdisjoint(reasons):
-                raise Unavailable("dynamodb", "TransactionCanceledException") from error
+            if not _PASSING.isdisjoint(reasons) or "ConditionalCheckFailed" in reasons:
+                return reasons
             raise
+        return None
 
 
 def stream_store(environment: Mapping[str, str]) -> StreamStore:

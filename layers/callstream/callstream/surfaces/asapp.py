@@ -8,9 +8,9 @@ as `401-01`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from callstream import errors
@@ -203,12 +203,24 @@ class AutotranscribeParams(_Model):
     audio_recording_allowed: bool = False
     redaction_output: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
 
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether redacted text is asked for by name, and with all its tokens."""
+        asked = "redaction_output" in self.model_fields_set
+        return asked and self.detailed_token and self.redaction_output != "unredacted"
+
 
 class TrackMap(_Model):
     """Who speaks on which of Twilio's tracks."""
 
     inbound: Side = "customer"
     outbound: Side = "agent"
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> Self:
+        if self.inbound == self.outbound:
+            raise ValueError("both tracks cannot be the same side")
+        return self
 
 
 class TwilioParams(_Model):
@@ -233,6 +245,9 @@ class StartStreamingBody(CallBody):
 
     customer_id: _Text
     agent_id: _Text
+    # Of the vendor's other namespaces: fine, and without meaning here.
+    siprec_params: dict[str, Any] | None = None
+    amazon_connect_params: dict[str, Any] | None = None
     autotranscribe_params: AutotranscribeParams = AutotranscribeParams()
     twilio_params: TwilioParams = TwilioParams()
 
@@ -271,6 +286,7 @@ class Started(_Model):
 
     is_ok: bool
     autotranscribe_response: dict[Side, SideStarted]
+    error_message: Annotated[str | None, Field(exclude_if=lambda text: text is None)] = None
 
 
 class Stopped(_Model):
@@ -304,6 +320,12 @@ STOP_STREAMING: Final = Operation(
 )
 
 
+# ASAPP's code for it; a request that was understood is 200 all the same.
+_REDACTION_AGAINST_DETAIL: Final = Status(
+    code=4093, description="detailedToken cannot be had together with redaction"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class StartStreaming:
     """Records that a call shall be transcribed."""
@@ -320,7 +342,18 @@ class StartStreaming:
         """
         check_route(command, "autotranscribe")
         body = command.body
-        settings = body.model_dump(mode="json", exclude={"namespace", "guid"})
+        if body.autotranscribe_params.contradicts_itself:
+            status = _REDACTION_AGAINST_DETAIL
+            side = SideStarted(stream_id="", status=status)
+            return Started(
+                is_ok=False,
+                autotranscribe_response={"customer": side, "agent": side},
+                error_message=status.description,
+            )
+        settings = body.model_dump(mode="json", include={"customer_id", "agent_id"}) | {
+            "autotranscribe_params": body.autotranscribe_params.model_dump(mode="json"),
+            "twilio_params": body.twilio_params.model_dump(mode="json"),
+        }
         tenant_id = command.tenant.tenant_id
         transcription = self.transcriptions.start(tenant_id, body.guid, settings, command.now)
         return Started(

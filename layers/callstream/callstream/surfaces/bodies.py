@@ -18,6 +18,7 @@ from callstream.errors import (
 # Far above any good request: the longest field that a vendor documents has 4,000 characters.
 MAX_BYTES: Final = 64 * 1024
 _MAX_FIELDS: Final = 500
+_MAX_ISSUES: Final = 100
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -73,8 +74,12 @@ def validate[Model: BaseModel](model: type[Model], data: object, *, strict: bool
         return model.model_validate(data, strict=strict, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
+        # A body of nothing but mistakes must not make an answer larger than a Lambda can give.
         raise Invalid(
-            *(Issue(detail["loc"], _kind(detail["type"]), detail["msg"]) for detail in details)
+            *(
+                Issue(detail["loc"], _kind(detail["type"]), detail["msg"])
+                for detail in details[:_MAX_ISSUES]
+            )
         ) from None
 
 

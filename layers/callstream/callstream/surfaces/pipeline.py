@@ -186,9 +186,7 @@ class Gate:
         tenant = self.directory.tenant(credential.tenant_id)
         if tenant is None or not tenant.enabled:
             raise Forbidden("disabled tenant")
-        caller = Caller(tenant, credential)
-        surface.authorize(caller, request)
-        return caller
+        return Caller(tenant, credential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +206,7 @@ class Endpoint:
         if allowance is not None:
             headers = {**response.headers, **self.surface.rate_headers(allowance)}
             response = replace(response, headers=headers)
+        logger.info("answered %s", response.status)
         return response.to_event()
 
     def _respond(self, request: Request, now: datetime) -> tuple[Response, Allowance | None]:
@@ -215,6 +214,7 @@ class Endpoint:
         try:
             caller = self.gate.authenticate(self.surface, request)
             allowance = self._count(caller.tenant, now)
+            self.surface.authorize(caller, request)
             return self._carry_out(caller, request, now), allowance
         except ApiError as error:
             logger.info("refused: %s: %s", type(error).__name__, error)

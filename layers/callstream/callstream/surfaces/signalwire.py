@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -27,6 +27,7 @@ from callstream.rate import Allowance
 from callstream.relays import CallCommand, NameTaken, NoSuchRelay, Relay, RelayStore, Tracks
 from callstream.streams import milliseconds
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+from callstream.surfaces.urls import MAX_LENGTH, is_address
 
 API_VERSION: Final = "2010-04-01"
 # The vendor's own base. Its SDKs, and Twilio's, leave `/api/laml` out; both are served.
@@ -35,12 +36,10 @@ _SDK_BASE: Final = f"/{API_VERSION}"
 _STREAMS: Final = "/Accounts/{AccountSid}/Calls/{CallSid}/Streams"
 _MORE_INFO: Final = "https://developer.signalwire.com/rest/compatibility-api/overview/error-codes"
 
-_MAX_URL: Final = 2048
 # An id is part of a DynamoDB key; the carriers' are far shorter.
 _MAX_ID_BYTES: Final = 512
 _MAX_PARAMETERS: Final = 99
 
-_HOST: Final = re.compile(r"[\w.:-]+")
 _PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
 
 _INVALID_ARGUMENT: Final = 10000
@@ -73,28 +72,14 @@ _FAILURES: Final[dict[type[Exception], tuple[int, int, str]]] = {
 _UNFORESEEN: Final = (500, 20504, "An internal error occurred")
 
 
-def _is_url(url: str, schemes: set[str]) -> bool:
-    """Whether it is absolute, of one of these schemes, and says the same to every reader."""
-    # urlsplit drops some kinds of whitespace in silence.
-    if len(url) > _MAX_URL or any(each.isspace() or not each.isprintable() for each in url):
-        return False
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return False
-    return parts.scheme in schemes and _HOST.fullmatch(host) is not None and port != 0
-
-
 def _check_stream_url(url: str) -> str:
-    # A WebSocket's URL has no fragment (RFC 6455, 3).
-    if not _is_url(url, {"wss"}) or "#" in url:
+    if not is_address(url, {"wss"}):
         raise PydanticCustomError("url", "The URL must be absolute, wss, and without whitespace")
     return url
 
 
 def _check_callback_url(url: str) -> str:
-    if not _is_url(url, {"http", "https"}):
+    if not is_address(url, {"http", "https"}):
         raise PydanticCustomError("url", "The URL must be absolute, and http or https")
     return url
 
@@ -130,7 +115,7 @@ class CreateStreamBody(_Form):
     url: Annotated[
         str,
         AfterValidator(_check_stream_url),
-        Field(json_schema_extra={"pattern": r"^[Ww][Ss]{2}://[^\s#]+$", "maxLength": _MAX_URL}),
+        Field(json_schema_extra={"pattern": r"^[Ww][Ss]{2}://[^\s#]+$", "maxLength": MAX_LENGTH}),
     ]
     # In UTF-8 it must still fit into a DynamoDB key.
     name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
@@ -142,7 +127,7 @@ class CreateStreamBody(_Form):
             Field(
                 json_schema_extra={
                     "pattern": r"^[Hh][Tt]{2}[Pp][Ss]?://\S+$",
-                    "maxLength": _MAX_URL,
+                    "maxLength": MAX_LENGTH,
                 }
             ),
         ]
@@ -393,12 +378,15 @@ class UpdateStream:
 
         Raises:
             NotFound, UnknownCall, NoSuchRelay: there is no such call, or it has no such stream.
-            CallEnded: the call is over.
             Unavailable: DynamoDB did not answer.
         """
         call = _call_command(command)
         sid = _path_parameter(command, "Sid").removesuffix(".json")
-        stopped = self.relays.stop(call, "signalwire", relay=sid, ended_ok=True)
+        try:
+            stopped = self.relays.stop(call, "signalwire", relay=sid, ended_ok=True)
+        except errors.CallEnded:
+            # Its streams have ended with it, which is what was asked for.
+            stopped = self.relays.close(call, "signalwire", relay=sid)
         # Of those that had a name one after the other, the last is the one that is meant.
         meant = stopped or self.relays.find(call.tenant_id, call.call_id, "signalwire", sid)
         return _show(max(meant, key=lambda relay: relay.updated_at), command.tenant)

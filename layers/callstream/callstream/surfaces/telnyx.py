@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -23,16 +23,13 @@ from callstream.rate import Allowance
 from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayStore, Tracks
 from callstream.streams import milliseconds
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
 
-# The longest URL that Telnyx's error 10003 allows.
-_MAX_URL: Final = 2000
 # A call's id is part of a DynamoDB key; the carriers' are far shorter.
 _MAX_CALL_ID_BYTES: Final = 512
-# A body of nothing but mistakes must not make an answer larger than a Lambda can give.
-_MAX_ERRORS: Final = 100
 
 
 def _check_base64(text: str) -> str:
@@ -44,20 +41,11 @@ def _check_base64(text: str) -> str:
 
 
 def _check_websocket_url(url: str) -> None:
-    problem = PydanticCustomError(
-        "url",
-        "The URL must begin with ws:// or wss://, name a host and have at most 2000 characters",
-    )
-    # urlsplit would drop some of these in silence.
-    if len(url) > _MAX_URL or any(each.isspace() or not each.isprintable() for each in url):
-        raise problem
-    try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in {"ws", "wss"} and parts.hostname and parts.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good:
-        raise problem
+    if not is_address(url, WEBSOCKETS):
+        raise PydanticCustomError(
+            "url",
+            "The URL must begin with ws:// or wss://, name a host and have at most 2000 characters",
+        )
 
 
 ClientState = Annotated[
@@ -82,7 +70,7 @@ class CustomParameter(_Model):
     """Something for the start message that the consumer gets."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
-    value: str
+    value: str = ""
 
 
 class _Command(_Model):
@@ -112,7 +100,7 @@ class StreamingStart(_Command):
         str | None,
         Field(
             validate_default=True,
-            json_schema_extra={"pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": _MAX_URL},
+            json_schema_extra={"pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": MAX_LENGTH},
         ),
     ] = None
     stream_track: Tracks = "inbound_track"
@@ -123,6 +111,14 @@ class StreamingStart(_Command):
     stream_bidirectional_target_legs: Literal["both", "self", "opposite"] = "opposite"
     stream_auth_token: Annotated[str, Field(max_length=4000)] | None = None
     custom_parameters: Annotated[list[CustomParameter], Field(max_length=100)] = []
+
+    @field_validator("custom_parameters")
+    @classmethod
+    def _check_names(cls, parameters: list[CustomParameter]) -> list[CustomParameter]:
+        # The start message has them by name.
+        if len({each.name for each in parameters}) < len(parameters):
+            raise PydanticCustomError("value", "Each name may be there once")
+        return parameters
 
     @field_validator("stream_url")
     @classmethod
@@ -268,7 +264,7 @@ def _failure(error: Exception) -> tuple[int, list[Error]]:
         case errors.Invalid(issues=issues):
             if any(not issue.location for issue in issues):
                 return 400, [_bad_request("The request failed because it was not well-formed.")]
-            return 422, [_invalid(issue) for issue in issues[:_MAX_ERRORS]]
+            return 422, [_invalid(issue) for issue in issues]
         case errors.Unavailable():
             return 503, [_UNEXPECTED]
         case _:
@@ -409,7 +405,8 @@ class StartStreaming:
             created_at=milliseconds(call.now),
             updated_at=milliseconds(call.now),
         )
-        self.relays.start(relay, call)
+        # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
+        self.relays.start(relay, call, once=True)
         return Accepted()
 
 
