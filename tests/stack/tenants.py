@@ -62,6 +62,7 @@ class Customer:
                     tenant_id=self.name,
                     name=self.name,
                     project_id=uuid5(NAMESPACE_DNS, self.name),
+                    callback_key_id=self.name,
                     routes=ROUTES,
                     limits=dict.fromkeys(SCOPES, Limits(per_second=None)),
                 )

@@ -1,0 +1,142 @@
+"""The words of SignalWire's document."""
+
+from typing import Final
+
+from callstream import errors
+from callstream.relays import NameTaken
+from callstream.surfaces import signalwire
+from callstream_cli.openapi.document import Described, Document, Failure, Parameter, rejection
+
+_PROJECT: Final = "b08dacad-0000-4de1-93d6-cc732e0c0001"
+_CALL: Final = "76ac3c36-0000-4a3e-a0d6-b5f8df6d0001"
+_STREAM: Final = "7d56cc11-0000-4a45-b4fb-ed3d55be0001"
+_URL: Final = {"Url": "wss://consumer.example.com/audio"}
+_ANSWER: Final = {
+    "sid": _STREAM,
+    "account_sid": _PROJECT,
+    "call_sid": _CALL,
+    "api_version": signalwire.API_VERSION,
+    "name": "my-stream",
+    "status": "in-progress",
+    "date_updated": "Fri, 21 Aug 2026 10:15:00 +0000",
+    "error_code": None,
+    "uri": (
+        f"/api/laml/{signalwire.API_VERSION}/Accounts/{_PROJECT}/Calls/{_CALL}/Streams/{_STREAM}"
+        ".json"
+    ),
+}
+
+DOCUMENT: Final = Document(
+    surface=signalwire.SignalwireSurface(),
+    title="SignalWire",
+    description=(
+        "The streams of a call, as SignalWire's Compatibility API serves them. User of the Basic "
+        "authentication is the project's id, password an API token of the scope Voice. The error "
+        "body has room for one mistake: the first."
+    ),
+    security={"basic": {"type": "http", "scheme": "basic"}},
+    operations=[
+        Described(
+            signalwire.CREATE_STREAM,
+            "`Parameter1.Name` and `Parameter1.Value` to `Parameter99.Name` and "
+            "`Parameter99.Value` are passed on to the WebSocket's server, in the start message. A "
+            "field that is empty counts as left out.",
+            body={
+                "Url": "wss://consumer.example.com/audio",
+                "Name": "my-stream",
+                "Track": "both_tracks",
+                "StatusCallback": "https://app.example.com/streams",
+                "Parameter1.Name": "tenant",
+                "Parameter1.Value": "acme",
+            },
+            answer=_ANSWER,
+        ),
+        Described(
+            signalwire.UPDATE_STREAM,
+            "All that can be done with a stream is to stop it. Stopping what has been stopped, or "
+            "has ended with its call, changes nothing.",
+            body={"Status": "stopped"},
+            answer=_ANSWER | {"status": "stopped"},
+        ),
+    ],
+    parameters={
+        "AccountSid": Parameter("The project's id", _PROJECT),
+        "CallSid": Parameter("The call's id, as its carrier gave it", _CALL),
+        "Sid": Parameter("The stream's id, or its name; `.json` may follow", _STREAM),
+    },
+    error=signalwire.Error,
+    failures=[
+        Failure(
+            errors.BadRequest(),
+            "the body is not a form of UTF-8, has more than 64 KiB or 500 fields",
+        ),
+        Failure(
+            errors.UnsupportedMediaType(),
+            "the body is not sent as `application/x-www-form-urlencoded`",
+        ),
+        Failure(
+            errors.Unauthenticated(),
+            "the token is missing, unknown, revoked, wrong, another project's or without the scope "
+            "Voice; the tenant is disabled",
+        ),
+        Failure(
+            errors.NotFound(),
+            "the project has no such call, the call no such stream, or there is no such path",
+        ),
+        Failure(
+            rejection(signalwire.CREATE_STREAM, {"Url": "ws://consumer.example.com/audio"}),
+            "`Url` is not a WebSocket's",
+        ),
+        Failure(errors.CallEnded(), "a stream is to be created, and the call is over"),
+        Failure(
+            rejection(signalwire.CREATE_STREAM, {}),
+            "any other field is missing, unknown, or has a value that it may not have",
+        ),
+        Failure(
+            rejection(signalwire.CREATE_STREAM, _URL | {"StatusCallback": "/streams"}),
+            "`StatusCallback` is not a URL",
+        ),
+        Failure(
+            rejection(signalwire.CREATE_STREAM, _URL | {"StatusCallbackMethod": "PUT"}),
+            "`StatusCallbackMethod` is neither GET nor POST",
+        ),
+        Failure(NameTaken(), "another stream of the call has the name, and has not ended"),
+        Failure(
+            errors.RateLimited(100, 1),
+            "the tenant's limit (by default 100 a second), or API Gateway's throttling",
+        ),
+        Failure(Exception(), "a fault of ours"),
+        Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
+    ],
+    words={
+        "CreateStreamBody": {
+            "Url": "Where to stream to: absolute, and `wss` only",
+            "Name": "Stops the stream as its id does; unique among the call's present streams",
+            "Track": "Which audio to stream",
+            "StatusCallback": "A URL that is told how the stream fares",
+            "StatusCallbackMethod": "How it is told",
+            "AuthorizationBearerToken": (
+                "Sent with the WebSocket's handshake as `Authorization: Bearer …`"
+            ),
+            r"^Parameter[1-9][0-9]?\.(Name|Value)$": "Names and values for the start message",
+        },
+        "UpdateStreamBody": {"Status": "The only status that one can ask for"},
+        "Stream": {
+            "sid": "The stream's id",
+            "account_sid": "The project's id",
+            "call_sid": "The call's id",
+            "api_version": "Always the same",
+            "name": "The stream's name, if it has one",
+            "status": "How it fares",
+            "date_updated": "Since when, as RFC 2822 has it",
+            "error_code": "Why it failed, if it did",
+            "uri": "The path that stops it",
+        },
+        "Error": {
+            "code": "SignalWire's number of it",
+            "message": "What is wrong",
+            "more_info": "Where SignalWire explains the numbers",
+            "status": "The HTTP status",
+        },
+    },
+)

@@ -1,0 +1,171 @@
+"""The words of Telnyx's document."""
+
+from typing import Final
+
+from callstream import errors
+from callstream.relays import NoSuchRelay
+from callstream.surfaces import telnyx
+from callstream_cli.openapi.document import (
+    Described,
+    Document,
+    Failure,
+    Header,
+    Parameter,
+    rejection,
+)
+
+_COMMAND_WORDS: Final = {
+    "client_state": "Comes with every later webhook of the call, as it is here; the latest counts",
+    "command_id": (
+        "A command that repeats another's id for the same call within 60 seconds is answered alike "
+        "and does nothing"
+    ),
+}
+_URL: Final = {"stream_url": "wss://www.example.com/websocket"}
+_ACCEPTED: Final = {"data": {"result": "ok"}}
+# Whoever is authenticated has an allowance, whatever comes of the request.
+_COUNTED: Final = frozenset({200, 400, 403, 413, 415, 422, 429})
+_EVERY_ERROR: Final = frozenset({400, 401, 403, 413, 415, 422, 429, 500, 503})
+
+DOCUMENT: Final = Document(
+    surface=telnyx.TelnyxSurface(),
+    title="Telnyx",
+    description=(
+        "Streaming of Telnyx's Call Control. A 200 says that a command was accepted; what comes of "
+        "it is told by webhooks."
+    ),
+    security={"bearer": {"type": "http", "scheme": "bearer"}},
+    operations=[
+        Described(
+            telnyx.STREAMING_START,
+            "Every start makes a stream of its own; a call may have several.",
+            body={
+                "stream_url": "wss://www.example.com/websocket",
+                "stream_track": "both_tracks",
+                "client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d",
+                "command_id": "891510ac-f3e4-11e8-af5b-de00688a4901",
+                "enable_dialogflow": False,
+                "dialogflow_config": {
+                    "analyze_sentiment": False,
+                    "partial_automated_agent_reply": False,
+                },
+            },
+            answer=_ACCEPTED,
+        ),
+        Described(
+            telnyx.STREAMING_STOP,
+            "Without `stream_id` all of the call's streams are stopped. That there is none that "
+            "could be stopped is no error. The body may be left out.",
+            body={
+                "client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d",
+                "command_id": "891510ac-f3e4-11e8-af5b-de00688a4901",
+            },
+            answer=_ACCEPTED,
+        ),
+    ],
+    parameters={
+        "call_control_id": Parameter(
+            "The call's leg, as Telnyx knows it: `call_control_id` of its webhooks and of the "
+            "media stream's start message",
+            "v3:MdI91X4lWFEs7IgbBEOT9M4AigoY08M0WWZFISt1Yw2axZ_IiE4pqg",
+        )
+    },
+    headers={
+        "x-ratelimit-limit": Header(
+            "How many requests the tenant may make in the present window",
+            {"type": "integer"},
+            _COUNTED,
+        ),
+        "x-ratelimit-remaining": Header("How many of them are left", {"type": "integer"}, _COUNTED),
+        "x-ratelimit-reset": Header("Seconds until the next window", {"type": "integer"}, _COUNTED),
+        "x-request-id": Header(
+            "API Gateway's id of the request, which is also in the operator's log",
+            {"type": "string"},
+            _EVERY_ERROR,
+        ),
+    },
+    error=telnyx.Errors,
+    failures=[
+        Failure(errors.BadRequest(), "the body is not JSON"),
+        Failure(errors.Invalid(errors.Issue((), "type", "")), "the body is no JSON object"),
+        Failure(errors.Unauthenticated(), "the key is missing, unknown, revoked or wrong"),
+        Failure(
+            errors.Forbidden(),
+            "the tenant is disabled, or the key is without the scope `call-control`",
+        ),
+        Failure(errors.TooLarge(), "the body has more than 64 KiB"),
+        Failure(errors.UnsupportedMediaType(), "the body is not sent as `application/json`"),
+        Failure(
+            rejection(telnyx.STREAMING_START, {}),
+            "`stream_url` is missing, and `enable_dialogflow` is not set",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, _URL | {"stream_track": "both"}),
+            "a value is none of those that there are",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, _URL | {"command_id": ""}),
+            "a value is too long or too short",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, _URL | {"enable_dialogflow": "no"}),
+            "a value is of the wrong type",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, {"stream_url": "https://www.example.com"}),
+            "`stream_url` is not a WebSocket's",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, _URL | {"client_state": "?"}),
+            "`client_state` is not Base64",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, _URL | {"streem_track": "both_tracks"}),
+            "an unknown field",
+        ),
+        Failure(errors.UnknownCall(), "the tenant has no such call"),
+        Failure(errors.CallEnded(), "the call is over"),
+        Failure(NoSuchRelay(), "`streaming_stop`: the call has never had a stream of this id"),
+        Failure(
+            errors.RateLimited(100, 1),
+            "the tenant's limit (by default 100 a second), or API Gateway's throttling",
+        ),
+        Failure(Exception(), "a fault of ours; the log has it under the `x-request-id`"),
+        Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
+    ],
+    words={
+        "StreamingStart": _COMMAND_WORDS
+        | {
+            "stream_url": "Where to stream to; with `enable_dialogflow` it may be left out",
+            "stream_track": "Which audio to stream: what the leg says, what it hears, or both",
+            "stream_codec": "What to stream it as; `default` is the call's own codec",
+            "stream_bidirectional_mode": "How audio comes back: as MP3 files, or as RTP payloads",
+            "stream_bidirectional_codec": "What comes back, in the mode `rtp`; case-sensitive",
+            "stream_bidirectional_sampling_rate": "The rate of what comes back, in Hz",
+            "stream_bidirectional_target_legs": "Which legs hear what comes back",
+            "stream_auth_token": "Sent with the WebSocket's handshake",
+            "custom_parameters": "For the start message",
+            "enable_dialogflow": "Whether Dialogflow shall answer the call",
+            "dialogflow_config": "What Dialogflow shall do besides answering",
+        },
+        "DialogflowConfig": {
+            "analyze_sentiment": "Whether it shall tell the caller's mood",
+            "partial_automated_agent_reply": "Whether it may answer in parts",
+        },
+        "CustomParameter": {"name": "Its name", "value": "Its value"},
+        "StreamingStop": _COMMAND_WORDS
+        | {"stream_id": "Which stream to stop: its id, as the start message and webhooks have it"},
+        "Accepted": {"data": "The answer"},
+        "Result": {"result": "Always the same"},
+        "Errors": {"errors": "One for each thing that is wrong"},
+        "Error": {
+            "code": "Telnyx's number of it",
+            "title": "What is wrong",
+            "detail": "The same in more words",
+            "source": "Where in the request it is",
+            "meta": "Where to read more",
+        },
+        "Source": {"pointer": "A JSON pointer"},
+        "Meta": {"url": "A page of Telnyx's documents"},
+    },
+)

@@ -1,0 +1,116 @@
+"""Every endpoint keeps what its document in docs/openapi promises, whatever it is sent.
+
+Schemathesis makes the requests of the document: good ones, and bad ones in every way that it can
+think of. Its checks: no 5xx, only documented statuses, content types, headers and bodies, bad
+requests refused, good ones accepted, nothing without credentials or with wrong ones.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis import Case
+from schemathesis.config import SchemathesisConfig
+
+from callstream_cli.openapi.__main__ import DOCUMENTS, FOLDER
+from tests.stack.conftest import DeployedStack
+from tests.stack.tenants import Customer
+
+CUSTOMER = Customer("contract")
+# The documents' examples name these.
+CALLS = [
+    document.parameters[name].example
+    for document in DOCUMENTS
+    for name in ("call_control_id", "CallSid")
+    if name in document.parameters
+]
+ENDED = "CA-contract-ended"
+STREAM = "contract-stream"
+
+SECRETS = {
+    "asapp": {"API-ID": {"api_key": CUSTOMER.name}, "API-Secret": {"api_key": CUSTOMER.secret}},
+    "clerk": {"api_key": {"api_key": CUSTOMER.key("clerk")}},
+    "telnyx": {"bearer": {"bearer": CUSTOMER.key("telnyx")}},
+    "signalwire": {"basic": {"username": CUSTOMER.project, "password": CUSTOMER.key("signalwire")}},
+}
+# What chance does not find.
+VALUES = {
+    "path.AccountSid": [CUSTOMER.project],
+    "path.CallSid": [*CALLS, ENDED],
+    "path.Sid": [STREAM],
+    "path.call_control_id": [*CALLS, ENDED],
+    "body.StatusCallback": ["https://app.example.com/streams"],
+    "body.Url": ["wss://consumer.example.com/audio"],
+    "body.client_state": ["aGF2ZSBhIG5pY2UgZGF5ID1d"],
+    "body.guid": [*CALLS, ENDED],
+    "body.inboxExternalId": [CUSTOMER.inbox],
+    "body.stream_url": ["wss://consumer.example.com/audio"],
+}
+
+type Statuses = defaultdict[str, set[int]]
+"""Which statuses each operation has given."""
+
+
+@pytest.fixture(scope="module")
+def bases(stack: DeployedStack) -> dict[str, str]:
+    CUSTOMER.create(stack)
+    CUSTOMER.put_call(stack, ENDED, "ended")
+    for call_id in CALLS:
+        CUSTOMER.put_call(stack, call_id)
+        path = f"/2010-04-01/Accounts/{CUSTOMER.project}/Calls/{call_id}/Streams"
+        headers = CUSTOMER.headers("signalwire") | {
+            "Content-Type": "application/x-www-form-urlencoded"
+        }
+        body = f"Url=wss%3A%2F%2Fconsumer.example.com&Name={STREAM}".encode()
+        assert stack.request("signalwire", "POST", path, headers, body).status == 200
+    return stack.description["rest"]
+
+
+@pytest.fixture(scope="module")
+def statuses() -> Iterator[Statuses]:
+    seen: Statuses = defaultdict(set)
+    yield seen
+    # If nothing was ever accepted, the rest shows little.
+    assert [operation for operation, given in seen.items() if 200 not in given] == []
+
+
+def promises(surface: str) -> Callable[..., None]:
+    """The test of a surface: one for each of its operations."""
+    config: dict[str, Any] = {
+        "auth": {"openapi": SECRETS[surface]},
+        "dictionaries": {name: {"values": values} for name, values in VALUES.items()},
+        "parameters": {name: {"dictionary": name, "probability": 0.9} for name in VALUES},
+        "seed": 1,
+        "generation": {
+            "deterministic": True,
+            "max-examples": 80,
+            "database": "none",
+            # Requests without credentials, and with wrong ones, are made besides the others.
+            "with-security-parameters": False,
+        },
+        # API Gateway answers other methods as it answers unknown paths.
+        "phases": {"coverage": {"unexpected-methods": []}},
+        "checks": {
+            "unsupported_method": {"enabled": False},
+            # Calls that are unknown or over, names that are taken, rules between fields.
+            "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "422"]},
+        },
+    }
+    openapi = json.loads((FOLDER / f"{surface}.json").read_text())
+    schema = schemathesis.openapi.from_dict(openapi, config=SchemathesisConfig.from_dict(config))
+
+    def test(case: Case[Any], bases: dict[str, str], statuses: Statuses) -> None:
+        answer = case.call_and_validate(bases[surface])
+        statuses[case.operation.label].add(answer.status_code)
+
+    parametrized: Callable[..., None] = schema.parametrize()(test)
+    return parametrized
+
+
+test_asapp = promises("asapp")
+test_clerk = promises("clerk")
+test_telnyx = promises("telnyx")
+test_signalwire = promises("signalwire")
