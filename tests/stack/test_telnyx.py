@@ -134,8 +134,10 @@ def test_a_stream_is_started_and_stopped(client: Telnyx, call: LiveCall) -> None
 def test_several_streams_of_one_call_are_stopped_one_by_one_or_together(
     client: Telnyx, call: LiveCall
 ) -> None:
-    for _ in range(3):
-        client.calls.actions.start_streaming(call.id, stream_url=URL)
+    for number in range(3):
+        client.calls.actions.start_streaming(call.id, stream_url=f"{URL}/{number}")
+    # As an SDK does by itself when no answer came.
+    client.calls.actions.start_streaming(call.id, stream_url=f"{URL}/0")
     first = call.relays()[0]["relay_id"]
 
     client.calls.actions.stop_streaming(call.id, stream_id=first)

@@ -55,8 +55,8 @@ DOCUMENT: Final = Document(
             "The call is known by its CallSid, which Twilio's media stream names too. It may be "
             "asked for before the media arrives; asking twice changes nothing; after "
             "`stop-streaming` it goes on, under the same stream ids. Once the call is over it is a "
-            "conflict. `detailedToken` with a `redactionOutput` that asks for redaction is answered "
-            "with 200, `isOk: false` and the status 4093.",
+            "conflict. `detailedToken` with a `redactionOutput` that asks for redaction is "
+            "answered with 200, `isOk: false` and the status 4093.",
             body={
                 "namespace": "twilio",
                 "guid": _CALL,
@@ -144,6 +144,8 @@ DOCUMENT: Final = Document(
             "customerId": "Your id of the customer",
             "agentId": "Your id of the agent",
             "autotranscribeParams": "How to transcribe",
+            "siprecParams": "What only SIPREC's streams have; without meaning here",
+            "amazonConnectParams": "What only Amazon Connect's streams have; without meaning here",
             "twilioParams": "What only Twilio's streams have",
         },
         "AutotranscribeParams": {
