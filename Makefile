@@ -6,10 +6,10 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13
 	--generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down run test check format deps clean
+.PHONY: help setup up down run test test-sam check format openapi deps clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install everything into .venv and .local; quick if nothing changed
 	@scripts/setup
@@ -24,7 +24,11 @@ run: setup ## Start the local stack and play a call through it, with a verdict
 	@.venv/bin/callstream demo
 
 test: setup ## Run every test that needs no Docker
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses auto tests/unit tests/replay
+	.venv/bin/pytest tests/stack
+
+test-sam: setup ## Run the functions in containers, as `sam local` does; needs Docker
+	.venv/bin/pytest tests/sam
 
 check: setup ## Lint the code, its types and the template
 	.venv/bin/ruff check
@@ -35,6 +39,9 @@ check: setup ## Lint the code, its types and the template
 format: setup ## Format the code and fix what can be fixed
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
+
+openapi: setup ## Write docs/openapi anew, from the models of the HTTP surfaces
+	.venv/bin/python -m callstream_cli.openapi
 
 deps: setup ## Compile requirements anew, with the latest versions that the .in files allow
 	$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt

@@ -46,6 +46,9 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
     "status": LazyCommand(
         "callstream_cli.local.commands", "status", "Say whether the local stack runs, and where."
     ),
+    "containers": LazyCommand(
+        "callstream_cli.local.containers", "containers", "Let `sam local` reach the local stack."
+    ),
     "call": LazyCommand(
         "callstream_cli.carrier.command", "call", "Call the gateway as Twilio would."
     ),
@@ -121,6 +124,9 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
         {
             "show": LazyCommand(
                 f"{_OPERATOR}.callback_keys", "show", "Show a tenant's callback keys."
+            ),
+            "rotate": LazyCommand(
+                f"{_OPERATOR}.callback_keys", "rotate", "Give a tenant new callback keys."
             ),
         },
     ),
