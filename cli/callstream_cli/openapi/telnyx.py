@@ -38,7 +38,8 @@ DOCUMENT: Final = Document(
     operations=[
         Described(
             telnyx.STREAMING_START,
-            "Every start makes a stream of its own; a call may have several.",
+            "Every start makes a stream of its own, but for one without `command_id` that asks for "
+            "just what is active already; a call may have several.",
             body={
                 "stream_url": "wss://www.example.com/websocket",
                 "stream_track": "both_tracks",
