@@ -6,7 +6,7 @@ from typing import Any
 from callstream.adapters import clock
 from callstream.adapters.sinks import publisher
 from callstream.adapters.tables import stream_store
-from callstream.ingest import read
+from callstream.ingest import Heard, read
 from callstream.records import Disconnected
 from callstream.websocket import OK, identity_of, received_at, state_kept
 
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     disconnected = Disconnected(
         code=context.get("disconnectStatusCode", 1005), reason=context.get("disconnectReason") or ""
     )
-    _publisher.publish(identity, received_at(event), disconnected)
+    _publisher.publish(identity, received_at(event), Heard(disconnected))
     with state_kept(identity.stream_id):
         _streams.disconnect(identity.stream_id, clock.now())
     return OK

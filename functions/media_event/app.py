@@ -7,7 +7,7 @@ from callstream.adapters import clock
 from callstream.adapters.sinks import publisher
 from callstream.adapters.tables import stream_store
 from callstream.dialects.events import Start, Stop
-from callstream.ingest import DIALECT, read
+from callstream.ingest import read
 from callstream.streams import Started
 from callstream.websocket import OK, identity_of, received_at, state_kept
 
@@ -17,11 +17,12 @@ _streams = stream_store(os.environ)
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message: its record first, so that the story is whole even if the state is not."""
-    identity, message = identity_of(event), read(event.get("body") or "")
-    _publisher.publish(identity, received_at(event), message)
+    identity, heard = identity_of(event), read(event.get("body") or "")
+    _publisher.publish(identity, received_at(event), heard)
     with state_kept(identity.stream_id):
-        if isinstance(message, Start):
-            _streams.start(identity.stream_id, Started(DIALECT, message), clock.now())
-        elif isinstance(message, Stop):
-            _streams.stop(identity.stream_id, clock.now())
+        match heard:
+            case (Start() as start, str() as dialect):
+                _streams.start(identity.stream_id, Started(dialect, start), clock.now())
+            case (Stop(), _):
+                _streams.stop(identity.stream_id, clock.now())
     return OK

@@ -36,6 +36,7 @@ def sent(plan: CallPlan) -> list[Message]:
 
 def sequence_of(message: Message) -> int:
     assert not isinstance(message.event, Connected)
+    assert message.event.sequence is not None
     return message.event.sequence
 
 

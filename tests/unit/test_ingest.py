@@ -16,11 +16,12 @@ from callstream.adapters.sinks import KinesisSink, OverflowSink, overflow_record
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
 from callstream.identity import StreamIdentity
-from callstream.ingest import PAUSE_SECONDS, Publisher, read
+from callstream.ingest import PAUSE_SECONDS, Heard, Publisher, read
 from callstream.records import Rejected
 
 STREAM = StreamIdentity("stream-1", "acme", "genagent")
 FRAME = Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"\xffsecret-audio")
+HEARD = Heard(FRAME, "twilio")
 
 
 class Sink:
@@ -47,7 +48,7 @@ def publisher(frames: Sink, overflow: Sink) -> Publisher:
 
 def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
     frames, overflow = Sink(), Sink()
-    publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, FRAME)
+    publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, HEARD)
 
     [(key, data)] = frames.records
     assert key == "stream-1"
@@ -60,7 +61,7 @@ def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
 
 def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFixture) -> None:
     frames, overflow = Sink(works=False), Sink()
-    publisher(frames, overflow).publish(STREAM, 0, FRAME)
+    publisher(frames, overflow).publish(STREAM, 0, HEARD)
 
     [(key, data)] = overflow.records
     assert key == "stream-1"
@@ -72,16 +73,16 @@ def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
     frames, overflow, clock = Sink(works=False), Sink(), Clock()
     publishing = Publisher(frames, overflow, clock)
     other = StreamIdentity("stream-2", "acme", "genagent")
-    publishing.publish(STREAM, 0, FRAME)
+    publishing.publish(STREAM, 0, HEARD)
     frames.works = True
 
-    publishing.publish(STREAM, 0, FRAME)
+    publishing.publish(STREAM, 0, HEARD)
     assert len(overflow.records) == 2
-    publishing.publish(other, 0, FRAME)
+    publishing.publish(other, 0, HEARD)
     assert len(frames.records) == 1
 
     clock.now += PAUSE_SECONDS
-    publishing.publish(STREAM, 0, FRAME)
+    publishing.publish(STREAM, 0, HEARD)
     assert len(frames.records) == 2
     assert len(overflow.records) == 2
 
@@ -89,7 +90,7 @@ def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
 def test_a_record_that_nobody_takes_is_told_without_its_audio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, FRAME)
+    publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, HEARD)
 
     [entry] = caplog.records
     assert entry.levelno == logging.ERROR
@@ -100,8 +101,9 @@ def test_a_record_that_nobody_takes_is_told_without_its_audio(
 
 def test_an_unreadable_message_becomes_a_rejected_record() -> None:
     body = '{"event": "media", "media": {}}' + " " * 100
-    event = read(body)
+    event, dialect = read(body)
 
+    assert dialect is None
     assert isinstance(event, Rejected)
     assert event.reason == "not_as_documented"
     assert event.size == len(body)

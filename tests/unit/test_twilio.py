@@ -100,11 +100,12 @@ def test_to_the_carrier(text: str, event: ReturnEvent) -> None:
     assert json.loads(twilio.render_return(event, STREAM)) == json.loads(text)
 
 
-def test_counters_may_be_numbers_and_unknown_fields_are_passed_over() -> None:
+def test_counters_may_be_numbers_and_unknown_fields_are_kept() -> None:
     text = """{"event": "media", "sequenceNumber": 5, "new": [1], "media": {"track": "outbound",
         "chunk": 4, "timestamp": 60, "payload": "fw==", "also": {"new": null}}}"""
 
-    assert twilio.parse(text) == Media(5, "outbound", 4, 60, b"\x7f")
+    unknown = '{"new":[1],"media":{"also":{"new":null}}}'
+    assert twilio.parse(text) == Media(5, "outbound", 4, 60, b"\x7f", extra=unknown)
 
 
 def test_an_unknown_encoding_keeps_its_name() -> None:

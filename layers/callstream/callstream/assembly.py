@@ -7,11 +7,11 @@ stream live reads through `callstream.reorder` instead.
 from collections import Counter
 from dataclasses import dataclass
 
-from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop, Track
+from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Stop, Track
 from callstream.records import Disconnected, Record, Rejected
 
-type Sequenced = Start | Media | Dtmf | Mark | Stop
-"""The events that carry one of the carrier's sequence numbers."""
+type Sequenced = Start | Media | Dtmf | Mark | Error | Stop
+"""The events that may carry one of the carrier's sequence numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Assembly:
         self.stop: Stop | None = None
         self.disconnected: Disconnected | None = None
         self.rejected: list[Rejected] = []
+        self.unnumbered: list[Sequenced] = []
+        """What came without a number: SignalWire's marks, some errors of Telnyx's."""
         self._events: dict[int, Sequenced] = {}
         self._frames: Counter[Track] = Counter()
         self._highest = 0
@@ -56,16 +58,18 @@ class Assembly:
                 self.connected = connected
             case Disconnected() as disconnected:
                 self.disconnected = disconnected
+            case event if event.sequence is None:
+                self.unnumbered.append(event)
             case event:
-                self._add(event)
+                self._add(event, event.sequence)
 
-    def _add(self, event: Sequenced) -> None:
-        if event.sequence in self._events:
+    def _add(self, event: Sequenced, sequence: int) -> None:
+        if sequence in self._events:
             self._repeats += 1
-            self._conflicts += event != self._events[event.sequence]
+            self._conflicts += event != self._events[sequence]
             return
-        self._events[event.sequence] = event
-        self._highest = max(self._highest, event.sequence)
+        self._events[sequence] = event
+        self._highest = max(self._highest, sequence)
         match event:
             case Media():
                 self._frames[event.track] += 1

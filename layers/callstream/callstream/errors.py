@@ -2,6 +2,7 @@
 
 CallstreamError
 ├── UnreadableMessage           a carrier's message is not what its dialect documents
+├── Inexpressible               a dialect has no words for an event
 ├── TokenRejected               a stream token does not open a connection
 ├── IllegalTransition           an event does not fit the present state
 ├── ConditionFailed             a conditional write found something else than it expected
@@ -42,6 +43,13 @@ class UnreadableMessage(CallstreamError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class Inexpressible(CallstreamError):
+    """A dialect has no words for an event, such as a key that Twilio shall press."""
+
+    def __init__(self, dialect: str, event: object) -> None:
+        super().__init__(f"{dialect} has no words for {type(event).__name__}")
 
 
 class TokenRejected(CallstreamError):

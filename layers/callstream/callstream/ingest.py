@@ -2,29 +2,36 @@
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from callstream import records
-from callstream.dialects import DIALECTS
+from callstream.dialects import DIALECTS, recognise
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.identity import StreamIdentity
 from callstream.ports import RecordSink
 from callstream.records import Record, RecordEvent
 
-DIALECT: Final = "twilio"
 PAUSE_SECONDS: Final = 5.0
 
 _logger = logging.getLogger(__name__)
-_parse = DIALECTS[DIALECT].parse
 
 
-def read(body: str) -> RecordEvent:
+class Heard(NamedTuple):
+    """What a carrier said, and in which dialect; None if that cannot be told."""
+
+    event: RecordEvent
+    dialect: str | None = None
+
+
+def read(body: str) -> Heard:
     """Read a carrier's message; one that cannot be read becomes `Rejected`, never an exception."""
+    dialect = None
     try:
-        return _parse(body)
+        dialect = recognise(body)
+        return Heard(DIALECTS[dialect].parse(body), dialect)
     except UnreadableMessage as error:
         # API Gateway's text may hold lone surrogates, which UTF-8 does not have.
-        return records.rejected(body.encode("utf-8", "surrogatepass"), error)
+        return Heard(records.rejected(body.encode("utf-8", "surrogatepass"), error), dialect)
 
 
 class Publisher:
@@ -47,16 +54,16 @@ class Publisher:
         self._clock = clock
         self._paused_until: dict[str, float] = {}
 
-    def publish(self, identity: StreamIdentity, received_at: int, event: RecordEvent) -> None:
-        """Publish one event of a stream. An outage never raises: the carrier must not see it."""
+    def publish(self, identity: StreamIdentity, received_at: int, heard: Heard) -> None:
+        """Publish what was heard on a stream. Never raises: the carrier must not see an outage."""
         data = records.encode(
             Record(
                 stream_id=identity.stream_id,
                 tenant_id=identity.tenant_id,
                 route=identity.route,
-                dialect=DIALECT,
+                dialect=heard.dialect,
                 received_at=received_at,
-                event=event,
+                event=heard.event,
             )
         )
         if self._clock() < self._paused_until.get(identity.stream_id, 0):

@@ -36,12 +36,15 @@ RecordEvent = CarrierEvent | Rejected | Disconnected
 
 
 class Record(Struct, frozen=True, rename={"version": "v"}):
-    """One record. `received_at` is API Gateway's time of receipt in milliseconds since 1970."""
+    """One record. `received_at` is API Gateway's time of receipt in milliseconds since 1970.
+
+    `dialect` is None if there was no message of the carrier's, or none that could be recognised.
+    """
 
     stream_id: str
     tenant_id: str
     route: str
-    dialect: str
+    dialect: str | None
     received_at: int
     event: RecordEvent
     version: int = VERSION

@@ -2,7 +2,8 @@
 
 Sequence numbers, chunk numbers and timestamps are integers here, whatever the wire has.
 Timestamps are milliseconds since the stream's start; audio is raw bytes in the stream's own codec.
-The same structs, tagged by `kind`, are what the Kinesis records carry (`callstream.records`).
+What only some carriers say is optional. The same structs, tagged by `kind`, are what the Kinesis
+records carry (`callstream.records`).
 """
 
 from typing import Annotated, Literal
@@ -15,7 +16,7 @@ Track = Literal["inbound", "outbound"]
 
 
 class AudioFormat(Struct, frozen=True):
-    """A stream's audio: codec by its RTP name (`PCMU`, `PCMA`, `G722`, `L16`, …), rate in Hz."""
+    """A stream's audio: codec by its RTP name (`callstream.dialects.codecs`), rate in Hz."""
 
     encoding: str
     sample_rate: int
@@ -25,19 +26,26 @@ class AudioFormat(Struct, frozen=True):
 PCMU_8K = AudioFormat(encoding="PCMU", sample_rate=8000, channels=1)
 
 
-class _Event(Struct, frozen=True, tag_field="kind", tag=str.lower):
-    pass
+class _Event(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag=str.lower
+):
+    extra: str = ""
+    """The fields of the message that its dialect does not know, as JSON text; mostly none."""
 
 
 class Connected(_Event, frozen=True):
     """The carrier opened the socket and names its protocol."""
 
-    protocol: str
+    protocol: str | None
     version: str
 
 
 class Start(_Event, frozen=True):
-    """The stream's identity and format."""
+    """The stream's identity and format.
+
+    `session_id` is what the legs of one call have in common (Telnyx). `tracks` is empty if the
+    carrier does not say which there will be. `client_state` is base64, as the carrier has it.
+    """
 
     sequence: Counter
     carrier_stream_id: str
@@ -46,6 +54,11 @@ class Start(_Event, frozen=True):
     tracks: tuple[Track, ...]
     format: AudioFormat
     parameters: dict[str, str] = field(default_factory=dict)
+    session_id: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    tags: tuple[str, ...] = ()
+    client_state: str | None = None
 
 
 class Media(_Event, frozen=True):
@@ -59,45 +72,67 @@ class Media(_Event, frozen=True):
 
 
 class Dtmf(_Event, frozen=True):
-    """A key that the party on `track` pressed."""
+    """A key that the party on `track` pressed. `occurred_at` is as the carrier writes it."""
 
     sequence: Counter
     track: Track
     digit: str
+    duration_ms: Counter | None = None
+    occurred_at: str | None = None
 
 
 class Mark(_Event, frozen=True):
     """The carrier has played everything up to the mark of this name."""
 
-    sequence: Counter
+    sequence: Counter | None
     name: str
+
+
+class Error(_Event, frozen=True):
+    """The carrier could not use what it was sent on this stream."""
+
+    sequence: Counter | None
+    code: str
+    title: str = ""
+    detail: str = ""
 
 
 class Stop(_Event, frozen=True):
     """The carrier ends the stream."""
 
     sequence: Counter
-    call_id: str
-    account_id: str
+    call_id: str | None = None
+    account_id: str | None = None
 
 
-CarrierEvent = Connected | Start | Media | Dtmf | Mark | Stop
+CarrierEvent = Connected | Start | Media | Dtmf | Mark | Error | Stop
 
 
-class ReturnMedia(Struct, frozen=True):
+class _ReturnEvent(Struct, frozen=True, kw_only=True):
+    extra: str = ""
+    """As of the events above."""
+
+
+class ReturnMedia(_ReturnEvent, frozen=True):
     """Audio for the carrier to play, in the stream's own codec."""
 
     audio: bytes
 
 
-class ReturnMark(Struct, frozen=True):
+class ReturnMark(_ReturnEvent, frozen=True):
     """Ask the carrier to say when everything sent so far has been played."""
 
     name: str
 
 
-class Clear(Struct, frozen=True):
+class ReturnDtmf(_ReturnEvent, frozen=True):
+    """Press a key into the call."""
+
+    digit: str
+
+
+class Clear(_ReturnEvent, frozen=True):
     """Throw away what is waiting to be played; pending marks come back at once."""
 
 
-ReturnEvent = ReturnMedia | ReturnMark | Clear
+ReturnEvent = ReturnMedia | ReturnMark | ReturnDtmf | Clear

@@ -1,0 +1,90 @@
+"""What Twilio's messages and SignalWire's have in common: SignalWire took the protocol over.
+
+Source of both: twilio.com/docs/voice/media-streams/websocket-messages; where SignalWire's differ,
+its own module says so.
+"""
+
+from base64 import b64encode
+
+from msgspec import field
+
+from callstream.dialects._wire import Documented, Fields, MediaFormat, Name
+from callstream.dialects.codecs import media_type, rtp_name
+from callstream.dialects.events import (
+    AudioFormat,
+    Counter,
+    Media,
+    Start,
+    Track,
+)
+
+
+class Message(
+    Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower(), rename="camel"
+):
+    """A message of the carrier's. Some have no `streamSid` at the top, or need not."""
+
+    stream_sid: str = ""
+
+
+class StartBody(Documented, rename="camel"):
+    """What is in a `start`."""
+
+    stream_sid: Name
+    call_sid: Name
+    account_sid: Name
+    tracks: tuple[Track, ...]
+    media_format: MediaFormat
+    custom_parameters: dict[str, str] = field(default_factory=dict)
+
+
+class MediaBody(Documented):
+    """What is in a `media`."""
+
+    track: Track
+    chunk: Counter
+    timestamp: Counter
+    payload: bytes
+
+
+def start_event(sequence: Counter, body: StartBody, extra: str) -> Start:
+    """A `start` as the event."""
+    return Start(
+        sequence=sequence,
+        carrier_stream_id=body.stream_sid,
+        call_id=body.call_sid,
+        account_id=body.account_sid,
+        tracks=body.tracks,
+        format=AudioFormat(
+            encoding=rtp_name(body.media_format.encoding),
+            sample_rate=body.media_format.sample_rate,
+            channels=body.media_format.channels,
+        ),
+        parameters=body.custom_parameters,
+        extra=extra,
+    )
+
+
+def start_body(start: Start) -> Fields:
+    """The event as what is in a `start`, without custom parameters."""
+    return {
+        "streamSid": start.carrier_stream_id,
+        "accountSid": start.account_id,
+        "callSid": start.call_id,
+        "tracks": start.tracks,
+        "mediaFormat": {
+            "encoding": media_type(start.format.encoding),
+            "sampleRate": start.format.sample_rate,
+            "channels": start.format.channels,
+        },
+    }
+
+
+def media_body(media: Media) -> Fields:
+    """The event as what is in a `media`."""
+    return {
+        "track": media.track,
+        "chunk": str(media.chunk),
+        "timestamp": str(media.timestamp),
+        "payload": b64encode(media.audio).decode(),
+    }

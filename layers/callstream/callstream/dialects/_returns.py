@@ -1,0 +1,88 @@
+"""What carriers are told on a bidirectional stream: the same few messages in every dialect.
+
+Twilio and SignalWire want `streamSid` in each, Telnyx no stream id; SignalWire alone can be told to
+press a key.
+"""
+
+from base64 import b64encode
+from typing import Annotated, Final
+
+from msgspec import Meta, field
+
+from callstream.dialects._wire import Documented, Fields, Reader
+from callstream.dialects.events import (
+    Clear,
+    ReturnDtmf,
+    ReturnEvent,
+    ReturnMark,
+    ReturnMedia,
+)
+
+
+class _Message(Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower()):
+    stream_sid: str = field(default="", name="streamSid")
+    stream_id: str = ""
+
+
+class _MediaBody(Documented):
+    payload: bytes
+
+
+class _Media(_Message):
+    media: _MediaBody
+
+
+class _MarkBody(Documented):
+    name: str
+
+
+class _Mark(_Message):
+    mark: _MarkBody
+
+
+class _Clear(_Message):
+    pass
+
+
+class _DtmfBody(Documented):
+    digit: Annotated[str, Meta(pattern="^[0-9*#A-Da-d]$")]
+
+
+class _Dtmf(_Message):
+    dtmf: _DtmfBody
+
+
+READER: Final[Reader[_Media | _Mark | _Clear]] = Reader(_Media | _Mark | _Clear)
+READER_WITH_DTMF: Final[Reader[_Media | _Mark | _Clear | _Dtmf]] = Reader(
+    _Media | _Mark | _Clear | _Dtmf
+)
+
+
+def read_return(
+    reader: Reader[_Media | _Mark | _Clear] | Reader[_Media | _Mark | _Clear | _Dtmf],
+    text: str | bytes,
+) -> ReturnEvent:
+    """One message as the event. Raises `UnreadableMessage`."""
+    message, extra = reader.read(text)
+    match message:
+        case _Media(media=media):
+            return ReturnMedia(media.payload, extra=extra)
+        case _Mark(mark=mark):
+            return ReturnMark(mark.name, extra=extra)
+        case _Clear():
+            return Clear(extra=extra)
+        case _Dtmf(dtmf=dtmf):
+            return ReturnDtmf(dtmf.digit, extra=extra)
+
+
+def return_fields(event: ReturnEvent) -> Fields:
+    """The event as a message, but for the stream's id."""
+    match event:
+        case ReturnMedia(audio=audio):
+            return {"event": "media", "media": {"payload": b64encode(audio).decode()}}
+        case ReturnMark(name=name):
+            return {"event": "mark", "mark": {"name": name}}
+        case Clear():
+            return {"event": "clear"}
+        case ReturnDtmf(digit=digit):
+            return {"event": "dtmf", "dtmf": {"digit": digit}}

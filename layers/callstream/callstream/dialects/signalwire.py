@@ -1,0 +1,157 @@
+"""SignalWire's media stream messages, of its Compatibility API (cXML `<Stream>`).
+
+Source: developer.signalwire.com/compatibility-api/cxml/voice/stream. They are Twilio's but for:
+protocol version 0.2.0; `streamSid` at the top of `dtmf` and `mark` alone; `dtmf` with a duration in
+place of a track; `mark` without a number; a `stop` that says nothing; L16 at 16 and 24 kHz; a key
+can be pressed into the call.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from callstream.dialects._camel import (
+    MediaBody,
+    Message,
+    StartBody,
+    media_body,
+    start_body,
+    start_event,
+)
+from callstream.dialects._returns import READER_WITH_DTMF, read_return, return_fields
+from callstream.dialects._wire import Documented, Fields, Reader, write
+from callstream.dialects.events import (
+    CarrierEvent,
+    Connected,
+    Counter,
+    Dtmf,
+    Error,
+    Mark,
+    Media,
+    ReturnEvent,
+    Start,
+    Stop,
+)
+from callstream.dialects.shapes import Shape
+from callstream.errors import Inexpressible
+
+PROTOCOL: Final = Connected(protocol="Call", version="0.2.0")
+
+
+class _Connected(Message):
+    protocol: str
+    version: str
+
+
+class _Start(Message):
+    sequence_number: Counter
+    start: StartBody
+
+
+class _Media(Message):
+    sequence_number: Counter
+    media: MediaBody
+
+
+class _DtmfBody(Documented):
+    digit: Annotated[str, Meta(min_length=1, max_length=1)]
+    duration: Counter | None = None
+
+
+class _Dtmf(Message):
+    sequence_number: Counter
+    dtmf: _DtmfBody
+
+
+class _MarkBody(Documented):
+    name: str
+
+
+class _Mark(Message):
+    mark: _MarkBody
+    sequence_number: Counter | None = None
+
+
+class _Stop(Message):
+    sequence_number: Counter
+
+
+_reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop]] = Reader(
+    _Connected | _Start | _Media | _Dtmf | _Mark | _Stop
+)
+
+
+def claims(shape: Shape) -> bool:
+    """Whether a message of this shape, which is no other carrier's, is SignalWire's."""
+    if shape.event == "connected":
+        return shape.has_protocol
+    return shape.has_stream_sid or shape.has_sequence_number
+
+
+def parse(text: str | bytes) -> CarrierEvent:
+    """Read a message from SignalWire.
+
+    Raises:
+        UnreadableMessage: it is not one of SignalWire's messages.
+    """
+    message, extra = _reader.read(text)
+    match message:
+        case _Media(sequence_number=sequence, media=media):
+            return Media(
+                sequence, media.track, media.chunk, media.timestamp, media.payload, extra=extra
+            )
+        case _Connected(protocol=protocol, version=version):
+            return Connected(protocol, version, extra=extra)
+        case _Start(sequence_number=sequence, start=start):
+            return start_event(sequence, start, extra)
+        case _Dtmf(sequence_number=sequence, dtmf=dtmf):
+            return Dtmf(sequence, "inbound", dtmf.digit, dtmf.duration, extra=extra)
+        case _Mark(sequence_number=number, mark=mark):
+            return Mark(number, mark.name, extra=extra)
+        case _Stop(sequence_number=sequence):
+            return Stop(sequence, extra=extra)
+
+
+def render(event: CarrierEvent, carrier_stream_id: str) -> str:
+    """Write a message as SignalWire sends it.
+
+    Raises:
+        Inexpressible: an error, of which SignalWire says nothing.
+    """
+    message: Fields
+    match event:
+        case Connected(protocol=protocol, version=version):
+            message = {"event": "connected", "protocol": protocol, "version": version}
+            return write(message, event.extra)
+        case Mark(name=name):
+            message = {"event": "mark", "streamSid": carrier_stream_id, "mark": {"name": name}}
+            return write(message, event.extra)
+        case Start():
+            parameters = {"customParameters": event.parameters} if event.parameters else {}
+            message = {"event": "start", "start": start_body(event) | parameters}
+        case Media():
+            message = {"event": "media", "media": media_body(event)}
+        case Dtmf():
+            dtmf: Fields = {"digit": event.digit}
+            if event.duration_ms is not None:
+                dtmf["duration"] = event.duration_ms
+            message = {"event": "dtmf", "streamSid": carrier_stream_id, "dtmf": dtmf}
+        case Stop():
+            message = {"event": "stop"}
+        case Error():
+            raise Inexpressible("signalwire", event)
+    return write(message | {"sequenceNumber": str(event.sequence)}, event.extra)
+
+
+def parse_return(text: str | bytes) -> ReturnEvent:
+    """Read a message that a server sends to SignalWire on a bidirectional stream.
+
+    Raises:
+        UnreadableMessage: it is not one that SignalWire documents.
+    """
+    return read_return(READER_WITH_DTMF, text)
+
+
+def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
+    """Write a message to SignalWire on a bidirectional stream."""
+    return write(return_fields(event) | {"streamSid": carrier_stream_id}, event.extra)

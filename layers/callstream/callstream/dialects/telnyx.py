@@ -1,0 +1,272 @@
+"""Telnyx's media streaming messages.
+
+Source: developers.telnyx.com/docs/voice/programmable-voice/media-streaming. Names are snake_case;
+the stream's id is at the top of each message but the first; counters are decimal strings. Of two
+things there are two published forms, both of which are read: `error`, and codecs by media type.
+`start` does not say which tracks there will be.
+"""
+
+from base64 import b64encode
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from callstream.dialects._returns import READER, read_return, return_fields
+from callstream.dialects._wire import Documented, Fields, Name, Reader, write
+from callstream.dialects.codecs import rtp_name
+from callstream.dialects.events import (
+    AudioFormat,
+    CarrierEvent,
+    Connected,
+    Counter,
+    Dtmf,
+    Error,
+    Mark,
+    Media,
+    ReturnDtmf,
+    ReturnEvent,
+    Start,
+    Stop,
+    Track,
+)
+from callstream.dialects.shapes import Shape
+from callstream.errors import Inexpressible, UnreadableMessage
+
+PROTOCOL: Final = Connected(protocol=None, version="1.0.0")
+
+
+class _Message(Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower()):
+    stream_id: str = ""
+
+
+class _Connected(_Message):
+    version: str
+    protocol: str | None = None
+
+
+class _MediaFormat(Documented):
+    encoding: str
+    sample_rate: Annotated[int, Meta(gt=0, le=192_000)]
+    channels: Annotated[int, Meta(gt=0, le=8)] = 1
+
+
+class _Parameter(Documented):
+    name: str
+    value: str
+
+
+class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
+    call_control_id: Name
+    media_format: _MediaFormat
+    user_id: str = ""
+    call_session_id: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    tags: tuple[str, ...] | None = None
+    client_state: str | None = None
+    custom_parameters: dict[str, str] | list[_Parameter] | None = None
+
+
+class _Start(_Message):
+    sequence_number: Counter
+    start: _StartBody
+
+
+class _MediaBody(Documented):
+    track: Track
+    chunk: Counter
+    timestamp: Counter
+    payload: bytes
+
+
+class _Media(_Message):
+    sequence_number: Counter
+    media: _MediaBody
+
+
+class _DtmfBody(Documented):
+    digit: Annotated[str, Meta(min_length=1, max_length=1)]
+
+
+class _Dtmf(_Message):
+    sequence_number: Counter
+    dtmf: _DtmfBody
+    occurred_at: str | None = None
+
+
+class _MarkBody(Documented):
+    name: str
+
+
+class _Mark(_Message):
+    mark: _MarkBody
+    sequence_number: Counter | None = None
+
+
+class _StopBody(Documented):
+    call_control_id: str | None = None
+    user_id: str | None = None
+
+
+class _Stop(_Message):
+    sequence_number: Counter
+    stop: _StopBody
+
+
+class _ErrorBody(Documented):
+    code: int | str
+    title: str = ""
+    detail: str = ""
+
+
+class _Error(_Message):
+    payload: _ErrorBody | None = None
+    error: _ErrorBody | None = None
+    sequence_number: Counter | None = None
+
+
+_reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Error]] = Reader(
+    _Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Error
+)
+
+
+def claims(shape: Shape) -> bool:
+    """Whether a message of this shape is Telnyx's.
+
+    A `connected` with a protocol, which some have seen, looks like Twilio's and is taken for it.
+    """
+    return shape.is_snake or (shape.event == "connected" and not shape.has_protocol)
+
+
+def parse(text: str | bytes) -> CarrierEvent:  # noqa: PLR0911  # one for each message
+    """Read a message from Telnyx.
+
+    Raises:
+        UnreadableMessage: it is not one of Telnyx's messages.
+    """
+    message, extra = _reader.read(text)
+    match message:
+        case _Media(sequence_number=sequence, media=media):
+            return Media(
+                sequence, media.track, media.chunk, media.timestamp, media.payload, extra=extra
+            )
+        case _Connected(protocol=protocol, version=version):
+            return Connected(protocol, version, extra=extra)
+        case _Start(stream_id=stream_id):
+            return _start_event(message, stream_id, extra)
+        case _Dtmf(sequence_number=sequence, dtmf=dtmf):
+            return Dtmf(
+                sequence, "inbound", dtmf.digit, occurred_at=message.occurred_at, extra=extra
+            )
+        case _Mark(sequence_number=number, mark=mark):
+            return Mark(number, mark.name, extra=extra)
+        case _Error(sequence_number=number, payload=present, error=older):
+            error = present or older
+            if error is None:
+                raise UnreadableMessage("not_as_documented", "an error without payload and error")
+            return Error(number, str(error.code), error.title, error.detail, extra=extra)
+        case _Stop(sequence_number=sequence, stop=stop):
+            return Stop(sequence, stop.call_control_id, stop.user_id, extra=extra)
+
+
+def _start_event(message: _Start, stream_id: str, extra: str) -> Start:
+    start = message.start
+    if not stream_id:
+        raise UnreadableMessage("not_as_documented", "a start without stream_id")
+    parameters = start.custom_parameters or {}
+    if isinstance(parameters, list):
+        parameters = {parameter.name: parameter.value for parameter in parameters}
+    return Start(
+        sequence=message.sequence_number,
+        carrier_stream_id=stream_id,
+        call_id=start.call_control_id,
+        account_id=start.user_id,
+        tracks=(),
+        format=AudioFormat(
+            encoding=rtp_name(start.media_format.encoding),
+            sample_rate=start.media_format.sample_rate,
+            channels=start.media_format.channels,
+        ),
+        parameters=parameters,
+        session_id=start.call_session_id,
+        from_number=start.from_number,
+        to_number=start.to_number,
+        tags=start.tags or (),
+        client_state=start.client_state,
+        extra=extra,
+    )
+
+
+def render(event: CarrierEvent, carrier_stream_id: str) -> str:
+    """Write a message as Telnyx sends it."""
+    message: Fields
+    match event:
+        case Connected(version=version):
+            message = {"event": "connected", "version": version}
+            return write(message | _given(protocol=event.protocol), event.extra)
+        case Start():
+            message = {"event": "start", "start": _start_body(event)}
+        case Media():
+            media = {
+                "track": event.track,
+                "chunk": str(event.chunk),
+                "timestamp": str(event.timestamp),
+                "payload": b64encode(event.audio).decode(),
+            }
+            message = {"event": "media", "media": media}
+        case Dtmf():
+            message = {"event": "dtmf", "dtmf": {"digit": event.digit}}
+            message |= _given(occurred_at=event.occurred_at)
+        case Mark():
+            message = {"event": "mark", "mark": {"name": event.name}}
+        case Error():
+            code = int(event.code) if event.code.isdecimal() else event.code
+            payload = {"code": code, "title": event.title, "detail": event.detail}
+            message = {"event": "error", "payload": payload}
+        case Stop():
+            stop = _given(user_id=event.account_id, call_control_id=event.call_id)
+            message = {"event": "stop", "stop": stop}
+    if event.sequence is not None:
+        message["sequence_number"] = str(event.sequence)
+    return write(message | {"stream_id": carrier_stream_id}, event.extra)
+
+
+def _start_body(start: Start) -> Fields:
+    return {
+        "user_id": start.account_id,
+        "call_control_id": start.call_id,
+        **_given(call_session_id=start.session_id, client_state=start.client_state),
+        **_given(**{"from": start.from_number, "to": start.to_number}),
+        "tags": start.tags,
+        **_given(custom_parameters=start.parameters or None),
+        "media_format": {
+            "encoding": start.format.encoding,
+            "sample_rate": start.format.sample_rate,
+            "channels": start.format.channels,
+        },
+    }
+
+
+def _given(**fields: object) -> Fields:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def parse_return(text: str | bytes) -> ReturnEvent:
+    """Read a message that a server sends to Telnyx on a bidirectional stream.
+
+    Raises:
+        UnreadableMessage: Telnyx would answer it with error 100003 or 100004.
+    """
+    return read_return(READER, text)
+
+
+def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
+    """Write a message to Telnyx on a bidirectional stream; it needs no stream id.
+
+    Raises:
+        Inexpressible: a key, which Telnyx cannot be told to press.
+    """
+    del carrier_stream_id
+    if isinstance(event, ReturnDtmf):
+        raise Inexpressible("telnyx", event)
+    return write(return_fields(event), event.extra)
