@@ -7,12 +7,16 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 
+from callstream.dialects import DIALECTS
+from callstream_cli.carrier.command import as_dict
+from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 
@@ -79,11 +83,31 @@ def test_marks_come_back_as_part_of_the_call_and_clear_gives_them_back() -> None
     report = call(talk, CallPlan({"inbound": bytes(160 * 25)}), speed=1)
 
     assert [mark["mark"]["name"] for mark in marks] == ["at once", "cleared"]
-    assert all(mark["streamSid"] == report.identity.stream_sid for mark in marks)
+    assert all(mark["streamSid"] == report.identity.stream_id for mark in marks)
     assert report.messages == 30
     assert len(report.playback.received) == 8000 * 60
     assert (report.playback.marks, report.playback.clears, report.unreadable) == (2, 1, 1)
     assert report.error is None
+
+
+def test_signalwire_can_be_told_to_press_keys() -> None:
+    async def press(socket: ServerConnection) -> None:
+        for digit in "5#":
+            await socket.send(json.dumps({"event": "dtmf", "dtmf": {"digit": digit}}))
+        await _listen(socket)
+
+    plan = CallPlan({"inbound": bytes(160 * 25)}, carrier="signalwire")
+    assert as_dict(call(press, plan, speed=1))["received"]["digits"] == "5#"
+    other = call(press, replace(plan, carrier="telnyx"), speed=1)
+    assert (other.playback.digits, other.unreadable) == ("", 2)
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_the_report_has_the_carriers_names(carrier: CarrierName) -> None:
+    report = call(_listen, replace(PLAN, carrier=carrier))
+
+    assert as_dict(report)["carrier"] == carrier
+    assert as_dict(report).items() >= report.identity.named().items()
 
 
 @pytest.mark.parametrize("status", [401, 403])

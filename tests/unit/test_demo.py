@@ -113,7 +113,7 @@ def test_other_calls_on_the_stream_do_not_matter(world: World) -> None:
     landings.add(_arrival(event, "stream-2") for event in World().events)
     landings.add(_arrival(event, "stream-1") for event in world.events)
 
-    landing = landings.of(world.report.identity.stream_sid)
+    landing = landings.of(world.report.identity.stream_id)
     assert landing is not None
     assert landing.stream_id == "stream-1"
 

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from callstream_cli import audio, live
+from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import GatewayError, Route, media_url
@@ -36,6 +37,7 @@ def call(
     url: Annotated[
         str | None, typer.Option(help="A media URL; otherwise the local stack is asked for one.")
     ] = None,
+    carrier: Annotated[CarrierName, typer.Option(help="Whose messages to send.")] = "twilio",
     route: Annotated[Route, typer.Option(help="What the URL is asked for.")] = "autotranscribe",
     calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
     speed: Annotated[
@@ -54,9 +56,9 @@ def call(
     seed: Annotated[int | None, typer.Option(help="Makes ids and faults repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
-    """Call the gateway as Twilio would, and play a recording in real time.
+    """Call the gateway as a carrier would, and play a recording in real time.
 
-    Audio that the gateway sends back is "played" as Twilio plays it: marks come back when what was
+    Audio that the gateway sends back is "played" as carriers play it: marks come back when what was
     sent before them has been heard, and clear empties the buffer.
 
     Ends with status 1 if a call could not be made, or was cut short.
@@ -72,7 +74,7 @@ def call(
         corrupt=corrupt,
     )
     try:
-        plan = CallPlan(audio.load(file), faults, digits=digits, seed=seed)
+        plan = CallPlan(audio.load(file), faults, carrier=carrier, digits=digits, seed=seed)
         urls = [url] * calls if url else _ask_for_urls(route, calls)
         reports = asyncio.run(_place(console, urls, plan, speed))
     except (audio.UnreadableAudioError, GatewayError) as error:
@@ -95,7 +97,8 @@ def call(
 def as_dict(report: CallReport) -> dict[str, Any]:
     """A report as JSON has it: times in seconds, audio as numbers of bytes."""
     return {
-        **dataclasses.asdict(report.identity),
+        "carrier": report.identity.carrier,
+        **report.identity.named(),
         "messages": report.messages,
         "frames": {track: report.frames[track] for track in audio.TRACKS},
         "bytes": {track: len(report.audio(track)) for track in audio.TRACKS},
@@ -106,6 +109,7 @@ def as_dict(report: CallReport) -> dict[str, Any]:
             "bytes": len(report.playback.received),
             "marks": report.playback.marks,
             "clears": report.playback.clears,
+            "digits": report.playback.digits,
             "unreadable": report.unreadable,
         },
         "close_code": report.close_code,
@@ -171,6 +175,8 @@ def _summary(report: CallReport) -> str:
             f"{len(report.playback.received)} bytes and {report.playback.marks} marks came back"
         )
         parts.append(played)
+    if report.playback.digits:
+        parts.append(f"keys {report.playback.digits} pressed into the call")
     if report.close_code is not None:
         parts.append(f"closed with {report.close_code}")
-    return f"{report.identity.stream_sid}  {'; '.join(parts)}"
+    return f"{report.identity.stream_id}  {'; '.join(parts)}"

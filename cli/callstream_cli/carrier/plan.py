@@ -1,13 +1,12 @@
 """What a simulated carrier sends in one call, and when. Pure: no socket, no clock.
 
-The messages are Twilio's, one by one (twilio.com/docs/voice/media-streams/websocket-messages):
-`connected` without a sequence number, `start` with number 1, then one more for each message.
-Faults are made on the way, as a network would make them: after numbering, before sending.
+The messages are those of the carrier's documents, one by one (`callstream.dialects`): `connected`
+without a sequence number, `start` with number 1, then one more for each message. Faults are made on
+the way, as a network would make them: after numbering, before sending.
 
-Two choices where Twilio's page is vague. `media.chunk` counts each track on its own: SignalWire,
-which took over the protocol, documents it so, and it is the harder case for a receiver, since only
-`sequenceNumber` is unique then. A frame is sent when its 20 milliseconds are over, with the
-timestamp of its beginning.
+Two choices where the documents are vague. `media.chunk` counts each track on its own: SignalWire
+documents it so, and it is the harder case for a receiver, since only the sequence number is unique
+then. A frame is sent when its 20 milliseconds are over, with the timestamp of its beginning.
 """
 
 import dataclasses
@@ -15,28 +14,34 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from heapq import heappop, heappush, merge
 from itertools import count, zip_longest
 from operator import itemgetter
 from random import Random
-from typing import Final, Self
+from typing import Final
 
 from msgspec.structs import replace
 
-from callstream.dialects import twilio
+from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     PCMU_8K,
     CarrierEvent,
     Dtmf,
     Mark,
     Media,
+    ReturnEvent,
     Start,
     Stop,
 )
 from callstream_cli.audio import FRAME_MS, Tracks, frames
+from callstream_cli.carrier.identity import CarrierName, made_up
 
 _DIGIT_INTERVAL_MS: Final = 500
+_DIGIT_MS: Final = 160
+# Numbers that are kept free for fiction.
+_CALLER, _AGENT = "+13125550100", "+13125550101"
 
 
 class Fate(StrEnum):
@@ -65,20 +70,6 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Twilio's three ids of a call's stream."""
-
-    stream_sid: str
-    call_sid: str
-    account_sid: str
-
-    @classmethod
-    def random(cls, random: Random) -> Self:
-        """Make them up, in Twilio's form."""
-        return cls(*(f"{prefix}{random.getrandbits(128):032x}" for prefix in ("MZ", "CA", "AC")))
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """One message of the plan. `at` is in seconds of the call's own time."""
 
@@ -96,6 +87,7 @@ class CallPlan:
     """
 
     tracks: Tracks
+    carrier: CarrierName = field(default="twilio", kw_only=True)
     faults: Faults = Faults()
     digits: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
@@ -103,14 +95,21 @@ class CallPlan:
 
 
 class Carrier:
-    """Writes the messages of one call, numbering them as they are taken."""
+    """Writes the messages of one call, numbering them as they are taken.
 
-    def __init__(self, plan: CallPlan) -> None:
+    Args:
+        plan: the call.
+        began_at: when it begins, in seconds since 1970, for what carriers write times into.
+    """
+
+    def __init__(self, plan: CallPlan, began_at: float = 0.0) -> None:
         # Not for secrets: the point of this generator is that it repeats.
         self._random = Random(plan.seed)  # noqa: S311
         self._plan = plan
+        self._began_at = began_at
         self._sequence = count(1)
-        self.identity = Identity.random(self._random)
+        self._dialect = DIALECTS[plan.carrier]
+        self.identity = made_up(plan.carrier, self._random)
 
     @property
     def frame_count(self) -> int:
@@ -122,26 +121,38 @@ class Carrier:
         return _shuffled(self._with_faults(self._in_order()), self._plan.faults, self._random)
 
     def mark(self, name: str) -> str:
-        """The echo of a mark, with the next sequence number."""
-        return self._render(Mark(next(self._sequence), name))
+        """The echo of a mark, with the next sequence number; SignalWire does not number them."""
+        number = None if self._plan.carrier == "signalwire" else next(self._sequence)
+        return self._render(Mark(number, name))
+
+    def understand(self, text: str | bytes) -> ReturnEvent:
+        """What the server says to this carrier.
+
+        Raises:
+            UnreadableMessage: this carrier would not understand it.
+        """
+        return self._dialect.parse_return(text)
 
     def _in_order(self) -> Iterator[Message]:
         who, plan = self.identity, self._plan
         start = Start(
             sequence=next(self._sequence),
-            carrier_stream_id=who.stream_sid,
-            call_id=who.call_sid,
-            account_id=who.account_sid,
+            carrier_stream_id=who.stream_id,
+            call_id=who.call_id,
+            account_id=who.account_id,
             tracks=tuple(plan.tracks),
             format=PCMU_8K,
             parameters=plan.parameters,
+            session_id=who.session_id,
+            from_number=_CALLER,
+            to_number=_AGENT,
         )
-        yield self._message(0, twilio.PROTOCOL)
+        yield self._message(0, self._dialect.PROTOCOL)
         yield self._message(0, start)
         at = 0
         for at, event in merge(self._said(), self._dialled(), key=itemgetter(0)):
             yield self._message(at, replace(event, sequence=next(self._sequence)))
-        yield self._message(at, Stop(next(self._sequence), who.call_sid, who.account_sid))
+        yield self._message(at, Stop(next(self._sequence), who.call_id, who.account_id))
 
     # These two leave the numbering to the one who merges them.
 
@@ -155,13 +166,27 @@ class Carrier:
 
     def _dialled(self) -> Iterator[tuple[int, Media | Dtmf]]:
         for index, digit in enumerate(self._plan.digits):
-            yield (index + 1) * _DIGIT_INTERVAL_MS, Dtmf(0, "inbound", digit)
+            at_ms = (index + 1) * _DIGIT_INTERVAL_MS
+            pressed_at = datetime.fromtimestamp(self._began_at + at_ms / 1000, UTC)
+            yield (
+                at_ms,
+                Dtmf(
+                    sequence=0,
+                    track="inbound",
+                    digit=digit,
+                    duration_ms=_DIGIT_MS,
+                    occurred_at=f"{pressed_at:%Y-%m-%dT%H:%M:%S.%fZ}",
+                ),
+            )
 
     def _message(self, at_ms: int, event: CarrierEvent) -> Message:
-        return Message(at_ms / 1000, event, self._render(event))
+        text = self._render(event)
+        # Of the rest, each carrier leaves out what it has no words for.
+        said = event if isinstance(event, Media) else self._dialect.parse(text)
+        return Message(at_ms / 1000, said, text)
 
     def _render(self, event: CarrierEvent) -> str:
-        return twilio.render(event, self.identity.stream_sid)
+        return self._dialect.render(event, self.identity.stream_id)
 
     def _with_faults(self, messages: Iterable[Message]) -> Iterator[Message]:
         faults, random = self._plan.faults, self._random
@@ -206,8 +231,8 @@ def _remove_field(text: str, random: Random) -> str:
 
 def _remove_number(text: str, _random: Random) -> str:
     message = json.loads(text)
-    del message["sequenceNumber"]
-    return json.dumps(message)
+    numbers = {"sequenceNumber", "sequence_number"}
+    return json.dumps({name: value for name, value in message.items() if name not in numbers})
 
 
 _CORRUPTIONS: Final[tuple[Callable[[str, Random], str], ...]] = (

@@ -1,4 +1,4 @@
-"""Twilio's player of the audio that a bidirectional server sends.
+"""A carrier's player of the audio that a bidirectional server sends.
 
 Pure: time is passed in, in seconds of any clock.
 """
@@ -6,7 +6,14 @@ Pure: time is passed in, in seconds of any clock.
 from collections import deque
 from typing import Final
 
-from callstream.dialects.events import PCMU_8K, Clear, ReturnEvent, ReturnMark, ReturnMedia
+from callstream.dialects.events import (
+    PCMU_8K,
+    Clear,
+    ReturnDtmf,
+    ReturnEvent,
+    ReturnMark,
+    ReturnMedia,
+)
 
 _BYTES_PER_SECOND: Final = PCMU_8K.sample_rate
 
@@ -23,6 +30,8 @@ class Playback:
         """All audio that came, whether it was played or cleared."""
         self.marks = 0
         self.clears = 0
+        self.digits = ""
+        """The keys that the server has pressed into the call."""
         self._speed = speed
         self._silent_at = 0.0
         self._marks: deque[tuple[float, str]] = deque()
@@ -43,6 +52,8 @@ class Playback:
             case ReturnMark(name=name):
                 self.marks += 1
                 self._marks.append((max(self._silent_at, now), name))
+            case ReturnDtmf(digit=digit):
+                self.digits += digit
             case Clear():
                 self.clears += 1
                 self._silent_at = now

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
-from callstream.dialects import twilio
 from callstream.dialects.events import Media, Track
 from callstream.errors import UnreadableMessage
-from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Identity, Message
+from callstream_cli.carrier.identity import Identity
+from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Message
 from callstream_cli.carrier.playback import Playback
 
 _OPEN_SECONDS: Final = 15
@@ -44,7 +44,7 @@ class CallReport:
     error: str | None = None
     playback: Playback = field(default_factory=Playback)
     unreadable: int = 0
-    """Messages of the server that Twilio would not understand."""
+    """Messages of the server that the carrier would not understand."""
     sent_at: dict[int, float] = field(default_factory=dict)
     """When each sequence number was first sent whole, in seconds since 1970."""
     _audio: dict[tuple[Track, int], bytes] = field(default_factory=dict)
@@ -85,11 +85,11 @@ async def place_call(
             number of messages in flight.
         watch: gets the report before anything is sent; it then grows.
     """
-    carrier = Carrier(plan)
+    carrier = Carrier(plan, time.time())
     report = CallReport(carrier.identity, playback=Playback(speed))
     watch(report)
     try:
-        # Twilio offers no compression and sends no pings.
+        # As Twilio, which offers no compression and sends no pings.
         socket = await connect(
             url,
             proxy=None,
@@ -191,7 +191,7 @@ class _Call:
         playback = self._report.playback
         async for text in self._socket:
             try:
-                event = twilio.parse_return(text)
+                event = self._carrier.understand(text)
             except UnreadableMessage:
                 self._report.unreadable += 1
             else:

@@ -24,7 +24,7 @@ class Scene:
     @property
     def landing(self) -> Landing | None:
         """What has landed of the call, once its start has."""
-        return self.landings.of(self.report.identity.stream_sid) if self.report else None
+        return self.landings.of(self.report.identity.stream_id) if self.report else None
 
     def picture(self) -> RenderableType:
         """The present state as a panel."""

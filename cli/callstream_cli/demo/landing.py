@@ -67,11 +67,11 @@ class Landings:
                 case _:
                     self.unreadable += 1
 
-    def of(self, stream_sid: str) -> Landing | None:
+    def of(self, carrier_stream_id: str) -> Landing | None:
         """The stream that the carrier calls so, if its `start` has arrived."""
         for landing in self._streams.values():
             start = landing.assembly.start
-            if start is not None and start.carrier_stream_id == stream_sid:
+            if start is not None and start.carrier_stream_id == carrier_stream_id:
                 return landing
         return None
 

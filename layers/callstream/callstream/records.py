@@ -50,6 +50,7 @@ class Record(Struct, frozen=True, rename={"version": "v"}):
     version: int = VERSION
 
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)
 
@@ -68,7 +69,7 @@ def decode(data: bytes) -> Record:
     """
     try:
         record = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except _UNREADABLE as error:
         raise UnreadableMessage(_why_unreadable(data), str(error)) from None
     if record.version > VERSION:
         raise UnreadableMessage("newer_version", str(record.version))
@@ -95,7 +96,7 @@ _KINDS: Final = frozenset(
 def _why_unreadable(data: bytes) -> str:
     try:
         outline = _outline_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREADABLE:
         return "not_a_record"
     if outline.version > VERSION:
         return "newer_version"

@@ -45,7 +45,7 @@ class _Clear(_Message):
 
 
 class _DtmfBody(Documented):
-    digit: Annotated[str, Meta(pattern="^[0-9*#A-Da-d]$")]
+    digit: Annotated[str, Meta(pattern=r"\A[0-9*#A-Da-d]\Z")]
 
 
 class _Dtmf(_Message):

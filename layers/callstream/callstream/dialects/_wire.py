@@ -63,6 +63,8 @@ class Reader[T]:
             message = _anything.decode(text)
             kind = self._kinds.get(str(message.get("event")))
             unknown = _take_unknown(kind, message) if kind else {}
+            if _is_deeper(unknown, _MOST_LEVELS):
+                raise UnreadableMessage("not_json", "unknown fields are nested too deep")
             read: T = msgspec.convert(message, self._messages, strict=False)
             return read, msgspec.json.encode(unknown).decode() if unknown else ""
         except msgspec.ValidationError as error:
@@ -79,6 +81,9 @@ def write(message: Fields, extra: str = "") -> str:
 
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+# Unknown fields are written again, by us and by readers in other languages. How deep each of them
+# can go depends on who asks; every one of them can go so deep.
+_MOST_LEVELS: Final = 100
 _anything: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 
 
@@ -99,6 +104,15 @@ def _take_unknown(kind: type[Struct], fields: Fields) -> Fields:
         ):
             unknown[name] = rest
     return unknown
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether there are more than so many objects and lists within each other."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in value)
 
 
 def _struct_of(annotation: Any) -> type[Struct] | None:  # noqa: ANN401

@@ -6,10 +6,12 @@ things there are two published forms, both of which are read: `error`, and codec
 `start` does not say which tracks there will be.
 """
 
+import re
 from base64 import b64encode
 from typing import Annotated, Final
 
-from msgspec import Meta
+import msgspec
+from msgspec import Meta, Struct
 
 from callstream.dialects._returns import READER, read_return, return_fields
 from callstream.dialects._wire import Documented, Fields, Name, Reader, write
@@ -33,6 +35,7 @@ from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible, UnreadableMessage
 
 PROTOCOL: Final = Connected(protocol=None, version="1.0.0")
+_CODE: Final = re.compile("[1-9][0-9]{0,8}")
 
 
 class _Message(Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower()):
@@ -50,7 +53,8 @@ class _MediaFormat(Documented):
     channels: Annotated[int, Meta(gt=0, le=8)] = 1
 
 
-class _Parameter(Documented):
+class _Parameter(Struct):
+    # The only object that is in a list, where unknown fields would have no place to be kept.
     name: str
     value: str
 
@@ -68,6 +72,7 @@ class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
 
 
 class _Start(_Message):
+    stream_id: Name
     sequence_number: Counter
     start: _StartBody
 
@@ -152,8 +157,8 @@ def parse(text: str | bytes) -> CarrierEvent:  # noqa: PLR0911  # one for each m
             )
         case _Connected(protocol=protocol, version=version):
             return Connected(protocol, version, extra=extra)
-        case _Start(stream_id=stream_id):
-            return _start_event(message, stream_id, extra)
+        case _Start():
+            return _start_event(message, extra)
         case _Dtmf(sequence_number=sequence, dtmf=dtmf):
             return Dtmf(
                 sequence, "inbound", dtmf.digit, occurred_at=message.occurred_at, extra=extra
@@ -164,21 +169,20 @@ def parse(text: str | bytes) -> CarrierEvent:  # noqa: PLR0911  # one for each m
             error = present or older
             if error is None:
                 raise UnreadableMessage("not_as_documented", "an error without payload and error")
+            extra = _in_present_form(extra) if older else extra
             return Error(number, str(error.code), error.title, error.detail, extra=extra)
         case _Stop(sequence_number=sequence, stop=stop):
             return Stop(sequence, stop.call_control_id, stop.user_id, extra=extra)
 
 
-def _start_event(message: _Start, stream_id: str, extra: str) -> Start:
+def _start_event(message: _Start, extra: str) -> Start:
     start = message.start
-    if not stream_id:
-        raise UnreadableMessage("not_as_documented", "a start without stream_id")
     parameters = start.custom_parameters or {}
     if isinstance(parameters, list):
         parameters = {parameter.name: parameter.value for parameter in parameters}
     return Start(
         sequence=message.sequence_number,
-        carrier_stream_id=stream_id,
+        carrier_stream_id=message.stream_id,
         call_id=start.call_control_id,
         account_id=start.user_id,
         tracks=(),
@@ -195,6 +199,14 @@ def _start_event(message: _Start, stream_id: str, extra: str) -> Start:
         client_state=start.client_state,
         extra=extra,
     )
+
+
+def _in_present_form(extra: str) -> str:
+    """The unknown fields of an older error, where the present form has their place."""
+    fields: Fields = msgspec.json.decode(extra or "{}")
+    if unknown := fields.pop("error", {}):
+        fields["payload"] = unknown | fields.get("payload", {})
+    return write(fields) if fields else ""
 
 
 def render(event: CarrierEvent, carrier_stream_id: str) -> str:
@@ -220,7 +232,8 @@ def render(event: CarrierEvent, carrier_stream_id: str) -> str:
         case Mark():
             message = {"event": "mark", "mark": {"name": event.name}}
         case Error():
-            code = int(event.code) if event.code.isdecimal() else event.code
+            # As a number, as the present documents have it; but never as another one.
+            code = int(event.code) if _CODE.fullmatch(event.code) else event.code
             payload = {"code": code, "title": event.title, "detail": event.detail}
             message = {"event": "error", "payload": payload}
         case Stop():
