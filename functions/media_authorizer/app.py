@@ -1,27 +1,36 @@
-"""The authorizer of the media WebSocket API: lets in who has a valid stream token."""
+"""The authorizer of the media WebSocket API: lets in who has a valid stream token.
+
+If the token's tenant asks for it, the handshake must be signed by Twilio too.
+"""
 
 import logging
 import os
 from typing import Any
 from uuid import uuid4
 
-from callstream.adapters.secrets import StoredKeyRing
+from callstream.adapters.secrets import StoredKeyRing, TwilioAuthTokens
 from callstream.errors import TokenRejected
-from callstream.identity import StreamIdentity
-from callstream.settings import KeysSettings, load
+from callstream.identity import StreamIdentity, StreamToken
+from callstream.settings import KeysSettings, TwilioSettings, load
+from callstream.twilio_signature import Handshake, check
 from callstream.websocket import authorizer_context
 
 _logger = logging.getLogger("callstream")
 _keys = StoredKeyRing(load(KeysSettings, os.environ).signing_keys_secret)
+_auth_tokens = TwilioAuthTokens(load(TwilioSettings, os.environ).twilio_secrets_prefix)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway with a policy. If an outage keeps us from checking, raise: 500."""
-    text = (event.get("queryStringParameters") or {}).get("token", "")
+    handshake = Handshake.from_event(event)
+    token: StreamToken | None = None
     try:
-        token = _keys.current().verify(text)
+        token = _keys.current().verify(handshake.token)
+        check(handshake, token, _auth_tokens.read)
     except TokenRejected as rejected:
-        _logger.info("connection refused: %s", rejected.reason)
+        # Only a verified token can tell whose it is.
+        whose = {} if token is None else {"tenant_id": token.tenant_id}
+        _logger.info("connection refused: %s", rejected.reason, extra=whose)
         return _policy("Deny", "anonymous", event["methodArn"], {})
     identity = StreamIdentity(str(uuid4()), token.tenant_id, token.route)
     context = authorizer_context(identity, token)

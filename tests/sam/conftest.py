@@ -128,6 +128,9 @@ class Account(DeployedStack):
             "CredentialPepperSecretArn": world.PEPPER,
         }.items():
             secrets.put_secret_value(SecretId=self.outputs[output], SecretString=value)
+        prefix = self.outputs["TwilioSecretsPrefix"]
+        for tenant_id, token in world.TWILIO_AUTH_TOKENS.items():
+            secrets.create_secret(Name=f"{prefix}{tenant_id}", SecretString=token)
         with aws.talking_to(description["aws_endpoint_url"]):
             self._tables = {
                 name: DynamoTable(table) for name, table in description["tables"].items()

@@ -1,8 +1,10 @@
 """Who may open a media WebSocket: decided before the handshake ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -10,8 +12,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from callstream.adapters.secrets import rotate_signing_keys
+from callstream.identity import TwilioSignature
 from callstream.tokens import LIFETIME, MAX_TOKEN_LENGTH, KeyRing
+from callstream.twilio_signature import HOST_HEADER, PATH_HEADER
+from callstream.twilio_signature import sign as sign_as_twilio
 from callstream_cli.local import aws
+from callstream_cli.operator.administration import Administration
 from tests.stack.conftest import DeployedStack
 
 REFUSED = {401, 403}
@@ -41,10 +47,11 @@ def sign(ring: KeyRing, payload: dict[str, Any], *, algorithm: str = "HS256") ->
     return jwt.encode(payload, key, algorithm, headers={"kid": kid})
 
 
-def handshake(stack: DeployedStack, token: str) -> int:
+def handshake(stack: DeployedStack, token: str, headers: Mapping[str, str] | None = None) -> int:
     """The status with which the handshake ends; 101 is a WebSocket."""
+    url = stack.media_url(token)
     try:
-        with connect(stack.media_url(token), proxy=None, compression=None):
+        with connect(url, additional_headers=headers, proxy=None, compression=None):
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code
@@ -121,3 +128,85 @@ def test_old_urls_survive_a_rotation(stack: DeployedStack) -> None:
     assert len(ring.kids) == 2
     assert handshake(stack, old) == 101
     assert handshake(stack, token()) == 101
+
+
+AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
+PUBLIC_HOST = "media.example.com"
+
+
+@pytest.fixture
+def signed_tenant(stack: DeployedStack) -> Iterator[Callable[[TwilioSignature], str]]:
+    """Makes a tenant of this mode; what it has from ASAPP's endpoint is a token."""
+    made: list[str] = []
+
+    def token(mode: TwilioSignature) -> str:
+        with aws.talking_to(stack.description["aws_endpoint_url"]):
+            administration = Administration(stack.outputs)
+            tenant = administration.create_tenant(f"signed:{uuid4()}", "Signed")
+            made.append(tenant.tenant_id)
+            administration.set_twilio(tenant.tenant_id, mode, AUTH_TOKEN)
+            issued = administration.create_credential(tenant, "asapp").shown
+        path = "/mg-genagent/v1/twilio-media-stream-url"
+        headers = {"asapp-api-id": issued["id"], "asapp-api-secret": issued["secret"]}
+        url: str = stack.asapp(path, headers).body["streamingUrl"]
+        return url.partition("token=")[2]
+
+    yield token
+    with aws.talking_to(stack.description["aws_endpoint_url"]):
+        for tenant_id in made:
+            Administration(stack.outputs).delete_tenant(tenant_id)
+
+
+def through_cloudfront(path: str, *, auth_token: str | None = AUTH_TOKEN) -> dict[str, str]:
+    """The headers of a handshake that Twilio signed, as CloudFront passes it on."""
+    headers = {HOST_HEADER: PUBLIC_HOST, PATH_HEADER: path}
+    if auth_token is not None:
+        url = f"wss://{PUBLIC_HOST}{path}"
+        headers["X-Twilio-Signature"] = sign_as_twilio(url, auth_token)
+    return headers
+
+
+def test_twilio_must_sign_if_the_tenant_requires_it(
+    stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
+) -> None:
+    token = signed_tenant("required")
+    path = f"/mg-twilio-genagent/twilio-media/{token}"
+
+    assert handshake(stack, token, through_cloudfront(path)) == 101
+    assert handshake(stack, token, through_cloudfront(f"{path}/")) == 101
+    assert handshake(stack, token) in REFUSED
+    assert handshake(stack, token, through_cloudfront(path, auth_token=None)) in REFUSED
+    assert handshake(stack, token, through_cloudfront(path, auth_token="wrong")) in REFUSED
+    of_another = through_cloudfront("/mg-twilio-genagent/twilio-media/a.b.c")
+    assert handshake(stack, token, of_another) in REFUSED
+
+
+def test_a_signature_must_be_right_if_the_tenant_has_it_on(
+    stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
+) -> None:
+    token = signed_tenant("on")
+
+    assert handshake(stack, token) == 101
+    assert handshake(stack, token, through_cloudfront(f"/{token}")) == 101
+    assert handshake(stack, token, through_cloudfront(f"/{token}", auth_token="x")) in REFUSED
+
+
+def test_signatures_are_not_looked_at_if_the_tenant_has_them_off(
+    stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
+) -> None:
+    token = signed_tenant("off")
+
+    assert handshake(stack, token, through_cloudfront(f"/{token}", auth_token="x")) == 101
+
+
+def test_without_cloudfront_the_url_is_that_of_the_stage(
+    stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
+) -> None:
+    token = signed_tenant("required")
+    # The emulator has a path of its own before the stage, which no function is told.
+    url = urlsplit(stack.media_url(token))
+    signed = f"wss://{url.netloc}/media?token={token}"
+
+    right, wrong = sign_as_twilio(signed, AUTH_TOKEN), sign_as_twilio(f"{signed}x", AUTH_TOKEN)
+    assert handshake(stack, token, {"X-Twilio-Signature": right}) == 101
+    assert handshake(stack, token, {"X-Twilio-Signature": wrong}) in REFUSED

@@ -1,7 +1,7 @@
 """Stream tokens: what opens a connection, and what does not."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import jwt
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callstream.errors import TokenRejected
+from callstream.identity import TwilioSignature
 from callstream.tokens import LIFETIME, RING_CACHE, KeyRing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -52,6 +53,21 @@ def test_a_signed_token_says_what_was_signed() -> None:
     assert verified.expires_at == NOW + timedelta(minutes=5)
 
 
+@pytest.mark.parametrize("mode", get_args(TwilioSignature))
+def test_a_signed_token_says_whether_twilio_must_sign(mode: TwilioSignature) -> None:
+    text = RING.sign(tenant_id="acme", route="genagent", use="many", now=NOW, twilio_signature=mode)
+    with time_machine.travel(NOW, tick=False):
+        verified = RING.verify(text)
+
+    assert verified.twilio_signature == mode
+    assert verified.attributes == {}
+
+
+def test_an_older_token_asks_for_no_signature() -> None:
+    with time_machine.travel(NOW, tick=False):
+        assert RING.verify(token(claims())).twilio_signature == "off"
+
+
 def test_tokens_differ() -> None:
     assert sign(RING) != sign(RING)
 
@@ -78,6 +94,9 @@ def test_a_hand_made_token_with_all_claims_is_good() -> None:
         (token(claims(iss="somebody else")), "wrong_issuer"),
         (token(claims(use="twice")), "bad_claim"),
         (token(claims(route="")), "bad_claim"),
+        (token(claims(twilio_signature="maybe")), "bad_claim"),
+        (token(claims(twilio_signature=None)), "bad_claim"),
+        (token(claims(twilio_signature=["required"])), "bad_claim"),
         *[(token(without(name)), "missing_claim") for name in claims()],
         ("", "not_a_token"),
         ("garbage", "not_a_token"),

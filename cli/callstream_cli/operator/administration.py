@@ -7,14 +7,20 @@ from uuid import uuid4
 
 from callstream import callback_keys
 from callstream.adapters import clock
-from callstream.adapters.secrets import PermanentSecret, StoredKeyRing, rotate_signing_keys
+from callstream.adapters.secrets import (
+    PermanentSecret,
+    StoredKeyRing,
+    TwilioAuthTokens,
+    rotate_signing_keys,
+)
 from callstream.adapters.tables import DynamoTable
 from callstream.credentials import new_id
 from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Surface, Tenant
 from callstream.errors import ConditionFailed
+from callstream.identity import TwilioSignature
 from callstream.issuing import Issued, issue
 from callstream.tokens import KeyRing
-from callstream_cli.operator.errors import BadValueError, OperatorError, good_values
+from callstream_cli.operator.errors import BadValueError, OperatorError, good_values, output
 from callstream_cli.public_keys import ed25519_public_key
 
 type CallbackKeys = Mapping[Surface, Mapping[str, str]]
@@ -90,10 +96,12 @@ class Administration:
         Raises:
             OperatorError: there is neither a tenant nor anything left of it.
         """
+        auth_tokens = self._twilio_auth_tokens
         tenant = self.directory.tenant(tenant_id)
         if tenant is not None:
             # First, so that nothing can be added to it any more.
             self.directory.delete(tenant)
+        auth_tokens.delete(tenant_id)
         found = [entry for entry in self.directory.entries() if entry.tenant_id == tenant_id]
         if tenant is None and not found:
             _no_tenant(tenant_id)
@@ -159,6 +167,42 @@ class Administration:
         new = {"callback_key_id": new_id()}
         return self.callback_keys(self.change_tenant(tenant_id, lambda _: new))
 
+    def has_twilio_auth_token(self, tenant_id: str) -> bool:
+        """Whether a tenant's Twilio auth token is stored."""
+        return self._twilio_auth_tokens.is_stored(tenant_id)
+
+    def set_twilio(
+        self, tenant_id: str, signature: TwilioSignature | None, auth_token: str | None
+    ) -> Tenant:
+        """Say how a tenant's handshakes are signed, and with what; None is: as it was.
+
+        Raises:
+            OperatorError: there is no such tenant, or signatures are to be checked and it has no
+                auth token to check them with.
+        """
+        tenant = self.tenant(tenant_id)
+        wanted = tenant.twilio_signature if signature is None else signature
+        if (
+            auth_token is None
+            and wanted != "off"
+            and not self._twilio_auth_tokens.is_stored(tenant_id)
+        ):
+            raise OperatorError(f"{tenant_id} has no Twilio auth token yet: give --auth-token -")
+        # First, so that no URL asks for a signature that nobody could check.
+        if auth_token is not None:
+            self._twilio_auth_tokens.store(tenant_id, auth_token)
+        return self.change_tenant(tenant_id, lambda _: {"twilio_signature": wanted})
+
+    def clear_twilio(self, tenant_id: str) -> Tenant:
+        """Look at no signature of a tenant's any more, and forget its Twilio auth token.
+
+        Raises:
+            OperatorError: there is no such tenant.
+        """
+        tenant = self.change_tenant(tenant_id, lambda _: {"twilio_signature": "off"})
+        self._twilio_auth_tokens.delete(tenant_id)
+        return tenant
+
     def signing_keys(self) -> KeyRing:
         """The keys of media URLs."""
         return StoredKeyRing(self._output("SigningKeysSecretArn")).current()
@@ -175,16 +219,15 @@ class Administration:
                 raise OperatorError(taken) from None
             _changed_meanwhile(entry.tenant_id)
 
+    @cached_property
+    def _twilio_auth_tokens(self) -> TwilioAuthTokens:
+        return TwilioAuthTokens(self._output("TwilioSecretsPrefix"))
+
     def _secret(self, output: str) -> str:
         return PermanentSecret(self._output(output)).value()
 
     def _output(self, name: str) -> str:
-        try:
-            return self._outputs[name]
-        except KeyError:
-            raise OperatorError(
-                f"the stack has no output {name}: it is not a Callstream, or of another version"
-            ) from None
+        return output(self._outputs, name)
 
 
 def must_be_of(names: Collection[str], known: Collection[str], what: str) -> None:

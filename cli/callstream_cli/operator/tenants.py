@@ -57,7 +57,7 @@ def list_(*, stack: Stack = None, as_json: Json = False) -> None:
 
 
 def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
-    """Show a tenant with its routes, limits and webhooks."""
+    """Show a tenant with its routes, limits, webhooks, and whether Twilio must sign its calls."""
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
     _show(tenant, as_json=as_json)
@@ -100,7 +100,7 @@ def enable(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -
 def delete(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Delete a tenant with its credentials and inboxes. There is no way back.
+    """Delete a tenant with its credentials, inboxes and Twilio auth token. There is no way back.
 
     If it is interrupted, run it again. Streams that run go on.
     """
@@ -130,6 +130,7 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
         ("project", str(tenant.project_id)),
         ("routes", ", ".join(sorted(tenant.routes)) or "none"),
     ]
+    fields.append(("twilio signature", tenant.twilio_signature))
     for surface, limits in effective(tenant).items():
         default = " (default)" if limits == Limits() else ""
         fields.append((f"limits {surface}", in_words(limits) + default))

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PlainSerializer
 
+from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 
 Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
@@ -59,6 +60,7 @@ class Tenant(_Model):
 
     `project_id` is its SignalWire project, which that vendor also calls AccountSid. From
     `callback_key_id` come the keys that its callbacks are signed with: a new id, new keys.
+    `twilio_signature` is for its media URLs; the auth token that it needs is in a secret.
     """
 
     tenant_id: Identifier
@@ -69,6 +71,7 @@ class Tenant(_Model):
     limits: dict[Surface, Limits] = {}
     routes: _Names = frozenset()
     webhooks: dict[Surface, Webhook] = {}
+    twilio_signature: TwilioSignature = "off"
 
     def limits_on(self, surface: Surface) -> Limits:
         """Its limits on a surface."""

@@ -6,11 +6,17 @@ from datetime import datetime
 from typing import Literal
 
 Use = Literal["once", "many"]
+TwilioSignature = Literal["off", "on", "required"]
+"""Whether Twilio's signature on a handshake is looked at: never; if there is one; there must be."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamToken:
-    """What a verified token says. `attributes` is what its endpoint wants the stream to know."""
+    """What a verified token says. `attributes` is what its endpoint wants the stream to know.
+
+    `twilio_signature` is its tenant's choice when the token was made. It is settled when the
+    connection opens, and nothing later knows of it.
+    """
 
     token_id: str
     tenant_id: str
@@ -18,6 +24,7 @@ class StreamToken:
     use: Use
     expires_at: datetime
     attributes: Mapping[str, str] = field(default_factory=dict)
+    twilio_signature: TwilioSignature = "off"
 
 
 @dataclass(frozen=True, slots=True)

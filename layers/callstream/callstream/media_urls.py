@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from callstream.identity import Use
+from callstream.identity import TwilioSignature, Use
 from callstream.ports import KeyRingSource
 
 
@@ -23,10 +23,19 @@ class MediaUrls:
         route: str,
         use: Use,
         now: datetime,
+        twilio_signature: TwilioSignature,
         attributes: Mapping[str, str] | None = None,
     ) -> str:
-        """A URL that is good for five minutes. Raises `Unavailable` if the keys cannot be read."""
+        """A URL that is good for five minutes. Raises `Unavailable` if the keys cannot be read.
+
+        `twilio_signature` is the tenant's: the authorizer reads no table, so the token tells it.
+        """
         token = self.keys.current().sign(
-            tenant_id=tenant_id, route=route, use=use, now=now, attributes=attributes
+            tenant_id=tenant_id,
+            route=route,
+            use=use,
+            now=now,
+            attributes=attributes,
+            twilio_signature=twilio_signature,
         )
         return self.template.format(path=path, token=token)

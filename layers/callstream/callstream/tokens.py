@@ -3,7 +3,8 @@
 HS256 with at least 32 bytes of key, `kid` in the header, and a fixed list of algorithms. Claims:
 `iss`, `aud`, `sub` (tenant), `iat`, `nbf`, `exp`, `jti`, `route` (what the stream is for) and
 `use` (`many`: any number of streams until it expires, as ASAPP documents; `once`: exactly one).
-One more may be there: `attributes`, a map of texts that goes with the stream.
+Two more may be there: `attributes`, a map of texts that goes with the stream, and
+`twilio_signature` (`on`, `required`; `off` if it is not there: `callstream.twilio_signature`).
 
 A rotation adds a key. It signs only once it is as old as a ring may be kept by a function, so every
 verifier knows it by then, and nobody has to look again for a key that somebody made up. Old keys
@@ -21,7 +22,7 @@ from typing import Final, Self
 import jwt
 
 from callstream.errors import TokenRejected
-from callstream.identity import StreamToken, Use
+from callstream.identity import StreamToken, TwilioSignature, Use
 
 LIFETIME: Final = timedelta(minutes=5)
 # Functions may keep a ring this long before they read it again.
@@ -117,6 +118,7 @@ class KeyRing:
         use: Use,
         now: datetime,
         attributes: Mapping[str, str] | None = None,
+        twilio_signature: TwilioSignature = "off",
     ) -> str:
         """Mint a token for one tenant and route."""
         claims: dict[str, object] = {
@@ -132,6 +134,8 @@ class KeyRing:
         }
         if attributes:
             claims["attributes"] = dict(attributes)
+        if twilio_signature != "off":
+            claims["twilio_signature"] = twilio_signature
         key = self.signing_key(now)
         return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": key.kid})
 
@@ -161,6 +165,7 @@ class KeyRing:
                 use=_use(claims["use"]),
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
                 attributes=_texts(claims.get("attributes", {})),
+                twilio_signature=_twilio_signature(claims.get("twilio_signature", "off")),
             )
         except jwt.InvalidTokenError as error:
             raise TokenRejected(_reason(error)) from None
@@ -201,6 +206,15 @@ def _use(value: object) -> Use:
     if value == "once" or value == "many":  # noqa: PLR1714 - so that mypy narrows to the literals
         return value
     raise TokenRejected("bad_claim")
+
+
+def _twilio_signature(value: object) -> TwilioSignature:
+    # One that cannot be read must not pass for "off".
+    match value:
+        case "off" | "on" | "required":
+            return value
+        case _:
+            raise TokenRejected("bad_claim")
 
 
 _REASONS: Final[dict[type[jwt.InvalidTokenError], str]] = {

@@ -145,6 +145,7 @@ class GiveMediaUrl:
             route=self.product,
             use="many",
             now=command.now,
+            twilio_signature=command.tenant.twilio_signature,
         )
         return StreamingUrl(streaming_url=url)
 
@@ -190,6 +191,7 @@ class GiveStreamingUrl:
             route="autotranscribe",
             use="many",
             now=command.now,
+            twilio_signature=command.tenant.twilio_signature,
             attributes={"external_id": external_id} if external_id else None,
         )
         return StreamingUrl(streaming_url=url)

@@ -139,6 +139,7 @@ class GiveConnectUrl:
             route="inbox",
             use="once",
             now=command.now,
+            twilio_signature=command.tenant.twilio_signature,
             attributes={"inbox": inbox.external_id, "direction": body.direction},
         )
         return Connect(data=ConnectUrl(connect_url=url))

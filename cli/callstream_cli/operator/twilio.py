@@ -1,0 +1,105 @@
+"""``callstream twilio``: whether a tenant's media streams must be signed by Twilio."""
+
+import sys
+from typing import Annotated, Final, get_args
+
+import typer
+
+from callstream.directory import Tenant
+from callstream.identity import TwilioSignature
+from callstream_cli.deployment import administration_of
+from callstream_cli.operator.errors import BadValueError
+from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
+from callstream_cli.operator.output import show_fields, show_json
+
+_STANDARD_INPUT: Final = "-"
+_LONGEST: Final = 256
+_MODES: Final[tuple[str, ...]] = get_args(TwilioSignature)
+
+
+def set_(
+    tenant_id: OfTenant,
+    *,
+    signature: Annotated[
+        TwilioSignature | None,
+        typer.Option(
+            help="off: signatures are not looked at; on: one that is there must be right; "
+            "required: there must be a right one. For URLs that are asked for from now on."
+        ),
+    ] = None,
+    auth_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="-",
+            help="Read the auth token of the tenant's Twilio account from standard input; a "
+            "terminal is asked, without echo. Not from here: others see command lines.",
+        ),
+    ] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Set whether Twilio's signatures are checked, and with what; what is not given stays."""
+    with administration_of(stack) as administration:
+        if signature is None and auth_token is None:
+            raise BadValueError(f"give --signature ({', '.join(_MODES)}), --auth-token - or both")
+        if auth_token is not None and auth_token != _STANDARD_INPUT:
+            raise BadValueError("--auth-token takes - only: the token is read from standard input")
+        administration.tenant(tenant_id)
+        secret = None if auth_token is None else _read_auth_token()
+        tenant = administration.set_twilio(tenant_id, signature, secret)
+        stored = administration.has_twilio_auth_token(tenant_id)
+    _show(tenant, stored=stored, as_json=as_json)
+
+
+def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+    """Show whether Twilio's signatures are checked. Never shows the auth token."""
+    with administration_of(stack) as administration:
+        tenant = administration.tenant(tenant_id)
+        stored = administration.has_twilio_auth_token(tenant_id)
+    _show(tenant, stored=stored, as_json=as_json)
+
+
+def clear(
+    tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Check no signatures of a tenant any more, and forget its auth token.
+
+    Signed streams at URLs given out before are refused from now on. To let their five minutes
+    pass, `set --signature off` first.
+    """
+    with administration_of(stack) as administration:
+        administration.tenant(tenant_id)
+        confirm(f"Forget the Twilio auth token of {tenant_id}, and check no signatures?", yes=yes)
+        tenant = administration.clear_twilio(tenant_id)
+    _show(tenant, stored=False, as_json=as_json)
+
+
+def _read_auth_token() -> str:
+    if _is_terminal():
+        text = typer.prompt("Twilio auth token", hide_input=True, err=True)
+    else:
+        # One more than the longest is enough to see that it is too long.
+        text = sys.stdin.read(_LONGEST + 2)
+    token = str(text).strip()
+    # What it is stays out of the message: it may be the token with a slip of the hand in it.
+    if not token or len(token) > _LONGEST or not token.isascii() or not token.isalnum():
+        raise BadValueError(
+            f"that is no auth token: it has letters and digits only, up to {_LONGEST}"
+        )
+    return token
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _show(tenant: Tenant, *, stored: bool, as_json: bool) -> None:
+    if as_json:
+        show_json({"signature": tenant.twilio_signature, "auth_token_stored": stored})
+        return
+    show_fields(
+        [
+            ("signature", tenant.twilio_signature),
+            ("auth token", "stored" if stored else "none"),
+        ]
+    )
