@@ -37,6 +37,7 @@ class Group:
 
 
 _OPERATOR = "callstream_cli.operator"
+_CONSUMER = "callstream_cli.consumer"
 
 COMMANDS: Mapping[str, LazyCommand | Group] = {
     "up": LazyCommand(
@@ -51,6 +52,11 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
     ),
     "call": LazyCommand(
         "callstream_cli.carrier.command", "call", "Call the gateway as Twilio would."
+    ),
+    "tail": LazyCommand(f"{_CONSUMER}.tail", "tail", "Follow streams live, in order."),
+    "record": LazyCommand(f"{_CONSUMER}.record", "record", "Write a call as a WAV file."),
+    "replay": LazyCommand(
+        f"{_CONSUMER}.replay", "replay", "Play a recorded stream to any WebSocket."
     ),
     "demo": LazyCommand(
         "callstream_cli.demo.command", "demo", "Play a call through the gateway, with a verdict."
@@ -127,6 +133,40 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
             ),
             "rotate": LazyCommand(
                 f"{_OPERATOR}.callback_keys", "rotate", "Give a tenant new callback keys."
+            ),
+        },
+    ),
+    "twilio": Group(
+        "Whether a tenant's calls must be signed by Twilio.",
+        {
+            "set": LazyCommand(
+                f"{_OPERATOR}.twilio", "set_", "Set what is checked, and the auth token."
+            ),
+            "show": LazyCommand(
+                f"{_OPERATOR}.twilio", "show", "Show what is checked; never the auth token."
+            ),
+            "clear": LazyCommand(
+                f"{_OPERATOR}.twilio", "clear", "Check nothing, and forget the auth token."
+            ),
+        },
+    ),
+    "streams": Group(
+        "Media streams: their states and counters.",
+        {
+            "list": LazyCommand(f"{_OPERATOR}.streams", "list_", "List the streams that are live."),
+            "show": LazyCommand(
+                f"{_OPERATOR}.streams", "show", "Show a stream: state, times, counters."
+            ),
+        },
+    ),
+    "calls": Group(
+        "Calls: their legs, streams and relays.",
+        {
+            "list": LazyCommand(
+                f"{_OPERATOR}.calls", "list_", "List the calls that have live streams."
+            ),
+            "show": LazyCommand(
+                f"{_OPERATOR}.calls", "show", "Show a call: legs, streams, relays."
             ),
         },
     ),

@@ -34,8 +34,22 @@ _RATES: Final = range(1_000, 1_000_000)
 TRACKS: Final[tuple[Track, ...]] = ("inbound", "outbound")
 
 
+type Encoding = Literal["mulaw", "alaw", "pcm16"]
+_ENCODINGS: Final[Mapping[Encoding, tuple[int, int]]] = {
+    "mulaw": (_MULAW, 1),
+    "alaw": (_ALAW, 1),
+    "pcm16": (_PCM, _SAMPLE_BYTES),
+}
+# Less than 4 GiB by more than all headers.
+_MOST_BYTES: Final = 2**32 - 1024
+
+
 class UnreadableAudioError(Exception):
     """A file that cannot be played; the message says why."""
+
+
+class TooLongError(Exception):
+    """Audio for which a WAV file has no room."""
 
 
 def load(path: Path) -> Tracks:
@@ -84,6 +98,18 @@ def save(path: Path, tracks: Tracks, encoding: Literal["mulaw", "pcm16"] = "mula
     else:
         pcm = audioop.ulaw2lin(interleaved, _SAMPLE_BYTES)
         path.write_bytes(_wav(_PCM, len(present), _SAMPLE_BYTES, pcm))
+
+
+def wav(encoding: Encoding, channels: int, rate: int, data: bytes) -> bytes:
+    """A WAV file of samples that are encoded and interleaved already; `rate` is in Hz.
+
+    Raises:
+        TooLongError: it is longer than a WAV file can be, which is 4 GiB.
+    """
+    if len(data) > _MOST_BYTES:
+        raise TooLongError("more audio than a WAV file can hold, which is 4 GiB")
+    tag, sample_bytes = _ENCODINGS[encoding]
+    return _wav(tag, channels, sample_bytes, data, rate)
 
 
 def _from_wav(data: bytes) -> Tracks:
@@ -145,9 +171,10 @@ def _linear(body: bytes, tag: int, width: int, channels: int) -> _Samples:
     return np.frombuffer(body, np.int16).reshape(-1, channels)
 
 
-def _wav(tag: int, channels: int, sample_bytes: int, data: bytes) -> bytes:
+def _wav(
+    tag: int, channels: int, sample_bytes: int, data: bytes, rate: int = PCMU_8K.sample_rate
+) -> bytes:
     """A WAV file. The standard library's `wave` writes PCM only."""
-    rate = PCMU_8K.sample_rate
     block = channels * sample_bytes
     form = struct.pack("<HHIIHHH", tag, channels, rate, rate * block, block, 8 * sample_bytes, 0)
     fact = struct.pack("<I", len(data) // block)

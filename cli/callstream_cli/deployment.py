@@ -39,9 +39,20 @@ def administration_of(stack: str | None) -> Iterator[Administration]:
     Raises:
         typer.Exit: there is no such deployment, or it cannot do what is asked of it; says why.
     """
+    with outputs_of(stack) as outputs:
+        yield Administration(outputs)
+
+
+@contextmanager
+def outputs_of(stack: str | None) -> Iterator[dict[str, str]]:
+    """The outputs of a deployment; meanwhile, AWS clients of this process talk to it.
+
+    Raises:
+        typer.Exit: there is no such deployment, or it cannot do what is asked of it; says why.
+    """
     try:
         with _surroundings(stack):
-            yield Administration(_outputs(stack or STACK_NAME))
+            yield _outputs(stack or STACK_NAME)
     except OperatorError as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(error.status) from None

@@ -147,6 +147,27 @@ def test_a_shard_is_not_read_more_often_than_allowed(kinesis: Kinesis) -> None:
     assert reader.seconds_until_due() == 0.0
 
 
+def test_it_says_when_all_that_there_is_has_been_read(kinesis: Kinesis) -> None:
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a", 1, then="i-a2", MillisBehindLatest=0)
+    kinesis.records("i-b", then="i-b2", MillisBehindLatest=5000)
+    kinesis.records("i-a2", then="i-a3", MillisBehindLatest=0)
+    kinesis.records("i-b2", 2, ChildShards=[_child("c", "b")], MillisBehindLatest=0)
+    kinesis.iterator("c", "i-c", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a3", then="i-a4", MillisBehindLatest=0)
+    kinesis.records("i-c", then="i-c2", MillisBehindLatest=0)
+    reader = kinesis.reader()
+    caught_up = [reader.caught_up]
+    for _ in range(3):
+        kinesis.poll(reader)
+        caught_up.append(reader.caught_up)
+
+    # A child shard that has not been read yet may hold anything.
+    assert caught_up == [False, False, False, True]
+
+
 def test_following_sleeps_between_polls(kinesis: Kinesis) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")

@@ -73,8 +73,8 @@ class Assembly:
         match event:
             case Media():
                 self._frames[event.track] += 1
-            case Start():
-                self.start = event
+            case Start() if self.start is None or sequence < self.start.sequence:
+                self.start = event  # a second one, which no carrier sends, changes nothing
             case Stop():
                 self.stop = event
 

@@ -9,7 +9,6 @@ the ones that follow tell whether the carrier's counter has restarted.
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable
 from enum import IntEnum
 from heapq import heappop, heappush
@@ -18,11 +17,9 @@ from typing import Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-# How much is remembered whatever comes: released messages of this numbering (and as many of those
-# before), messages that are astray, and gaps; and gaps in a snapshot.
-_REMEMBERED: Final = 1024
+from callstream.sequences import Gaps, Recent
+
 _MOST_ASTRAY: Final = 1024
-_REMEMBERED_GAPS: Final = 1024
 _SNAPSHOT_GAPS: Final = 64
 
 # So many numbers that make no sense by themselves make sense together.
@@ -157,11 +154,11 @@ class ReorderBuffer[T]:
         # How many have gone astray since a message last made sense, and when that was.
         self._suspects = 0
         self._plausible_at: float | None = None
-        self._gaps = _Gaps()
+        self._gaps = Gaps()
         # A repeat equals what was released, a restarted counter's message does not. What was
         # released before a restart may be repeated too.
-        self._recent = _Memory[T]()
-        self._former = _Memory[T]()
+        self._recent = Recent[T]()
+        self._former = Recent[T]()
 
     @classmethod
     def resume(cls, window: Window, snapshot: Snapshot[T]) -> Self:
@@ -174,7 +171,7 @@ class ReorderBuffer[T]:
         buffer._waiting = {held.sequence: replace(held) for held in snapshot.waiting}
         buffer._order = sorted(buffer._waiting)
         buffer._astray = {held.sequence: replace(held) for held in snapshot.astray}
-        buffer._gaps = _Gaps(snapshot.gaps)
+        buffer._gaps = Gaps(snapshot.gaps)
         return buffer
 
     def snapshot(self) -> Snapshot[T]:
@@ -429,8 +426,8 @@ class ReorderBuffer[T]:
     def _restart(self) -> None:
         self.counts.restarts += 1
         self._former.add(self._recent)
-        self._recent = _Memory[T]()
-        self._gaps = _Gaps()
+        self._recent = Recent[T]()
+        self._gaps = Gaps()
         self._waiting, self._astray = self._astray, {}
         self._heard_at = -math.inf
         self._begin()
@@ -476,58 +473,6 @@ class ReorderBuffer[T]:
             self.counts.repeats += 1
         else:
             self.counts.strays += 1
-
-
-class _Memory[T]:
-    """The latest items by number: each has the place of its number modulo the size."""
-
-    def __init__(self) -> None:
-        self._items: dict[int, tuple[int, T]] = {}
-
-    def __contains__(self, sequence: int) -> bool:
-        found = self._items.get(sequence % _REMEMBERED)
-        return found is not None and found[0] == sequence
-
-    def knows(self, sequence: int, item: T) -> bool:
-        found = self._items.get(sequence % _REMEMBERED)
-        return found is not None and found[0] == sequence and found[1] == item
-
-    def keep(self, sequence: int, item: T) -> None:
-        self._items[sequence % _REMEMBERED] = (sequence, item)
-
-    def add(self, newer: "_Memory[T]") -> None:
-        for sequence, item in newer.items():
-            self.keep(sequence, item)
-
-    def items(self) -> Iterable[tuple[int, T]]:
-        return self._items.values()
-
-
-class _Gaps:
-    """Sequence numbers that were passed over, as ascending ranges: a huge gap takes no space."""
-
-    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        self._ranges = [range(start, stop) for start, stop in ranges]
-
-    def last(self, most: int) -> list[tuple[int, int]]:
-        """The highest of the ranges, each as its start and its end, which is not part of it."""
-        return [(gap.start, gap.stop) for gap in self._ranges[-most:]]
-
-    def add(self, start: int, stop: int) -> None:
-        self._replace(len(self._ranges), len(self._ranges), range(start, stop))
-
-    def remove(self, number: int) -> bool:
-        """Whether the number was there."""
-        index = bisect_right(self._ranges, number, key=lambda gap: gap.start) - 1
-        if index < 0 or number not in self._ranges[index]:
-            return False
-        gap = self._ranges[index]
-        self._replace(index, index + 1, range(gap.start, number), range(number + 1, gap.stop))
-        return True
-
-    def _replace(self, start: int, stop: int, *ranges: range) -> None:
-        self._ranges[start:stop] = [part for part in ranges if part]
-        del self._ranges[:-_REMEMBERED_GAPS]
 
 
 def _together[T](messages: Iterable[Held[T]], reach: int) -> list[Held[T]]:

@@ -50,6 +50,7 @@ class _Shard:
     iterator: str = ""
     last: str = ""
     due_at: float = 0.0
+    is_behind: bool = True
 
 
 def kinesis_client() -> "KinesisClient":
@@ -115,6 +116,11 @@ class FrameStreamReader:
                 break
         return arrivals
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was on the stream when it was last polled has been read."""
+        return not any(shard.is_behind for shard in self._shards.values())
+
     def seconds_until_due(self) -> float:
         """How long until a poll would read something; 0 if it would now."""
         due_at = min((shard.due_at for shard in self._shards.values()), default=0.0)
@@ -175,6 +181,7 @@ class FrameStreamReader:
                 answer = self._client.get_records(ShardIterator=shard.iterator)
         if answer["Records"]:
             shard.last = answer["Records"][-1]["SequenceNumber"]
+        shard.is_behind = answer.get("MillisBehindLatest", 0) > 0
         # A shard that has ended gives no further iterator.
         if iterator := answer.get("NextShardIterator"):
             shard.iterator = iterator

@@ -1,0 +1,133 @@
+"""Playing a recorded stream to a socket: what is sent, and what goes wrong.
+
+These need a loopback socket, but no stack.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from callstream.dialects.events import PCMU_8K, Media, Start
+from callstream.records import Record, RecordEvent
+from callstream_cli.consumer.player import PlayReport, play
+from callstream_cli.consumer.recording import Recording
+from callstream_cli.consumer.script import Script, script
+
+type Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+def made(frames: int = 20) -> Script:
+    recording = Recording()
+    start = Start(
+        sequence=1,
+        carrier_stream_id="MZ",
+        call_id="CA",
+        account_id="AC",
+        tracks=("inbound",),
+        format=PCMU_8K,
+    )
+    events: list[RecordEvent] = [start, *map(_media, range(frames))]
+    for event in events:
+        recording.add(0, Record("s1", "acme", "genagent", "twilio", 0, event))
+    return script(recording.story(), "twilio", "MZnew")
+
+
+def _media(number: int) -> Media:
+    return Media(
+        sequence=number + 2,
+        track="inbound",
+        chunk=number + 1,
+        timestamp=number * 20,
+        audio=bytes(160),
+    )
+
+
+def played(
+    handler: Handler, what: Script, speed: float = 0, path: str = "/", **options: Any
+) -> PlayReport:
+    async def run() -> PlayReport:
+        async with serve(handler, "127.0.0.1", 0, **options) as server:
+            host, port = next(iter(server.sockets)).getsockname()
+            return await play(f"ws://{host}:{port}{path}", what, speed=speed)
+
+    return asyncio.run(run())
+
+
+def test_every_line_is_sent_in_order_and_then_the_socket_closed() -> None:
+    heard: list[str | bytes] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        await socket.send("hello")
+        heard.extend([text async for text in socket])
+
+    what = made(250)
+    report = played(listen, what)
+
+    assert heard == [line.text for line in what.lines]
+    assert (report.messages, report.frames, report.received) == (253, 250, 1)
+    assert (report.close_code, report.error) == (1000, None)
+
+
+@pytest.mark.parametrize(("speed", "seconds"), [(1.0, 0.38), (4.0, 0.095)])
+def test_it_takes_its_own_time(speed: float, seconds: float) -> None:
+    times: list[float] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        times.extend([time.monotonic() async for _ in socket])
+
+    report = played(listen, made(), speed)
+
+    assert report.seconds >= seconds
+    assert times[-1] - times[0] >= seconds * 0.9
+
+
+def test_a_listener_that_hangs_up_is_named() -> None:
+    async def hang_up(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.close(1011)
+
+    report = played(hang_up, made(500), speed=1)
+
+    assert report.error is not None
+    assert "closed the connection with code 1011 after" in report.error
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(401, "its token is wrong"), (403, "its token is wrong"), (502, "HTTP 502")]
+)
+def test_another_answer_is_named(status: int, why: str) -> None:
+    async def never(socket: ServerConnection) -> None:
+        await socket.recv()
+
+    report = played(
+        never,
+        made(),
+        path="/x?token=secret",
+        process_request=lambda socket, _: socket.respond(HTTPStatus(status), ""),
+    )
+
+    assert why in (report.error or "")
+    assert "secret" not in (report.error or "")
+    assert report.messages == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ws://user:secret@127.0.0.1:1/x?token=secret", "ws://127.0.0.1:1 cannot be reached: Conn"),
+        ("http://127.0.0.1:1/secret", "not the URL of a WebSocket"),
+        ("ws://[secret", "not the URL of a WebSocket"),
+        ("secret", "not the URL of a WebSocket"),
+        ("ws://127.0.0.1:999999/secret", "not the URL of a WebSocket"),
+    ],
+)
+def test_a_listener_that_is_not_there_is_named(url: str, why: str) -> None:
+    report = asyncio.run(play(url, made()))
+
+    assert why in (report.error or "")
+    assert "secret" not in (report.error or "")

@@ -1,0 +1,236 @@
+"""What `callstream tail` tells, and what it keeps to itself; where reading begins."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from callstream.adapters.kinesis_reader import Position
+from callstream.dialects.events import (
+    AudioFormat,
+    CarrierEvent,
+    Connected,
+    Dtmf,
+    Error,
+    Mark,
+    Media,
+    Start,
+    Stop,
+)
+from callstream.frames import Happening, Over, Stream
+from callstream.ordering import StreamOrder
+from callstream.records import Disconnected, Record, RecordEvent, Rejected
+from callstream_cli.__main__ import build
+from callstream_cli.consumer.source import position
+from callstream_cli.consumer.telling import Shown, Teller, as_dict
+from callstream_cli.operator.errors import BadValueError
+
+NOW = datetime(2026, 5, 4, 17, tzinfo=UTC)
+START = Start(
+    sequence=1,
+    carrier_stream_id="T1",
+    call_id="v3:call",
+    account_id="user",
+    tracks=("inbound",),
+    format=AudioFormat(encoding="PCMU", sample_rate=8000, channels=1),
+    parameters={"name": "PRIVATE"},
+    from_number="+1PRIVATE",
+    to_number="+2PRIVATE",
+    tags=("PRIVATE",),
+    client_state="PRIVATE",
+    extra='{"x": "PRIVATE"}',
+)
+EVENTS: tuple[RecordEvent, ...] = (
+    Connected(protocol=None, version="1.0.0"),
+    START,
+    Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"AUDIO"),
+    Media(sequence=3, track="inbound", chunk=2, timestamp=20, audio=b"AUDIO", extra="PRIVATE"),
+    Dtmf(sequence=4, track="inbound", digit="7", extra="PRIVATE"),
+    Mark(sequence=5, name="hello"),
+    Error(sequence=6, code="100005", title="rate_limit_reached", detail="PRIVATE"),
+    Rejected("not_json", "PRIVATE", 9, b"PRIVATE"),
+    Stop(sequence=7, call_id="v3:call"),
+    Disconnected(1000, "bye"),
+)
+
+
+class Watching:
+    """A stream whose events come one by one."""
+
+    def __init__(self) -> None:
+        self.order = StreamOrder()
+        self.stream: Stream | None = None
+
+    def happen(self, event: CarrierEvent | RecordEvent | Over) -> Happening:
+        if not isinstance(event, Over):
+            record = Record("s1", "acme", "genagent", "telnyx", 5, event)
+            self.stream = self.stream or Stream(record, self.order)
+            if isinstance(event, Start):
+                self.stream.start = event
+            self.order.push(record, 0)
+        assert self.stream is not None
+        return Happening(self.stream, event)
+
+    def all(self) -> Iterator[Happening]:
+        for event in (*EVENTS, Over("disconnected")):
+            yield self.happen(event)
+
+
+def told(shown: Shown, interval: float = 1.0) -> list[str]:
+    teller = Teller(shown, interval)
+    return [line for happening in Watching().all() for line in teller.lines(happening, 0)]
+
+
+def as_json(shown: Shown) -> list[dict[str, Any]]:
+    """As a script gets it."""
+    return [json.loads(json.dumps(as_dict(happening, shown))) for happening in Watching().all()]
+
+
+def test_lines_are_for_people() -> None:
+    assert told(Shown()) == [
+        "s1  connected  1.0.0",
+        "s1  start  call v3:call; inbound; PCMU at 8000 Hz",
+        "s1  2 inbound frames",
+        "s1  dtmf  a key, inbound",
+        "s1  mark  hello",
+        "s1  error  100005  rate_limit_reached",
+        "s1  rejected  not_json  9 bytes",
+        "s1  stop",
+        "s1  disconnected  1000  bye",
+        "s1  over (disconnected)  2 inbound frames, 1 rejected",
+    ]
+
+
+def test_every_frame_has_its_line_if_wanted() -> None:
+    lines = told(Shown(frames=True))
+
+    assert lines[2] == "s1  media  2  inbound, chunk 1, 0 ms, 5 bytes"
+    assert len(lines) == len(EVENTS) + 1
+
+
+def test_frames_are_told_of_once_a_second() -> None:
+    teller, watching = Teller(Shown()), Watching()
+    said: list[str] = []
+    for number in range(40):
+        event = Media(sequence=number + 1, track="inbound", chunk=number, timestamp=0, audio=b"x")
+        said += teller.lines(watching.happen(event), number / 16)
+
+    assert said == ["s1  17 inbound frames", "s1  16 inbound frames"]
+
+
+def test_what_is_missing_is_told() -> None:
+    teller, watching = Teller(Shown()), Watching()
+    list(teller.lines(watching.happen(START), 0))
+    list(teller.lines(watching.happen(EVENTS[2]), 0))
+    watching.order.push(Record("s1", "acme", "genagent", "telnyx", 5, EVENTS[5]), 0)
+    watching.order.expire(5)
+
+    lines = teller.lines(watching.happen(EVENTS[6]), 6)
+    assert next(lines) == "s1  1 inbound frames, 2 missing"
+
+
+def test_nothing_about_persons_is_shown_unless_asked() -> None:
+    for shown in (Shown(), Shown(frames=True, audio=False)):
+        everything = "\n".join(told(shown)) + json.dumps(as_json(shown))
+        assert "PRIVATE" not in everything
+        assert '"7"' not in everything
+        assert "QVVESU8" not in everything
+
+
+def test_what_is_about_persons_is_shown_if_asked() -> None:
+    lines = told(Shown(personal=True))
+    assert (
+        "s1  start  call v3:call; inbound; PCMU at 8000 Hz; from +1PRIVATE; to +2PRIVATE;"
+        " name=PRIVATE" in lines
+    )
+    assert "s1  dtmf  7, inbound" in lines
+    events = [line["event"] for line in as_json(Shown(personal=True))]
+    assert events[1]["from_number"] == "+1PRIVATE"
+    assert events[1]["parameters"] == {"name": "PRIVATE"}
+    assert events[4]["digit"] == "7"
+    assert events[7]["head"] == "UFJJVkFURQ=="
+    assert "audio" not in events[2]
+
+
+def test_audio_is_shown_if_asked() -> None:
+    events = [line["event"] for line in as_json(Shown(audio=True))]
+
+    assert (events[2]["size"], events[2]["audio"]) == (5, "QVVESU8=")
+    assert "PRIVATE" not in json.dumps(events)
+
+
+def test_json_has_the_stream_and_the_event_as_the_record_format_has_it() -> None:
+    lines = as_json(Shown())
+
+    assert [line["event"]["kind"] for line in lines] == [
+        *("connected", "start", "media", "media", "dtmf", "mark", "error", "rejected", "stop"),
+        *("disconnected", "over"),
+    ]
+    assert lines[0]["call_id"] is None
+    assert lines[2] == {
+        "stream_id": "s1",
+        "tenant_id": "acme",
+        "route": "genagent",
+        "dialect": "telnyx",
+        "call_id": "v3:call",
+        "event": {
+            "kind": "media",
+            "sequence": 2,
+            "track": "inbound",
+            "chunk": 1,
+            "timestamp": 0,
+            "size": 5,
+        },
+    }
+    assert lines[1]["event"]["format"] == {
+        "encoding": "PCMU",
+        "sample_rate": 8000,
+        "channels": 1,
+    }
+    assert lines[-1]["event"]["frames"] == {"inbound": 2}
+    assert lines[-1]["event"]["why"] == "disconnected"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("start", "TRIM_HORIZON"),
+        ("now", "LATEST"),
+        ("90s", NOW - timedelta(seconds=90)),
+        ("15m", NOW - timedelta(minutes=15)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("1d", NOW - timedelta(days=1)),
+        ("2026-05-04T16:30:00+00:00", NOW - timedelta(minutes=30)),
+        ("2026-05-04T16:30:00Z", NOW - timedelta(minutes=30)),
+    ],
+)
+def test_reading_begins_where_one_says(text: str, expected: Position) -> None:
+    assert position(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "15", "m", "-5m", "99999999999d", "25:00"])
+def test_other_beginnings_are_refused(text: str) -> None:
+    with pytest.raises(BadValueError, match="neither start nor now"):
+        position(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["replay", "x"], "Missing option '--to'"),
+        (["replay", "x", "--to", "ws://y", "--dialect", "asapp"], "'--dialect'"),
+        (["replay", "x", "--to", "ws://y", "--speed", "-1"], "'--speed'"),
+        (["record"], "Missing argument"),
+        (["record", "x", "--byte-order", "middle"], "'--byte-order'"),
+    ],
+)
+def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> None:
+    result = CliRunner().invoke(
+        build(arguments), arguments, env={"NO_COLOR": "1", "COLUMNS": "200"}
+    )
+
+    assert result.exit_code == 2
+    assert why in result.stderr
