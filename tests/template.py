@@ -43,5 +43,6 @@ def create_table(client: Any, logical_id: str) -> str:
         AttributeDefinitions=properties["AttributeDefinitions"],
         KeySchema=properties["KeySchema"],
         BillingMode=properties["BillingMode"],
+        **{name: properties[name] for name in ("GlobalSecondaryIndexes",) if name in properties},
     )
     return logical_id

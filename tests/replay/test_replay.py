@@ -2,14 +2,17 @@
 
 `<case>.json` is what Lambda receives, `<case>.expect.json` what is expected: the exact `answer`,
 and, where they matter, the `records` on Kinesis, the `overflow`, and `items` of the Streams table
-(the named attributes of them; those of `absent` must not be there). `given` says what was so
-before: `items` that exist, services that are `down`. A text `~…` is a regular expression.
+(the named attributes of them; those of `absent` must not be there), what was `posted` to WebSocket
+connections, and which were `closed`. `given` says what was so before: items that exist, services
+that are `down`, `connections` that are there, and when each was last used. A text `~…` is a regular
+expression.
 """
 
 import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +25,7 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from tests import template
-from tests.replay.world import NOW, World
+from tests.replay.world import NOW, Sockets, World
 
 EVENTS = template.ROOT / "events"
 CASES = sorted(EVENTS.glob("*/*.expect.json"))
@@ -37,8 +40,9 @@ class Context:
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
 
-@pytest.fixture
-def world(case: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+@contextmanager
+def account(function: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """An account in which a function's events are replayed."""
     for name, value in {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
@@ -46,7 +50,7 @@ def world(case: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws(), time_machine.travel(NOW, tick=False):
-        yield World(case.parent.name)
+        yield World(function)
 
 
 def load(function: str) -> Callable[[Any, Any], Any]:
@@ -84,12 +88,16 @@ def actions(service: str, operation: str, body: Any) -> set[str]:
         kinds = {kind for item in json.loads(body)["TransactItems"] for kind in item}
         names = {f"{kind}Item" for kind in kinds}
         return {f"dynamodb:{name}" for name in names}
+    if service == "apigatewaymanagementapi":
+        return {"execute-api:ManageConnections"}
     return {f"{service}:{operation}"}
 
 
 @contextmanager
-def only_allowed_actions(function: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail if the function asks for something that its policies do not allow."""
+def only_allowed_actions(
+    function: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AbstractSet[str]]:
+    """Fail if the function asks for something that its policies do not allow; what it asks for."""
     request, taken = Endpoint.make_request, set[str]()
 
     def note(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
@@ -99,7 +107,7 @@ def only_allowed_actions(function: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     with monkeypatch.context() as patch:
         patch.setattr(Endpoint, "make_request", note)
-        yield
+        yield taken
     assert taken <= allowed(function)
 
 
@@ -113,6 +121,18 @@ def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
         return request(self, operation_model, request_dict)
 
     monkeypatch.setattr(Endpoint, "make_request", refuse)
+
+
+def connect(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these be the connections of the media API."""
+    request = Endpoint.make_request
+
+    def answer(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
+        if operation_model.service_model.service_name == "apigatewaymanagementapi":
+            return sockets.answer(operation_model.name, request_dict)
+        return request(self, operation_model, request_dict)
+
+    monkeypatch.setattr(Endpoint, "make_request", answer)
 
 
 def assert_matches(expected: Any, actual: Any, where: str) -> None:
@@ -154,29 +174,52 @@ def test_every_function_has_events_and_every_event_an_expectation() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.name[:-12]}")
-def test_replay(case: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay(case, monkeypatch)
+
+
+# Those whose events are few: the others would take too long together.
+@pytest.mark.parametrize("function", ["stream_tally", "sweep"])
+def test_every_action_is_needed(function: str) -> None:
+    taken: set[str] = set()
+    for case in CASES:
+        if case.parent.name == function:
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                taken |= replay(case, monkeypatch)
+    assert taken == allowed(function)
+
+
+def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
+    """Replay an event and compare; the actions that the function took."""
     function = case.parent.name
     event = json.loads(case.with_name(case.name.replace(".expect", "")).read_text())
     expected = json.loads(case.read_text(), parse_float=Decimal)
     given = expected.get("given", {})
-    for item in given.get("streams", []):
-        world.streams.put(item)
-    for item in given.get("directory", []):
-        world.directory.put(item)
-    for name, value in world.environment(function).items():
-        monkeypatch.setenv(name, value)
-    handler = load(function)
+    sockets = Sockets(given.get("connections", {}))
+    with account(function, monkeypatch) as world:
+        for item in given.get("streams", []):
+            world.streams.put(item)
+        for item in given.get("directory", []):
+            world.directory.put(item)
+        for name, value in world.environment(function).items():
+            monkeypatch.setenv(name, value)
+        handler = load(function)
 
-    with monkeypatch.context() as outage, only_allowed_actions(function, monkeypatch):
-        take_down(set(given.get("down", [])), outage)
-        answer = handler(event, Context())
+        with monkeypatch.context() as outage:
+            connect(sockets, outage)
+            with only_allowed_actions(function, monkeypatch) as taken:
+                take_down(set(given.get("down", [])), outage)
+                answer = handler(event, Context())
 
-    assert_matches(expected["answer"], plain(answer), "answer")
-    # What is not named must not have happened.
-    assert_matches(expected.get("records", []), world.records(), "records")
-    assert_matches(expected.get("overflow", []), world.overflow(), "overflow")
-    for wanted in expected.get("streams", []):
-        [item] = items(world, wanted)
-        assert_matches(wanted, {name: item.get(name) for name in wanted}, wanted["sk"])
-    for unwanted in expected.get("absent", []):
-        assert items(world, unwanted) == []
+        assert_matches(expected["answer"], plain(answer), "answer")
+        # What is not named must not have happened.
+        assert_matches(expected.get("records", []), world.records(), "records")
+        assert_matches(expected.get("overflow", []), world.overflow(), "overflow")
+        assert_matches(expected.get("posted", []), sockets.posted, "posted")
+        assert_matches(expected.get("closed", []), sockets.closed, "closed")
+        for wanted in expected.get("streams", []):
+            [item] = items(world, wanted)
+            assert_matches(wanted, {name: item.get(name) for name in wanted}, wanted["sk"])
+        for unwanted in expected.get("absent", []):
+            assert items(world, unwanted) == []
+    return taken

@@ -4,8 +4,11 @@ The time in it is always `NOW`; names of resources are the template's logical id
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 import boto3
@@ -21,8 +24,15 @@ from tests import template
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SIGNING_KEYS = {"replay": "only-for-replaying-events-" * 3}
 PEPPER = "only-for-replaying-events"
+STACK = "replay"
+# The key of the published test vectors.
+TWILIO_AUTH_TOKENS = {"acme": "12345"}
 SECRET = "secret-of-the-replayed-events"
 MEDIA_URL = "wss://media.example.com/{path}/{token}"
+URLS = {
+    "CALLSTREAM_MEDIA_URL": MEDIA_URL,
+    "CALLSTREAM_CONNECTIONS_URL": "https://media.example.com/media",
+}
 
 PROJECT = UUID("b08dacad-0000-4de1-93d6-cc732e0c0001")
 
@@ -101,6 +111,8 @@ class World:
         self._queue_url = self._sqs.create_queue(QueueName="OverflowQueue")["QueueUrl"]
         secrets.create_secret(Name="SigningKeys", SecretString=json.dumps(SIGNING_KEYS))
         secrets.create_secret(Name="CredentialPepper", SecretString=PEPPER)
+        for tenant_id, token in TWILIO_AUTH_TOKENS.items():
+            secrets.create_secret(Name=f"{STACK}/twilio/{tenant_id}", SecretString=token)
         seed(Directory(self.directory), function.partition("_")[0])
 
     def environment(self, function: str) -> dict[str, str]:
@@ -116,10 +128,16 @@ class World:
         }
 
     def _value(self, name: str, value: Any) -> str:
-        if name == "CALLSTREAM_MEDIA_URL":
-            return MEDIA_URL
+        if name in URLS:
+            return URLS[name]
+        # For who deploys to AWS and changes no parameter.
+        value = value["Fn::If"][1] if "Fn::If" in value else value
         parameters = template.load()["Parameters"]
         match value:
+            case str():
+                return value
+            case {"Fn::Sub": str(text)}:
+                return text.replace("${AWS::StackName}", STACK)
             case {"Ref": "OverflowQueue"}:
                 return self._queue_url
             case {"Ref": str(parameter)} if parameter in parameters:
@@ -158,6 +176,31 @@ class World:
             )
             for message in found
         ]
+
+
+class Sockets:
+    """The connections of the media API: `active` says when each was last used, in ISO 8601."""
+
+    def __init__(self, active: Mapping[str, str]) -> None:
+        self._active = active
+        self.posted: list[dict[str, Any]] = []
+        self.closed: list[str] = []
+
+    def answer(self, operation: str, request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What botocore's endpoint makes of API Gateway's answer."""
+        connection_id = unquote(request["url_path"].rpartition("/")[2])
+        if connection_id not in self._active:
+            error = {"Code": "GoneException", "Message": ""}
+            return SimpleNamespace(status_code=410), {
+                "Error": error,
+                "ResponseMetadata": {"HTTPStatusCode": 410},
+            }
+        if operation == "PostToConnection":
+            self.posted.append({"connection_id": connection_id, **json.loads(request["body"])})
+        if operation == "DeleteConnection":
+            self.closed.append(connection_id)
+        active_at = datetime.fromisoformat(self._active[connection_id])
+        return SimpleNamespace(status_code=200), {"LastActiveAt": active_at}
 
 
 def _plain(partition_key: str, data: bytes) -> dict[str, Any]:

@@ -105,25 +105,25 @@ class Tape:
     """Collects the records of all streams from now on."""
 
     def __init__(self, stack: DeployedStack) -> None:
-        self._stack = stack
         self._reader = stack.reader("LATEST")
         self._streams: defaultdict[str, Assembly] = defaultdict(Assembly)
 
-    def rewind(self) -> None:
-        """Read the stream from its beginning: it is another one than it was."""
-        self._reader = self._stack.reader("TRIM_HORIZON")
+    def so_far(self, call_id: str) -> Assembly | None:
+        """The records of a call's only stream that are there by now."""
+        for arrival in self._reader.poll():
+            assert isinstance(arrival.record, Record)
+            self._streams[arrival.record.stream_id].add(arrival.record)
+        for assembly in self._streams.values():
+            if assembly.start and assembly.start.call_id == call_id:
+                return assembly
+        return None
 
     def stream_of(self, call_id: str) -> Assembly:
         """The records of a call's only stream, read until its socket has closed."""
 
         def closed() -> Assembly | None:
-            for arrival in self._reader.poll():
-                assert isinstance(arrival.record, Record)
-                self._streams[arrival.record.stream_id].add(arrival.record)
-            for assembly in self._streams.values():
-                if assembly.start and assembly.start.call_id == call_id and assembly.disconnected:
-                    return assembly
-            return None
+            assembly = self.so_far(call_id)
+            return assembly if assembly and assembly.disconnected else None
 
         return eventually(closed)
 

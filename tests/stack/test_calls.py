@@ -7,7 +7,7 @@ import pytest
 from websockets.sync.client import connect
 
 from callstream.dialects import twilio
-from callstream.dialects.events import PCMU_8K, Mark, Media, Start, Stop
+from callstream.dialects.events import PCMU_8K, Mark, Start, Stop
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import media_url
@@ -45,7 +45,7 @@ def test_two_calls_of_30_seconds_at_once_in_real_time(stack: DeployedStack, tape
         CallPlan({"inbound": noise(30, 3)}),
     ]
     for plan, report in zip(plans, place(stack, *plans, speed=1), strict=True):
-        stream = tape.stream_of(report.identity.call_sid)
+        stream = tape.stream_of(report.identity.call_id)
 
         assert stream.figures().missing == 0
         assert stream.figures().frames == dict.fromkeys(plan.tracks, 1500)
@@ -58,7 +58,7 @@ def test_shuffled_and_duplicated_frames_come_out_in_order(stack: DeployedStack, 
     audio = {"inbound": noise(5, 4), "outbound": noise(5, 5)}
     faults = Faults(shuffle=25, duplicate=0.2)
     [report] = place(stack, CallPlan(audio, faults, seed=1))  # type: ignore[arg-type]
-    stream = tape.stream_of(report.identity.call_sid)
+    stream = tape.stream_of(report.identity.call_id)
 
     assert report.fates[Fate.DUPLICATE] > 0
     assert stream.figures().repeats == report.fates[Fate.DUPLICATE]
@@ -70,7 +70,7 @@ def test_shuffled_and_duplicated_frames_come_out_in_order(stack: DeployedStack, 
 def test_dropped_and_corrupted_frames_are_counted(stack: DeployedStack, tape: Tape) -> None:
     faults = Faults(drop=0.1, corrupt=0.1)
     [report] = place(stack, CallPlan({"inbound": noise(5, 6)}, faults, seed=2))
-    stream = tape.stream_of(report.identity.call_sid)
+    stream = tape.stream_of(report.identity.call_id)
     dropped, corrupted = report.fates[Fate.DROPPED], report.fates[Fate.CORRUPTED]
 
     assert dropped > 0
@@ -84,24 +84,24 @@ def test_the_whole_story_and_the_state(stack: DeployedStack, tape: Tape) -> None
     plan = CallPlan({"inbound": noise(1, 7)}, digits="1#", parameters={"lang": "en-US"})
     [report] = place(stack, plan)
     identity = report.identity
-    stream = tape.stream_of(identity.call_sid)
+    stream = tape.stream_of(identity.call_id)
 
     assert stream.connected == twilio.PROTOCOL
     assert stream.start == Start(
         sequence=1,
-        carrier_stream_id=identity.stream_sid,
-        call_id=identity.call_sid,
-        account_id=identity.account_sid,
+        carrier_stream_id=identity.stream_id,
+        call_id=identity.call_id,
+        account_id=identity.account_id,
         tracks=("inbound",),
         format=PCMU_8K,
         parameters={"lang": "en-US"},
     )
     assert [event.digit for event in stream.events() if hasattr(event, "digit")] == ["1", "#"]
-    assert stream.stop == Stop(54, identity.call_sid, identity.account_sid)
+    assert stream.stop == Stop(54, identity.call_id, identity.account_id)
     assert stream.disconnected is not None
 
     table = stack.table("streams")
-    call_key = {"pk": f"CALL#demo#{identity.call_sid}", "sk": "CALL"}
+    call_key = {"pk": f"CALL#demo#{identity.call_id}", "sk": "CALL"}
 
     def ended() -> dict[str, object] | None:
         call: dict[str, object] = table.get_item(Key=call_key)["Item"]
@@ -136,31 +136,3 @@ def test_the_carrier_never_sees_an_error_frame(stack: DeployedStack, text: str) 
         socket.ping().wait()
         with pytest.raises(TimeoutError):
             socket.recv(timeout=0.5)
-
-
-def test_an_outage_of_kinesis_loses_nothing(stack: DeployedStack, tape: Tape) -> None:
-    """The frames stream goes away in mid call; what it did not take is put back when it returns."""
-    kinesis, name = stack.client("kinesis"), stack.description["frames_stream"]
-    audio, call = noise(2, 8), "CA-outage"
-    frames = [audio[at : at + FRAME] for at in range(0, len(audio), FRAME)]
-    start = Start(1, "MZ-outage", call, "AC", ("inbound",), PCMU_8K)
-    with connect(media_url(stack.description, "genagent"), proxy=None, compression=None) as socket:
-
-        def send(numbers: range) -> None:
-            for number in numbers:
-                media = Media(number + 2, "inbound", number + 1, number * 20, frames[number])
-                socket.send(twilio.render(media, "MZ-outage"))
-            socket.ping().wait()
-
-        kinesis.delete_stream(StreamName=name)
-        eventually(lambda: name not in kinesis.list_streams()["StreamNames"])
-        send(range(30))
-        kinesis.create_stream(StreamName=name, ShardCount=1)
-        kinesis.get_waiter("stream_exists").wait(StreamName=name)
-        tape.rewind()
-        socket.send(twilio.render(start, "MZ-outage"))
-        send(range(30, len(frames)))
-        socket.send(twilio.render(Stop(len(frames) + 2, call, "AC"), "MZ-outage"))
-
-    eventually(lambda: len(tape.stream_of(call).audio("inbound")) == len(audio))
-    assert tape.stream_of(call).audio("inbound") == audio

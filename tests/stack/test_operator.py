@@ -20,13 +20,18 @@ type Operator = Callable[..., Any]
 type Status = Callable[[dict[str, Any]], int]
 
 
-def type_in(stack: DeployedStack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as in a terminal whose local stack is the one under test."""
+def type_in(
+    stack: DeployedStack, *arguments: str, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as in a terminal whose local stack is the one under test.
+
+    `given` is what standard input brings.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "CALLSTREAM_STACK"}
     return subprocess.run(
         [CALLSTREAM, *arguments],
         env=kept | {"CALLSTREAM_STATE_DIR": str(stack.state_dir)},
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -148,3 +153,23 @@ def test_a_webhook(operator: Operator, tenant_id: str) -> None:
     assert operator("webhooks", "show", tenant_id) == webhook
     assert operator("tenants", "show", tenant_id)["webhooks"] == webhook
     assert operator("webhooks", "clear", tenant_id, "telnyx") == {}
+
+
+def test_twilio(stack: DeployedStack, operator: Operator, tenant_id: str) -> None:
+    auth_token = "0123456789abcdef0123456789abcdef"
+    arguments = ["twilio", "set", tenant_id, "--signature", "required", "--auth-token", "-"]
+    done = type_in(stack, *arguments, given=f"{auth_token}\n")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert auth_token not in done.stdout
+    shown = {"signature": "required", "auth_token_stored": True}
+    assert operator("twilio", "show", tenant_id) == shown
+    name = f"{stack.outputs['TwilioSecretsPrefix']}{tenant_id}"
+    secrets = stack.client("secretsmanager")
+    assert secrets.get_secret_value(SecretId=name)["SecretString"] == auth_token
+
+    cleared = {"signature": "off", "auth_token_stored": False}
+    assert operator("twilio", "clear", tenant_id, "--yes") == cleared
+    assert operator("twilio", "clear", tenant_id, "--yes") == cleared
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        secrets.describe_secret(SecretId=name)

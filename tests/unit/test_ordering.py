@@ -188,7 +188,8 @@ def test_whatever_comes_is_accounted_for_and_the_end_is_the_end(
     assert order.counts.released == len(events)
     assert order.ended == (GONE in came)
     starts = [event for event in came if isinstance(event, Start)]
-    assert starts[:1] == [event for event in events if isinstance(event, Start)][:1]
+    # The one that came first; one with a lower number may overtake it.
+    assert all(start in events for start in starts[:1])
     stops = [place for place, event in enumerate(events) if isinstance(event, Stop)]
     assert len(stops) <= 1
     if any(isinstance(event, Stop) for event in before_the_end(came)):

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from callstream.adapters.tables import DynamoTable
+from callstream.calls import call_key
 from callstream.errors import CallEnded, ConditionFailed, Unavailable, UnknownCall
 from callstream.lifecycle import RelayEvent, RelayState
 from callstream.ports import Item
@@ -24,7 +25,6 @@ from callstream.relays import (
     RelayStore,
     build_transition,
 )
-from callstream.streams import call_key
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -4,6 +4,9 @@ After every invocation, ministack's Lambda workers wait for log lines: 50 millis
 none, five after the last one, with the worker locked meanwhile. AWS has no such pause, and with it
 a function that runs once per audio frame, every 20 milliseconds, falls further and further behind.
 So the waits are set to nothing. Log lines that come later are handed out with the next invocation.
+
+Of an event source mapping, ministack ignores MaximumBatchingWindowInSeconds: a function that AWS
+calls every few seconds with many records would be called for each. So the window is kept here.
 """
 
 import fcntl
@@ -11,6 +14,7 @@ import importlib
 import inspect
 import os
 import sys
+import time
 from typing import Any
 
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
@@ -36,6 +40,37 @@ def remove_log_wait(worker: Any) -> None:  # noqa: ANN401 - ministack is not the
     )
 
 
+def keep_batching_windows(service: Any) -> None:  # noqa: ANN401 - as above
+    """Make ``service``'s poller of Kinesis leave a mapping alone for its window, after each batch.
+
+    Raises:
+        RuntimeError: this ministack is not the one that the patch was written for.
+    """
+    try:
+        poll, mappings, waits = (
+            service._poll_kinesis,  # noqa: SLF001
+            service._iter_all_esms,  # noqa: SLF001
+            service._esm_backoff_until,  # noqa: SLF001
+        )
+    except AttributeError as error:
+        raise RuntimeError(
+            f"ministack's poller of event sources has changed: {error}. The pin in "
+            "requirements/ministack.in has moved: see whether it keeps batching windows now."
+        ) from None
+
+    def poll_in_windows() -> bool:
+        processed = bool(poll())
+        now = time.time()
+        for *_, mapping in mappings():
+            window = int(mapping.get("MaximumBatchingWindowInSeconds") or 0)
+            # It was polled just now, unless it still waits: for its window, or after a failure.
+            if window and waits.get(mapping["UUID"], 0) <= now:
+                waits[mapping["UUID"]] = now + window
+        return processed
+
+    service._poll_kinesis = poll_in_windows  # noqa: SLF001
+
+
 def claim(pid_file: str) -> int:
     """Write this process's id into ``pid_file`` and lock the file for as long as the process lives.
 
@@ -55,6 +90,7 @@ def main() -> None:
     """Run ministack in the foreground until SIGTERM; the pid file is the only argument."""
     descriptor = claim(sys.argv.pop())
     remove_log_wait(importlib.import_module("ministack.core.lambda_runtime").Worker)
+    keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
     importlib.import_module("ministack.app").main()
     os.close(descriptor)
 

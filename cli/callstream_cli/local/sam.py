@@ -45,7 +45,7 @@ class Sam:
                 **self._environment(os.environ),
                 # SAM wants a region, for nothing that a build does.
                 "AWS_DEFAULT_REGION": aws.REGION,
-                # Read by layers/dependencies/Makefile.
+                # Read by the Makefiles of the layers.
                 "CALLSTREAM_LAYER_PLATFORM": "host",
                 "CALLSTREAM_LAYER_PYTHON": str(self.tools / "ministack" / "bin" / "python"),
                 "CALLSTREAM_UV": str(uv),

@@ -6,7 +6,7 @@
     └── BadValueError           what was asked makes no sense anywhere; ends with status 2
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -38,3 +38,13 @@ def good_values() -> Iterator[None]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadValueError(f"{where}: {first['msg']}") from None
+
+
+def output(outputs: Mapping[str, str], name: str) -> str:
+    """One of a stack's outputs. Raises `OperatorError` if it has none of that name."""
+    try:
+        return outputs[name]
+    except KeyError:
+        raise OperatorError(
+            f"the stack has no output {name}: it is not a Callstream, or of another version"
+        ) from None

@@ -11,7 +11,7 @@ from typing import Final
 import typer
 from pydantic import BaseModel
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -25,35 +25,45 @@ def show_json(value: object) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, otherwise: str) -> None:
     """Show rows under their columns' names, or, if there are none, what to say instead."""
-    console = Console()
-    table = Table(
-        box=box.SIMPLE_HEAD if console.is_terminal else None,
-        pad_edge=console.is_terminal,
-        header_style="bold",
-    )
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    if table.row_count:
-        _print(console, table)
-    else:
-        typer.echo(otherwise)
+    show(table(columns, rows, otherwise=otherwise))
 
 
 def show_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Show names and values, one pair a line."""
+    show(grid(fields))
+
+
+def show(picture: RenderableType) -> None:
+    """Show what `table` and `grid` make."""
+    console = Console()
+    unbounded = console.options.update(width=_UNBOUNDED)
+    console.width = console.measure(picture, options=unbounded).maximum
+    console.print(picture, crop=False)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, otherwise: str
+) -> RenderableType:
+    """Rows under their columns' names, or, if there are none, what to say instead."""
+    is_terminal = Console().is_terminal
+    table = Table(
+        box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=is_terminal, header_style="bold"
+    )
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table if table.row_count else Text(otherwise)
+
+
+def grid(fields: Iterable[tuple[str, str]]) -> RenderableType:
+    """Names and values, one pair a line."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
     for name, value in fields:
         grid.add_row(name, Text(value))
-    _print(Console(), grid)
-
-
-def _print(console: Console, table: Table) -> None:
-    unbounded = console.options.update(width=_UNBOUNDED)
-    console.width = console.measure(table, options=unbounded).maximum
-    console.print(table, crop=False)
+    return grid
 
 
 def _plain(value: object) -> object:

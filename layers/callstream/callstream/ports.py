@@ -1,6 +1,7 @@
 """What the core needs from the outside: small protocols that `callstream.adapters` fulfils."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Table(Protocol):
     def scan(self) -> Iterator[Item]:
         """Every item, in no order."""
 
+    def index(self, name: str, key: str, value: str) -> Iterator[Item]:
+        """The items that an index has under a key, with what is projected; not consistently."""
+
     def put(self, item: Item) -> None:
         """Write one item, whatever was there."""
 
@@ -43,6 +47,19 @@ class Table(Protocol):
 
     def transact(self, operations: Sequence[Item]) -> None:
         """TransactWriteItems: all or nothing. Raises `ConditionFailed`."""
+
+
+class Connections(Protocol):
+    """The WebSocket connections of an API. Every method raises `Unavailable`."""
+
+    def post(self, connection_id: str, data: bytes) -> bool:
+        """Send a text message; False if the connection is gone."""
+
+    def active_at(self, connection_id: str) -> datetime | None:
+        """When the last message came or went; None if the connection is gone."""
+
+    def close(self, connection_id: str) -> None:
+        """Close the connection; fine if it is gone."""
 
 
 class KeyRingSource(Protocol):

@@ -18,11 +18,12 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from callstream.calls import call_key
 from callstream.directory import Surface
 from callstream.errors import CallEnded, ConditionFailed, Conflict, Unavailable, UnknownCall
 from callstream.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, RelayState, next_state
 from callstream.ports import Item, Table
-from callstream.streams import call_key, milliseconds
+from callstream.times import milliseconds
 
 # Telnyx ignores a command that repeats another's id for so long.
 REPEAT_WINDOW: Final = timedelta(seconds=60)

@@ -28,10 +28,29 @@ class StreamsSettings(Struct, frozen=True):
     retention_days: int = 30
 
 
+class TableSettings(Struct, frozen=True):
+    """Where the state of streams is kept, for those who never make an item."""
+
+    streams_table: str
+
+
+class SweepSettings(Struct, frozen=True):
+    """How the sweep reaches the connections. 0 seconds: nothing keeps them alive."""
+
+    connections_url: str
+    keep_alive_seconds: int = 0
+
+
 class KeysSettings(Struct, frozen=True):
     """Which secret holds the signing keys."""
 
     signing_keys_secret: str
+
+
+class TwilioSettings(Struct, frozen=True):
+    """With what the names begin of the secrets that hold tenants' Twilio auth tokens."""
+
+    twilio_secrets_prefix: str
 
 
 class EndpointSettings(Struct, frozen=True):

@@ -1,33 +1,32 @@
-"""Streams and calls in the Streams table: builders of its requests, and the store that runs them.
+"""Streams in the Streams table: builders of its requests, and the store that runs them.
 
-| pk                    | sk     | what                                                          |
-|-----------------------|--------|---------------------------------------------------------------|
+| pk                    | sk     | what                                                           |
+|-----------------------|--------|----------------------------------------------------------------|
 | `STREAM#<stream id>`  | STREAM | a media stream, in one of the states of `callstream.lifecycle` |
-| `CALL#<tenant>#<id>`  | CALL   | a call, by the carrier's id; `open_streams` are its streams    |
-|                       | …      | the relays of a call: `callstream.relays`                      |
 | `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
+| `CALL#…`, `SESSION#…` | …      | calls (`callstream.calls`), their relays (`callstream.relays`) |
 
-Times are milliseconds since 1970; `expires_at` is the table's TTL, in seconds.
+Times are milliseconds since 1970; `expires_at` is the table's TTL, in seconds. A stream has `live`
+while it is not closed: by that, an index has the live ones alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from callstream.calls import build_joined, build_left, call_key, continued
 from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
 from callstream.identity import StreamIdentity, StreamToken
-from callstream.lifecycle import (
-    STREAM_LIFECYCLE,
-    CallState,
-    StreamEvent,
-    StreamState,
-    next_state,
-)
+from callstream.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
 from callstream.ports import Item, Table
+from callstream.times import milliseconds
 
-_ATTEMPTS: Final = 5
+# Of several streams that join a call at once, one gets through each time.
+_ATTEMPTS: Final = 10
+LIVE_INDEX: Final = "LiveStreams"
+LIVE: Final = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,6 @@ def stream_key(stream_id: str) -> Item:
     return {"pk": f"STREAM#{stream_id}", "sk": "STREAM"}
 
 
-def call_key(tenant_id: str, call_id: str) -> Item:
-    """The key of a call. The tenant is part of it: nobody can name another's call."""
-    return {"pk": f"CALL#{tenant_id}#{call_id}", "sk": "CALL"}
-
-
 def build_open(
     identity: StreamIdentity,
     token: StreamToken,
@@ -61,6 +55,7 @@ def build_open(
         "tenant_id": identity.tenant_id,
         "route": identity.route,
         "connection_id": connection_id,
+        "live": LIVE,
         "state": StreamState.CONNECTED,
         "attributes": dict(token.attributes),
         "connected_at": milliseconds(now),
@@ -88,9 +83,19 @@ def build_transition(
     call: Item | None,
     event: StreamEvent,
     now: datetime,
+    *,
     started: Started | None = None,
+    earlier: Sequence[Item] = (),
 ) -> Sequence[Item]:
     """Take a stream as it was read to its next state, and its call, as it was read, with it.
+
+    Args:
+        stream: the stream.
+        call: its call; None if it has none yet.
+        event: what happens.
+        now: when.
+        started: what a start says.
+        earlier: with a start, the call's other streams.
 
     Raises:
         IllegalTransition: the lifecycle has no such step, or the stream has started before.
@@ -102,29 +107,42 @@ def build_transition(
 
     changes: Item = {"state": target, _TIME_OF[event]: milliseconds(now)}
     condition = "#state = :source"
+    operations: list[Item] = []
     if started is not None:
-        changes |= _details(started)
         condition += " AND attribute_not_exists(started_at)"
-    operations: list[Item] = [
-        {
-            "Update": {
-                "Key": stream_key(stream["stream_id"]),
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in changes),
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": {f"#{name}": name for name in changes},
-                "ExpressionAttributeValues": {
-                    ":source": source,
-                    **{f":{name}": value for name, value in changes.items()},
-                },
-            }
-        }
-    ]
-    if started is not None:
+        changes |= _details(started)
+        if (other := continued(started.start, earlier, now)) is not None:
+            changes["continues"] = other["stream_id"]
+            operations.append(_build_continued(other, stream["stream_id"]))
         is_open = target is not StreamState.CLOSED
-        operations.append(_build_call_joined(stream, started.start, now, is_open=is_open))
+        operations += build_joined(stream, call, started.start, now, is_open=is_open)
     elif event is StreamEvent.DISCONNECT and call is not None:
-        operations.append(_build_call_left(stream, call, now))
-    return operations
+        operations.append(build_left(stream, call, now))
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes)
+    if target is StreamState.CLOSED:
+        expression += " REMOVE live"
+    update = {
+        "Key": stream_key(stream["stream_id"]),
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in changes},
+        "ExpressionAttributeValues": {
+            ":source": source,
+            **{f":{name}": value for name, value in changes.items()},
+        },
+    }
+    return [{"Update": update}, *operations]
+
+
+def _build_continued(stream: Item, by: str) -> Item:
+    return {
+        "Update": {
+            "Key": stream_key(stream["stream_id"]),
+            "UpdateExpression": "SET continued_by = :by",
+            "ConditionExpression": "attribute_not_exists(continued_by)",
+            "ExpressionAttributeValues": {":by": by},
+        }
+    }
 
 
 def _details(started: Started) -> Item:
@@ -134,62 +152,12 @@ def _details(started: Started) -> Item:
         "call_id": start.call_id,
         "carrier_stream_id": start.carrier_stream_id,
         "account_id": start.account_id,
+        **({} if start.session_id is None else {"session_id": start.session_id}),
         "tracks": list(start.tracks),
         "encoding": start.format.encoding,
         "sample_rate": start.format.sample_rate,
         "channels": start.format.channels,
     }
-
-
-def _build_call_joined(stream: Item, start: Start, now: datetime, *, is_open: bool) -> Item:
-    sets = (
-        "tenant_id = :tenant_id, call_id = :call_id, account_id = :account_id, "
-        "started_at = if_not_exists(started_at, :now), expires_at = :expires_at"
-    )
-    values: Item = {
-        ":tenant_id": stream["tenant_id"],
-        ":call_id": start.call_id,
-        ":account_id": start.account_id,
-        ":now": milliseconds(now),
-        ":expires_at": stream["expires_at"],
-    }
-    if is_open:
-        expression = f"SET #state = :state, {sets} REMOVE ended_at ADD open_streams :streams"
-        values |= {":state": CallState.ACTIVE, ":streams": {stream["stream_id"]}}
-    else:
-        # The start was overtaken by its own disconnection.
-        expression = f"SET #state = if_not_exists(#state, :state), {sets}"
-        values |= {":state": CallState.ENDED}
-    return {
-        "Update": {
-            "Key": call_key(stream["tenant_id"], start.call_id),
-            "UpdateExpression": expression,
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": values,
-        }
-    }
-
-
-def _build_call_left(stream: Item, call: Item, now: datetime) -> Item:
-    """Take a stream out of its call; the call ends with its last stream."""
-    only_this = call.get("open_streams") == {stream["stream_id"]}
-    request: Item = {
-        "Key": call_key(call["tenant_id"], call["call_id"]),
-        "UpdateExpression": "DELETE open_streams :streams",
-        "ConditionExpression": "open_streams <> :streams",
-        "ExpressionAttributeValues": {":streams": {stream["stream_id"]}},
-    }
-    if only_this:
-        request |= {
-            "UpdateExpression": "SET #state = :ended, ended_at = :now DELETE open_streams :streams",
-            "ConditionExpression": "open_streams = :streams",
-            "ExpressionAttributeNames": {"#state": "state"},
-        }
-        request["ExpressionAttributeValues"] |= {
-            ":ended": CallState.ENDED,
-            ":now": milliseconds(now),
-        }
-    return {"Update": request}
 
 
 class StreamStore:
@@ -229,6 +197,24 @@ class StreamStore:
         """
         self._advance(stream_id, StreamEvent.DISCONNECT, now)
 
+    def live(self) -> Iterator[Item]:
+        """The items of all streams that are not closed, as far as the index knows."""
+        for found in self._table.index(LIVE_INDEX, "live", LIVE):
+            stream = self._table.get({"pk": found["pk"], "sk": found["sk"]})
+            if stream is not None and stream["state"] != StreamState.CLOSED:
+                yield stream
+
+    def kept_alive(self, stream_id: str, now: datetime) -> None:
+        """Something was sent to this stream's carrier, so that the connection stays."""
+        self._table.update(
+            {
+                "Key": stream_key(stream_id),
+                "UpdateExpression": "SET kept_alive_at = :now",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeValues": {":now": milliseconds(now)},
+            }
+        )
+
     def _advance(
         self, stream_id: str, event: StreamEvent, now: datetime, started: Started | None = None
     ) -> None:
@@ -236,18 +222,26 @@ class StreamStore:
             stream = self._table.get(stream_key(stream_id))
             if stream is None:
                 raise IllegalTransition("absent", event)
+            call_id = started.start.call_id if started else stream.get("call_id")
+            call = self._table.get(call_key(stream["tenant_id"], call_id)) if call_id else None
+            earlier = self._others(call, stream_id) if started and call else ()
             try:
-                call = self._call_of(stream)
-                self._table.transact(build_transition(stream, call, event, now, started))
+                operations = build_transition(
+                    stream, call, event, now, started=started, earlier=earlier
+                )
+                self._table.transact(operations)
             except ConditionFailed:
                 continue  # something came between: look again
             return
         raise Unavailable("dynamodb", "Contended")
 
-    def _call_of(self, stream: Item) -> Item | None:
-        if "call_id" not in stream:
-            return None
-        return self._table.get(call_key(stream["tenant_id"], stream["call_id"]))
+    def _others(self, call: Item, stream_id: str) -> list[Item]:
+        found = (
+            self._table.get(stream_key(other))
+            for other in sorted(call.get("streams", ()))
+            if other != stream_id
+        )
+        return [stream for stream in found if stream is not None]
 
 
 _TIME_OF: Final = {
@@ -255,8 +249,3 @@ _TIME_OF: Final = {
     StreamEvent.STOP: "stopped_at",
     StreamEvent.DISCONNECT: "closed_at",
 }
-
-
-def milliseconds(time: datetime) -> int:
-    """A time as the tables have it."""
-    return int(time.timestamp() * 1000)

@@ -10,10 +10,11 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
+from callstream.calls import call_key
 from callstream.errors import CallEnded, ConditionFailed, NotFound
 from callstream.lifecycle import CallState
 from callstream.ports import Item, Table
-from callstream.streams import call_key, milliseconds
+from callstream.times import milliseconds
 
 Side = Literal["customer", "agent"]
 

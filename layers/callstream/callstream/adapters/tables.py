@@ -56,6 +56,17 @@ class DynamoTable:
             for page in pages:
                 yield from page["Items"]
 
+    def index(self, name: str, key: str, value: str) -> Iterator[Item]:
+        """Read what an index has under a key. Raises `Unavailable`."""
+        pages = self._table.meta.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            IndexName=name,
+            KeyConditionExpression=Key(key).eq(value),  # type: ignore[arg-type]  # as above
+        )
+        with unavailable("dynamodb"):
+            for page in pages:
+                yield from page["Items"]
+
     def put(self, item: Item) -> None:
         """Write one item, whatever was there. Raises `Unavailable`."""
         with unavailable("dynamodb"):

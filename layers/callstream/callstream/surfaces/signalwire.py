@@ -25,9 +25,9 @@ from callstream.directory import Surface, Tenant
 from callstream.issuing import KEY_PREFIXES
 from callstream.rate import Allowance
 from callstream.relays import CallCommand, NameTaken, NoSuchRelay, Relay, RelayStore, Tracks
-from callstream.streams import milliseconds
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, is_address
+from callstream.times import milliseconds
 
 API_VERSION: Final = "2010-04-01"
 # The vendor's own base. Its SDKs, and Twilio's, leave `/api/laml` out; both are served.

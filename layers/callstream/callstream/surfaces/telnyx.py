@@ -21,9 +21,9 @@ from callstream.directory import Surface
 from callstream.issuing import KEY_PREFIXES
 from callstream.rate import Allowance
 from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayStore, Tracks
-from callstream.streams import milliseconds
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
+from callstream.times import milliseconds
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]

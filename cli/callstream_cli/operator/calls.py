@@ -1,0 +1,157 @@
+"""``callstream calls``."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from callstream.directory import Directory, Tenant
+from callstream_cli.operator.activity import Activity, Call, Scope, WholeCall
+from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.options import Json, Stack
+from callstream_cli.operator.output import grid, table
+from callstream_cli.operator.streams import OfOneTenant, by_name, in_words, rows, summary
+from callstream_cli.operator.watching import Read, Watch, show_scene
+
+
+def list_(
+    *,
+    tenant_id: OfOneTenant = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Ended ones too, as far as they are kept; slow.")
+    ] = False,
+    watch: Watch = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """List the calls that have live streams, the oldest first; the legs of one call together."""
+
+    def scene(outputs: Mapping[str, str]) -> Read:
+        activity = Activity(outputs)
+        scope: Scope = "all" if every else "live"
+        return lambda: _Calls(activity.calls(scope, tenant_id))
+
+    show_scene(stack, scene, watch=watch, as_json=as_json)
+
+
+def show(
+    call_id: Annotated[str, typer.Argument(metavar="CALL", help="The carrier's id for it.")],
+    *,
+    tenant_id: Annotated[
+        str | None,
+        typer.Option("--tenant", metavar="TENANT", help="Whose; needed if it is deleted."),
+    ] = None,
+    watch: Watch = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Show a call: its legs, the streams of all of them, and its relays."""
+
+    def scene(outputs: Mapping[str, str]) -> Read:
+        activity = Activity(outputs)
+        directory = Administration(outputs).directory
+        tenant_ids = _tenant_ids(directory) if tenant_id is None else [tenant_id]
+        return lambda: _OneCall(activity.call(call_id, tenant_ids))
+
+    show_scene(stack, scene, watch=watch, as_json=as_json)
+
+
+def _tenant_ids(directory: Directory) -> list[str]:
+    return [entry.tenant_id for entry in directory.entries() if isinstance(entry, Tenant)]
+
+
+def _rows(calls: Iterable[Call]) -> RenderableType:
+    return table(
+        ["call", "session", "tenant", "state", "started (UTC)", "ended (UTC)", "streams", "open"],
+        [
+            (
+                call.call_id,
+                call.session_id or "-",
+                call.tenant_id,
+                call.state,
+                in_words(call.started_at),
+                in_words(call.ended_at),
+                str(len(call.streams)),
+                str(len(call.open_streams)),
+            )
+            for call in calls
+        ],
+        otherwise="There are no such calls.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    calls: list[Call]
+
+    def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
+        return [call.model_dump(mode="json") for call in self.calls]
+
+    def picture(self) -> RenderableType:
+        return _rows(self.calls)
+
+    def line(self) -> str:
+        states = Counter[str](call.state for call in self.calls)
+        streams = sum(len(call.open_streams) for call in self.calls)
+        return f"calls {by_name(states)}; open streams {streams}"
+
+
+@dataclass(frozen=True, slots=True)
+class _OneCall:
+    whole: WholeCall
+
+    def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
+        whole = self.whole.model_dump(mode="json")
+        return whole.pop("call") | whole
+
+    def picture(self) -> RenderableType:
+        call = self.whole.call
+        parts: list[RenderableType] = [
+            grid(
+                [
+                    ("call", call.call_id),
+                    ("tenant", call.tenant_id),
+                    ("session", call.session_id or "-"),
+                    ("state", call.state),
+                    ("started (UTC)", in_words(call.started_at)),
+                    ("ended (UTC)", in_words(call.ended_at)),
+                ]
+            )
+        ]
+        if len(self.whole.legs) > 1:
+            parts += [_title("legs"), _rows(self.whole.legs)]
+        parts += [_title("streams"), rows(self.whole.streams)]
+        parts += [_title("relays"), self._relays()]
+        return Group(*parts)
+
+    def line(self) -> str:
+        relays = Counter[str](relay.state for relay in self.whole.relays)
+        about = f"{self.whole.call.call_id} {self.whole.call.state}"
+        return f"{about}; {summary(self.whole.streams)}; relays {by_name(relays)}"
+
+    def _relays(self) -> RenderableType:
+        return table(
+            ["relay", "surface", "name", "track", "state", "asked for (UTC)", "changed", "error"],
+            [
+                (
+                    relay.relay_id,
+                    relay.surface,
+                    relay.name or "-",
+                    relay.track,
+                    relay.state,
+                    in_words(relay.created_at),
+                    f"{relay.updated_at:%H:%M:%S}",
+                    relay.error or "-",
+                )
+                for relay in self.whole.relays
+            ],
+            otherwise="none",
+        )
+
+
+def _title(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")

@@ -1,0 +1,184 @@
+"""``callstream streams``."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from callstream_cli.operator.activity import Activity, Scope, Stream
+from callstream_cli.operator.options import Json, Stack
+from callstream_cli.operator.output import grid, table
+from callstream_cli.operator.watching import Read, Watch, show_scene
+
+OfOneTenant = Annotated[
+    str | None, typer.Option("--tenant", metavar="TENANT", help="Only this tenant's.")
+]
+StreamId = Annotated[str, typer.Argument(metavar="STREAM", help="The stream's id.")]
+
+
+def list_(
+    *,
+    tenant_id: OfOneTenant = None,
+    call_id: Annotated[
+        str | None,
+        typer.Option("--call", metavar="CALL", help="Only this call's, by the carrier's id."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Closed ones too, as far as they are kept; slow.")
+    ] = False,
+    watch: Watch = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """List the streams that are live, the oldest first."""
+
+    def scene(outputs: Mapping[str, str]) -> Read:
+        activity = Activity(outputs)
+        scope: Scope = "all" if every else "live"
+        return lambda: _Streams(activity.streams(scope, tenant_id, call_id))
+
+    show_scene(stack, scene, watch=watch, as_json=as_json)
+
+
+def show(
+    stream_id: StreamId, *, watch: Watch = False, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Show a stream: its state, its times, and what has been counted of it.
+
+    Counters are some seconds behind. docs/operations.md says what each of them means.
+    """
+
+    def scene(outputs: Mapping[str, str]) -> Read:
+        activity = Activity(outputs)
+        return lambda: _OneStream(activity.stream(stream_id))
+
+    show_scene(stack, scene, watch=watch, as_json=as_json)
+
+
+def rows(streams: Iterable[Stream]) -> RenderableType:
+    """Streams as a table."""
+    return table(
+        ["stream", "tenant", "call", "state", "connected (UTC)", "last seen", "frames", "trouble"],
+        [
+            (
+                stream.stream_id,
+                stream.tenant_id,
+                stream.call_id or "-",
+                stream.state,
+                in_words(stream.connected_at),
+                "-" if stream.last_seen_at is None else f"{stream.last_seen_at:%H:%M:%S}",
+                by_name(stream.frames, otherwise="0"),
+                _trouble(stream) or "-",
+            )
+            for stream in streams
+        ],
+        otherwise="There are no such streams.",
+    )
+
+
+def in_words(time: datetime | None) -> str:
+    """A time for people, in UTC, to the second."""
+    return "-" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
+
+
+def by_name(counts: Mapping[str, int], *, otherwise: str = "none") -> str:
+    """Counts with what they count."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or otherwise
+
+
+def summary(streams: Iterable[Stream]) -> str:
+    """Streams in one line: how many in which states, and what they have had."""
+    states, frames, rejected, trouble = Counter[str](), Counter[str](), 0, Counter[str]()
+    for stream in streams:
+        states[stream.state] += 1
+        frames.update(stream.frames)
+        rejected += sum(stream.rejected.values())
+        trouble.update({"gaps": stream.gaps, "late": stream.late, "repeats": stream.repeats})
+    troubles = ", ".join(f"{name} {count}" for name, count in trouble.items())
+    return f"streams {by_name(states)}; frames {by_name(frames)}; {troubles}, rejected {rejected}"
+
+
+def _trouble(stream: Stream) -> str:
+    counts = {
+        "gaps": stream.gaps,
+        "late": stream.late,
+        "repeats": stream.repeats,
+        "strays": stream.strays,
+        "restarts": stream.restarts,
+        "rejected": sum(stream.rejected.values()),
+    }
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    streams: list[Stream]
+
+    def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
+        return [stream.model_dump(mode="json") for stream in self.streams]
+
+    def picture(self) -> RenderableType:
+        return rows(self.streams)
+
+    def line(self) -> str:
+        return summary(self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneStream:
+    stream: Stream
+
+    def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
+        return self.stream.model_dump(mode="json")
+
+    def picture(self) -> RenderableType:
+        stream = self.stream
+        fields = [
+            ("stream", stream.stream_id),
+            ("tenant", stream.tenant_id),
+            ("route", stream.route),
+            ("state", stream.state),
+            ("call", stream.call_id or "-"),
+            ("session", stream.session_id or "-"),
+            ("carrier's id", stream.carrier_stream_id or "-"),
+            ("dialect", stream.dialect or "-"),
+            ("tracks", ", ".join(stream.tracks) or "-"),
+            ("audio", _audio(stream)),
+            ("continues", stream.continues or "-"),
+            ("continued by", stream.continued_by or "-"),
+            *(
+                (f"{name} (UTC)", in_words(time))
+                for name, time in (
+                    ("connected", stream.connected_at),
+                    ("started", stream.started_at),
+                    ("stopped", stream.stopped_at),
+                    ("closed", stream.closed_at),
+                    ("kept alive", stream.kept_alive_at),
+                    ("first seen", stream.first_seen_at),
+                    ("last seen", stream.last_seen_at),
+                )
+            ),
+            ("messages", str(stream.messages)),
+            ("frames", by_name(stream.frames, otherwise="0")),
+            ("audio bytes", str(stream.audio_bytes)),
+            ("gaps", f"{stream.gaps}, {stream.skipped} numbers skipped"),
+            ("repeats", str(stream.repeats)),
+            ("late", str(stream.late)),
+            ("strays", str(stream.strays)),
+            ("restarts", str(stream.restarts)),
+            ("rejected", by_name(stream.rejected, otherwise="0")),
+        ]
+        return grid(fields)
+
+    def line(self) -> str:
+        return f"{self.stream.stream_id} {summary([self.stream])}"
+
+
+def _audio(stream: Stream) -> str:
+    if stream.encoding is None:
+        return "-"
+    return f"{stream.encoding}, {stream.sample_rate} Hz, channels: {stream.channels}"

@@ -1,0 +1,39 @@
+"""Counts what lands on the frames stream, into the item of each stream."""
+
+import logging
+import os
+from base64 import b64decode
+from collections import defaultdict
+from typing import Any
+
+from callstream import records
+from callstream.adapters.tables import DynamoTable
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.settings import TableSettings, load
+from callstream.tally import Landed, Tally
+
+_logger = logging.getLogger("callstream")
+_tally = Tally(DynamoTable(load(TableSettings, os.environ).streams_table))
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Take a batch of Kinesis records; the answer names from where on to deliver again."""
+    streams: defaultdict[str, list[Landed]] = defaultdict(list)
+    for entry in event["Records"]:
+        kinesis = entry["kinesis"]
+        try:
+            record = records.decode(b64decode(kinesis["data"]))
+        except UnreadableMessage as error:
+            _logger.warning("not a record of this version: %s", error.reason)
+            continue
+        arrived_at = float(kinesis["approximateArrivalTimestamp"])
+        streams[record.stream_id].append(Landed(record, kinesis["sequenceNumber"], arrived_at))
+    failed: list[str] = []
+    for stream_id, landed in streams.items():
+        try:
+            _tally.count(stream_id, landed)
+        except Unavailable:
+            _logger.exception("not counted yet", extra={"stream_id": stream_id})
+            failed.append(landed[0].position)
+    # Lambda goes back to the first of them; what was counted after it is not counted again.
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
