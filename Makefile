@@ -5,8 +5,10 @@ UV := .local/tools/uv/bin/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --no-header
 
+NODE := .local/tools/node/requirements.txt
+
 .DEFAULT_GOAL := help
-.PHONY: help setup up down run test test-sam check format openapi deps clean
+.PHONY: help setup up down run test test-sam bench check format openapi deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,12 +25,21 @@ down: ## Stop the local stack
 run: setup ## Start the local stack and play a call through it, with a verdict
 	@.venv/bin/callstream demo
 
-test: setup ## Run every test that needs no Docker
+test: setup $(NODE) ## Run every test that needs no Docker
 	.venv/bin/pytest --numprocesses auto tests/unit tests/replay
 	.venv/bin/pytest tests/stack
 
+$(NODE): requirements/node.txt
+	@scripts/setup
+	@$(UV) venv --quiet --no-project --clear --python .venv/bin/python $(@D)
+	@$(UV) pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	@cp $< $@
+
 test-sam: setup ## Run the functions in containers, as `sam local` does; needs Docker
 	.venv/bin/pytest tests/sam
+
+bench: setup ## Measure against floors and peers, in minutes; ONLY=parse for a part
+	@.venv/bin/python -m bench $(if $(ONLY),--only $(ONLY))
 
 check: setup ## Lint the code, its types and the template
 	.venv/bin/ruff check
@@ -50,6 +61,8 @@ deps: setup ## Compile requirements anew, with the latest versions that the .in 
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) requirements/signalwire-sdk.in --output-file requirements/signalwire-sdk.txt
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+	$(COMPILE) requirements/node.in --output-file requirements/node.txt
+	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
 
 clean: down ## Stop the local stack; remove everything that was installed, built or cached
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -24,8 +24,9 @@ CallstreamError
 A surface turns an `ApiError` into its vendor's status and body; nothing else does.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 
 class CallstreamError(Exception):
@@ -121,8 +122,7 @@ class UnsupportedMediaType(ApiError):
 IssueKind = Literal["missing", "unknown", "type", "enum", "range", "url", "base64", "value"]
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(Struct, frozen=True):
     """One thing that is wrong with a body: where (names and indexes, from outside in), and how.
 
     `message` is for the client; it never quotes the value.
