@@ -22,7 +22,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
         _publisher.publish(identity, received_at(event), read(event.get("body") or ""))
         return OK
     disconnected = Disconnected(
-        code=context.get("disconnectStatusCode", 1005), reason=context.get("disconnectReason") or ""
+        code=context.get("disconnectStatusCode") or 1005,
+        reason=context.get("disconnectReason") or "",
     )
     _publisher.publish(identity, received_at(event), Heard(disconnected))
     with state_kept(identity.stream_id):

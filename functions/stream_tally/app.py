@@ -28,12 +28,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
             continue
         arrived_at = float(kinesis["approximateArrivalTimestamp"])
         streams[record.stream_id].append(Landed(record, kinesis["sequenceNumber"], arrived_at))
-    failed: list[str] = []
     for stream_id, landed in streams.items():
         try:
             _tally.count(stream_id, landed)
         except Unavailable:
             _logger.exception("not counted yet", extra={"stream_id": stream_id})
-            failed.append(landed[0].position)
-    # Lambda goes back to the first of them; what was counted after it is not counted again.
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+            # Lambda goes back to there; what was counted after it is not counted again. To try the
+            # other streams could take so long that this answer is never given.
+            return {"batchItemFailures": [{"itemIdentifier": landed[0].position}]}
+        except Exception:
+            # Not to be tried again: one stream would hold up all the others of its shard.
+            _logger.exception("not counted", extra={"stream_id": stream_id})
+    return {"batchItemFailures": []}

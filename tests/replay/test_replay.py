@@ -39,6 +39,10 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:replayed"
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
+    def get_remaining_time_in_millis(self) -> int:
+        """As if it had just begun."""
+        return 28_000
+
 
 @contextmanager
 def account(function: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:

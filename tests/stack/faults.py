@@ -119,8 +119,17 @@ def kill_workers(function: str) -> int:
     found = _workers(function)
     for process_id in found:
         os.kill(process_id, signal.SIGKILL)
-    eventually(lambda: not set(found) & set(_workers(function)))
+    # Only then does the emulator see that it needs another one.
+    eventually(lambda: all(map(_is_dead, found)))
     return len(found)
+
+
+def _is_dead(process_id: int) -> bool:
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] in {"Z", "X"}
 
 
 def _workers(function: str) -> list[int]:

@@ -1,11 +1,13 @@
 """Reading streams live: order, several streams and shards, what is over, what is selected."""
 
+import math
 from collections.abc import Iterable
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from callstream.adapters.kinesis_reader import Arrival
 from callstream.dialects.events import (
@@ -62,14 +64,24 @@ class World:
         self.now = 0.0
         self.waiting: list[Arrival] = []
         self.down = False
+        self.throttled: set[str] = set()
+        self.takes = 0.0
+        self._read_at: dict[str, float] = {}
         self.reader = FrameReader(self, lambda: self.now, selection, quiet_seconds=60)
         self.heard: list[Happening] = []
 
     def poll(self) -> list[Arrival]:
         if self.down:
             raise Unavailable("kinesis", "test")
-        arrivals, self.waiting = self.waiting, []
+        self.now += self.takes
+        shards = {*self._read_at, *(arrival.shard_id for arrival in self.waiting)}
+        self._read_at |= dict.fromkeys(shards - self.throttled, self.now)
+        arrivals = [one for one in self.waiting if one.shard_id not in self.throttled]
+        self.waiting = [one for one in self.waiting if one.shard_id in self.throttled]
         return arrivals
+
+    def seconds_behind(self, shard_id: str) -> float:
+        return self.now - self._read_at.get(shard_id, -math.inf)
 
     def seconds_until_due(self) -> float:
         return 0.5
@@ -181,6 +193,46 @@ def test_an_outage_raises_and_gives_nothing_up(world: World) -> None:
             world.reader.poll()
     world.down = False
     world.put(media(2), at=0.4)
+
+    assert world.read() == [media(2), media(3)]
+
+
+def test_nothing_is_given_up_on_as_long_as_its_shard_is_not_read(world: World) -> None:
+    """One shard is throttled for hours, while another can be read."""
+    world.put(CONNECTED, start(), media(3))
+    world.put(CONNECTED, start(), stream="other", shard="b")
+    world.read()
+    world.throttled = {"a"}
+    world.put(media(2), at=0.01)
+    for hour in (1, 2, 3):
+        world.now = hour * 3600
+        world.put(media(hour + 1), stream="other", shard="b")
+        world.read()
+    world.throttled = set()
+
+    assert world.read() == [media(2), media(3)]
+    assert world.heard[0].stream.counts.late == 0
+
+
+def test_an_unread_shard_has_the_time_until_which_it_was_read(world: World) -> None:
+    world.put(CONNECTED, start(), media(3))
+    world.read(0.9)
+    world.throttled = {"a"}
+    assert world.read(60) == []
+    world.throttled = set()
+
+    assert world.read() == [media(3), Over("quiet")]
+
+
+def test_a_slow_reading_does_not_put_the_time_forward(world: World) -> None:
+    """The shard is the last of many to be read, and a frame comes just before that."""
+    world.put(CONNECTED, start(), media(3), at=0.7)
+    world.takes = 0.8
+    world.read()
+    world.takes = 0
+    world.now = 1.3
+    assert world.read() == []
+    world.put(media(2))
 
     assert world.read() == [media(2), media(3)]
 
@@ -340,6 +392,17 @@ def test_streams_of_other_calls_are_not_kept() -> None:
 
     world.put(media(50), stream="other")
     world.read()
+    assert len(world.reader) == 0
+
+
+def test_a_quiet_stream_that_turns_out_to_be_of_another_call_disturbs_no_other() -> None:
+    world = World(Selection(call_id="CA1"))
+    world.put(replace(start("CA2"), sequence=2), stream="other")
+    world.put(CONNECTED, start(), media(3))
+    world.read()
+    world.now = 60
+
+    assert world.read() == [media(3), Over("quiet")]
     assert len(world.reader) == 0
 
 

@@ -1,5 +1,6 @@
 """Following the frames stream: shards, resharding, expired iterators and outages."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -44,8 +45,8 @@ class Kinesis:
             answer["NextShardIterator"] = then
         self.stub.add_response("get_records", answer, {"ShardIterator": iterator})
 
-    def fails(self, code: str, status: int = 400) -> None:
-        self.stub.add_client_error("get_records", code, http_status_code=status)
+    def fails(self, code: str, status: int = 400, *, when: str = "get_records") -> None:
+        self.stub.add_client_error(when, code, http_status_code=status)
 
     def reader(self, position: Position = "TRIM_HORIZON") -> FrameStreamReader:
         return FrameStreamReader(
@@ -155,8 +156,8 @@ def test_it_says_when_all_that_there_is_has_been_read(kinesis: Kinesis) -> None:
     kinesis.records("i-b", then="i-b2", MillisBehindLatest=5000)
     kinesis.records("i-a2", then="i-a3", MillisBehindLatest=0)
     kinesis.records("i-b2", 2, ChildShards=[_child("c", "b")], MillisBehindLatest=0)
-    kinesis.iterator("c", "i-c", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i-a3", then="i-a4", MillisBehindLatest=0)
+    kinesis.iterator("c", "i-c", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i-c", then="i-c2", MillisBehindLatest=0)
     reader = kinesis.reader()
     caught_up = [reader.caught_up]
@@ -220,8 +221,8 @@ def test_the_children_of_a_split_shard_are_read_after_it(kinesis: Kinesis) -> No
     children = [_child("left", "old"), _child("right", "old")]
     kinesis.records("i-old", 1, ChildShards=children)
     kinesis.iterator("left", "i-left", ShardIteratorType="TRIM_HORIZON")
-    kinesis.iterator("right", "i-right", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i-left", 2, then="x")
+    kinesis.iterator("right", "i-right", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i-right", 3, then="y")
     reader = kinesis.reader("LATEST")
 
@@ -242,6 +243,85 @@ def test_the_child_of_a_merge_waits_for_both_parents(kinesis: Kinesis) -> None:
     reader = kinesis.reader()
 
     assert [kinesis.poll(reader) for _ in range(3)] == [["1", "2"], ["3"], ["4"]]
+
+
+def test_an_outage_when_a_shard_ends_loses_neither_its_records_nor_its_child(
+    kinesis: Kinesis,
+) -> None:
+    kinesis.shards("old")
+    kinesis.iterator("old", "i-old", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-old", 1, ChildShards=[_child("new", "old")])
+    kinesis.fails("ProvisionedThroughputExceededException", when="get_shard_iterator")
+    kinesis.iterator("new", "i-new", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-new", 2, then="x")
+    reader = kinesis.reader()
+
+    assert kinesis.poll(reader) == ["1"]
+    with pytest.raises(Unavailable):
+        kinesis.poll(reader)
+    assert not reader.caught_up
+    assert kinesis.poll(reader) == ["2"]
+
+
+def test_it_says_until_when_a_shard_has_been_read(kinesis: Kinesis) -> None:
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a", 1, then="i-a2")
+    kinesis.records("i-b", 2, then="i-b2", MillisBehindLatest=5000)
+    kinesis.records("i-a2", 3, then="i-a3")
+    kinesis.fails("ProvisionedThroughputExceededException")
+    kinesis.records("i-a3", 4, then="i-a4", MillisBehindLatest=1)
+    kinesis.records("i-b2", 5, then="i-b3")
+    reader = kinesis.reader()
+    behind = []
+    for _ in range(3):
+        kinesis.poll(reader)
+        behind.append((reader.seconds_behind("a"), reader.seconds_behind("b")))
+    kinesis.now += 0.25
+    reader.poll()  # nothing is due
+    behind.append((reader.seconds_behind("a"), reader.seconds_behind("b")))
+
+    assert behind == [(0, math.inf), (0, math.inf), (0.5, 0), (0.75, 0.25)]
+    assert reader.seconds_behind("unheard-of") == math.inf
+
+
+def test_what_has_ended_has_been_read_until_when_what_came_of_it_has(kinesis: Kinesis) -> None:
+    """Two shards are merged, and that is split: a stream of theirs may go on on either half."""
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    merged, halves = [_child("ab", "a", "b")], [_child("l", "ab"), _child("r", "ab")]
+    kinesis.records("i-a", 1, ChildShards=merged)
+    kinesis.records("i-b", 2, then="i-b2", MillisBehindLatest=5000)
+    kinesis.records("i-b2", 3, ChildShards=merged)
+    kinesis.iterator("ab", "i-ab", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-ab", 4, then="i-ab2")
+    kinesis.records("i-ab2", 5, ChildShards=halves)
+    kinesis.iterator("l", "i-l", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-l", 6, then="i-l2")
+    kinesis.iterator("r", "i-r", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-r", 7, then="i-r2")
+    kinesis.records("i-l2", 8, then="i-l3")
+    kinesis.fails("ProvisionedThroughputExceededException")
+    reader = kinesis.reader()
+    behind = []
+    for _ in range(6):
+        kinesis.poll(reader)
+        behind.append(reader.seconds_behind("a"))
+
+    assert behind == [math.inf, math.inf, 0, math.inf, 0, 0.5]
+
+
+def test_a_shard_that_ends_without_children_has_all_been_read(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1)
+    reader = kinesis.reader()
+    kinesis.poll(reader)
+    kinesis.now += 5
+
+    assert reader.seconds_behind("shard-0") == 0
 
 
 def test_an_outage_raises_and_loses_nothing(kinesis: Kinesis) -> None:

@@ -419,6 +419,20 @@ def test_who_stops_reading_gets_what_is_there() -> None:
     assert order.flush() == []
 
 
+def test_a_repeat_after_the_stop_is_one_even_to_a_successor() -> None:
+    order = StreamOrder()
+    sent = story([START, media(2), media(4), stop(5)])
+    read(order, sent)
+    wake(order)
+    order = StreamOrder.resume(order.snapshot())
+
+    assert read(order, [Came(3.0, came.event, came.at) for came in sent]) == []
+    assert (order.counts.repeats, order.counts.late) == (4, 0)
+    # One that never came, and one that cannot be.
+    assert read(order, [Came(3.0, media(3), 0.05), Came(3.0, media(9), 0.07)]) == []
+    assert (order.counts.repeats, order.counts.late) == (4, 2)
+
+
 # Restarts ------------------------------------------------------------------------------------
 
 
@@ -435,6 +449,19 @@ def test_a_counter_that_restarts_costs_time_and_nothing_else(
 
     assert events == [*sent, *second, stop(new), GONE]
     assert order.counts.restarts == 1
+
+
+def test_frames_from_the_overflow_are_late_though_nothing_else_comes() -> None:
+    order = StreamOrder()
+    sent = story([START, *(media(number) for number in range(2, 300))])
+    live = [*sent[:100], *sent[199:260]]
+    overflow = [Came(15.0 + came.at, came.event, came.at) for came in sent[100:199]]
+    rest = [Came(20.0 + came.at, came.event, came.at) for came in sent[260:]]
+
+    events = read(order, [*live, *overflow, *rest]) + wake(order)
+
+    assert events == [came.event for came in [*live, *rest]]
+    assert (order.counts.restarts, order.counts.late) == (0, 99)
 
 
 def test_an_arrival_is_a_repeat_within_two_seconds_only() -> None:

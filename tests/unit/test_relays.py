@@ -534,3 +534,34 @@ def test_transactions_that_meet_are_tried_again_but_not_for_ever(
         assert RelayStore(table).start(relay(), command())
     assert len(waits) == conflicts
     assert sum(waits) < 10
+
+
+@pytest.mark.parametrize("conflicts", [1, 7, 8])
+def test_an_update_that_meets_a_transaction_is_tried_again_but_not_for_ever(
+    table: DynamoTable, monkeypatch: pytest.MonkeyPatch, conflicts: int
+) -> None:
+    waits: list[float] = []
+    update = table._table.update_item
+    answer: Any = {
+        "Error": {"Code": "TransactionConflictException", "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+
+    def meet(**request: Any) -> Any:
+        if len(waits) < conflicts:
+            raise ClientError(answer, "UpdateItem")
+        return update(**request)
+
+    request = {
+        "Key": call_key("acme", "CA1"),
+        "UpdateExpression": "SET seen = :yes",
+        "ExpressionAttributeValues": {":yes": True},
+    }
+    monkeypatch.setattr(table._table, "update_item", meet)
+    monkeypatch.setattr("time.sleep", waits.append)
+    if conflicts == 8:
+        with pytest.raises(Unavailable, match="TransactionConflict"):
+            table.update(request)
+    else:
+        assert table.update(request)["seen"] is True
+    assert len(waits) == conflicts

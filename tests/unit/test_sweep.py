@@ -1,7 +1,7 @@
 """The sweep: what each stream needs, and what is done about it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,7 +44,7 @@ def seen(
     """A Twilio stream; each of these is how long ago it was."""
     times = {"connected_at": connected, "last_seen_at": counted, "kept_alive_at": sent}
     ago = {name: milliseconds(NOW - time) for name, time in times.items() if time is not None}
-    return ago | {"dialect": "twilio"}
+    return ago | {"dialect": "twilio", "state": "streaming"}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,12 @@ class Scene:
     def state(self, name: str) -> str:
         return str(self.item(name)["state"])
 
-    def run(self, now: datetime = NOW, keep_alive: timedelta | None = KEEP_ALIVE) -> dict[str, int]:
+    def run(
+        self,
+        now: datetime = NOW,
+        keep_alive: timedelta | None = KEEP_ALIVE,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> dict[str, int]:
         """One round; what was done, without what was not."""
 
         def publish(identity: StreamIdentity, received_at: int, heard: Heard) -> None:
@@ -152,7 +157,7 @@ class Scene:
             self.published.append((identity, received_at, heard))
 
         sweep = Sweep(self.streams, self.sockets, publish, keep_alive)
-        return {str(step): count for step, count in sweep.run(now).items() if count}
+        return {str(step): count for step, count in sweep.run(now, has_time).items() if count}
 
 
 @pytest.fixture
@@ -168,6 +173,69 @@ def test_a_healthy_stream_costs_api_gateway_nothing(scene: Scene) -> None:
     assert scene.run() == {"leave": 1}
     assert not scene.sockets.asked
     assert not scene.sockets.posted
+
+
+def test_our_own_mark_is_no_sign_of_life(scene: Scene) -> None:
+    """API Gateway counts it as activity."""
+    scene.stream("a", 30 * MINUTE, 11 * MINUTE)
+    scene.set("a", kept_alive_at=milliseconds(NOW - MINUTE))
+    scene.sockets.active["c-a"] = NOW - MINUTE
+
+    assert scene.run() == {"close": 1}
+    assert scene.state("a") == "closed"
+
+
+def test_a_connection_that_has_said_something_since_our_mark_is_alive(scene: Scene) -> None:
+    scene.stream("a", 30 * MINUTE, 11 * MINUTE)
+    scene.set("a", kept_alive_at=milliseconds(NOW - MINUTE))
+
+    assert scene.run() == {"ask": 1}
+    assert scene.state("a") == "streaming"
+
+
+def test_a_moment_after_our_mark_nothing_can_be_told(scene: Scene) -> None:
+    scene.stream("a", 60 * MINUTE, 60 * MINUTE)
+    scene.set("a", kept_alive_at=milliseconds(NOW - MINUTE / 20))
+
+    assert scene.run() == {"ask": 1}
+    assert scene.state("a") == "streaming"
+
+
+def test_after_our_mark_alone_it_is_left_until_it_is_silent_for_too_long(scene: Scene) -> None:
+    scene.stream("a", 30 * MINUTE, 5 * MINUTE)
+    scene.set("a", kept_alive_at=milliseconds(NOW - 4 * MINUTE))
+    scene.sockets.active["c-a"] = NOW - 4 * MINUTE
+
+    assert scene.run() == {"ask": 1}
+    assert not scene.sockets.posted
+
+
+def test_a_stream_that_has_stopped_is_not_kept_alive(scene: Scene) -> None:
+    scene.stream("a", 30 * MINUTE, MINUTE / 20)
+    scene.streams.stop("a", NOW)
+
+    assert scene.run() == {"leave": 1}
+    assert not scene.sockets.posted
+
+
+def test_an_overdue_stream_is_closed_even_if_api_gateway_does_not_answer(scene: Scene) -> None:
+    scene.stream("a", 200 * MINUTE, MINUTE)
+    scene.sockets.broken.add("c-a")
+
+    assert scene.run() == {"close": 1}
+    assert scene.state("a") == "closed"
+
+
+def test_when_the_time_is_up_the_rest_waits_for_the_next_round(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(5):
+        scene.stream(f"s{number}", 200 * MINUTE, MINUTE)
+    time = iter([True, True, False])
+
+    assert scene.run(has_time=lambda: next(time)) == {"close": 2}
+    assert "no time for 3 of 5 streams" in caplog.text
+    assert scene.run() == {"close": 3}
 
 
 def test_no_streams_are_no_work(scene: Scene) -> None:
@@ -272,7 +340,7 @@ class TestOutage:
         assert states == ["streaming", "closed", "streaming", "closed", "streaming"]
         told = [(r.message, r.stream_id) for r in caplog.records]  # type: ignore[attr-defined]
         message = "stream not swept: apigateway is unavailable: LimitExceededException"
-        assert told == [(message, "a"), (message, "c")]
+        assert sorted(told) == [(message, "a"), (message, "c")]
 
     def test_when_it_is_over_the_next_round_does_the_rest(self, scene: Scene) -> None:
         scene.stream("a", 3 * MINUTE, 2 * MINUTE)

@@ -214,6 +214,23 @@ class TestCounts:
             "restarts": 1,
         }
 
+    def test_repeats_that_come_much_later_are_no_new_numbering(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
+        """Such as the overflow's, of records that Kinesis took although it said it had not."""
+        before = kinesis.land(START, *frames(*range(2, 101)))
+        kinesis.pause(13)
+        again = []
+        for each in before[40:70]:
+            kinesis.pause(0.04)
+            again += kinesis.land(each.record.event, received_at=each.record.received_at)
+        assert count(table, before, again) == {
+            "messages": 130,
+            "frames": {"inbound": 99},
+            "audio_bytes": 99 * 160,
+            "repeats": 30,
+        }
+
     def test_a_stray(self, table: DynamoTable, kinesis: Kinesis) -> None:
         batch = kinesis.land(START, frame(2), frame(100_000), frame(3), GONE)
         assert count(table, batch) == {
@@ -263,6 +280,23 @@ class TestEnd:
             "audio_bytes": 160,
             "gaps": 1,
             "skipped": 3,
+        }
+
+    def test_soon_after_it_a_straggler_still_has_its_turn(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
+        before, after = kinesis.land(START, *frames(2, 4), GONE), kinesis.land(frame(3))
+        assert count(table, before) == {
+            "messages": 4,
+            "frames": {"inbound": 2},
+            "audio_bytes": 320,
+            "gaps": 1,
+            "skipped": 1,
+        }
+        assert count(table, after) == {
+            "messages": 5,
+            "frames": {"inbound": 3},
+            "audio_bytes": 480,
         }
 
     def test_soon_after_it_frames_still_count(self, table: DynamoTable, kinesis: Kinesis) -> None:
@@ -534,10 +568,18 @@ class TestSize:
 
     def test_is_bounded_whatever_comes(self, table: DynamoTable, kinesis: Kinesis) -> None:
         random = Random(2)  # noqa: S311
-        for _ in range(5):
-            numbers = [random.randrange(2**53) for _ in range(1000)]
-            count(table, kinesis.land(*frames(*numbers)), kinesis.land(*frames(*range(3, 4000, 2))))
-        assert state_size(table) < 120_000
+        absurd: list[RecordEvent] = [
+            frame(random.randrange(2**52), random.choice(["inbound", "outbound"]), size * 8)
+            for size in random.choices(range(1, 12_000), k=400)
+        ]
+        # More gaps than are kept; then, all at once, more than may wait and than may be astray.
+        gaps = kinesis.land(*frames(*range(3, 1000, 2)))
+        kinesis.pause(2)
+        waits = kinesis.land(*frames(*range(1000, 1400, 2)), *absurd)
+        now = waits[0].arrived_at
+        at_once = [Landed(each.record, each.position, now) for each in waits]
+        count(table, gaps, at_once)
+        assert 2000 < state_size(table) < 8000
 
 
 class MemoryTable:
@@ -581,7 +623,14 @@ def stories(draw: st.DrawFn) -> list[Landed]:
                 landed += kinesis.land(event, received_at=landed[-1].record.received_at)
             if random.random() < 0.02:
                 landed += kinesis.land(NONSENSE)
-    return landed + kinesis.land(GONE)
+    gone = kinesis.land(GONE)[0].record
+    records = [each.record for each in landed]
+    # Some come after it, all within the window.
+    records.insert(len(records) - random.randrange(25), gone)
+    return [
+        Landed(record, each.position, each.arrived_at)
+        for record, each in zip(records, [*landed, *kinesis.land(GONE)], strict=False)
+    ]
 
 
 @given(stories(), st.data())

@@ -7,6 +7,10 @@ So the waits are set to nothing. Log lines that come later are handed out with t
 
 Of an event source mapping, ministack ignores MaximumBatchingWindowInSeconds: a function that AWS
 calls every few seconds with many records would be called for each. So the window is kept here.
+
+A worker counts as idle since it was last taken out of its pool, and for WebSocket messages it never
+goes back: after five minutes one that is at work may be killed, and its message is lost. So none is
+killed for being idle.
 """
 
 import fcntl
@@ -17,6 +21,7 @@ import sys
 import time
 from typing import Any
 
+_A_YEAR = 365 * 24 * 3600
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
 
 
@@ -89,6 +94,7 @@ def claim(pid_file: str) -> int:
 def main() -> None:
     """Run ministack in the foreground until SIGTERM; the pid file is the only argument."""
     descriptor = claim(sys.argv.pop())
+    os.environ["LAMBDA_WARM_TTL_SECONDS"] = str(_A_YEAR)
     remove_log_wait(importlib.import_module("ministack.core.lambda_runtime").Worker)
     keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
     importlib.import_module("ministack.app").main()

@@ -91,6 +91,8 @@ def build_joined(
     else:
         # The start was overtaken by its own disconnection.
         expression += "#state = if_not_exists(#state, :state)"
+        if call is None:
+            expression += ", ended_at = :now"
     expression += "".join(f", {name} = :{name}" for name in sets)
     if is_open:
         expression += " REMOVE ended_at"

@@ -48,6 +48,12 @@ class ArrivalSource(Protocol):
     def poll(self) -> Sequence[Arrival]:
         """What has come since the last time, in the order of each shard. Raises `Unavailable`."""
 
+    def seconds_behind(self, shard_id: str) -> float:
+        """How long ago everything on a shard had been read; infinite if it never was.
+
+        That of a shard that has ended is what has come of it, since its streams go on there.
+        """
+
     def seconds_until_due(self) -> float:
         """How long until a poll would read something; 0 if it would now."""
 
@@ -143,9 +149,10 @@ class _Following:
 class _ShardTime:
     """What time it is on a shard, in seconds since 1970.
 
-    Its records say so, and while none come, how long ago the last one did. By this time and not by
-    ours, records that were stored long ago wait for one another as if they came now, and nothing is
-    given up on only because the reader was held up.
+    Its records say so, and while none come although the shard is read, how long ago the last one
+    did. By this time and not by ours, records that were stored long ago wait for one another as if
+    they came now, and nothing is given up on only because the reader was held up, or could not
+    read the shard.
     """
 
     began_at: float
@@ -159,8 +166,9 @@ class _ShardTime:
         self.latest = max(self.latest, arrived_at)
         return self.latest
 
-    def at(self, now: float) -> float:
-        self.latest = max(self.latest, self.arrived_at + now - self.read_at)
+    def at(self, read_until: float) -> float:
+        # What came since the shard was last read to its end may be what is waited for.
+        self.latest = max(self.latest, self.arrived_at + read_until - self.read_at)
         return self.latest
 
 
@@ -168,8 +176,8 @@ class FrameReader:
     """Gives the events of all streams of a selection: each stream's in order, each event once.
 
     What a stream's order is and when a missing message is given up on, `callstream.ordering` says.
-    That is only ever done after the source has been read once more. Kept is no more than what waits
-    to be put in order, of streams that are not over.
+    That is only ever done after the stream's shard has been read once more, and to its end. Kept is
+    no more than what waits to be put in order, of streams that are not over.
 
     Args:
         source: where records come from.
@@ -211,10 +219,11 @@ class FrameReader:
         Raises:
             Unavailable: the source did not answer. Nothing is lost: poll again.
         """
-        # What arrived before now is among what is read next.
+        arrivals = self._source.poll()
+        # After the poll, which may be slow: what it gives has arrived before now.
         now = self._clock()
         happenings: list[Happening] = []
-        for arrival in self._source.poll():
+        for arrival in arrivals:
             happenings += self._take(arrival, now)
         return happenings + self._expire(now)
 
@@ -271,13 +280,19 @@ class FrameReader:
         return self._given(followed, followed.order.push(record, time))
 
     def _expire(self, now: float) -> list[Happening]:
-        times = {shard_id: shard.at(now) for shard_id, shard in self._times.items()}
+        times = {
+            shard_id: shard.at(now - self._source.seconds_behind(shard_id))
+            for shard_id, shard in self._times.items()
+        }
         happenings: list[Happening] = []
         for followed in list(self._followed.values()):
             time, deadline = times[followed.shard_id], followed.order.deadline
             if deadline is not None and deadline <= time:
                 happenings += self._given(followed, followed.order.expire(time))
-            if not followed.order.ended and self._is_quiet(followed.heard_at, time):
+            # What was given may have been its end, or the `start` of another call.
+            if followed.stream.stream_id in self._followed and self._is_quiet(
+                followed.heard_at, time
+            ):
                 happenings += self._given(followed, followed.order.flush(), quiet=True)
         for stream_id, (shard_id, heard_at) in list(self._ignored.items()):
             if self._is_quiet(heard_at, times[shard_id]):
@@ -301,7 +316,7 @@ class FrameReader:
             why = "quiet"
         is_anothers = stream.start is not None and not self._selection.fits(stream.start)
         if why or is_anothers:
-            del self._followed[stream.stream_id]
+            self._followed.pop(stream.stream_id, None)
             self._ignored[stream.stream_id] = (followed.shard_id, followed.heard_at)
         if not self._selection.fits(stream.start):
             followed.held = [*followed.held, *events][-_HELD:]

@@ -39,6 +39,10 @@ class Arrival(Struct, frozen=True, eq=False):
     # Being close to one another is not transitive.
     __hash__ = None  # type: ignore[assignment]
 
+    def sent_at(self) -> float:
+        """When it was received, in seconds."""
+        return self.received_at / 1000
+
 
 class StreamCounts(Struct):
     """What has come of a stream, in messages unless it says otherwise.
@@ -111,7 +115,9 @@ class StreamOrder:
 
     def __init__(self, window: Window | None = None, *, joins: bool = False) -> None:
         self._window = window or Window()
-        self._buffer = ReorderBuffer[Arrival](self._window, first=None if joins else 1)
+        self._buffer = ReorderBuffer(
+            self._window, first=None if joins else 1, sent_at=Arrival.sent_at
+        )
         # Without what the buffer counts.
         self._counts = StreamCounts()
         self._start: Start | None = None
@@ -128,7 +134,9 @@ class StreamOrder:
     def resume(cls, snapshot: StreamSnapshot, window: Window | None = None) -> Self:
         """Go on where a predecessor stopped. The snapshot may be used again."""
         order = cls(window)
-        order._buffer = ReorderBuffer.resume(order._window, snapshot.buffer)
+        order._buffer = ReorderBuffer.resume(
+            order._window, snapshot.buffer, sent_at=Arrival.sent_at
+        )
         order._counts = _copy(snapshot.counts)
         order._start = snapshot.start
         order._stop, order._stop_given = snapshot.stop, snapshot.stop_given
@@ -235,7 +243,12 @@ class StreamOrder:
         return []
 
     def _drop(self, arrival: Arrival, sequence: int | None) -> None:
-        if self._remembers(arrival) if sequence is None else self._buffer.knows(sequence, arrival):
+        if sequence is None:
+            known = self._remembers(arrival)
+        else:
+            # A successor knows no items, but still which numbers have come.
+            known = self._buffer.knows(sequence, arrival) or self._buffer.has_passed(sequence)
+        if known:
             self._counts.repeats += 1
         else:
             self._counts.late += 1

@@ -9,24 +9,18 @@ the ones that follow tell whether the carrier's counter has restarted.
 """
 
 import math
-from collections.abc import Iterable
-from enum import IntEnum
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from callstream.astray import MOST_ASTRAY, SIGNS_OF_A_RESTART, Astray, Held, Sign, together
 from callstream.sequences import Gaps, Recent
 
-_MOST_ASTRAY: Final = 1024
 _SNAPSHOT_GAPS: Final = 64
-
-# So many numbers that make no sense by themselves make sense together.
-_SIGNS_OF_A_RESTART: Final = 3
 _SHORTEST_PATIENCE: Final = 1.0
-# A message follows another if it comes within so many numbers after it.
-_CLOSE: Final = 16
 
 
 class Window(Struct, frozen=True):
@@ -78,33 +72,11 @@ class ReorderCounts(Struct):
     """How often the numbering began anew."""
 
 
-class Sign(IntEnum):
-    """Why a message is astray, which is what it tells about a restart."""
-
-    CONFLICT = 1
-    """Its number belongs to another message: certainly no repeat."""
-    AHEAD = 2
-    """Beyond reach: certainly no repeat."""
-    BEHIND = 3
-    """Passed over, or too long ago to be remembered: perhaps late or a repeat."""
-    FOLLOWS = 4
-    """Its turn, but what it follows are conflicts."""
-
-
-class Held[T](Struct):
-    """A message that is not released yet."""
-
-    sequence: int
-    arrived_at: float
-    item: T
-    sign: Sign | None = None
-
-
 class Snapshot[T](Struct):
     """A buffer's state, for MessagePack if the items are. Times are the clock's of the consumer.
 
-    It holds what waits, what is astray, and at most 64 gaps. Released items are not in it, so a
-    repeat of one is recognised only when it expires.
+    It holds what waits, what is astray, and at most 64 gaps. Released items are not in it: only by
+    when it was sent is a repeat of one recognised at once, or else when it expires.
     """
 
     next: int | None
@@ -112,6 +84,7 @@ class Snapshot[T](Struct):
     heard_at: float
     plausible_at: float | None
     suspects: int
+    newest: float
     waiting: list[Held[T]]
     astray: list[Held[T]]
     gaps: list[tuple[int, int]]
@@ -128,7 +101,7 @@ class ReorderBuffer[T]:
     Losses delay nothing by more than the window; messages that come late enough to be worth
     waiting for delay those behind them by at most as much again. A restart costs `Window.patience`.
 
-    Whatever comes, it holds at most `Window.messages` that wait, and 1024 that are astray, these
+    Whatever comes, it holds at most `Window.messages` that wait, and 128 that are astray, these
     for at most twice the patience; and it remembers 1024 gaps, and the items of the last 1024
     numbers, and of as many before a restart.
 
@@ -136,9 +109,19 @@ class ReorderBuffer[T]:
         window: how much may wait, and for how long.
         first: the sequence number that the stream begins with. None if the consumer joins in the
             middle: then the lowest number within the first window is taken to be the beginning.
+        sent_at: when an item was sent, in seconds of a clock that all of the stream have in common.
+            A number that makes no sense is a new numbering's only if it was sent after all that was
+            released: what comes again, or late, was not. None if nobody knows; then who keeps
+            repeating what is not remembered passes for a restart.
     """
 
-    def __init__(self, window: Window, *, first: int | None = None) -> None:
+    def __init__(
+        self,
+        window: Window,
+        *,
+        first: int | None = None,
+        sent_at: Callable[[T], float] | None = None,
+    ) -> None:
         self.counts = ReorderCounts()
         self._window = window
         self._next = self._base = first
@@ -149,11 +132,15 @@ class ReorderBuffer[T]:
         # as long as lower numbers come, it is the one that is early. Taking their arrival instead
         # of their release keeps one loss from adding its wait to the next one's.
         self._heard_at = -math.inf
-        # In order of arrival.
-        self._astray: dict[int, Held[T]] = {}
+        self._astray = Astray[T](window.reach)
+        # `_next`, and whether a restart was in doubt, when what is astray was last looked through.
+        self._looked_from: tuple[int | None, bool] | None = None
         # How many have gone astray since a message last made sense, and when that was.
         self._suspects = 0
         self._plausible_at: float | None = None
+        self._sent_at = sent_at
+        # When the newest of the released was sent.
+        self._newest = -math.inf
         self._gaps = Gaps()
         # A repeat equals what was released, a restarted counter's message does not. What was
         # released before a restart may be repeated too.
@@ -161,16 +148,22 @@ class ReorderBuffer[T]:
         self._former = Recent[T]()
 
     @classmethod
-    def resume(cls, window: Window, snapshot: Snapshot[T]) -> Self:
+    def resume(
+        cls,
+        window: Window,
+        snapshot: Snapshot[T],
+        *,
+        sent_at: Callable[[T], float] | None = None,
+    ) -> Self:
         """Go on where a predecessor stopped. The snapshot may be used again."""
-        buffer = cls(window)
+        buffer = cls(window, sent_at=sent_at)
         buffer.counts = replace(snapshot.counts)
         buffer._next, buffer._base = snapshot.next, snapshot.base
         buffer._heard_at, buffer._plausible_at = snapshot.heard_at, snapshot.plausible_at
-        buffer._suspects = snapshot.suspects
+        buffer._suspects, buffer._newest = snapshot.suspects, snapshot.newest
         buffer._waiting = {held.sequence: replace(held) for held in snapshot.waiting}
         buffer._order = sorted(buffer._waiting)
-        buffer._astray = {held.sequence: replace(held) for held in snapshot.astray}
+        buffer._astray = Astray(window.reach, map(replace, snapshot.astray))
         buffer._gaps = Gaps(snapshot.gaps)
         return buffer
 
@@ -182,8 +175,9 @@ class ReorderBuffer[T]:
             heard_at=self._heard_at,
             plausible_at=self._plausible_at,
             suspects=self._suspects,
+            newest=self._newest,
             waiting=[replace(held) for held in self._waiting.values()],
-            astray=[replace(held) for held in self._astray.values()],
+            astray=[replace(held) for held in self._astray],
             gaps=self._gaps.last(_SNAPSHOT_GAPS),
             counts=replace(self.counts),
         )
@@ -212,15 +206,22 @@ class ReorderBuffer[T]:
         """
         return self._next is not None and self._sign_of(sequence) is None
 
+    def has_passed(self, sequence: int) -> bool:
+        """Whether the message with this number has come and gone: it is behind, and in no gap."""
+        return (
+            self._base is not None
+            and self._next is not None
+            and self._base <= sequence < self._next
+            and sequence not in self._gaps
+        )
+
     def knows(self, sequence: int, item: T) -> bool:
         """Whether an equal item with this number has come, as far as that is remembered."""
         return (
             self._recent.knows(sequence, item)
             or self._former.knows(sequence, item)
-            or any(
-                sequence in held and held[sequence].item == item
-                for held in (self._waiting, self._astray)
-            )
+            or (sequence in self._waiting and self._waiting[sequence].item == item)
+            or self._astray.knows(sequence, item)
         )
 
     def push(self, sequence: int, item: T, now: float) -> list[T]:
@@ -253,7 +254,7 @@ class ReorderBuffer[T]:
         What is astray is released too if it certainly is a new numbering, else counted.
         """
         released = self._drain()
-        if self._suspects >= _SIGNS_OF_A_RESTART and self._proven(self._emerging()):
+        if self._suspects >= SIGNS_OF_A_RESTART and _proven(self._emerging()):
             self._restart()
             released += self._drain()
         self._forget_all()
@@ -280,25 +281,24 @@ class ReorderBuffer[T]:
             sign = Sign.AHEAD
         # A counter that restarts soon after its beginning comes to the old number before patience
         # ends, and that message would seem to be in turn.
-        elif self._in_doubt() and any(0 < sequence - other <= _CLOSE for other in self._astray):
+        elif self._in_doubt() and self._astray.comes_before(sequence):
             sign = Sign.FOLLOWS
         return sign
 
     def _in_doubt(self) -> bool:
-        return self._suspects >= _SIGNS_OF_A_RESTART and any(
-            held.sign is Sign.CONFLICT for held in self._astray.values()
-        )
+        return self._suspects >= SIGNS_OF_A_RESTART and self._astray.conflicts > 0
+
+    def _is_news(self, held: Held[T]) -> bool:
+        """Whether it may have been sent after all that was released, as a new numbering is."""
+        return self._sent_at is None or self._sent_at(held.item) > self._newest
 
     def _emerging(self) -> list[Held[T]]:
         """The messages that may be a new numbering; empty if they are too few."""
-        if len(self._astray) < _SIGNS_OF_A_RESTART:
-            return []
-        group = _together(self._astray.values(), self._window.reach)
-        return group if len(group) >= _SIGNS_OF_A_RESTART else []
-
-    @staticmethod
-    def _proven(group: list[Held[T]]) -> bool:
-        return any(held.sign in {Sign.CONFLICT, Sign.AHEAD} for held in group)
+        group = self._astray.emerging
+        if group and self._sent_at is not None:
+            # Since they went astray, the stream may have gone on all the same.
+            group = [held for held in group if self._is_news(held)]
+        return group if len(group) >= SIGNS_OF_A_RESTART else []
 
     def _restarts_at(self) -> float | None:
         """When silence in the old numbering makes a restart credible; None if nothing tells of one.
@@ -310,12 +310,22 @@ class ReorderBuffer[T]:
         if not group or self._plausible_at is None:
             return None
         time = self._plausible_at + self._window.patience
-        if self._proven(group) or max(held.arrived_at for held in group) >= time:
+        if _proven(group) or self._goes_on(group, time):
             return time
         return None
 
+    def _goes_on(self, group: list[Held[T]], time: float) -> bool:
+        if max(held.arrived_at for held in group) >= time:
+            return True
+        if self._sent_at is None:
+            return False
+        # Who catches up reads minutes in no time. Not `patience`, during which more may come than
+        # may be astray.
+        newest = max(self._sent_at(held.item) for held in group)
+        return newest >= self._newest + _SHORTEST_PATIENCE
+
     def _has_restarted(self, now: float) -> bool:
-        if self._suspects > _MOST_ASTRAY:  # who catches up reads minutes in no time
+        if self._suspects > MOST_ASTRAY:  # who catches up, as above
             return self._restarts_at() is not None
         if self._plausible_at is None or now < self._plausible_at + self._window.patience:
             return False
@@ -328,6 +338,9 @@ class ReorderBuffer[T]:
             self._plausible_at, self._suspects = held.arrived_at, 0
             self._wait(held)
             return
+        if not self._is_news(held):
+            self._count(held)
+            return
         if self._plausible_at is None:
             self._plausible_at = held.arrived_at
         self._suspects += 1
@@ -335,9 +348,9 @@ class ReorderBuffer[T]:
 
     def _put_aside(self, held: Held[T]) -> None:
         # Two of one number, and neither makes sense: the newer numbering is the one that goes on.
-        if (older := self._astray.pop(held.sequence, None)) is not None:
+        if (older := self._astray.pop(held.sequence)) is not None:
             self._count(older)
-        self._astray[held.sequence] = held
+        self._astray.put(held)
 
     def _wait(self, held: Held[T]) -> None:
         self._waiting[held.sequence] = held
@@ -365,8 +378,11 @@ class ReorderBuffer[T]:
             else:
                 break
             released += self._in_turn()
-        while _passed(self._forgets_at(), now) or len(self._astray) > _MOST_ASTRAY:
-            self._count(self._astray.pop(next(iter(self._astray))))
+        while (oldest := self._astray.oldest) is not None and (
+            _passed(self._forgets_at(), now) or len(self._astray) > MOST_ASTRAY
+        ):
+            self._astray.pop(oldest.sequence)
+            self._count(oldest)
         return released
 
     def _in_turn(self) -> list[T]:
@@ -381,6 +397,8 @@ class ReorderBuffer[T]:
         self._recent.keep(held.sequence, held.item)
         self._next = held.sequence + 1
         self._heard_at = max(self._heard_at, held.arrived_at)
+        if self._sent_at is not None:
+            self._newest = max(self._newest, self._sent_at(held.item))
         self.counts.released += 1
         return held.item
 
@@ -389,16 +407,20 @@ class ReorderBuffer[T]:
 
         After a long loss the stream goes on near the end of the reach, and then beyond it.
         """
-        believed = {Sign.AHEAD} if self._in_doubt() else {Sign.AHEAD, Sign.FOLLOWS}
+        in_doubt = self._in_doubt()
+        if self._looked_from == (self._next, in_doubt):
+            return False
+        self._looked_from = (self._next, in_doubt)
+        believed = {Sign.AHEAD} if in_doubt else {Sign.AHEAD, Sign.FOLLOWS}
         found = [
             held
-            for held in self._astray.values()
+            for held in self._astray
             if held.sign in believed
             and self._in_reach(held.sequence)
             and held.sequence not in self._waiting
         ]
         for held in found:
-            del self._astray[held.sequence]
+            self._astray.pop(held.sequence)
             held.sign = None
             self._wait(held)
         return bool(found)
@@ -428,14 +450,15 @@ class ReorderBuffer[T]:
         self._former.add(self._recent)
         self._recent = Recent[T]()
         self._gaps = Gaps()
-        self._waiting, self._astray = self._astray, {}
+        self._waiting = {held.sequence: held for held in self._astray}
+        self._astray = Astray(self._window.reach)
         self._heard_at = -math.inf
         self._begin()
 
     def _begin(self) -> None:
         """Begin at the lowest of those that wait and belong together; the others go astray."""
         everything = list(self._waiting.values())
-        group = _together(everything, self._window.reach)
+        group = together(everything, self._window.reach)
         self._next = self._base = group[0].sequence
         self._waiting = {held.sequence: held for held in group}
         self._order = list(self._waiting)  # ascending, and therefore a heap
@@ -445,44 +468,33 @@ class ReorderBuffer[T]:
             held.sign = None
         for held in others:
             held.sign = Sign.BEHIND if held.sequence < self._next else Sign.AHEAD
-        others += self._astray.values()
-        self._astray = {}
+        others += self._astray
+        self._astray = Astray(self._window.reach)
         for held in sorted(others, key=lambda held: held.arrived_at):
             self._put_aside(held)
 
     # Counting ----------------------------------------------------------------------------------
 
     def _forgets_at(self) -> float | None:
-        for held in self._astray.values():
-            return held.arrived_at + 2 * self._window.patience
-        return None
+        oldest = self._astray.oldest
+        return None if oldest is None else oldest.arrived_at + 2 * self._window.patience
 
     def _forget_all(self) -> None:
-        for held in self._astray.values():
+        for held in self._astray:
             self._count(held)
-        self._astray, self._suspects = {}, 0
+        self._astray, self._suspects = Astray(self._window.reach), 0
 
     def _count(self, held: Held[T]) -> None:
         if self._gaps.remove(held.sequence):
             self.counts.late += 1
-        elif (
-            self._base is not None
-            and self._next is not None
-            and self._base <= held.sequence < self._next
-        ):
+        elif self.has_passed(held.sequence):
             self.counts.repeats += 1
         else:
             self.counts.strays += 1
 
 
-def _together[T](messages: Iterable[Held[T]], reach: int) -> list[Held[T]]:
-    """The most numerous, then the newest, of those that are within reach of their neighbours."""
-    groups: list[list[Held[T]]] = []
-    for held in sorted(messages, key=lambda held: held.sequence):
-        if not groups or held.sequence - groups[-1][-1].sequence >= reach:
-            groups.append([])
-        groups[-1].append(held)
-    return max(groups, key=lambda group: (len(group), max(held.arrived_at for held in group)))
+def _proven[T](group: list[Held[T]]) -> bool:
+    return any(held.sign in {Sign.CONFLICT, Sign.AHEAD} for held in group)
 
 
 def _passed(time: float | None, now: float) -> bool:

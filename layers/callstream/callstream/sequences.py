@@ -52,12 +52,19 @@ class Gaps:
 
     def remove(self, number: int) -> bool:
         """Forget a number; whether it was there."""
-        index = bisect_right(self._ranges, number, key=lambda gap: gap.start) - 1
-        if index < 0 or number not in self._ranges[index]:
+        index = self._index(number)
+        if index is None:
             return False
         gap = self._ranges[index]
         self._replace(index, index + 1, range(gap.start, number), range(number + 1, gap.stop))
         return True
+
+    def __contains__(self, number: int) -> bool:
+        return self._index(number) is not None
+
+    def _index(self, number: int) -> int | None:
+        index = bisect_right(self._ranges, number, key=lambda gap: gap.start) - 1
+        return index if index >= 0 and number in self._ranges[index] else None
 
     def _replace(self, start: int, stop: int, *ranges: range) -> None:
         self._ranges[start:stop] = [part for part in ranges if part]

@@ -25,6 +25,7 @@ from callstream.times import milliseconds
 
 # Of several streams that join a call at once, one gets through each time.
 _ATTEMPTS: Final = 10
+_MOST_OTHERS: Final = 50
 LIVE_INDEX: Final = "LiveStreams"
 LIVE: Final = "yes"
 
@@ -40,6 +41,11 @@ class Started:
 def stream_key(stream_id: str) -> Item:
     """The key of a media stream."""
     return {"pk": f"STREAM#{stream_id}", "sk": "STREAM"}
+
+
+def stream_id_of(key: Item) -> str:
+    """The stream of a key."""
+    return str(key["pk"]).partition("#")[2]
 
 
 def build_open(
@@ -197,12 +203,21 @@ class StreamStore:
         """
         self._advance(stream_id, StreamEvent.DISCONNECT, now)
 
+    def live_keys(self) -> Iterator[Item]:
+        """The keys of all streams that are not closed, as far as the index knows."""
+        for found in self._table.index(LIVE_INDEX, "live", LIVE):
+            yield {"pk": found["pk"], "sk": found["sk"]}
+
     def live(self) -> Iterator[Item]:
         """The items of all streams that are not closed, as far as the index knows."""
-        for found in self._table.index(LIVE_INDEX, "live", LIVE):
-            stream = self._table.get({"pk": found["pk"], "sk": found["sk"]})
-            if stream is not None and stream["state"] != StreamState.CLOSED:
+        for key in self.live_keys():
+            if (stream := self.live_stream(key)) is not None:
                 yield stream
+
+    def live_stream(self, key: Item) -> Item | None:
+        """The item of a stream, by its key; None if it is closed by now."""
+        stream = self._table.get(key)
+        return None if stream is None or stream["state"] == StreamState.CLOSED else stream
 
     def kept_alive(self, stream_id: str, now: datetime) -> None:
         """Something was sent to this stream's carrier, so that the connection stays."""
@@ -236,11 +251,11 @@ class StreamStore:
         raise Unavailable("dynamodb", "Contended")
 
     def _others(self, call: Item, stream_id: str) -> list[Item]:
-        found = (
-            self._table.get(stream_key(other))
-            for other in sorted(call.get("streams", ()))
-            if other != stream_id
-        )
+        others = {*call.get("streams", ())} - {stream_id}
+        # Of very many, all of which ended long ago but for a few, those few must do.
+        if len(others) > _MOST_OTHERS:
+            others &= {*call.get("open_streams", ())}
+        found = (self._table.get(stream_key(other)) for other in sorted(others)[:_MOST_OTHERS])
         return [stream for stream in found if stream is not None]
 
 

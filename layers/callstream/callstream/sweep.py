@@ -20,12 +20,13 @@ from typing import Final
 from callstream.calls import CONNECTION_LIMIT
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnMark
-from callstream.errors import CallstreamError
+from callstream.errors import CallstreamError, Unavailable
 from callstream.identity import StreamIdentity
 from callstream.ingest import Heard
+from callstream.lifecycle import StreamState
 from callstream.ports import Connections, Item
 from callstream.records import Disconnected
-from callstream.streams import StreamStore
+from callstream.streams import StreamStore, stream_id_of
 from callstream.times import milliseconds
 
 QUIET: Final = timedelta(seconds=60)
@@ -34,6 +35,9 @@ SILENT: Final = timedelta(minutes=10)
 """After so long without a message API Gateway itself closes a connection."""
 OVERDUE: Final = CONNECTION_LIMIT + timedelta(minutes=10)
 KEEP_ALIVE_MARK: Final = "callstream-keep-alive"
+_STEP: Final = 7919
+# Activity so soon after our own mark is the mark, and perhaps its echo.
+_OWN: Final = timedelta(seconds=10)
 ABNORMAL: Final = 1006
 """The close code of a connection that ended without a closing handshake."""
 
@@ -62,7 +66,11 @@ def next_step(stream: Item, now: datetime, keep_alive: timedelta | None) -> Step
         return Step.CLOSE
     if now - max(_time(stream, "connected_at"), _time(stream, "last_seen_at")) >= QUIET:
         return Step.ASK
-    if keep_alive is not None and stream.get("dialect") in DIALECTS:
+    if (
+        keep_alive is not None
+        and stream["state"] == StreamState.STREAMING
+        and stream.get("dialect") in DIALECTS
+    ):
         last = max(_time(stream, "connected_at"), _time(stream, "kept_alive_at"))
         if now - last >= keep_alive:
             return Step.KEEP_ALIVE
@@ -85,18 +93,31 @@ class Sweep:
     publish: Callable[[StreamIdentity, int, Heard], None]
     keep_alive: timedelta | None
 
-    def run(self, now: datetime) -> dict[Step, int]:
+    def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[Step, int]:
         """Do what each live stream needs; how many needed what. One's trouble stops no other.
+
+        Args:
+            now: the present.
+            has_time: whether there is time for one more stream.
 
         Raises:
             Unavailable: the live streams cannot be read.
         """
         steps = dict.fromkeys(Step, 0)
-        for stream in self.streams.live():
+        keys = list(self.streams.live_keys())
+        # Each time it begins elsewhere: should the time be up before the last, others are the last.
+        begin = int(now.timestamp()) * _STEP % len(keys) if keys else 0
+        keys = keys[begin:] + keys[:begin]
+        for done, key in enumerate(keys):
+            if not has_time():
+                _logger.warning("no time for %d of %d streams", len(keys) - done, len(keys))
+                break
             try:
-                steps[self._see_to(stream, now)] += 1
+                stream = self.streams.live_stream(key)
+                if stream is not None:
+                    steps[self._see_to(stream, now)] += 1
             except CallstreamError as error:
-                told = {"stream_id": stream["stream_id"]}
+                told = {"stream_id": stream_id_of(key)}
                 _logger.warning("stream not swept: %s", error, extra=told)
         return steps
 
@@ -104,18 +125,30 @@ class Sweep:
         step = next_step(stream, now, self.keep_alive)
         asked = step is Step.ASK
         if asked:
-            active_at = self.connections.active_at(stream["connection_id"])
-            if active_at is None or now - active_at >= SILENT:
-                step = Step.CLOSE
-            else:
-                # Frames flow, but are not counted at present: it must be kept alive all the same.
-                counted = stream | {"last_seen_at": milliseconds(now)}
-                step = next_step(counted, now, self.keep_alive)
+            step = self._asked(stream, now)
         if step is Step.KEEP_ALIVE and not self._keep_alive(stream, now):
             step = Step.CLOSE
         if step is Step.CLOSE:
             self._close(stream, now)
         return Step.ASK if asked and step is Step.LEAVE else step
+
+    def _asked(self, stream: Item, now: datetime) -> Step:
+        """What a quiet stream needs, by what API Gateway says of its connection."""
+        active_at = self.connections.active_at(stream["connection_id"])
+        if active_at is None:
+            return Step.CLOSE
+        own_until = _time(stream, "kept_alive_at") + _OWN
+        if now <= own_until:
+            return Step.LEAVE
+        if active_at <= own_until:
+            # That was our own mark. Whether anything else is said, it does not tell.
+            seen_at = max(_time(stream, "connected_at"), _time(stream, "last_seen_at"))
+            return Step.CLOSE if now - seen_at >= SILENT else Step.LEAVE
+        if now - active_at >= SILENT:
+            return Step.CLOSE
+        # Frames flow, but are not counted at present: it must be kept alive all the same.
+        counted = stream | {"last_seen_at": milliseconds(now)}
+        return next_step(counted, now, self.keep_alive)
 
     def _keep_alive(self, stream: Item, now: datetime) -> bool:
         """Send a mark; False if the connection is gone."""
@@ -127,7 +160,12 @@ class Sweep:
         return True
 
     def _close(self, stream: Item, now: datetime) -> None:
-        self.connections.close(stream["connection_id"])
+        try:
+            self.connections.close(stream["connection_id"])
+        except Unavailable:
+            # After so long API Gateway has closed it, whatever it says now.
+            if now - _time(stream, "connected_at") < OVERDUE:
+                raise
         identity = StreamIdentity(stream["stream_id"], stream["tenant_id"], stream["route"])
         disconnected = Disconnected(code=ABNORMAL, reason="swept: the connection is gone or quiet")
         # The record first, as in `$disconnect`: the story is whole even if the state is not.

@@ -1,5 +1,6 @@
 """Follows the frames stream: every shard, from a starting point, as records arrive."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from callstream.records import Record
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_kinesis.type_defs import (
+        ChildShardTypeDef,
         GetShardIteratorInputTypeDef,
         ListShardsInputTypeDef,
         RecordTypeDef,
@@ -48,9 +50,12 @@ class _Shard:
     shard_id: str
     position: Position
     iterator: str = ""
+    """Empty if it is still to be asked for."""
     last: str = ""
     due_at: float = 0.0
     is_behind: bool = True
+    read_until: float = -math.inf
+    """Before this moment, by our clock, nothing came on it that has not been read."""
 
 
 def kinesis_client() -> "KinesisClient":
@@ -91,7 +96,8 @@ class FrameStreamReader:
         self._clock = clock
         self._opened_at = datetime.now(UTC)
         self._shards: dict[str, _Shard] = {}
-        self._ended: set[str] = set()
+        # Of each shard that has ended, those that go on with its streams today.
+        self._heirs: dict[str, set[str]] = {}
         for shard_id in self._list_shards(position):
             self._open(shard_id, position)
 
@@ -114,12 +120,23 @@ class FrameStreamReader:
                     raise
                 # What other shards have given must not be lost with the exception.
                 break
+            if not shard.is_behind:
+                shard.read_until = now
         return arrivals
 
     @property
     def caught_up(self) -> bool:
         """Whether everything that was on the stream when it was last polled has been read."""
         return not any(shard.is_behind for shard in self._shards.values())
+
+    def seconds_behind(self, shard_id: str) -> float:
+        """How long ago everything on a shard had been read; infinite if it never was.
+
+        That of a shard that has ended is what has come of it, since its streams go on there.
+        """
+        shards = self._heirs.get(shard_id, {shard_id})
+        now = self._clock()
+        return now - min((self._read_until(heir) for heir in shards), default=now)
 
     def seconds_until_due(self) -> float:
         """How long until a poll would read something; 0 if it would now."""
@@ -173,6 +190,8 @@ class FrameStreamReader:
             return self._client.get_shard_iterator(**request)["ShardIterator"]
 
     def _read(self, shard: _Shard) -> list[Arrival]:
+        # Nothing may fail after the answer: what it says is told only once.
+        shard.iterator = shard.iterator or self._iterator(shard)
         with unavailable("kinesis"):
             try:
                 answer = self._client.get_records(ShardIterator=shard.iterator)
@@ -186,18 +205,32 @@ class FrameStreamReader:
         if iterator := answer.get("NextShardIterator"):
             shard.iterator = iterator
         else:
-            del self._shards[shard.shard_id]
-            self._ended.add(shard.shard_id)
-            for child in answer.get("ChildShards", ()):
-                self._follow_child(child["ShardId"], child["ParentShards"])
+            self._end(shard.shard_id, answer.get("ChildShards", []))
         return [_arrival(shard.shard_id, record) for record in answer["Records"]]
 
+    def _end(self, shard_id: str, children: "list[ChildShardTypeDef]") -> None:
+        del self._shards[shard_id]
+        heirs: set[str] = set()
+        for child in children:
+            heirs |= self._heirs.get(child["ShardId"], {child["ShardId"]})
+            self._follow_child(child["ShardId"], child["ParentShards"])
+        for others in self._heirs.values():
+            if shard_id in others:
+                others.remove(shard_id)
+                others.update(heirs)
+        self._heirs[shard_id] = heirs
+
     def _follow_child(self, shard_id: str, parents: list[str]) -> None:
-        # The last parent of a merge to end opens the child, so that its records come after theirs.
-        if shard_id in self._shards or shard_id in self._ended:
+        # The last parent of a merge to end adds the child, so that its records come after theirs.
+        if shard_id in self._shards or shard_id in self._heirs:
             return
         if not any(parent in self._shards for parent in parents):
-            self._open(shard_id, "TRIM_HORIZON")
+            self._shards[shard_id] = _Shard(shard_id, "TRIM_HORIZON")
+
+    def _read_until(self, shard_id: str) -> float:
+        # The child of a merge is none of ours as long as one of its parents has not ended.
+        shard = self._shards.get(shard_id)
+        return shard.read_until if shard else -math.inf
 
 
 def _shard_filter(position: Position) -> "ShardFilterTypeDef":

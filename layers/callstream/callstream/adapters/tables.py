@@ -84,13 +84,19 @@ class DynamoTable:
             ConditionFailed: its condition does not hold.
             Unavailable: DynamoDB did not answer.
         """
-        try:
-            with unavailable("dynamodb"):
-                return self._table.update_item(**request, ReturnValues="ALL_NEW")["Attributes"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                raise ConditionFailed from None
-            raise
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                with unavailable("dynamodb"):
+                    return self._table.update_item(**request, ReturnValues="ALL_NEW")["Attributes"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                    raise ConditionFailed from None
+                raise
+            except Unavailable as error:
+                if error.code != "TransactionConflictException":
+                    raise
+            _wait_for_others(attempt)
+        raise Unavailable("dynamodb", "TransactionConflictException")
 
     def transact(self, operations: Sequence[Item]) -> None:
         """Write several items, all or none.
@@ -112,8 +118,7 @@ class DynamoTable:
                     raise ConditionFailed(index)
             if "TransactionConflict" not in reasons:
                 raise Unavailable("dynamodb", "TransactionCanceledException")
-            # Another transaction is at one of the items; those are over within milliseconds.
-            time.sleep(random.uniform(0, _CONFLICT_WAIT * 2**attempt))  # noqa: S311
+            _wait_for_others(attempt)
         raise Unavailable("dynamodb", "TransactionConflict")
 
     def _cancellation(self, items: Sequence[Item]) -> list[str] | None:
@@ -129,6 +134,11 @@ class DynamoTable:
                 return reasons
             raise
         return None
+
+
+def _wait_for_others(attempt: int) -> None:
+    """Another transaction is at one of the items; those are over within milliseconds."""
+    time.sleep(random.uniform(0, _CONFLICT_WAIT * 2**attempt))  # noqa: S311
 
 
 def stream_store(environment: Mapping[str, str]) -> StreamStore:

@@ -10,7 +10,8 @@ from callstream.errors import UnreadableMessage
 type Fields = dict[str, Any]
 """A JSON object."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=500)]
+# Part of a DynamoDB key, which has at most 2048 bytes.
+Name = Annotated[str, Meta(min_length=1, max_length=400)]
 """An identifier of the carrier's."""
 
 

@@ -63,7 +63,7 @@ class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
     call_control_id: Name
     media_format: _MediaFormat
     user_id: str = ""
-    call_session_id: str | None = None
+    call_session_id: Annotated[str, Meta(max_length=400)] | None = None
     from_number: str | None = None
     to_number: str | None = None
     tags: tuple[str, ...] | None = None
@@ -192,7 +192,7 @@ def _start_event(message: _Start, extra: str) -> Start:
             channels=start.media_format.channels,
         ),
         parameters=parameters,
-        session_id=start.call_session_id,
+        session_id=start.call_session_id or None,
         from_number=start.from_number,
         to_number=start.to_number,
         tags=start.tags or (),
