@@ -4,14 +4,20 @@ A command's module is imported only when that command is the one called, so that
 --help`` does not wait for botocore, numpy and the like.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-_INTERRUPTED = 130
+from callstream_cli import unread
+
+_INTERRUPTED: Final = 130
+_HELP: Final = "--help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Group:
 
     summary: str
     commands: Mapping[str, LazyCommand]
+    lists: bool = False
+    """Whether `list` is meant if no command is named."""
 
 
 _OPERATOR = "callstream_cli.operator"
@@ -51,7 +59,7 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
         "callstream_cli.local.containers", "containers", "Let `sam local` reach the local stack."
     ),
     "call": LazyCommand(
-        "callstream_cli.carrier.command", "call", "Call the gateway as Twilio would."
+        "callstream_cli.carrier.command", "call", "Call the gateway as a carrier would."
     ),
     "tail": LazyCommand(f"{_CONSUMER}.tail", "tail", "Follow streams live, in order."),
     "record": LazyCommand(f"{_CONSUMER}.record", "record", "Write a call as a WAV file."),
@@ -158,6 +166,7 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
                 f"{_OPERATOR}.streams", "show", "Show a stream: state, times, counters."
             ),
         },
+        lists=True,
     ),
     "calls": Group(
         "Calls: their legs, streams and relays.",
@@ -169,6 +178,7 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
                 f"{_OPERATOR}.calls", "show", "Show a call: legs, streams, relays."
             ),
         },
+        lists=True,
     ),
     "keys": Group(
         "The keys that sign media URLs.",
@@ -195,29 +205,61 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    # Neither the application nor a group has an option that takes a value.
-    words = [argument for argument in arguments if not argument.startswith("-")]
-    _add(app, COMMANDS, words)
+    _add(app, COMMANDS, arguments)
     return app
 
 
+class _Lists(TyperGroup):
+    """A group whose `list` is meant if no command is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own click
+        """Read what the group was called with."""
+        return super().parse_args(ctx, _completed(args))
+
+
 def _add(
-    app: typer.Typer, commands: Mapping[str, LazyCommand | Group], words: Sequence[str]
+    app: typer.Typer, commands: Mapping[str, LazyCommand | Group], arguments: Sequence[str]
 ) -> None:
+    # Neither the application nor a group has an option that takes a value.
+    words = [argument for argument in arguments if not argument.startswith("-")]
     called = words[0] if words else None
     for name, command in commands.items():
         match command:
             case Group():
-                group = typer.Typer(no_args_is_help=True)
-                _add(group, command.commands, words[1:] if name == called else ())
-                app.add_typer(group, name=name, help=command.summary)
+                rest: list[str] = []
+                if name == called:
+                    rest = list(arguments[arguments.index(name) + 1 :])
+                    rest = _completed(rest) if command.lists else rest
+                aside = " Without a command, they are listed." if command.lists else ""
+                group = typer.Typer(
+                    no_args_is_help=True,
+                    cls=_Lists if command.lists else TyperGroup,
+                    subcommand_metavar="[COMMAND] [ARGS]..." if command.lists else None,
+                )
+                _add(group, command.commands, rest)
+                app.add_typer(
+                    group, name=name, help=command.summary + aside, short_help=command.summary
+                )
             case LazyCommand():
                 function = command.load() if name == called else _placeholder
-                app.command(name, short_help=command.summary)(function)
+                app.command(name, short_help=command.summary, help=_flowing(function))(function)
+
+
+def _completed(arguments: list[str]) -> list[str]:
+    """The arguments of a group that lists, with the command that they mean."""
+    names_one = arguments and (not arguments[0].startswith("-") or arguments[0] == _HELP)
+    return arguments if names_one else ["list", *arguments]
+
+
+def _flowing(function: Callable[..., object]) -> str:
+    """A function's docstring with a line a paragraph, for the terminal to wrap."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def main() -> None:
     """Run the command line of this process."""
+    unread.ends_the_command()
     try:
         build(sys.argv[1:])()
     except KeyboardInterrupt:

@@ -50,9 +50,19 @@ def outputs_of(stack: str | None) -> Iterator[dict[str, str]]:
     Raises:
         typer.Exit: there is no such deployment, or it cannot do what is asked of it; says why.
     """
+    with explained(), _surroundings(stack):
+        yield _outputs(stack or STACK_NAME)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End with one line about an error instead of its traceback.
+
+    Raises:
+        typer.Exit: what was asked cannot be done.
+    """
     try:
-        with _surroundings(stack):
-            yield _outputs(stack or STACK_NAME)
+        yield
     except OperatorError as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(error.status) from None

@@ -9,15 +9,19 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from callstream.dialects import DIALECTS
+from callstream_cli import audio
+from callstream_cli.__main__ import build
 from callstream_cli.carrier.command import as_dict
 from callstream_cli.carrier.identity import CarrierName
-from callstream_cli.carrier.plan import CallPlan
+from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport, place_call
 
 PLAN = CallPlan({"inbound": bytes(range(160)) * 20})
@@ -152,3 +156,35 @@ def test_a_gateway_that_is_not_there_is_named(url: str, error: str) -> None:
     assert report.error is not None
     assert error in report.error
     assert "secret" not in report.error
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    audio.save(tmp_path / "call.wav", PLAN.tracks)
+    return str(tmp_path / "call.wav")
+
+
+def typed(*arguments: str) -> Result:
+    return CliRunner().invoke(build(["call"]), ["call", *arguments])
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_the_command_names_the_call_and_the_stream(recording: str, carrier: CarrierName) -> None:
+    who = Carrier(replace(PLAN, carrier=carrier, seed=7)).identity
+
+    async def call_it() -> Result:
+        async with serve(_listen, "127.0.0.1", 0) as server:
+            where = ["--url", f"ws://{_address(server)}/x", "--carrier", carrier, "--seed", "7"]
+            return await asyncio.to_thread(typed, recording, *where)
+
+    result = asyncio.run(call_it())
+    assert (result.exit_code, result.stderr) == (0, "")
+    said = f"call {who.call_id}, stream {who.stream_id}  23 messages in "
+    assert result.stdout.splitlines()[-1].startswith(said)
+
+
+def test_the_command_says_nothing_of_a_call_that_was_not_made(recording: str) -> None:
+    result = typed(recording, "--url", "ws://127.0.0.1:1/x?token=secret")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "callstream: ws://127.0.0.1:1 cannot be reached: Connection refused\n"

@@ -9,6 +9,7 @@ import sys
 import wave
 from base64 import b64decode
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -198,6 +199,26 @@ def test_python_reads_a_call_in_order(stack: DeployedStack, call: Call) -> None:
         assert b"".join(frames) == call.report.audio(track)
 
 
+def test_tail_says_when_it_was_and_what_is_not_there(terminal: Terminal, call: Call) -> None:
+    named = ("--from", "start", "--no-follow", "--stream-id")
+    lines = terminal.tail(*named, call.stream_id)
+    sent_at = [at * 1000 for at in call.report.sent_at.values()]
+
+    times = [line["received_at"] for line in lines if line["event"]["kind"] == "media"]
+    # The stream's own clock; ours and the emulator's are one.
+    assert min(sent_at) - 1000 < min(times) <= max(times)
+    status, out, _ = terminal.type_in("tail", *named, call.stream_id)
+    assert status == 0
+    first = datetime.fromtimestamp(lines[0]["received_at"] / 1000, UTC)
+    assert out.startswith(f"{first:%H:%M:%S}  {call.stream_id}  connected")
+    for option in ("--stream-id", "--call", "--tenant"):
+        assert terminal.type_in("tail", "--from", "start", "--no-follow", option, "nope") == (
+            1,
+            "",
+            "callstream: there is nothing of nope on the stream (from start)\n",
+        )
+
+
 def test_tail_ends_in_silence_when_nobody_reads(stack: DeployedStack, terminal: Terminal) -> None:
     with terminal.start("tail", "--from", "start") as tail:
         assert tail.stdout is not None
@@ -205,7 +226,7 @@ def test_tail_ends_in_silence_when_nobody_reads(stack: DeployedStack, terminal: 
         tail.stdout.readline()
         tail.stdout.close()
         _placed(stack, CallPlan({"inbound": noise(1, 15)}))
-        assert (tail.wait(), tail.stderr.read()) == (-signal.SIGPIPE, "")
+        assert (tail.wait(), tail.stderr.read()) == (141, "")
 
 
 def test_record_is_bit_exact_with_silence_for_what_is_lost(
@@ -243,6 +264,15 @@ def test_record_does_not_overwrite_and_says_what_is_not_there(
         "",
         "callstream: there is nothing of CA-nobody on the stream (from start)\n",
     )
+
+
+def test_raw_files_are_not_overwritten_either(terminal: Terminal, call: Call) -> None:
+    raw = ("record", call.stream_id, "--raw", "raw")
+    assert terminal.type_in(*raw)[0] == 0
+
+    status, _, err = terminal.type_in(*raw)
+    assert (status, "--force overwrites it" in err) == (1, True)
+    assert terminal.type_in(*raw, "--force")[0] == 0
 
 
 def test_record_follows_a_call_until_its_end(

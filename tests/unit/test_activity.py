@@ -291,6 +291,26 @@ class TestStreams:
         assert account.outputs
         assert refusal("streams", "show", "nowhere") == "there is no stream 'nowhere'"
 
+    def test_show_by_the_carriers_id(self, account: Account) -> None:
+        account.stream("a", "CA1")
+        account.stream("b", "CA2")
+        account.streams.disconnect("b", NOW)
+
+        # That of a live one and that of one that is over.
+        assert ask("streams", "show", "MZ-a") == ask("streams", "show", "a")
+        assert ask("streams", "show", "MZ-b") == ask("streams", "show", "b")
+        assert refusal("streams", "show", "MZ-c") == "there is no stream 'MZ-c'"
+
+    def test_show_one_that_the_carrier_has_twice(self, account: Account) -> None:
+        for name in ("b", "a"):
+            account.stream(name, "CA1")
+            key = stream_key(name)
+            item = account.table.get(key)
+            assert item is not None
+            account.table.put(item | {"carrier_stream_id": "MZ"})
+
+        assert refusal("streams", "show", "MZ") == "several streams are 'MZ' to the carrier: a, b"
+
 
 class TestCalls:
     def test_list(self, account: Account) -> None:
@@ -418,8 +438,17 @@ class TestCalls:
         shown = ask("calls", "show", "leg-1")
         assert ([leg["call_id"] for leg in shown["legs"]], shown["streams"]) == (["leg-1"], [])
 
+    def test_show_a_session(self, account: Account) -> None:
+        account.stream("b", "leg-1", session_id="S1", minutes=1)
+        account.stream("a", "leg-2", session_id="S1")
+
+        assert ask("calls", "show", "S1") == ask("calls", "show", "leg-2")
+
 
 COMMANDS = [
+    ["streams"],
+    ["streams", "--all"],
+    ["calls"],
     ["streams", "list"],
     ["streams", "list", "--all"],
     ["streams", "show", "a"],
@@ -461,6 +490,25 @@ def test_what_cannot_be_read_is_named(account: Account, arguments: list[str]) ->
     assert re.match(r"this version cannot read a \w+ that is stored: state: ", refusal(*arguments))
 
 
+@pytest.mark.parametrize("group", ["streams", "calls"])
+@pytest.mark.parametrize(
+    "options", [[], ["--json"], ["--all", "--json"], ["--tenant", "show", "--json"]], ids=" ".join
+)
+def test_without_a_command_they_are_listed(
+    account: Account, group: str, options: list[str]
+) -> None:
+    account.stream("a", "CA1")
+    account.stream("b", "CA2", tenant_id="show")
+
+    assert ok(group, *options) == ok(group, "list", *options)
+
+
+def test_a_wrong_option_without_a_command_is_refused() -> None:
+    assert run("streams", "--nonsense").exit_code == 2
+    assert run("streams", "nonsense").exit_code == 2
+    assert "show" in ok("streams", "--help")
+
+
 class TestWatch:
     @pytest.fixture
     def rounds(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
@@ -482,7 +530,13 @@ class TestWatch:
         return prepare
 
     @pytest.mark.parametrize(
-        ("command", "name"), [(["streams", "list"], "stream_id"), (["calls", "list"], "call_id")]
+        ("command", "name"),
+        [
+            (["streams", "list"], "stream_id"),
+            (["calls", "list"], "call_id"),
+            (["streams"], "stream_id"),
+            (["calls"], "call_id"),
+        ],
     )
     def test_in_json(self, rounds: Callable[[int], None], command: list[str], name: str) -> None:
         rounds(3)
@@ -527,6 +581,21 @@ class TestWatch:
         assert lines
         assert all(re.fullmatch(r"\d\d:\d\d:\d\d  " + re.escape(line), each) for each in lines)
         assert len(reads) == 4
+
+    @pytest.mark.parametrize(
+        ("group", "line"),
+        [("streams", "streams none"), ("calls", "calls none; open streams 0")],
+    )
+    def test_while_nothing_is_live(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch, group: str, line: str
+    ) -> None:
+        del account
+        monkeypatch.setattr(live, "_SECONDS_PER_LINE", 0)
+        self.ends_after(monkeypatch, 3)
+
+        lines = run(group, "--watch").stdout.splitlines()
+        assert lines
+        assert {each[len("12:00:00  ") :] for each in lines} == {line}
 
     @staticmethod
     def ends_after(monkeypatch: pytest.MonkeyPatch, times: int) -> list[None]:

@@ -8,8 +8,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from callstream_cli.local import aws, completion, description, emulator, process, sources
+from callstream_cli.__main__ import build
+from callstream_cli.local import (
+    aws,
+    completion,
+    containers,
+    description,
+    emulator,
+    process,
+    sources,
+)
 from callstream_cli.local.errors import CommandFailedError, PortTakenError, TemplateError
 from callstream_cli.local.stack import LocalStack
 
@@ -174,6 +184,23 @@ class TestErrors:
         assert "line 9\n" not in message
         assert "Uploading" not in message
         assert str(log) in message
+
+
+class TestContainers:
+    def test_a_docker_that_does_not_answer_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        docker = tmp_path / "docker"
+        docker.write_text("#!/bin/sh\necho 'Cannot connect.' >&2\necho 'Is it up?' >&2\nexit 1\n")
+        docker.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        stack = {"aws_endpoint_url": ENDPOINT}
+        monkeypatch.setattr(LocalStack, "describe", lambda _: stack)
+        monkeypatch.setattr(containers, "write_variables", lambda *_: None)
+        result = CliRunner().invoke(build(["containers"]), ["containers"])
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "callstream: Docker does not answer: Cannot connect. Is it up?\n"
 
 
 class TestGatewayResponses:

@@ -562,6 +562,21 @@ def test_raw_files_have_every_byte_and_a_list_of_frames(tmp_path: Path) -> None:
     assert listed[2] == {"sequence": 4, "chunk": 3, "timestamp": 40, "offset": 4, "size": 4}
 
 
+@pytest.mark.parametrize("there", ["s2.inbound.pcmu", "s2.inbound.pcmu.jsonl"])
+def test_raw_files_are_not_overwritten_unless_asked_for(tmp_path: Path, there: str) -> None:
+    stories = [
+        story(start(), *frames({"inbound": b"x" * 160}), stream=stream) for stream in ("s1", "s2")
+    ]
+    (tmp_path / there).write_text("mine")
+
+    with pytest.raises(ConsumerError, match=rf"{there} is there already; --force overwrites it"):
+        raw.write(tmp_path, stories)
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text() == "mine"
+    assert len(raw.write(tmp_path, stories, overwrite=True)) == 2
+    assert (tmp_path / there).read_text() != "mine"
+
+
 @pytest.mark.parametrize(
     ("name", "file"), [("v3:a/../b", "v3_a____b"), ("", "_"), ("x" * 300, "x" * 100)]
 )

@@ -1,6 +1,7 @@
 """What `callstream tail` tells, and what it keeps to itself; where reading begins."""
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from callstream.adapters.kinesis_reader import Position
+from callstream.adapters.kinesis_reader import Arrival, Position
 from callstream.dialects.events import (
     AudioFormat,
     CarrierEvent,
@@ -20,12 +21,13 @@ from callstream.dialects.events import (
     Start,
     Stop,
 )
-from callstream.frames import Happening, Over, Stream
+from callstream.frames import FrameReader, Happening, Over, Stream
 from callstream.ordering import StreamOrder
 from callstream.records import Disconnected, Record, RecordEvent, Rejected
 from callstream_cli.__main__ import build
+from callstream_cli.consumer.receipts import Receipts
 from callstream_cli.consumer.source import position
-from callstream_cli.consumer.telling import Shown, Teller, as_dict
+from callstream_cli.consumer.telling import Shown, Teller, as_dict, clock_time
 from callstream_cli.operator.errors import BadValueError
 
 NOW = datetime(2026, 5, 4, 17, tzinfo=UTC)
@@ -79,14 +81,14 @@ class Watching:
             yield self.happen(event)
 
 
-def told(shown: Shown, interval: float = 1.0) -> list[str]:
-    teller = Teller(shown, interval)
+def told(shown: Shown) -> list[str]:
+    teller = Teller(shown)
     return [line for happening in Watching().all() for line in teller.lines(happening, 0)]
 
 
 def as_json(shown: Shown) -> list[dict[str, Any]]:
     """As a script gets it."""
-    return [json.loads(json.dumps(as_dict(happening, shown))) for happening in Watching().all()]
+    return [json.loads(json.dumps(as_dict(happening, 5, shown))) for happening in Watching().all()]
 
 
 def test_lines_are_for_people() -> None:
@@ -116,7 +118,7 @@ def test_frames_are_told_of_once_a_second() -> None:
     said: list[str] = []
     for number in range(40):
         event = Media(sequence=number + 1, track="inbound", chunk=number, timestamp=0, audio=b"x")
-        said += teller.lines(watching.happen(event), number / 16)
+        said += teller.lines(watching.happen(event), number * 1000 // 16)
 
     assert said == ["s1  17 inbound frames", "s1  16 inbound frames"]
 
@@ -128,7 +130,7 @@ def test_what_is_missing_is_told() -> None:
     watching.order.push(Record("s1", "acme", "genagent", "telnyx", 5, EVENTS[5]), 0)
     watching.order.expire(5)
 
-    lines = teller.lines(watching.happen(EVENTS[6]), 6)
+    lines = teller.lines(watching.happen(EVENTS[6]), 6000)
     assert next(lines) == "s1  1 inbound frames, 2 missing"
 
 
@@ -176,6 +178,7 @@ def test_json_has_the_stream_and_the_event_as_the_record_format_has_it() -> None
         "route": "genagent",
         "dialect": "telnyx",
         "call_id": "v3:call",
+        "received_at": 5,
         "event": {
             "kind": "media",
             "sequence": 2,
@@ -192,6 +195,82 @@ def test_json_has_the_stream_and_the_event_as_the_record_format_has_it() -> None
     }
     assert lines[-1]["event"]["frames"] == {"inbound": 2}
     assert lines[-1]["event"]["why"] == "disconnected"
+
+
+class Shelf:
+    """A shard of which everything comes in one poll."""
+
+    def __init__(self, arrivals: list[Arrival]) -> None:
+        self.arrivals = arrivals
+        self.caught_up = False
+
+    def poll(self) -> list[Arrival]:
+        self.caught_up = True
+        given, self.arrivals = self.arrivals, []
+        return given
+
+    def seconds_behind(self, shard_id: str) -> float:
+        assert shard_id == "a"
+        return 0.5
+
+    def seconds_until_due(self) -> float:
+        return 0.25
+
+
+def stored(*received_at: int) -> Receipts:
+    """Frames that came to Kinesis a second after they were received."""
+    frames = [
+        Media(sequence=number, track="inbound", chunk=number, timestamp=0, audio=b"x")
+        for number, _ in enumerate(received_at, start=1)
+    ]
+    records = [
+        Record("s1", "acme", "genagent", "twilio", at, frame)
+        for frame, at in zip(frames, received_at, strict=True)
+    ]
+    return Receipts(
+        Shelf([Arrival(each, "s1", "a", "1", each.received_at + 1000) for each in records])
+    )
+
+
+def test_each_event_has_the_time_at_which_its_message_was_received() -> None:
+    source = stored(7_000, 7_020, 7_010)
+    reader = FrameReader(source, lambda: 0)
+
+    given = [*reader.poll(), *reader.flush()]
+    times = [(source.of(each), getattr(each.event, "sequence", None)) for each in given]
+    assert times == [(7_000, 1), (7_020, 2), (7_010, 3)]
+
+
+def test_the_end_has_the_time_of_the_latest_message() -> None:
+    watching = Watching()
+    watching.happen(EVENTS[0])
+
+    assert stored().of(watching.happen(Over("quiet"))) == 5
+
+
+def test_what_was_stored_is_given_a_second_at_a_time() -> None:
+    source = stored(0, 999, 1_000, 1_500, 60_000)
+    sizes: list[int] = []
+    while not source.caught_up:
+        sizes.append(len(source.poll()))
+        more = not source.caught_up
+        assert source.seconds_behind("a") == (math.inf if more else 0.5)
+        assert source.seconds_until_due() == (0 if more else 0.25)
+
+    assert sizes == [2, 2, 1]
+    assert source.poll() == []
+
+
+def test_what_was_stored_has_a_line_a_second() -> None:
+    source, teller = stored(*range(0, 3_000, 100)), Teller(Shown())
+    reader = FrameReader(source, lambda: 0)
+    said: list[str] = []
+    while not source.caught_up:
+        for happening in reader.poll():
+            at = source.of(happening)
+            said += [f"{clock_time(at)}  {line}" for line in teller.lines(happening, at)]
+
+    assert said == ["00:00:01  s1  11 inbound frames", "00:00:02  s1  10 inbound frames"]
 
 
 @pytest.mark.parametrize(
@@ -220,6 +299,13 @@ def test_other_beginnings_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
+        (["tail", "--audio"], "--audio goes with --json"),
+        (["record", "x", "-o", "-"], "a WAV file cannot go to a pipe"),
+        (["record", "x", "-o", "/"], "/ is a directory"),
+        *(
+            (["record", "x", "--raw", "r", *option], "--raw goes without --output, --native and")
+            for option in (["-o", "y"], ["--native"], ["--byte-order", "big"])
+        ),
         (["replay", "x"], "Missing option '--to'"),
         (["replay", "x", "--to", "ws://y", "--dialect", "asapp"], "'--dialect'"),
         (["replay", "x", "--to", "ws://y", "--speed", "-1"], "'--speed'"),
@@ -234,3 +320,14 @@ def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> No
 
     assert result.exit_code == 2
     assert why in result.stderr
+
+
+def test_without_a_region_the_reason_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    result = CliRunner().invoke(build(["tail"]), ["tail", "--stack", "x"])
+
+    assert result.exit_code == 1
+    assert result.stderr == "callstream: no AWS region given: set AWS_DEFAULT_REGION\n"

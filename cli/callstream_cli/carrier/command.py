@@ -63,9 +63,8 @@ def call(
 
     Ends with status 1 if a call could not be made, or was cut short.
     """
-    errors = Console(stderr=True)
     # With --json, only the report goes to standard output.
-    console = errors if as_json else Console()
+    console = Console(stderr=as_json)
     faults = Faults(
         shuffle=shuffle,
         shuffle_control=shuffle_control,
@@ -78,7 +77,7 @@ def call(
         urls = [url] * calls if url else _ask_for_urls(route, calls)
         reports = asyncio.run(_place(console, urls, plan, speed))
     except (audio.UnreadableAudioError, GatewayError) as error:
-        errors.print(f"callstream: {error}", style="red", highlight=False, markup=False)
+        typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -86,10 +85,12 @@ def call(
         typer.echo(json.dumps([as_dict(report) for report in reports], indent=2))
     else:
         for report in reports:
-            console.print(_summary(report), highlight=False, soft_wrap=True)
+            # A call that was not made has nothing to sum up.
+            if report.messages:
+                typer.echo(_summary(report))
     for report in reports:
         if report.error:
-            errors.print(f"callstream: {report.error}", style="red", highlight=False, markup=False)
+            typer.echo(f"callstream: {report.error}", err=True)
     if any(report.error for report in reports):
         raise typer.Exit(1)
 
@@ -179,4 +180,5 @@ def _summary(report: CallReport) -> str:
         parts.append(f"keys {report.playback.digits} pressed into the call")
     if report.close_code is not None:
         parts.append(f"closed with {report.close_code}")
-    return f"{report.identity.stream_id}  {'; '.join(parts)}"
+    who = report.identity
+    return f"call {who.call_id}, stream {who.stream_id}  {'; '.join(parts)}"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,7 +15,11 @@ from callstream_cli.consumer.options import From, Json, Name, Stack
 from callstream_cli.consumer.recording import Clock, Story, collect
 from callstream_cli.consumer.source import INTERRUPTED, busy, frames_stream, position
 from callstream_cli.consumer.stereo import ByteOrder, Stereo, TrackReport, combine
+from callstream_cli.deployment import explained
+from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.output import show_json
+
+_STANDARD_OUTPUT: Final = Path("-")
 
 
 def record(
@@ -34,14 +38,16 @@ def record(
         bool, typer.Option("--native", help="Keep every byte, in mu-law or A-law, not 16-bit PCM.")
     ] = False,
     byte_order: Annotated[
-        ByteOrder, typer.Option(help="Of L16: big-endian is RFC 3551's; carriers do not say.")
-    ] = "big",
+        ByteOrder | None,
+        typer.Option(help="Of L16; by default big, as RFC 3551 says. Carriers do not say."),
+    ] = None,
     raw_directory: Annotated[
         Path | None,
         typer.Option(
             "--raw",
             metavar="DIRECTORY",
-            help="Write each track's bytes as they came there instead, whatever the codec.",
+            help="Write each track's bytes as they came there instead, whatever the codec; "
+            "without -o, --native and --byte-order.",
         ),
     ] = None,
     stack: Stack = None,
@@ -56,6 +62,8 @@ def record(
     Ends with status 1 if there is nothing of the call.
     """
     file = output or Path(f"{raw.file_name(name)}.wav")
+    with explained():
+        _check(file, raw_directory, of_wav=bool(output or native or byte_order))
     with frames_stream(stack) as open_, busy(f"Looking for {name}"):
         where = position(from_, datetime.now(UTC))
         if raw_directory is None and file.exists() and not force:
@@ -67,12 +75,12 @@ def record(
             raise ConsumerError(f"there is nothing of {name} on the stream (from {from_})")
         try:
             if raw_directory is None:
-                stereo = combine(stories, native=native, byte_order=byte_order)
+                stereo = combine(stories, native=native, byte_order=byte_order or "big")
                 file.write_bytes(stereo.wav())
                 report = as_dict(stereo, file)
                 text = _summary(stereo, file)
             else:
-                files = raw.write(raw_directory, stories)
+                files = raw.write(raw_directory, stories, overwrite=force)
                 report = {"files": list(map(str, files)), "streams": [*map(_figures, stories)]}
                 text = [f"{file}, {file.stat().st_size} bytes" for file in files]
         except audio.TooLongError as error:
@@ -86,6 +94,17 @@ def record(
             typer.echo(line)
     if collector.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _check(file: Path, raw_directory: Path | None, *, of_wav: bool) -> None:
+    """What can be said before anything is read."""
+    if raw_directory is not None:
+        if of_wav:
+            raise BadValueError("--raw goes without --output, --native and --byte-order")
+    elif file == _STANDARD_OUTPUT:
+        raise BadValueError("a WAV file cannot go to a pipe")
+    elif file.is_dir():
+        raise BadValueError(f"{file} is a directory")
 
 
 def as_dict(stereo: Stereo, file: Path) -> dict[str, Any]:

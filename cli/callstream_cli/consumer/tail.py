@@ -1,7 +1,6 @@
 """``callstream tail``."""
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -10,17 +9,21 @@ from typing import Annotated, Final
 
 import typer
 
-from callstream.adapters.kinesis_reader import FrameStreamReader
 from callstream.errors import Unavailable
 from callstream.frames import FrameReader, Happening, Over, Selection
+from callstream_cli.consumer.errors import ConsumerError
 from callstream_cli.consumer.options import From, Stack
+from callstream_cli.consumer.receipts import Receipts
 from callstream_cli.consumer.recording import PATIENCE_SECONDS, Clock
 from callstream_cli.consumer.source import frames_stream, position
 from callstream_cli.consumer.telling import Shown, Teller, as_dict, clock_time
+from callstream_cli.deployment import explained
+from callstream_cli.operator.errors import BadValueError
 
 _RETRY_SECONDS: Final = 1.0
 
-type Show = Callable[[Happening], object]
+type Show = Callable[[Happening, int], object]
+"""Shows what has happened, and when it was received, in milliseconds since 1970."""
 
 
 def tail(
@@ -62,30 +65,38 @@ def tail(
     """Follow streams live: what happens on each, in order and once.
 
     Records come nearly in order; a stream waits for a missing one for at most a second or 100
-    others. Ctrl-C ends it, with status 130.
+    others. Times are UTC, of when a message was received. Ctrl-C ends it, with status 130.
+
+    With --no-follow, ends with status 1 if there is nothing of what was asked for.
     """
-    # Ends in silence when nobody reads any more, as in `callstream tail | head`.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    with explained():
+        if audio and not as_json:
+            raise BadValueError("--audio goes with --json")
     shown = Shown(personal=personal, audio=audio, frames=frames)
     show = _json_lines(shown) if as_json else _lines(shown)
     selection = Selection(stream_id=stream_id, call_id=call, tenant_id=tenant)
     with frames_stream(stack) as open_:
-        source = open_(position(from_, datetime.now(UTC)))
+        source = Receipts(open_(position(from_, datetime.now(UTC))))
         clock = Clock(time.monotonic, time.sleep)
         reader = FrameReader(source, clock.now, selection)
-        _follow(source, reader, clock, show, forever=follow, until=stream_id)
+        found = _follow(source, reader, clock, show, forever=follow, until=stream_id)
+        if named := [name for name in (stream_id, call, tenant) if name is not None and not found]:
+            what = " and ".join(named)
+            raise ConsumerError(f"there is nothing of {what} on the stream (from {from_})")
 
 
 def _follow(
-    source: FrameStreamReader,
+    source: Receipts,
     reader: FrameReader,
     clock: Clock,
     show: Show,
     *,
     forever: bool,
     until: str | None,
-) -> None:
+) -> bool:
+    """Show what happens; whether anything did."""
     answered_at = clock.now()
+    found = False
     while True:
         try:
             happenings = reader.poll()
@@ -100,23 +111,26 @@ def _follow(
         if ended:
             happenings += reader.flush()
         for happening in happenings:
-            show(happening)
+            show(happening, source.of(happening))
+            found = True
             ended = ended or (isinstance(happening.event, Over) and until is not None)
         sys.stdout.flush()
         if ended:
-            return
+            return found
         clock.sleep(reader.seconds_until_due())
 
 
 def _json_lines(shown: Shown) -> Show:
-    return lambda happening: typer.echo(json.dumps(as_dict(happening, shown)))
+    return lambda happening, received_at: typer.echo(
+        json.dumps(as_dict(happening, received_at, shown))
+    )
 
 
 def _lines(shown: Shown) -> Show:
     teller = Teller(shown)
 
-    def show(happening: Happening) -> None:
-        for line in teller.lines(happening, time.monotonic()):
-            typer.echo(f"{clock_time(datetime.now(UTC))}  {line}")
+    def show(happening: Happening, received_at: int) -> None:
+        for line in teller.lines(happening, received_at):
+            typer.echo(f"{clock_time(received_at)}  {line}")
 
     return show

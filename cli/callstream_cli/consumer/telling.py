@@ -4,7 +4,9 @@ What a stream may hold of persons (numbers, keys pressed, parameters) and its au
 unless they are asked for.
 """
 
+import dataclasses
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct, structs
 
-from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start
+from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
 from callstream.frames import Happening, Over, Stream
 from callstream.ordering import StreamCounts
 from callstream.records import Disconnected, RecordEvent, Rejected
@@ -35,11 +37,12 @@ class Shown:
     """Every frame on a line of its own, for people."""
 
 
-def as_dict(happening: Happening, shown: Shown) -> dict[str, Any]:
+def as_dict(happening: Happening, received_at: int, shown: Shown) -> dict[str, Any]:
     """A happening as JSON has it: the stream, and the event as docs/records.md has it.
 
-    Audio and other bytes are base64; `size` is how many bytes a frame has. A stream's last line
-    has the kind `over`, and its figures.
+    `received_at` is when its message was received, in milliseconds since 1970. Audio and other
+    bytes are base64; `size` is how many bytes a frame has. A stream's last line has the kind
+    `over`, and its figures.
     """
     stream, event = happening
     return {
@@ -48,6 +51,7 @@ def as_dict(happening: Happening, shown: Shown) -> dict[str, Any]:
         "route": stream.route,
         "dialect": stream.dialect,
         "call_id": stream.start.call_id if stream.start else None,
+        "received_at": received_at,
         "event": _event(event, stream, shown),
     }
 
@@ -82,43 +86,49 @@ def _plain(value: object) -> object:
             return value
 
 
+@dataclass(slots=True)
+class _Telling:
+    """When a stream's frames were told of last, what was missing then, and the frames since."""
+
+    told_at: int
+    skipped: int = 0
+    late: int = 0
+    frames: Counter[Track] = dataclasses.field(default_factory=Counter)
+
+
 class Teller:
     """Tells people: a line for what is worth one, and for frames a line a second of each stream.
 
     Args:
         shown: what is shown beyond that.
-        interval: least time between two lines about a stream's frames, in seconds.
+        interval_ms: least time between two lines about a stream's frames.
     """
 
-    def __init__(self, shown: Shown, interval: float = 1.0) -> None:
+    def __init__(self, shown: Shown, interval_ms: int = 1000) -> None:
         self._shown = shown
-        self._interval = interval
-        self._told: dict[Stream, tuple[float, StreamCounts]] = {}
+        self._interval_ms = interval_ms
+        self._telling: dict[Stream, _Telling] = {}
 
-    def lines(self, happening: Happening, now: float) -> Iterator[str]:
-        """What to say, without the time of day; `now` is any clock's time in seconds."""
+    def lines(self, happening: Happening, received_at: int) -> Iterator[str]:
+        """What to say, without the time of day, of what was received then (ms since 1970)."""
         stream, event = happening
         if isinstance(event, Media) and not self._shown.frames:
-            if stream not in self._told:
-                self._told[stream] = (now, StreamCounts())
-            told_at, before = self._told[stream]
-            if now - told_at >= self._interval:
-                yield from self._frames(stream, before, now)
+            telling = self._telling.setdefault(stream, _Telling(received_at))
+            # One by one: the stream's counts may be ahead of what is being told.
+            telling.frames[event.track] += 1
+            if received_at - telling.told_at >= self._interval_ms:
+                yield from self._frames(stream, telling, received_at)
             return
-        if stream in self._told:
-            yield from self._frames(stream, self._told[stream][1], now)
+        if stream in self._telling:
+            yield from self._frames(stream, self._telling[stream], received_at)
         if isinstance(event, Over):
-            self._told.pop(stream, None)
+            self._telling.pop(stream, None)
         yield f"{stream.stream_id}  {self._said(happening)}"
 
-    def _frames(self, stream: Stream, before: StreamCounts, now: float) -> Iterator[str]:
+    def _frames(self, stream: Stream, before: _Telling, received_at: int) -> Iterator[str]:
         counts = stream.counts
-        self._told[stream] = (now, counts)
-        parts = [
-            f"{frames} {track} frames"
-            for track, total in counts.frames.items()
-            if (frames := total - before.frames.get(track, 0))
-        ]
+        self._telling[stream] = _Telling(received_at, counts.skipped, counts.late)
+        parts = [f"{count} {track} frames" for track, count in sorted(before.frames.items())]
         if lost := counts.skipped - before.skipped:
             parts.append(f"{lost} missing")
         if late := counts.late - before.late:
@@ -185,6 +195,6 @@ def _figures(counts: StreamCounts) -> str:
     return ", ".join([frames or "no frames", *(f"{n} {what}" for what, n in odd.items() if n)])
 
 
-def clock_time(now: datetime) -> str:
-    """The time of day that a line begins with, in UTC."""
-    return f"{now.astimezone(UTC):%H:%M:%S}"
+def clock_time(milliseconds: int) -> str:
+    """The time of day that a line begins with, in UTC; given since 1970."""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%H:%M:%S}"

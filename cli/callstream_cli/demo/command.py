@@ -44,13 +44,13 @@ def demo(port: Port = None) -> None:
 
     Ends with status 1 if anything is missing or different.
     """
-    console, errors = Console(), Console(stderr=True)
+    console = Console()
     stack = local_stack(port)
     try:
         with _interruptible(), _up(stack, console) as description:
             succeeded = asyncio.run(_play(console, description))
     except (LocalStackError, GatewayError, Unavailable, audio.UnreadableAudioError) as error:
-        errors.print(f"callstream: {error}", style="red", highlight=False, markup=False)
+        typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -41,7 +41,7 @@ def up(port: Port = None) -> None:
     """
     console = Console()
     stack = local_stack(port)
-    with _explained():
+    with explained():
         stack.up(ConsoleProgress(console))
     console.print(
         f"Ready at {stack.endpoint}, described in {_shown(stack.description_file)}.", soft_wrap=True
@@ -50,7 +50,7 @@ def up(port: Port = None) -> None:
 
 def down() -> None:
     """Stop the local stack and forget all that it held. Fine if there is none."""
-    with _explained():
+    with explained():
         running = local_stack().down()
     typer.echo("The local stack is stopped." if running else "The local stack was not running.")
 
@@ -72,8 +72,12 @@ def status() -> None:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """End with an error's text instead of its traceback."""
+def explained() -> Iterator[None]:
+    """End with an error's text instead of its traceback.
+
+    Raises:
+        typer.Exit: the local stack cannot do what was asked.
+    """
     try:
         yield
     except LocalStackError as error:

@@ -21,8 +21,9 @@ import boto3
 import typer
 
 from callstream_cli.local import aws
-from callstream_cli.local.commands import ROOT
+from callstream_cli.local.commands import ROOT, explained
 from callstream_cli.local.description import StackDescription
+from callstream_cli.local.errors import DockerError
 from callstream_cli.local.process import HOST
 from callstream_cli.local.stack import LocalStack
 
@@ -44,7 +45,7 @@ def containers() -> None:
         typer.echo("callstream: the local stack is not running. `make up` starts it.", err=True)
         raise typer.Exit(1)
     write_variables(stack, _FILE)
-    with passage(stack):
+    with explained(), passage(stack):
         typer.echo("Containers reach the local stack. Ctrl-C ends it.")
         threading.Event().wait()
 
@@ -67,7 +68,11 @@ def write_variables(stack: StackDescription, path: Path, **others: str) -> None:
 
 @contextmanager
 def passage(stack: StackDescription) -> Iterator[None]:
-    """Take what containers send to the local stack's port, while the context lasts."""
+    """Take what containers send to the local stack's port, while the context lasts.
+
+    Raises:
+        DockerError: Docker does not answer.
+    """
     try:
         server = _Passage((_bridge(), _port(stack)), _Connection)
     except OSError:
@@ -90,9 +95,11 @@ def _bridge() -> str:
     """This machine's address on the network that containers are on unless told otherwise."""
     question = "{{(index .IPAM.Config 0).Subnet}}"
     command = ["docker", "network", "inspect", "bridge", "--format", question]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise DockerError(answer.stderr)
     # Docker takes the first address for the machine itself.
-    return str(ip_network(answer.strip())[1])
+    return str(ip_network(answer.stdout.strip())[1])
 
 
 class _Passage(ThreadingTCPServer):

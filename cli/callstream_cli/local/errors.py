@@ -7,7 +7,8 @@
     ├── PortTakenError
     ├── EmulatorError
     ├── CommandFailedError
-    └── TemplateError
+    ├── TemplateError
+    └── DockerError
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,13 @@ class CommandFailedError(LocalStackError):
 
 class TemplateError(LocalStackError):
     """The deployed template lacks something that the local stack relies on."""
+
+
+class DockerError(LocalStackError):
+    """Docker is installed, and does not answer."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"Docker does not answer: {' '.join(said.split())}")
 
 
 _TAIL = 30

@@ -6,6 +6,7 @@ URLs and tokens stay in the table.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -135,11 +136,26 @@ class Activity:
         return sorted(streams, key=lambda stream: (stream.connected_at, stream.stream_id))
 
     def stream(self, stream_id: str) -> Stream:
-        """A stream, by id. Raises `OperatorError` if there is none."""
+        """A stream, by its id or the carrier's; to find it by the latter costs as `streams` does.
+
+        Raises:
+            OperatorError: there is none, or the carrier has several of that id.
+        """
         item = self._table.get(stream_key(stream_id))
-        if item is None:
+        found = [item] if item is not None else self._of_carrier(stream_id)
+        if not found:
             raise OperatorError(f"there is no stream {stream_id!r}")
-        return Stream.model_validate(item)
+        if len(found) > 1:
+            ids = ", ".join(sorted(item["stream_id"] for item in found))
+            raise OperatorError(f"several streams are {stream_id!r} to the carrier: {ids}")
+        return Stream.model_validate(found[0])
+
+    def _of_carrier(self, carrier_stream_id: str) -> list[Item]:
+        for items in (self._live, partial(self._all, "STREAM")):
+            found = [item for item in items() if item.get("carrier_stream_id") == carrier_stream_id]
+            if found:
+                return found
+        return []
 
     def calls(self, scope: Scope, tenant_id: str | None = None) -> list[Call]:
         """The calls with live streams, or all that are kept; the oldest first, but legs together.
@@ -162,16 +178,15 @@ class Activity:
         return _legs_together(calls)
 
     def call(self, call_id: str, tenant_ids: Iterable[str]) -> WholeCall:
-        """A call of one of these tenants, with all that belongs to it.
+        """A call of one of these tenants, with all that belongs to it; of a session, its first leg.
 
         Raises:
             OperatorError: none of them has such a call, or several have.
         """
-        found = [
-            Call.model_validate(item)
-            for item in (self._table.get(call_key(tenant, call_id)) for tenant in tenant_ids)
-            if item is not None
-        ]
+        tenant_ids = list(tenant_ids)
+        found = self._calls((tenant, call_id) for tenant in tenant_ids)
+        if not found:
+            found = [leg for tenant in tenant_ids for leg in self._legs(tenant, call_id)[:1]]
         if not found:
             raise OperatorError(f"there is no call {call_id!r}")
         if len(found) > 1:
@@ -182,10 +197,8 @@ class Activity:
     def _whole(self, call: Call) -> WholeCall:
         legs = [call]
         if call.session_id is not None:
-            session = self._table.get(session_key(call.tenant_id, call.session_id)) or {}
-            others = sorted(set(session.get("calls", ())) - {call.call_id})
-            items = (self._table.get(call_key(call.tenant_id, other)) for other in others)
-            legs += [Call.model_validate(item) for item in items if item is not None]
+            of_session = self._legs(call.tenant_id, call.session_id)
+            legs += [leg for leg in of_session if leg.call_id != call.call_id]
         streams = [self._table.get(stream_key(name)) for leg in legs for name in leg.streams]
         relays = [
             RelayOfCall.model_validate(relay.model_dump())
@@ -200,6 +213,16 @@ class Activity:
             ),
             relays=sorted(relays, key=lambda relay: (relay.created_at, relay.relay_id)),
         )
+
+    def _legs(self, tenant_id: str, session_id: str) -> list[Call]:
+        """What is kept of a session, the first leg first."""
+        session = self._table.get(session_key(tenant_id, session_id)) or {}
+        legs = self._calls((tenant_id, leg) for leg in session.get("calls", ()))
+        return sorted(legs, key=lambda leg: (leg.started_at, leg.call_id))
+
+    def _calls(self, keys: Iterable[tuple[str, str]]) -> list[Call]:
+        items = (self._table.get(call_key(*key)) for key in keys)
+        return [Call.model_validate(item) for item in items if item is not None]
 
     def _live(self) -> Iterable[Item]:
         return StreamStore(self._table, timedelta(0)).live()

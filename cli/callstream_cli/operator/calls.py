@@ -39,7 +39,12 @@ def list_(
 
 
 def show(
-    call_id: Annotated[str, typer.Argument(metavar="CALL", help="The carrier's id for it.")],
+    call_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="CALL", help="The carrier's id for it, or for the session of its legs."
+        ),
+    ],
     *,
     tenant_id: Annotated[
         str | None,

@@ -17,7 +17,14 @@ from callstream_cli.operator.watching import Read, Watch, show_scene
 OfOneTenant = Annotated[
     str | None, typer.Option("--tenant", metavar="TENANT", help="Only this tenant's.")
 ]
-StreamId = Annotated[str, typer.Argument(metavar="STREAM", help="The stream's id.")]
+StreamId = Annotated[
+    str,
+    typer.Argument(
+        metavar="STREAM",
+        help="The stream's id; or the carrier's, for which everything that is kept is read unless "
+        "the stream is live.",
+    ),
+]
 
 
 def list_(
@@ -54,7 +61,8 @@ def show(
 
     def scene(outputs: Mapping[str, str]) -> Read:
         activity = Activity(outputs)
-        return lambda: _OneStream(activity.stream(stream_id))
+        found = activity.stream(stream_id).stream_id
+        return lambda: _OneStream(activity.stream(found))
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
@@ -98,8 +106,11 @@ def summary(streams: Iterable[Stream]) -> str:
         frames.update(stream.frames)
         rejected += sum(stream.rejected.values())
         trouble.update({"gaps": stream.gaps, "late": stream.late, "repeats": stream.repeats})
-    troubles = ", ".join(f"{name} {count}" for name, count in trouble.items())
-    return f"streams {by_name(states)}; frames {by_name(frames)}; {troubles}, rejected {rejected}"
+    parts = [f"streams {by_name(states)}"]
+    if states:
+        troubles = [f"{name} {count}" for name, count in trouble.items()]
+        parts += [f"frames {by_name(frames)}", ", ".join([*troubles, f"rejected {rejected}"])]
+    return "; ".join(parts)
 
 
 def _trouble(stream: Stream) -> str:
