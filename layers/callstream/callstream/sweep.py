@@ -35,6 +35,7 @@ SILENT: Final = timedelta(minutes=10)
 """After so long without a message API Gateway itself closes a connection."""
 OVERDUE: Final = CONNECTION_LIMIT + timedelta(minutes=10)
 KEEP_ALIVE_MARK: Final = "callstream-keep-alive"
+# A prime, so that rounds a minute apart do not begin at the same few places.
 _STEP: Final = 7919
 # Activity so soon after our own mark is the mark, and perhaps its echo.
 _OWN: Final = timedelta(seconds=10)

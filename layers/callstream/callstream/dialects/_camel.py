@@ -12,6 +12,7 @@ from callstream.dialects._wire import Documented, Fields, MediaFormat, Name
 from callstream.dialects.codecs import media_type, rtp_name
 from callstream.dialects.events import (
     AudioFormat,
+    Connected,
     Counter,
     Media,
     Start,
@@ -20,7 +21,11 @@ from callstream.dialects.events import (
 
 
 class Message(
-    Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower(), rename="camel"
+    Documented,
+    kw_only=True,
+    tag_field="event",
+    tag=lambda name: name.removeprefix("_").removesuffix("Message").lower(),
+    rename="camel",
 ):
     """A message of the carrier's. Some have no `streamSid` at the top, or need not."""
 
@@ -47,8 +52,51 @@ class MediaBody(Documented):
     payload: bytes
 
 
-def start_event(sequence: Counter, body: StartBody, extra: str) -> Start:
-    """A `start` as the event."""
+class MarkBody(Documented):
+    """What is in a `mark`."""
+
+    name: str
+
+
+class ConnectedMessage(Message):
+    """The first message."""
+
+    protocol: str
+    version: str
+
+
+class StartMessage(Message):
+    """What the stream is."""
+
+    sequence_number: Counter
+    start: StartBody
+
+
+class MediaMessage(Message):
+    """One frame."""
+
+    sequence_number: Counter
+    media: MediaBody
+
+
+type Common = ConnectedMessage | StartMessage | MediaMessage
+"""The messages in which the two do not differ."""
+
+
+def common_event(message: Common, extra: str) -> Connected | Start | Media:
+    """One of these as the event."""
+    match message:
+        case MediaMessage(sequence_number=sequence, media=media):
+            return Media(
+                sequence, media.track, media.chunk, media.timestamp, media.payload, extra=extra
+            )
+        case ConnectedMessage(protocol=protocol, version=version):
+            return Connected(protocol, version, extra=extra)
+        case StartMessage(sequence_number=sequence, start=start):
+            return _start_event(sequence, start, extra)
+
+
+def _start_event(sequence: Counter, body: StartBody, extra: str) -> Start:
     return Start(
         sequence=sequence,
         carrier_stream_id=body.stream_sid,

@@ -11,12 +11,14 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from callstream.dialects._camel import (
-    MediaBody,
+    ConnectedMessage,
+    MarkBody,
+    MediaMessage,
     Message,
-    StartBody,
+    StartMessage,
+    common_event,
     media_body,
     start_body,
-    start_event,
 )
 from callstream.dialects._returns import READER_WITH_DTMF, read_return, return_fields
 from callstream.dialects._wire import Documented, Fields, Reader, write
@@ -38,21 +40,6 @@ from callstream.errors import Inexpressible
 PROTOCOL: Final = Connected(protocol="Call", version="0.2.0")
 
 
-class _Connected(Message):
-    protocol: str
-    version: str
-
-
-class _Start(Message):
-    sequence_number: Counter
-    start: StartBody
-
-
-class _Media(Message):
-    sequence_number: Counter
-    media: MediaBody
-
-
 class _DtmfBody(Documented):
     digit: Annotated[str, Meta(min_length=1, max_length=1)]
     duration: Counter | None = None
@@ -63,12 +50,8 @@ class _Dtmf(Message):
     dtmf: _DtmfBody
 
 
-class _MarkBody(Documented):
-    name: str
-
-
 class _Mark(Message):
-    mark: _MarkBody
+    mark: MarkBody
     sequence_number: Counter | None = None
 
 
@@ -76,8 +59,9 @@ class _Stop(Message):
     sequence_number: Counter
 
 
-_reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop]] = Reader(
-    _Connected | _Start | _Media | _Dtmf | _Mark | _Stop
+type _Messages = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
+_reader: Final[Reader[_Messages]] = Reader(
+    ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 )
 
 
@@ -96,14 +80,8 @@ def parse(text: str | bytes) -> CarrierEvent:
     """
     message, extra = _reader.read(text)
     match message:
-        case _Media(sequence_number=sequence, media=media):
-            return Media(
-                sequence, media.track, media.chunk, media.timestamp, media.payload, extra=extra
-            )
-        case _Connected(protocol=protocol, version=version):
-            return Connected(protocol, version, extra=extra)
-        case _Start(sequence_number=sequence, start=start):
-            return start_event(sequence, start, extra)
+        case MediaMessage() | ConnectedMessage() | StartMessage():
+            return common_event(message, extra)
         case _Dtmf(sequence_number=sequence, dtmf=dtmf):
             return Dtmf(sequence, "inbound", dtmf.digit, dtmf.duration, extra=extra)
         case _Mark(sequence_number=number, mark=mark):

@@ -10,12 +10,14 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from callstream.dialects._camel import (
-    MediaBody,
+    ConnectedMessage,
+    MarkBody,
+    MediaMessage,
     Message,
-    StartBody,
+    StartMessage,
+    common_event,
     media_body,
     start_body,
-    start_event,
 )
 from callstream.dialects._returns import READER, read_return, return_fields
 from callstream.dialects._wire import Documented, Fields, Reader, write
@@ -39,21 +41,6 @@ from callstream.errors import Inexpressible
 PROTOCOL: Final = Connected(protocol="Call", version="1.0.0")
 
 
-class _Connected(Message):
-    protocol: str
-    version: str
-
-
-class _Start(Message):
-    sequence_number: Counter
-    start: StartBody
-
-
-class _Media(Message):
-    sequence_number: Counter
-    media: MediaBody
-
-
 class _DtmfBody(Documented):
     digit: Annotated[str, Meta(min_length=1, max_length=1)]
     track: Literal["inbound_track", "outbound_track"] = "inbound_track"
@@ -64,13 +51,9 @@ class _Dtmf(Message):
     dtmf: _DtmfBody
 
 
-class _MarkBody(Documented):
-    name: str
-
-
 class _Mark(Message):
     sequence_number: Counter
-    mark: _MarkBody
+    mark: MarkBody
 
 
 class _StopBody(Documented, rename="camel"):
@@ -83,8 +66,9 @@ class _Stop(Message):
     stop: _StopBody
 
 
-_reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop]] = Reader(
-    _Connected | _Start | _Media | _Dtmf | _Mark | _Stop
+type _Messages = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
+_reader: Final[Reader[_Messages]] = Reader(
+    ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 )
 
 
@@ -107,14 +91,8 @@ def parse(text: str | bytes) -> CarrierEvent:
     """
     message, extra = _reader.read(text)
     match message:
-        case _Media(sequence_number=sequence, media=media):
-            return Media(
-                sequence, media.track, media.chunk, media.timestamp, media.payload, extra=extra
-            )
-        case _Connected(protocol=protocol, version=version):
-            return Connected(protocol, version, extra=extra)
-        case _Start(sequence_number=sequence, start=start):
-            return start_event(sequence, start, extra)
+        case MediaMessage() | ConnectedMessage() | StartMessage():
+            return common_event(message, extra)
         case _Dtmf(sequence_number=sequence, dtmf=dtmf):
             track: Track = "inbound" if dtmf.track == "inbound_track" else "outbound"
             return Dtmf(sequence, track, dtmf.digit, extra=extra)
