@@ -1,0 +1,24 @@
+"""Delivers callbacks to tenants. What must be tried again stays in the queue."""
+
+import os
+from typing import Any
+
+from callstream.adapters.delivering import callback_worker
+
+_worker = callback_worker(os.environ)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Take an SQS event; the answer names those that are not done with.
+
+    After the first of them none is tried: it could be of the same relay.
+    """
+    messages = event["Records"]
+    for index, message in enumerate(messages):
+        if not _worker.take(message):
+            return {"batchItemFailures": [_identifier(each) for each in messages[index:]]}
+    return {"batchItemFailures": []}
+
+
+def _identifier(message: dict[str, Any]) -> dict[str, str]:
+    return {"itemIdentifier": message["messageId"]}

@@ -1,0 +1,123 @@
+"""Whether an address that a tenant gives may be dialled, and at which of its machines.
+
+A stream_url or a callback's URL could name anything that a Lambda function reaches: the metadata
+service, a private network, the function's own runtime. So a name is resolved first, every address
+that it has must be a public one, and the connection then goes to the addresses that were looked at:
+what the name resolves to a moment later does not matter. Who dials must not follow redirects.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from callstream.errors import CallstreamError
+
+type Address = IPv4Address | IPv6Address
+type Resolver = Callable[[str, int], Sequence[str]]
+"""All addresses of a host, as text; raises `OSError` if there are none."""
+
+_DEFAULT_PORTS: Final = {"ws": 80, "wss": 443, "http": 80, "https": 443}
+_TLS: Final = frozenset({"wss", "https"})
+# Below are services of other kinds, which a request could be made to look like.
+_FIRST_FREE_PORT: Final = 1024
+
+# Addresses that hold an IPv4 address, which a gateway on the way may take out: IPv4-compatible ones
+# (RFC 4291), NAT64's (RFC 6052, RFC 8215), 6to4's (RFC 3056) and Teredo's (RFC 4380). Nobody offers
+# a service there.
+_TRANSLATED: Final = tuple(
+    map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+)
+# Deprecated by RFC 3879, and not in every list of private addresses.
+_SITE_LOCAL: Final = IPv6Network("fec0::/10")
+
+
+class ForbiddenDestination(CallstreamError):
+    """This URL is not dialled. `reason` is one of a small set and holds nothing of the URL."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownHost(CallstreamError):
+    """The name has no address, at least not now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where to connect, and what to ask for there.
+
+    `host` goes into the TLS handshake and the Host header; the connection goes to `addresses`.
+    """
+
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+    tls: bool
+
+
+def vet(
+    url: str, schemes: Collection[str], resolve: Resolver, *, local: bool = False
+) -> Destination:
+    """Check a URL, and find the addresses to connect to.
+
+    Args:
+        url: what the tenant gave.
+        schemes: those that its vendor allows, of ws, wss, http and https.
+        resolve: asks the name service.
+        local: also allow this machine itself; for the local stack alone.
+
+    Raises:
+        ForbiddenDestination: with reason `not_a_url`, `scheme`, `credentials`, `port`, or `address`
+            if any of its addresses is not a public one.
+        UnknownHost: the name has no address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ForbiddenDestination("not_a_url") from None
+    if parts.scheme not in schemes:
+        raise ForbiddenDestination("scheme")
+    if "@" in parts.netloc:
+        raise ForbiddenDestination("credentials")
+    if not host or "%" in host or not host.isprintable() or " " in host:
+        raise ForbiddenDestination("not_a_url")
+    if port is None:
+        port = _DEFAULT_PORTS[parts.scheme]
+    if port != _DEFAULT_PORTS[parts.scheme] and port < _FIRST_FREE_PORT:
+        raise ForbiddenDestination("port")
+    try:
+        found = tuple(dict.fromkeys(resolve(host, port)))
+    except (OSError, UnicodeError):
+        raise UnknownHost("the name has no address") from None
+    if not found:
+        raise UnknownHost("the name has no address")
+    if not all(_may_be_dialled(address, local=local) for address in found):
+        raise ForbiddenDestination("address")
+    return Destination(host, port, found, parts.scheme in _TLS)
+
+
+def _may_be_dialled(text: str, *, local: bool) -> bool:
+    try:
+        address: Address = ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return False
+        address = address.ipv4_mapped or address
+    return is_public(address) or (local and address.is_loopback)
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address belongs to one machine on the internet."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address in _SITE_LOCAL or any(address in network for network in _TRANSLATED):
+            return False
+    # is_global alone lets some multicast addresses through.
+    return address.is_global and not address.is_multicast and not address.is_reserved

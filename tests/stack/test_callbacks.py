@@ -1,0 +1,235 @@
+"""Callbacks on the deployed stack: from the queue to a tenant's server, and back from the dead."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+import pytest
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+
+from callstream.adapters.callbacks import SqsCallbackQueue
+from callstream.callbacks import Event, RelayCallback
+from callstream.relays import Relay
+from callstream_cli.local import aws
+from tests.stack.conftest import DeployedStack, eventually
+from tests.stack.test_operator import Operator, operator, type_in
+
+__all__ = ["operator"]
+
+
+class TenantServer:
+    """A tenant's own server: `answer` says what it answers to each request, in their order."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, str]] = []
+        self.signatures: list[str] = []
+        self.answer: Callable[[int], int] = lambda _number: 204
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                server.got.append(dict(parse_qsl(body)))
+                server.signatures.append(self.headers["x-signalwire-signature"])
+                self.send_response(server.answer(len(server.got)))
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/status"
+        self._thread = Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def events(self, relay_id: str) -> list[str]:
+        """What it was told of a relay, in that order."""
+        return [each["StreamEvent"] for each in self.got if each["StreamSid"] == relay_id]
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[TenantServer]:
+    server = TenantServer()
+    yield server
+    server.stop()
+
+
+class Teller:
+    """Tells the demo tenant of relays, as who runs them does."""
+
+    def __init__(self, stack: DeployedStack, url: str) -> None:
+        self._url = url
+        with aws.talking_to(stack.description["aws_endpoint_url"]):
+            self._queue = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
+
+    def tell(self, relay_id: str, event: Event, reason: str | None = None) -> str:
+        relay = Relay(
+            relay_id=relay_id,
+            tenant_id="demo",
+            call_id="CA-told",
+            surface="signalwire",
+            url="wss://agent.example/secret-of-the-url",
+            track="both_tracks",
+            status_callback=self._url,
+            created_at=0,
+            updated_at=0,
+        )
+        callback = RelayCallback.of(relay, {}, event, reason, datetime.now(UTC))
+        self._queue.send(callback)
+        return callback.callback_id
+
+
+@pytest.fixture
+def teller(stack: DeployedStack, server: TenantServer) -> Teller:
+    return Teller(stack, server.url)
+
+
+def test_each_relay_is_told_of_in_order(
+    stack: DeployedStack, server: TenantServer, teller: Teller
+) -> None:
+    relays = [str(uuid4()) for _ in range(5)]
+    # What fails at first holds back what comes after it.
+    server.answer = lambda number: 500 if number % 2 else 200
+    for relay_id in relays:
+        teller.tell(relay_id, "started")
+    for relay_id in relays:
+        teller.tell(relay_id, "started")  # the same, which counts once
+        teller.tell(relay_id, "stopped")
+
+    def all_told() -> bool:
+        return all(server.events(relay)[-1:] == ["stream-stopped"] for relay in relays)
+
+    eventually(all_told)
+    for relay_id in relays:
+        told = server.events(relay_id)
+        assert set(told) == {"stream-started", "stream-stopped"}
+        assert sorted(told) == told
+    key = str(stack.description["credentials"]["signalwire"]["signing_key"])
+    for form, signature in zip(server.got, server.signatures, strict=True):
+        assert RequestValidator(key).validate(server.url, form, signature)
+
+
+def test_what_is_not_taken_is_listed_and_tried_again(
+    server: TenantServer, teller: Teller, operator: Operator
+) -> None:
+    server.answer = lambda _: 503
+    callback_id = teller.tell(str(uuid4()), "started")
+
+    def waiting() -> Any:
+        rows = operator("callbacks", "list")
+        return next((row for row in rows if row["callback_id"] == callback_id), None)
+
+    row = eventually(waiting)
+    assert (row["tenant_id"], row["reason"]) == ("demo", "status_503")
+    server.answer = lambda _: 200
+    eventually(lambda: not waiting())
+
+
+def test_what_is_refused_rests_until_it_is_sent_again(
+    stack: DeployedStack, server: TenantServer, teller: Teller, operator: Operator
+) -> None:
+    server.answer = lambda _: 400
+    relay_id = str(uuid4())
+    ids = [teller.tell(relay_id, "started"), teller.tell(relay_id, "stopped")]
+
+    def dead() -> list[dict[str, Any]]:
+        rows = operator("callbacks", "list", "--dead", "--tenant", "demo")
+        return [row for row in rows if row["relay_id"] == relay_id]
+
+    eventually(lambda: len(dead()) == 2)
+    # At once: neither was tried twice.
+    assert server.events(relay_id) == ["stream-started", "stream-stopped"]
+    assert [(row["callback_id"], row["reason"], row["attempts"]) for row in dead()] == [
+        (callback_id, "status_400", 1) for callback_id in ids
+    ]
+    assert operator("callbacks", "list", "--dead", "--tenant", "nobody") == []
+    shown = type_in(stack, "callbacks", "list", "--dead").stdout
+    assert "secret-of-the-url" not in shown
+    assert server.url not in shown
+
+    server.answer = lambda _: 200
+    [sent] = operator("callbacks", "resend", ids[0])
+    assert sent["callback_id"] == ids[0]
+    eventually(lambda: len(server.events(relay_id)) == 3)
+    sent = operator("callbacks", "resend", "--all", "--yes")
+    assert [row["callback_id"] for row in sent if row["relay_id"] == relay_id] == [ids[1]]
+    eventually(lambda: len(server.events(relay_id)) == 4)
+    assert server.events(relay_id)[2:] == ["stream-started", "stream-stopped"]
+    assert dead() == []
+
+    refused = type_in(stack, "callbacks", "resend", str(uuid4()))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    for wrong in (("resend",), ("resend", "--all", ids[0])):
+        assert type_in(stack, "callbacks", *wrong).returncode == 2
+
+
+def test_telnyx_fails_over(
+    stack: DeployedStack, operator: Operator, tenant_server: "JsonServer"
+) -> None:
+    operator(
+        *("webhooks", "set", "demo", "telnyx", tenant_server.url + "down"),
+        *("--failover", tenant_server.url + "up"),
+    )
+    with aws.talking_to(stack.description["aws_endpoint_url"]):
+        queue = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
+    relay = Relay(
+        relay_id=str(uuid4()),
+        tenant_id="demo",
+        call_id="v3:call",
+        surface="telnyx",
+        track="both_tracks",
+        created_at=0,
+        updated_at=0,
+    )
+    queue.send(RelayCallback.of(relay, {}, "failed", "refused", datetime.now(UTC)))
+
+    eventually(lambda: len(tenant_server.got) == 2)
+    operator("webhooks", "clear", "demo", "telnyx")
+    assert [path for path, _ in tenant_server.got] == ["/down", "/up"]
+    assert tenant_server.got[1][1]["meta"] == {
+        "attempt": 1,
+        "delivered_to": tenant_server.url + "up",
+    }
+
+
+class JsonServer:
+    """A server that is down at one path."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, dict[str, Any]]] = []
+        got = self.got
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                got.append((self.path, body))
+                self.send_response(502 if self.path == "/down" else 200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture
+def tenant_server() -> Iterator[JsonServer]:
+    server = JsonServer()
+    thread = Thread(target=server.server.serve_forever)
+    thread.start()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+    thread.join()
