@@ -1,0 +1,791 @@
+"""The listener on sockets: what it does to whoever speaks to it.
+
+These need a loopback socket, but no stack. The gateway is played by the carrier simulator, which
+speaks every dialect, and where that is too well-behaved by a bare WebSocket.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import os
+import signal
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import (
+    PCMU_8K,
+    Clear,
+    Media,
+    ReturnDtmf,
+    ReturnMark,
+    ReturnMedia,
+    Start,
+    Stop,
+    Track,
+)
+from callstream.errors import Inexpressible
+from callstream_cli import audio
+from callstream_cli.carrier.identity import CarrierName
+from callstream_cli.carrier.plan import CallPlan
+from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour, Handshake
+from callstream_cli.listener.certificate import self_signed
+from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.server import ForkEnded, Listener
+from tests.template import ROOT
+
+BOTH: dict[Track, bytes] = {"inbound": bytes(range(160)) * 25, "outbound": bytes(160) * 25}
+INBOUND: dict[Track, bytes] = {"inbound": BOTH["inbound"]}
+# More than the buffers on the way would take by default.
+_MANY = 10_000
+_LIKE_A_FRAME = "x" * 300
+
+
+def run[T](doing: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(doing)
+
+
+@dataclass
+class Gateway:
+    """A gateway that does what a test says, step by step."""
+
+    socket: ClientConnection
+    dialect: str = "twilio"
+    number: int = 0
+    heard: list[str | bytes] = field(default_factory=list)
+
+    async def begin(self) -> None:
+        """Say hello, and start."""
+        await self.socket.send(self._said(DIALECTS[self.dialect].PROTOCOL))
+        await self.socket.send(
+            self._said(
+                Start(
+                    sequence=self._next(),
+                    carrier_stream_id="ST1",
+                    call_id="CA1",
+                    account_id="AC1",
+                    tracks=("inbound",),
+                    format=PCMU_8K,
+                )
+            )
+        )
+
+    async def frame(self) -> None:
+        """Send a frame."""
+        chunk = self.number
+        await self.socket.send(self._said(Media(self._next(), "inbound", chunk, 0, b"\1\2")))
+
+    async def end(self) -> None:
+        """Say goodbye."""
+        await self.socket.send(self._said(Stop(self._next(), "CA1", "AC1")))
+        await self.socket.close()
+
+    def _said(self, event: Any) -> str:
+        return DIALECTS[self.dialect].render(event, "ST1")
+
+    def _next(self) -> int:
+        self.number += 1
+        return self.number
+
+
+@asynccontextmanager
+async def gateway(
+    listener: Listener, dialect: str = "twilio", path: str = "", **options: Any
+) -> AsyncIterator[Gateway]:
+    async with connect(
+        listener.url + path, proxy=None, compression=None, ping_interval=None, **options
+    ) as socket:
+        yield Gateway(socket, dialect)
+
+
+def called(
+    behaviour: Behaviour, plan: CallPlan, speed: float = 0
+) -> tuple[CallReport, Listener, Hearing]:
+    """Have a simulated carrier call, until the listener knows that it is over."""
+
+    async def doing() -> tuple[CallReport, Listener, Hearing]:
+        async with Listener(behaviour) as listener:
+            placed = await place_call(listener.url, plan, speed=speed)
+            fork = await listener.fork()
+            await fork.until_ended()
+            return placed, listener, fork.hearing
+
+    return run(doing())
+
+
+def called_until(
+    condition: Callable[[Hearing], bool], behaviour: Behaviour, carrier: CarrierName = "twilio"
+) -> tuple[CallReport, Hearing]:
+    """Have a simulated carrier call in real time, and hang up when something has been heard."""
+
+    async def doing() -> tuple[CallReport, Hearing]:
+        plan = CallPlan({"inbound": bytes(8000 * 60)}, carrier=carrier)
+        async with Listener(behaviour) as listener:
+            placing = asyncio.create_task(place_call(listener.url, plan))
+            fork = await listener.fork()
+            await fork.until(condition)
+            await fork.close()
+            return await placing, fork.hearing
+
+    return run(doing())
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_a_fork_in_any_dialect_is_heard_whole(carrier: CarrierName) -> None:
+    placed, listener, hearing = called(Behaviour(), CallPlan(BOTH, carrier=carrier, digits="7"))
+
+    assert placed.error is None
+    assert hearing.dialect == carrier
+    assert hearing.faults == {}
+    assert {track: hearing.audio(track) for track in BOTH} == BOTH
+    assert hearing.messages == placed.messages
+    assert (hearing.digits, hearing.closed_by) == ("7", "gateway")
+    assert hearing.disconnected is not None
+    assert hearing.disconnected.code == 1000
+    assert listener.ended == 1
+
+
+def test_many_forks_at_once_are_kept_apart() -> None:
+    async def doing() -> None:
+        async with Listener() as listener:
+            plans = [CallPlan(BOTH, carrier=carrier) for carrier in ("twilio", "telnyx")] * 5
+            placed = await asyncio.gather(*(place_call(listener.url, p, speed=10) for p in plans))
+            await listener.until(lambda it: it.ended == 10)
+
+            heard = {fork.hearing.start.carrier_stream_id: fork.hearing for fork in listener.forks}  # type: ignore[union-attr]
+            assert heard.keys() == {report.identity.stream_id for report in placed}
+            assert all(hearing.faults == {} for hearing in heard.values())
+            assert [fork.hearing.number for fork in listener.forks] == [*range(1, 11)]
+
+    run(doing())
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_echo_sends_the_inbound_audio_back(carrier: CarrierName) -> None:
+    async def doing() -> None:
+        async with Listener(Behaviour(echo=True)) as listener, gateway(listener, carrier) as it:
+            await it.begin()
+            for _ in range(5):
+                await it.frame()
+            for _ in range(5):
+                said = DIALECTS[carrier].parse_return(await it.socket.recv())
+                assert said == ReturnMedia(b"\1\2")
+            await it.end()
+            fork = await listener.fork()
+            await fork.until_ended()
+            assert (fork.hearing.said.frames, fork.hearing.said.audio_bytes) == (5, 10)
+
+    run(doing())
+
+
+def test_the_outbound_track_is_not_echoed() -> None:
+    placed, _, hearing = called(Behaviour(echo=True), CallPlan({"outbound": bytes(1600)}))
+
+    assert hearing.counts.frames == {"outbound": 10}
+    assert placed.playback.received == b""
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_a_file_is_played_with_marks_that_come_back(carrier: CarrierName) -> None:
+    behaviour = Behaviour(play=BOTH["inbound"], marks=("a", "b"))
+
+    placed, hearing = called_until(lambda it: len(it.marks) == 2, behaviour, carrier)
+
+    assert placed.playback.received == BOTH["inbound"]
+    assert hearing.marks == ["a", "b"]
+    assert (hearing.said.frames, hearing.said.marks) == (25, 2)
+
+
+def test_a_file_is_played_in_real_time() -> None:
+    async def doing() -> None:
+        behaviour = Behaviour(play=BOTH["inbound"])
+        async with Listener(behaviour) as listener, gateway(listener) as it:
+            await it.begin()
+            times: list[float] = []
+            for _ in range(25):
+                await it.socket.recv()
+                times.append(time.monotonic())
+            # A busy machine may make it later, but nothing makes it earlier.
+            assert times[-1] - times[0] >= 0.4
+
+    run(doing())
+
+
+def test_a_clear_gives_marks_back_that_would_else_have_to_wait() -> None:
+    behaviour = Behaviour(play=bytes(8000 * 60), speed=0, marks=("end",), clear_after=0.1)
+
+    placed, hearing = called_until(lambda it: it.marks == ["end"], behaviour)
+
+    assert len(placed.playback.received) == 8000 * 60
+    assert (placed.playback.clears, hearing.said.clears) == (1, 1)
+
+
+def test_keys_are_pressed_into_signalwires_calls() -> None:
+    behaviour = Behaviour(digits="12#", marks=("pressed",))
+
+    placed, hearing = called_until(lambda it: bool(it.marks), behaviour, "signalwire")
+
+    assert (placed.playback.digits, hearing.said.digits, hearing.said.unsaid) == ("12#", 3, [])
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+def test_others_are_not_told_to_press_keys(carrier: CarrierName) -> None:
+    behaviour = Behaviour(digits="12#", marks=("pressed",))
+
+    placed, hearing = called_until(lambda it: bool(it.marks), behaviour, carrier)
+
+    assert (placed.playback.digits, placed.unreadable) == ("", 0)
+    assert len(hearing.said.unsaid) == 3
+
+
+def test_a_test_may_say_and_send_what_it_wants() -> None:
+    async def doing() -> None:
+        async with Listener() as listener, gateway(listener, "telnyx") as it:
+            await it.begin()
+            fork = await listener.fork()
+            for event in (ReturnMedia(b"hi"), ReturnMark("m"), Clear()):
+                await fork.say(event)
+                assert DIALECTS["telnyx"].parse_return(await it.socket.recv()) == event
+            with pytest.raises(Inexpressible):
+                await fork.say(ReturnDtmf("5"))
+            await fork.send("anything")
+            assert await it.socket.recv() == "anything"
+            await it.end()
+            await fork.until_ended()
+            with pytest.raises(ForkEnded):
+                await fork.send("too late")
+            with pytest.raises(ForkEnded):
+                await fork.until(lambda hearing: hearing.messages > 1000)
+
+    run(doing())
+
+
+def test_nonsense_is_sent_as_it_is() -> None:
+    async def doing() -> None:
+        behaviour = Behaviour(messages=NONSENSE)
+        async with Listener(behaviour) as listener, gateway(listener) as it:
+            await it.begin()
+            assert [await it.socket.recv() for _ in NONSENSE] == [*NONSENSE]
+            fork = await listener.fork()
+            await fork.until(lambda hearing: hearing.said.others == len(NONSENSE))
+
+    run(doing())
+
+
+@pytest.mark.parametrize("status", [302, 401, 404, 429, 503])
+def test_a_handshake_is_refused(status: int) -> None:
+    async def doing() -> None:
+        async with Listener(Behaviour(refuse=status)) as listener:
+            with pytest.raises(InvalidStatus) as caught:
+                await connect(listener.url + "x", proxy=None).__aenter__()
+            assert caught.value.response.status_code == status
+            await listener.until(lambda it: it.ended == 1)
+            [refused] = listener.refused
+            assert (refused.status, refused.handshake.path) == (status, "/x")
+            assert listener.forks == []
+
+    run(doing())
+
+
+@pytest.mark.parametrize(
+    ("headers", "admitted"),
+    [
+        ({"Authorization": "Bearer s3cret"}, True),
+        ({"x-telnyx-streaming-auth-token": "s3cret"}, True),
+        ({"Authorization": "Bearer other"}, False),
+        ({}, False),
+    ],
+)
+def test_a_token_is_required(headers: dict[str, str], *, admitted: bool) -> None:
+    async def doing() -> None:
+        async with Listener(Behaviour(require_token="s3cret")) as listener:
+            if not admitted:
+                with pytest.raises(InvalidStatus) as caught:
+                    await connect(listener.url, proxy=None, additional_headers=headers).__aenter__()
+                assert caught.value.response.status_code == 401
+                return
+            async with gateway(listener, additional_headers=headers):
+                fork = await listener.fork()
+                assert fork.hearing.handshake.carries("s3cret")
+
+    run(doing())
+
+
+def test_path_and_headers_of_the_handshake_are_kept() -> None:
+    async def doing() -> None:
+        headers = {"X-Telnyx-Streaming-Auth-Token": "tok", "X-Other": "1"}
+        async with (
+            Listener() as listener,
+            gateway(listener, path="a/b?c=d", additional_headers=headers),
+        ):
+            handshake = (await listener.fork()).hearing.handshake
+        assert handshake.path == "/a/b?c=d"
+        assert handshake.public_path == "/a/b"
+        assert (handshake.auth_token, handshake.bearer) == ("tok", None)
+        assert handshake.headers["x-other"] == "1"
+
+    run(doing())
+
+
+def test_nothing_of_a_fork_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def doing() -> None:
+        headers = {"Authorization": "Bearer s3cret"}
+        async with (
+            Listener(Behaviour(require_token="s3cret")) as listener,
+            gateway(
+                listener, additional_headers=headers, logger=logging.getLogger("gateway")
+            ) as it,
+        ):
+            await it.begin()
+            await it.frame()
+            await it.end()
+
+    with caplog.at_level(logging.DEBUG):
+        run(doing())
+
+    logged = [record for record in caplog.records if record.name not in {"gateway", "asyncio"}]
+    assert logged == []
+    assert any("s3cret" in record.getMessage() for record in caplog.records)
+
+
+def test_silence_is_all_that_a_handshake_gets() -> None:
+    async def doing() -> None:
+        async with Listener(Behaviour(silent=True)) as listener:
+            port = int(listener.url.rsplit(":", 1)[1].strip("/"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+            reading = asyncio.create_task(reader.read())
+            done, _ = await asyncio.wait({reading}, timeout=0.3)
+            assert not done
+            writer.close()
+            await listener.until(lambda it: it.ended == 1)
+            assert listener.refused[0].status is None
+
+    run(doing())
+
+
+def test_who_is_left_without_an_answer_does_not_keep_the_listener() -> None:
+    async def doing() -> None:
+        async with Listener(Behaviour(silent=True)) as listener:
+            connecting = asyncio.create_task(connect(listener.url, proxy=None).__aenter__())
+            done, _ = await asyncio.wait({connecting}, timeout=0.2)
+            assert not done
+        with pytest.raises((WebSocketException, OSError)):
+            await connecting
+
+    run(doing())
+
+
+def test_who_never_asks_for_anything_does_not_keep_the_listener() -> None:
+    async def doing() -> None:
+        async with Listener() as listener:
+            port = int(listener.url.rsplit(":", 1)[1].strip("/"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET ")
+            async with gateway(listener) as it:
+                await it.begin()
+        assert await reader.read() == b""
+        writer.close()
+        assert (len(listener.forks), listener.refused) == (1, [])
+
+    run(doing())
+
+
+def test_who_asks_for_a_page_is_no_fork() -> None:
+    async def doing() -> None:
+        async with Listener() as listener:
+            port = int(listener.url.rsplit(":", 1)[1].strip("/"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 426 " in await reader.readline()
+            writer.close()
+        assert listener.ended == 0
+
+    run(doing())
+
+
+def test_leaving_ends_a_stall() -> None:
+    async def doing() -> None:
+        async with Listener(Behaviour(stall=math.inf)) as listener, gateway(listener) as it:
+            await it.begin()
+            fork = await listener.fork()
+            await fork.until(lambda hearing: hearing.start is not None)
+            await listener.__aexit__(None, None, None)
+            await it.socket.wait_closed()
+            assert it.socket.close_code == 1001
+
+    run(doing())
+
+
+def test_who_stalls_reads_nothing_until_it_is_over() -> None:
+    async def doing() -> None:
+        behaviour = Behaviour(stall=math.inf)
+        async with Listener(behaviour) as listener, gateway(listener) as it:
+            await it.begin()
+            fork = await listener.fork()
+            await fork.until(lambda hearing: hearing.start is not None)
+
+            sent = 0
+
+            async def send_much() -> None:
+                nonlocal sent
+                for _ in range(_MANY):
+                    await it.socket.send(_LIKE_A_FRAME)
+                    sent += 1
+
+            sending = asyncio.create_task(send_much())
+            # What may be sent before the buffers are full is sent by now.
+            await asyncio.wait({sending}, timeout=1.0)
+            sent_before, heard_before = sent, fork.hearing.messages
+            fork.resume()
+            await sending
+            await fork.until(lambda hearing: hearing.messages == 2 + _MANY)
+            # A sender has to wait after seconds of a call, not after minutes.
+            assert sent_before < 50 * 60
+            assert heard_before == 2
+
+    run(doing())
+
+
+def test_a_stall_ends_by_itself() -> None:
+    placed, _, hearing = called(Behaviour(stall=0.2), CallPlan(BOTH))
+
+    assert placed.error is None
+    assert hearing.faults == {}
+    assert hearing.heard[2].at - hearing.heard[1].at >= 0.19
+
+
+@pytest.mark.parametrize("code", [1000, 1011, 4000])
+def test_it_closes_with_a_code(code: int) -> None:
+    async def doing() -> None:
+        behaviour = Behaviour(close_after=0.05, close_code=code)
+        async with Listener(behaviour) as listener, gateway(listener) as it:
+            await it.begin()
+            await it.socket.wait_closed()
+            assert it.socket.close_code == code
+            fork = await listener.fork()
+            await fork.until_ended()
+            assert fork.hearing.disconnected is not None
+            assert (fork.hearing.disconnected.code, fork.hearing.closed_by) == (code, "listener")
+
+    run(doing())
+
+
+@pytest.mark.parametrize("stall", [None, math.inf])
+def test_it_drops_the_connection(stall: float | None) -> None:
+    async def doing() -> None:
+        behaviour = Behaviour(close_after=0.05, close_code=DROPPED, stall=stall)
+        async with Listener(behaviour) as listener, gateway(listener) as it:
+            await it.begin()
+            with pytest.raises(ConnectionClosed):
+                await it.socket.recv()
+            assert it.socket.close_code == 1006
+            fork = await listener.fork()
+            await fork.until_ended()
+            assert fork.hearing.disconnected is not None
+            assert (fork.hearing.disconnected.code, fork.hearing.closed_by) == (1006, "listener")
+
+    run(doing())
+
+
+def test_a_gateway_that_dies_has_closed_without_a_stop() -> None:
+    async def doing() -> None:
+        async with Listener() as listener, gateway(listener) as it:
+            await it.begin()
+            await it.frame()
+            fork = await listener.fork()
+            await fork.until(lambda hearing: hearing.messages == 3)
+            it.socket.transport.abort()
+            await fork.until_ended()
+            assert fork.hearing.stop is None
+            assert fork.hearing.disconnected is not None
+            assert (fork.hearing.disconnected.code, fork.hearing.closed_by) == (1006, "gateway")
+
+    run(doing())
+
+
+def test_leaving_closes_what_is_left() -> None:
+    async def doing() -> None:
+        async with Listener() as listener:
+            connection = await connect(listener.url, proxy=None)
+            fork = await listener.fork()
+        assert connection.close_code == 1001
+        assert fork.ended
+        assert fork.hearing.closed_by == "listener"
+
+    run(doing())
+
+
+def test_each_fork_may_be_treated_in_its_own_way() -> None:
+    attempts: list[str] = []
+
+    def choose(handshake: Handshake) -> Behaviour:
+        attempts.append(handshake.path)
+        return Behaviour(refuse=503) if len(attempts) == 1 else Behaviour(echo=True)
+
+    async def doing() -> None:
+        async with Listener(choose) as listener:
+            first = await place_call(listener.url + "a", CallPlan(INBOUND), speed=0)
+            second = await place_call(listener.url + "b", CallPlan(INBOUND), speed=0)
+            await listener.until(lambda it: it.ended == 2)
+            assert "HTTP 503" in str(first.error)
+            assert second.error is None
+            assert (len(listener.refused), len(listener.forks)) == (1, 1)
+
+    run(doing())
+    assert attempts == ["/a", "/b"]
+
+
+@pytest.mark.parametrize("where", ["choose", "watch"])
+def test_what_a_tests_own_functions_raise_is_raised(where: str) -> None:
+    def fail(*_: object) -> Behaviour:
+        raise LookupError(where)
+
+    async def doing() -> None:
+        listener = Listener(fail) if where == "choose" else Listener(watch=fail)
+        async with listener:
+            await place_call(listener.url, CallPlan(INBOUND), speed=0)
+
+    with pytest.raises(LookupError, match=where):
+        run(doing())
+
+
+def test_all_that_happens_is_told_in_order() -> None:
+    told: list[object] = []
+
+    async def doing() -> Hearing:
+        async with Listener(watch=lambda _, event: told.append(event)) as listener:
+            await place_call(listener.url, CallPlan(INBOUND), speed=0)
+            fork = await listener.fork()
+            await fork.until_ended()
+            return fork.hearing
+
+    hearing = run(doing())
+
+    assert told == [*hearing.events, hearing.disconnected]
+
+
+class TestTls:
+    def test_whoever_trusts_its_certificate_is_heard(self) -> None:
+        async def doing() -> None:
+            async with Listener(tls=True) as listener:
+                assert listener.url.startswith("wss://127.0.0.1:")
+                assert listener.certificate is not None
+                trust = ssl.create_default_context(cadata=listener.certificate.pem.decode())
+                async with gateway(listener, ssl=trust) as it:
+                    await it.begin()
+                    await it.frame()
+                    await it.end()
+                fork = await listener.fork()
+                await fork.until_ended()
+                assert fork.hearing.faults == {}
+                assert fork.hearing.audio("inbound") == b"\1\2"
+
+        run(doing())
+
+    @pytest.mark.parametrize(
+        ("host", "valid", "why"),
+        [
+            ("127.0.0.1", timedelta(days=-1), "expired"),
+            ("127.0.0.9", timedelta(days=1), "IP address mismatch"),
+        ],
+    )
+    def test_it_may_be_a_bad_one(self, host: str, valid: timedelta, why: str) -> None:
+        async def doing() -> None:
+            certificate = self_signed(host, valid)
+            trust = ssl.create_default_context(cadata=certificate.pem.decode())
+            async with Listener(tls=certificate) as listener:
+                with pytest.raises(ssl.SSLCertVerificationError, match=why):
+                    await connect(listener.url, proxy=None, ssl=trust).__aenter__()
+
+        run(doing())
+
+    def test_whoever_does_not_trust_it_is_not_heard(self) -> None:
+        async def doing() -> None:
+            async with Listener(tls=True) as listener:
+                with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
+                    await connect(listener.url, proxy=None).__aenter__()
+                assert listener.forks == []
+
+        run(doing())
+
+
+@dataclass
+class Command:
+    """`callstream listen`, running."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    first: str
+
+    async def ends(self) -> tuple[int, str, str]:
+        """Its status, and what it has written."""
+        output, errors = await self.process.communicate()
+        return self.process.returncode or 0, output.decode(), errors.decode()
+
+
+def commanded[T](doing: Callable[[Command], Coroutine[Any, Any, T]], *arguments: str) -> T:
+    """Run the command, and do something once it listens."""
+
+    async def running() -> T:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "callstream_cli", "listen", *arguments),
+            env=os.environ | {"PYTHONPATH": f"{ROOT}/layers/callstream:{ROOT}/cli"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        scripted = {"--json", "--events"} & {*arguments}
+        first = (await (process.stderr if scripted else process.stdout).readline()).decode()
+        assert first.startswith("listening at ")
+        try:
+            return await doing(Command(process, first.split()[-1], first))
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    return run(running())
+
+
+def test_the_command_takes_forks_and_reports_them(tmp_path: Path) -> None:
+    async def doing(command: Command) -> tuple[int, str, str]:
+        for carrier in ("telnyx", "signalwire"):
+            plan = CallPlan({"inbound": bytes(1600)}, carrier=carrier)
+            await place_call(f"{command.url}a?token=s3cret", plan, speed=0)
+        return await command.ends()
+
+    arguments = ("--forks", "2", "--record", str(tmp_path), "--json")
+    status, output, errors = commanded(doing, *arguments)
+
+    told = json.loads(output)
+    assert status == 0
+    assert [fork["dialect"] for fork in told["forks"]] == ["telnyx", "signalwire"]
+    assert all(fork["faults"] == {} for fork in told["forks"])
+    assert all(fork["frames"] == {"inbound": 10} for fork in told["forks"])
+    files = [Path(path) for fork in told["forks"] for path in fork["files"]]
+    assert [audio.load(path)["inbound"] for path in files] == [b"\x00" * 1600] * 2
+    assert "over (disconnected)  10 inbound frames" in errors
+    assert "whole and in order" in errors
+    assert "s3cret" not in output + errors
+
+
+def test_the_command_plays_and_marks_what_it_is_told_to(tmp_path: Path) -> None:
+    audio.save(tmp_path / "hello.wav", INBOUND)
+    plan = CallPlan({"inbound": bytes(8000 * 60)}, carrier="signalwire")
+    reports: list[CallReport] = []
+
+    async def doing(command: Command) -> CallReport:
+        placing = asyncio.create_task(place_call(command.url, plan, watch=reports.append))
+        # The report is plain data, which nobody tells of.
+        while not (reports and reports[0].playback.marks):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        placing.cancel()
+        assert (await command.ends())[0] == 0
+        return reports[0]
+
+    hello = str(tmp_path / "hello.wav")
+    arguments = ("--forks", "1", "--play", hello, "--speed", "0", "--mark", "end", "--digits", "5")
+    placed = commanded(doing, *arguments)
+
+    assert placed.playback.received == INBOUND["inbound"]
+    assert (placed.playback.marks, placed.playback.digits) == (1, "5")
+
+
+def test_the_command_tells_every_event_as_a_line() -> None:
+    async def doing(command: Command) -> tuple[int, str, str]:
+        await place_call(command.url, CallPlan({"inbound": bytes(480)}), speed=0)
+        return await command.ends()
+
+    status, output, _ = commanded(doing, "--forks", "1", "--events", "--json")
+
+    *events, last = map(json.loads, output.splitlines())
+    assert status == 0
+    assert [line["event"]["kind"] for line in events] == [
+        *("connected", "start", "media", "media", "media", "stop", "disconnected", "over")
+    ]
+    assert {line["fork"] for line in events} == {1}
+    assert last["forks"][0]["frames"] == {"inbound": 3}
+
+
+def test_ctrl_c_ends_the_command_and_what_was_heard_is_kept(tmp_path: Path) -> None:
+    async def doing(command: Command) -> tuple[int, str, str]:
+        async with connect(command.url, proxy=None) as socket:
+            it = Gateway(socket)
+            await it.begin()
+            await it.frame()
+            assert command.process.stderr is not None
+            while b"start" not in await command.process.stderr.readline():
+                pass
+            await (await socket.ping())
+            command.process.send_signal(signal.SIGINT)
+            await socket.wait_closed()
+            assert socket.close_code == 1001
+        return await command.ends()
+
+    status, output, _ = commanded(doing, "--record", str(tmp_path), "--json")
+
+    [fork] = json.loads(output)["forks"]
+    assert status == 130
+    assert (fork["close_code"], fork["closed_by"], fork["stopped"]) == (1001, "listener", False)
+    assert Path(fork["files"][0]).exists()
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [((), 0), (("--forks", "1"), 1)])
+def test_time_ends_the_command(arguments: tuple[str, ...], expected: int) -> None:
+    async def doing(command: Command) -> tuple[int, str, str]:
+        return await command.ends()
+
+    status, _, errors = commanded(doing, "--timeout", "0.1", *arguments)
+
+    assert (status, errors) == (expected, "")
+
+
+def test_a_refused_fork_counts_as_one() -> None:
+    async def doing(command: Command) -> tuple[int, str, str]:
+        assert (await place_call(command.url, CallPlan(INBOUND))).error is not None
+        return await command.ends()
+
+    status, output, _ = commanded(doing, "--forks", "1", "--refuse", "503")
+
+    assert status == 0
+    assert "refused with HTTP 503" in output
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    async def doing() -> tuple[int, str]:
+        async with Listener() as listener:
+            port = listener.url.rsplit(":", 1)[1].strip("/")
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "callstream_cli", "listen", "--port", port),
+                env=os.environ | {"PYTHONPATH": f"{ROOT}/layers/callstream:{ROOT}/cli"},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, errors = await process.communicate()
+            return process.returncode or 0, errors.decode()
+
+    status, errors = run(doing())
+
+    assert status == 1
+    assert "callstream: " in errors
+    assert "in use" in errors
+    assert "Traceback" not in errors
