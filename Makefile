@@ -61,6 +61,7 @@ deps: setup ## Compile requirements anew, with the latest versions that the .in 
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) requirements/signalwire-sdk.in --output-file requirements/signalwire-sdk.txt
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+	$(COMPILE) layers/signing/requirements.in --output-file layers/signing/requirements.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
 

@@ -61,6 +61,9 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
     "call": LazyCommand(
         "callstream_cli.carrier.command", "call", "Call the gateway as a carrier would."
     ),
+    "listen": LazyCommand(
+        "callstream_cli.listener.command", "listen", "Take forks of calls, as a consumer would."
+    ),
     "tail": LazyCommand(f"{_CONSUMER}.tail", "tail", "Follow streams live, in order."),
     "record": LazyCommand(f"{_CONSUMER}.record", "record", "Write a call as a WAV file."),
     "replay": LazyCommand(
@@ -141,6 +144,17 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
             ),
             "rotate": LazyCommand(
                 f"{_OPERATOR}.callback_keys", "rotate", "Give a tenant new callback keys."
+            ),
+        },
+    ),
+    "callbacks": Group(
+        "What tenants are told of their relays: what waits, what was given up.",
+        {
+            "list": LazyCommand(
+                f"{_OPERATOR}.callbacks", "list_", "List what waits, or was given up."
+            ),
+            "resend": LazyCommand(
+                f"{_OPERATOR}.callbacks", "resend", "Deliver what was given up once more."
             ),
         },
     ),

@@ -3,8 +3,12 @@
 import os
 
 from callstream.adapters import endpoints
+from callstream.adapters.starter import starter
 from callstream.surfaces.signalwire import CREATE_STREAM, CreateStream, SignalwireSurface
 
 handler = endpoints.handler(
-    SignalwireSurface(), CREATE_STREAM, CreateStream(endpoints.relay_store(os.environ)), os.environ
+    SignalwireSurface(),
+    CREATE_STREAM,
+    CreateStream(endpoints.relay_store(os.environ), starter(os.environ)),
+    os.environ,
 )

@@ -3,8 +3,12 @@
 import os
 
 from callstream.adapters import endpoints
+from callstream.adapters.starter import starter
 from callstream.surfaces.telnyx import STREAMING_START, StartStreaming, TelnyxSurface
 
 handler = endpoints.handler(
-    TelnyxSurface(), STREAMING_START, StartStreaming(endpoints.relay_store(os.environ)), os.environ
+    TelnyxSurface(),
+    STREAMING_START,
+    StartStreaming(endpoints.relay_store(os.environ), starter(os.environ)),
+    os.environ,
 )

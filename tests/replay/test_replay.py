@@ -3,19 +3,22 @@
 `<case>.json` is what Lambda receives, `<case>.expect.json` what is expected: the exact `answer`,
 and, where they matter, the `records` on Kinesis, the `overflow`, and `items` of the Streams table
 (the named attributes of them; those of `absent` must not be there), what was `posted` to WebSocket
-connections, and which were `closed`. `given` says what was so before: items that exist, services
-that are `down`, `connections` that are there, and when each was last used. A text `~…` is a regular
-expression.
+connections, and which were `closed`; of callbacks, what was `sent` to tenants' servers, `put_off`
+and `buried`. `given` says what was so before: items that exist, services that are `down`,
+`connections` that are there, and when each was last used, and what `servers` answer. A text `~…` is
+a regular expression.
 """
 
 import importlib.util
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,8 +27,9 @@ from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
+from callstream.adapters.http_client import PinnedClient
 from tests import template
-from tests.replay.world import NOW, Sockets, World
+from tests.replay.world import NOW, Servers, Sockets, World
 
 EVENTS = template.ROOT / "events"
 CASES = sorted(EVENTS.glob("*/*.expect.json"))
@@ -94,6 +98,8 @@ def actions(service: str, operation: str, body: Any) -> set[str]:
         return {f"dynamodb:{name}" for name in names}
     if service == "apigatewaymanagementapi":
         return {"execute-api:ManageConnections"}
+    if (service, operation) == ("lambda", "Invoke"):
+        return {"lambda:InvokeFunction"}
     return {f"{service}:{operation}"}
 
 
@@ -127,16 +133,34 @@ def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Endpoint, "make_request", refuse)
 
 
-def connect(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let these be the connections of the media API."""
+def connect(sockets: Sockets, started: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these be the connections of an API, and this the list of what functions are started."""
     request = Endpoint.make_request
 
     def answer(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
-        if operation_model.service_model.service_name == "apigatewaymanagementapi":
+        service = operation_model.service_model.service_name
+        if service == "apigatewaymanagementapi":
             return sockets.answer(operation_model.name, request_dict)
+        if service == "lambda":
+            started.append(json.loads(request_dict["body"]))
+            return SimpleNamespace(status_code=202), {"StatusCode": 202}
         return request(self, operation_model, request_dict)
 
     monkeypatch.setattr(Endpoint, "make_request", answer)
+
+
+def serve(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these be the tenants' servers, and let messages that are put off be any."""
+    request = Endpoint.make_request
+
+    def answer(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
+        if operation_model.name == "ChangeMessageVisibility":
+            return servers.answer(request_dict)
+        return request(self, operation_model, request_dict)
+
+    monkeypatch.setattr(Endpoint, "make_request", answer)
+    monkeypatch.setattr(PinnedClient, "send", servers.send)
+    monkeypatch.setattr(socket, "getaddrinfo", servers.resolve)
 
 
 def assert_matches(expected: Any, actual: Any, where: str) -> None:
@@ -151,6 +175,13 @@ def assert_matches(expected: Any, actual: Any, where: str) -> None:
             assert re.fullmatch(expected[1:], actual), where
         case _:
             assert expected == actual, where
+
+
+def assert_each_matches(expected: list[Any], actual: list[Any], where: str) -> None:
+    """Compare lists, item by item."""
+    assert len(expected) == len(actual), where
+    for index, (wanted, found) in enumerate(zip(expected, actual, strict=True)):
+        assert_matches(wanted, found, f"{where}.{index}")
 
 
 def items(world: World, key: dict[str, Any]) -> list[dict[str, Any]]:
@@ -183,7 +214,7 @@ def test_replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Those whose events are few: the others would take too long together.
-@pytest.mark.parametrize("function", ["stream_tally", "sweep"])
+@pytest.mark.parametrize("function", ["callback_delivery", "stream_tally", "sweep"])
 def test_every_action_is_needed(function: str) -> None:
     taken: set[str] = set()
     for case in CASES:
@@ -199,10 +230,13 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
     event = json.loads(case.with_name(case.name.replace(".expect", "")).read_text())
     expected = json.loads(case.read_text(), parse_float=Decimal)
     given = expected.get("given", {})
-    sockets = Sockets(given.get("connections", {}))
+    started: list[Any] = []
+    sockets, servers = Sockets(given.get("connections", {})), Servers(given.get("servers", {}))
     with account(function, monkeypatch) as world:
         for item in given.get("streams", []):
-            world.streams.put(item)
+            # JSON has no sets.
+            sets = {"open_streams": set(item["open_streams"])} if "open_streams" in item else {}
+            world.streams.put(item | sets)
         for item in given.get("directory", []):
             world.directory.put(item)
         for name, value in world.environment(function).items():
@@ -210,17 +244,24 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
         handler = load(function)
 
         with monkeypatch.context() as outage:
-            connect(sockets, outage)
+            connect(sockets, started, outage)
+            if function == "callback_delivery":
+                serve(servers, outage)
             with only_allowed_actions(function, monkeypatch) as taken:
                 take_down(set(given.get("down", [])), outage)
                 answer = handler(event, Context())
 
         assert_matches(expected["answer"], plain(answer), "answer")
+        assert_each_matches(expected.get("started", []), started, "started")
         # What is not named must not have happened.
         assert_matches(expected.get("records", []), world.records(), "records")
         assert_matches(expected.get("overflow", []), world.overflow(), "overflow")
         assert_matches(expected.get("posted", []), sockets.posted, "posted")
         assert_matches(expected.get("closed", []), sockets.closed, "closed")
+        assert_each_matches(expected.get("sent", []), servers.sent, "sent")
+        assert_each_matches(expected.get("put_off", []), servers.put_off, "put_off")
+        assert_matches(expected.get("queued", []), world.queued(), "queued")
+        assert_matches(expected.get("buried", []), world.buried(), "buried")
         for wanted in expected.get("streams", []):
             [item] = items(world, wanted)
             assert_matches(wanted, {name: item.get(name) for name in wanted}, wanted["sk"])

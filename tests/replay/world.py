@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 from uuid import UUID, uuid5
 
 import boto3
@@ -17,13 +17,26 @@ import msgspec
 from callstream import records
 from callstream.adapters.sinks import overflow_record
 from callstream.adapters.tables import DynamoTable
+from callstream.callbacks import CallbackRequest, decode
 from callstream.credentials import hash_secret
-from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Limits, Tenant
+from callstream.delivery import HttpAnswer, NoAnswer
+from callstream.destinations import Destination
+from callstream.directory import (
+    ROUTES,
+    SCOPES,
+    Credential,
+    Directory,
+    Inbox,
+    Limits,
+    Tenant,
+    Webhook,
+)
 from tests import template
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SIGNING_KEYS = {"replay": "only-for-replaying-events-" * 3}
 PEPPER = "only-for-replaying-events"
+CALLBACK_MASTER = "only-for-replaying-events"
 STACK = "replay"
 # The key of the published test vectors.
 TWILIO_AUTH_TOKENS = {"acme": "12345"}
@@ -32,6 +45,8 @@ MEDIA_URL = "wss://media.example.com/{path}/{token}"
 URLS = {
     "CALLSTREAM_MEDIA_URL": MEDIA_URL,
     "CALLSTREAM_CONNECTIONS_URL": "https://media.example.com/media",
+    "CALLSTREAM_RELAY_CONNECTIONS_URL": "https://relay.example.com/relay",
+    "CALLSTREAM_RELAY_URL": "wss://relay.example.com/relay",
 }
 
 PROJECT = UUID("b08dacad-0000-4de1-93d6-cc732e0c0001")
@@ -49,7 +64,16 @@ def _tenant(tenant_id: str, **fields: Any) -> Tenant:
 
 
 TENANTS: list[Tenant] = [
-    _tenant("acme", project_id=PROJECT),
+    _tenant(
+        "acme",
+        project_id=PROJECT,
+        webhooks={
+            "telnyx": Webhook(
+                url="https://hooks.acme.example/telnyx",
+                failover_url="https://b.acme.example/telnyx",
+            )
+        },
+    ),
     _tenant("other"),
     _tenant("plain", routes=frozenset()),
     _tenant("gone", enabled=False),
@@ -108,9 +132,15 @@ class World:
         self.directory = DynamoTable(template.create_table(dynamodb, "DirectoryTable"))
         kinesis.create_stream(StreamName="FramesStream", ShardCount=1)
         self._kinesis = kinesis
-        self._queue_url = self._sqs.create_queue(QueueName="OverflowQueue")["QueueUrl"]
+        self._queues = {"OverflowQueue": self._sqs.create_queue(QueueName="OverflowQueue")}
+        if function in {"callback_delivery", "relay"}:
+            for name in ("CallbackQueue", "CallbackDeadLetterQueue"):
+                self._queues[name] = self._sqs.create_queue(
+                    QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"}
+                )
         secrets.create_secret(Name="SigningKeys", SecretString=json.dumps(SIGNING_KEYS))
         secrets.create_secret(Name="CredentialPepper", SecretString=PEPPER)
+        secrets.create_secret(Name="CallbackMaster", SecretString=CALLBACK_MASTER)
         for tenant_id, token in TWILIO_AUTH_TOKENS.items():
             secrets.create_secret(Name=f"{STACK}/twilio/{tenant_id}", SecretString=token)
         seed(Directory(self.directory), function.partition("_")[0])
@@ -138,8 +168,8 @@ class World:
                 return value
             case {"Fn::Sub": str(text)}:
                 return text.replace("${AWS::StackName}", STACK)
-            case {"Ref": "OverflowQueue"}:
-                return self._queue_url
+            case {"Ref": str(queue)} if queue in self._queues:
+                return self._queues[queue]["QueueUrl"]
             case {"Ref": str(parameter)} if parameter in parameters:
                 return str(parameters[parameter]["Default"])
             case {"Ref": str(resource)}:
@@ -160,7 +190,9 @@ class World:
     def overflow(self) -> list[dict[str, Any]]:
         """What is in the overflow queue."""
         found = self._sqs.receive_message(
-            QueueUrl=self._queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            QueueUrl=self._queues["OverflowQueue"]["QueueUrl"],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
         ).get("Messages", [])
         return [
             _plain(
@@ -177,9 +209,80 @@ class World:
             for message in found
         ]
 
+    def queued(self) -> list[dict[str, Any]]:
+        """The callbacks that wait: what happened, and why."""
+        if "CallbackQueue" not in self._queues:
+            return []
+        found = self._sqs.receive_message(
+            QueueUrl=self._queues["CallbackQueue"]["QueueUrl"], MaxNumberOfMessages=10
+        ).get("Messages", [])
+        callbacks = [decode(message["Body"]) for message in found]
+        return [{"event": each.event, "reason": each.reason} for each in callbacks]
+
+    def buried(self) -> list[dict[str, Any]]:
+        """The callbacks that were given up: which, why, after how many tries."""
+        if "CallbackDeadLetterQueue" not in self._queues:
+            return []
+        # Not by our own reader: it waits for more, and time stands still.
+        found = self._sqs.receive_message(
+            QueueUrl=self._queues["CallbackDeadLetterQueue"]["QueueUrl"],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+        return [
+            {
+                "callback_id": decode(message["Body"]).callback_id,
+                "attempts": int(message["MessageAttributes"]["Attempts"]["StringValue"]),
+                "reason": message["MessageAttributes"]["Reason"]["StringValue"],
+            }
+            for message in found
+        ]
+
+
+class Servers:
+    """The tenants' own servers, below the client: what they answer, and what they got.
+
+    `answers` has by URL a status, a status and a Retry-After, or the reason why there is none.
+    """
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self._answers = answers
+        self.sent: list[dict[str, Any]] = []
+        self.put_off: list[dict[str, Any]] = []
+
+    def resolve(self, host: str, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        """What getaddrinfo answers. Names of `.inside` are private ones."""
+        address = "10.0.0.1" if host.endswith(".inside") else "203.0.114.7"
+        return [(None, None, None, "", (address, 443))]
+
+    def send(self, request: CallbackRequest, _destination: Destination) -> HttpAnswer:
+        """Take a request."""
+        body = request.body.decode()
+        is_json = request.headers.get("content-type") == "application/json"
+        self.sent.append(
+            {
+                "method": request.method,
+                "url": request.url,
+                "headers": dict(request.headers),
+                "body": json.loads(body) if is_json else dict(parse_qsl(body)),
+            }
+        )
+        answer = self._answers.get(request.url, 200)
+        if isinstance(answer, str):
+            raise NoAnswer(answer)
+        return HttpAnswer(*answer) if isinstance(answer, list) else HttpAnswer(int(answer))
+
+    def answer(self, request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """What botocore's endpoint makes of SQS's answer to ChangeMessageVisibility."""
+        body = json.loads(request["body"])
+        self.put_off.append(
+            {"handle": body["ReceiptHandle"], "seconds": str(body["VisibilityTimeout"])}
+        )
+        return SimpleNamespace(status_code=200), {}
+
 
 class Sockets:
-    """The connections of the media API: `active` says when each was last used, in ISO 8601."""
+    """The connections of an API: `active` says when each was last used, in ISO 8601."""
 
     def __init__(self, active: Mapping[str, str]) -> None:
         self._active = active
@@ -196,11 +299,19 @@ class Sockets:
                 "ResponseMetadata": {"HTTPStatusCode": 410},
             }
         if operation == "PostToConnection":
-            self.posted.append({"connection_id": connection_id, **json.loads(request["body"])})
+            self.posted.append({"connection_id": connection_id, **_opened(request["body"])})
         if operation == "DeleteConnection":
             self.closed.append(connection_id)
         active_at = datetime.fromisoformat(self._active[connection_id])
         return SimpleNamespace(status_code=200), {"LastActiveAt": active_at}
+
+
+def _opened(body: bytes) -> dict[str, Any]:
+    """A message to a carrier, which is JSON; one to a relay, which is not."""
+    if body.startswith(b"{"):
+        message: dict[str, Any] = json.loads(body)
+        return message
+    return {"text": body.decode()}
 
 
 def _plain(partition_key: str, data: bytes) -> dict[str, Any]:

@@ -33,6 +33,7 @@ MOMENTARY = {"streamingSeconds", "x-ratelimit-reset"}
 HEADERS = re.compile("content-type|x-request-id|x-ratelimit-.*")
 
 OUTAGE = "needs a service that is down: tests/replay has it"
+SERVERS = "needs a tenant's server: tests/replay has it"
 ONLY_THEN = "true at the event's time alone"
 NO_CLIENT = "no HTTP client can send it"
 NOT_UTF8 = "`sam local start-api` takes no body that is not UTF-8"
@@ -85,6 +86,8 @@ class Case:
             reason = ONLY_THEN
         if "down" in self.expected().get("given", {}):
             reason = OUTAGE
+        if not {"sent", "put_off", "buried"}.isdisjoint(self.expected()):
+            reason = SERVERS
         marks = [pytest.mark.skip(reason)] if reason else []
         return pytest.param(self, id=case_id, marks=marks)
 

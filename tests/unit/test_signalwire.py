@@ -212,6 +212,15 @@ def test_the_user_must_be_the_tokens_project(user: str) -> None:
         SignalwireSurface().authorize(Caller(TENANT, CREDENTIAL), request({}, header))
 
 
+class Starter:
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, relay: Relay, *, successor: bool = False) -> None:
+        assert not successor
+        self.started.append(relay.relay_id)
+
+
 class Recorder(RelayStore):
     """Remembers what was asked of it."""
 
@@ -225,13 +234,14 @@ class Recorder(RelayStore):
 
 
 def create(fields: dict[str, str]) -> Relay:
-    relays = Recorder()
+    relays, starter = Recorder(), Starter()
     caller = Caller(TENANT, CREDENTIAL)
     parameters = {"AccountSid": PROJECT, "CallSid": "CA%2F1"}
 
-    answer = CreateStream(relays)(Command(caller, read(fields), parameters, NOW))
+    answer = CreateStream(relays, starter)(Command(caller, read(fields), parameters, NOW))
     [(relay, command)] = relays.started
     assert command == CallCommand("acme", "CA/1", NOW)
+    assert starter.started == [relay.relay_id]
     base = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Calls/CA%2F1/Streams"
     assert answer.model_dump() == {
         "sid": relay.relay_id,
@@ -300,5 +310,5 @@ def test_ids_that_fit_into_no_key_are_not_looked_for(call_id: str) -> None:
     command = Command(Caller(TENANT, CREDENTIAL), read({"Url": URL}), parameters, NOW)
 
     with pytest.raises(NotFound):
-        CreateStream(relays)(command)
+        CreateStream(relays, Starter())(command)
     assert not relays.started

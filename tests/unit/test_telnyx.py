@@ -297,7 +297,7 @@ def test_an_id_that_dynamodb_would_not_take_is_an_unknown_call(call_id: str) -> 
     path = {"call_control_id": call_id}
 
     with pytest.raises(errors.UnknownCall):
-        StartStreaming(store)(Command(caller, start(), path, now))
+        StartStreaming(store, Mock(spec_set=()))(Command(caller, start(), path, now))
     with pytest.raises(errors.UnknownCall):
         StopStreaming(store)(Command(caller, StreamingStop(), path, now))
 

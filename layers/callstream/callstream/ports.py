@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from callstream.relays import Relay
     from callstream.tokens import KeyRing
 
 type Item = dict[str, Any]
@@ -60,6 +61,13 @@ class Connections(Protocol):
 
     def close(self, connection_id: str) -> None:
         """Close the connection; fine if it is gone."""
+
+
+class RelayStarter(Protocol):
+    """Starts what runs relays."""
+
+    def start(self, relay: "Relay", *, successor: bool = False) -> None:
+        """Start a relay, or its next run; returns at once. Raises `Unavailable`."""
 
 
 class KeyRingSource(Protocol):

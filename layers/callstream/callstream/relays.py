@@ -143,24 +143,28 @@ def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Ite
     return operations
 
 
-def build_transition(relay: Relay, event: RelayEvent, now: datetime) -> list[Item]:
+def build_transition(
+    relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None
+) -> list[Item]:
     """Take a relay as it was read to its next state; one that has ended gives up its name.
+
+    `changes` are further attributes that it gets.
 
     Raises:
         IllegalTransition: the lifecycle has no such step.
     """
     target = next_state(RELAY_LIFECYCLE, relay.state, event)
+    values: Item = {"state": target, "updated_at": milliseconds(now), **(changes or {})}
     operations: list[Item] = [
         {
             "Update": {
                 "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
-                "UpdateExpression": "SET #state = :target, updated_at = :now",
+                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
                 "ConditionExpression": "#state = :source",
-                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeNames": {f"#{name}": name for name in values},
                 "ExpressionAttributeValues": {
                     ":source": relay.state,
-                    ":target": target,
-                    ":now": milliseconds(now),
+                    **{f":{name}": value for name, value in values.items()},
                 },
             }
         }
@@ -250,6 +254,43 @@ class RelayStore:
                 return self._stop(active, command.now) if active else []
             except ConditionFailed:
                 meant = self.find(command.tenant_id, command.call_id, surface, relay)
+        raise Unavailable("dynamodb", "Contended")
+
+    def get(self, tenant_id: str, call_id: str, relay_id: str) -> Relay | None:
+        """A relay, by its id; None if the call has never had it."""
+        item = self._table.get(_key(tenant_id, call_id, "RELAY", relay_id))
+        return None if item is None else Relay.model_validate(item)
+
+    def note(self, relay: Relay, notes: Item) -> None:
+        """Give a relay attributes that only who runs it knows."""
+        self._table.update(
+            {
+                "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
+                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in notes),
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeNames": {f"#{name}": name for name in notes},
+                "ExpressionAttributeValues": {f":{name}": note for name, note in notes.items()},
+            }
+        )
+
+    def noted(self, relay: Relay, name: str) -> Any:  # noqa: ANN401  # as it was noted
+        """What was noted; None if nothing was."""
+        item = self._table.get(_key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)) or {}
+        return item.get(name)
+
+    def advance(
+        self, relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None
+    ) -> bool:
+        """Take a relay to its next state, with further attributes; False if that is no step now."""
+        for _ in range(_ATTEMPTS):
+            found = self.get(relay.tenant_id, relay.call_id, relay.relay_id)
+            if found is None or event not in RELAY_LIFECYCLE[found.state]:
+                return False
+            try:
+                self._table.transact(build_transition(found, event, now, changes))
+            except ConditionFailed:
+                continue  # something came between: look again
+            return True
         raise Unavailable("dynamodb", "Contended")
 
     def find(

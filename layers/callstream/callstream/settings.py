@@ -41,6 +41,51 @@ class SweepSettings(Struct, frozen=True):
     keep_alive_seconds: int = 0
 
 
+class FanOutSettings(Struct, frozen=True):
+    """Who gets records, and how they are reached."""
+
+    streams_table: str
+    relay_connections_url: str
+
+
+class RelaySettings(Struct, frozen=True):
+    """What a relay works with."""
+
+    streams_table: str
+    directory_table: str
+    connections_url: str
+    relay_url: str
+
+
+class StarterSettings(Struct, frozen=True):
+    """Which function runs relays."""
+
+    relay_function: str
+
+
+class CallbackQueueSettings(Struct, frozen=True):
+    """Where callbacks wait for their delivery."""
+
+    callback_queue_url: str
+
+
+class DeliverySettings(Struct, frozen=True):
+    """What the delivery of callbacks works with. Delays are in seconds."""
+
+    directory_table: str
+    streams_table: str
+    callback_master_secret: str
+    callback_dead_letter_queue_url: str
+    callback_first_delay: float
+    callback_longest_delay: float
+
+
+class LocalSettings(Struct, frozen=True):
+    """Whether this is the local stack: requests may go to this machine, with any certificate."""
+
+    local: bool = False
+
+
 class KeysSettings(Struct, frozen=True):
     """Which secret holds the signing keys."""
 
@@ -81,3 +126,17 @@ def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
         if name.startswith(prefix)
     }
     return msgspec.convert(values, kind, strict=False)
+
+
+def is_local(environment: Mapping[str, str]) -> bool:
+    """Whether requests may go to this machine itself, as tests and demonstrations need it.
+
+    Raises:
+        msgspec.ValidationError: it is switched on where there is no local stack.
+    """
+    if not load(LocalSettings, environment).local:
+        return False
+    # On AWS no function is told of an endpoint.
+    if "AWS_ENDPOINT_URL" not in environment:
+        raise msgspec.ValidationError("`local` is for the local stack alone - at `$.local`")
+    return True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from callstream.calls import build_joined, build_left, call_key, continued
+from callstream.calls import build_joined, build_left, call_key, continued, session_key
 from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
 from callstream.identity import StreamIdentity, StreamToken
@@ -202,6 +202,27 @@ class StreamStore:
             IllegalTransition: the stream was closed before.
         """
         self._advance(stream_id, StreamEvent.DISCONNECT, now)
+
+    def call(self, tenant_id: str, call_id: str) -> Item | None:
+        """The item of a call; None if there is no such call."""
+        return self._table.get(call_key(tenant_id, call_id))
+
+    def other_legs(self, tenant_id: str, call_id: str) -> list[str]:
+        """The ids of the other legs of a call, by the session that they have in common."""
+        session_id = (self.call(tenant_id, call_id) or {}).get("session_id")
+        if session_id is None:
+            return []
+        session = self._table.get(session_key(tenant_id, session_id)) or {}
+        return sorted({*session.get("calls", ())} - {call_id})
+
+    def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
+        """The items of a call's open streams that have started, the oldest first."""
+        call = self.call(tenant_id, call_id) or {}
+        found = (self._table.get(stream_key(each)) for each in sorted(call.get("open_streams", ())))
+        return sorted(
+            (stream for stream in found if stream is not None),
+            key=lambda stream: stream["connected_at"],
+        )
 
     def live_keys(self) -> Iterator[Item]:
         """The keys of all streams that are not closed, as far as the index knows."""

@@ -23,6 +23,7 @@ from callstream import errors
 from callstream.credentials import split_key
 from callstream.directory import Surface, Tenant
 from callstream.issuing import KEY_PREFIXES
+from callstream.ports import RelayStarter
 from callstream.rate import Allowance
 from callstream.relays import CallCommand, NameTaken, NoSuchRelay, Relay, RelayStore, Tracks
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
@@ -337,6 +338,7 @@ class CreateStream:
     """Starts to fork a call's audio to a WebSocket."""
 
     relays: RelayStore
+    starter: RelayStarter
 
     def __call__(self, command: Command[CreateStreamBody]) -> Stream:
         """Make a stream.
@@ -363,7 +365,8 @@ class CreateStream:
             created_at=milliseconds(call.now),
             updated_at=milliseconds(call.now),
         )
-        self.relays.start(relay, call)
+        if self.relays.start(relay, call):
+            self.starter.start(relay)
         return _show(relay, command.tenant)
 
 

@@ -19,6 +19,7 @@ from callstream import errors
 from callstream.credentials import split_key
 from callstream.directory import Surface
 from callstream.issuing import KEY_PREFIXES
+from callstream.ports import RelayStarter
 from callstream.rate import Allowance
 from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayStore, Tracks
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
@@ -383,13 +384,14 @@ class StartStreaming:
     """Makes a relay; a command that repeats another's id is answered alike and makes none."""
 
     relays: RelayStore
+    starter: RelayStarter
 
     def __call__(self, command: Command[StreamingStart]) -> Accepted:
         """Carry out the command.
 
         Raises:
             UnknownCall, CallEnded
-            Unavailable: DynamoDB did not answer.
+            Unavailable: DynamoDB or Lambda did not answer.
         """
         body, call = command.body, _call_command(command)
         relay = Relay(
@@ -406,7 +408,8 @@ class StartStreaming:
             updated_at=milliseconds(call.now),
         )
         # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
-        self.relays.start(relay, call, once=True)
+        if self.relays.start(relay, call, once=True) and relay.url is not None:
+            self.starter.start(relay)
         return Accepted()
 
 

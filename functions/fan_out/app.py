@@ -1,0 +1,42 @@
+"""Hands what lands on the frames stream on to the relays that have subscribed to it."""
+
+import logging
+import os
+import time
+from base64 import b64decode
+from collections import defaultdict
+from typing import Any
+
+from callstream.adapters.connections import ApiConnections
+from callstream.adapters.tables import DynamoTable
+from callstream.errors import Unavailable
+from callstream.settings import FanOutSettings, load
+from callstream.subscriptions import FanOut, Subscriptions
+
+_logger = logging.getLogger("callstream")
+_settings = load(FanOutSettings, os.environ)
+_fan_out = FanOut(
+    Subscriptions(DynamoTable(_settings.streams_table)),
+    ApiConnections(_settings.relay_connections_url),
+    time.monotonic,
+)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Take a batch of Kinesis records; the answer names from where on to deliver again."""
+    streams: defaultdict[str, list[bytes]] = defaultdict(list)
+    first: dict[str, str] = {}
+    for entry in event["Records"]:
+        kinesis = entry["kinesis"]
+        # The partition key is the stream's id: nothing needs to be decoded here.
+        streams[kinesis["partitionKey"]].append(b64decode(kinesis["data"]))
+        first.setdefault(kinesis["partitionKey"], kinesis["sequenceNumber"])
+    failed: list[str] = []
+    for stream_id, encoded in streams.items():
+        try:
+            _fan_out.deliver(stream_id, encoded)
+        except Unavailable:
+            _logger.exception("not handed on yet", extra={"stream_id": stream_id})
+            failed.append(first[stream_id])
+    # What others had of the batch after that comes again; they drop repeats.
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

@@ -1,0 +1,24 @@
+"""Runs one relay, from dialling its consumer to its end; started asynchronously by a command."""
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from callstream.adapters.relays import RelayRoom
+from callstream.relaying import RelayRun
+
+_logger = logging.getLogger("callstream")
+_room = RelayRoom(os.environ)
+
+
+def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401  # Lambda's context
+    """Run the relay that the event names, or go on with it."""
+    ports = _room.ports(event, context.get_remaining_time_in_millis() / 1000)
+    told = {"relay_id": event["relay_id"]}
+    if ports is None:
+        _logger.warning("no such relay, or it has been started before", extra=told)
+        return
+    run = RelayRun(ports)
+    over = asyncio.run(run.succeed() if event["successor"] else run.run())
+    _logger.info("relay over: %s", over, extra=told)

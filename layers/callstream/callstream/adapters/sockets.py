@@ -1,0 +1,174 @@
+"""The WebSockets of a relay: to its consumer, and to the API that brings it the records."""
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.session import get_session
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from callstream.destinations import Destination
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.records import Record
+from callstream.relaying import ConsumerGone, DialFailed
+from callstream.subscriptions import read_batch
+
+_OPEN_SECONDS: Final = 10
+_CLOSE_SECONDS: Final = 5
+_MOST_BYTES: Final = 1 << 20
+_SIGNED_SECONDS: Final = 60
+
+
+class _Connect(connect):
+    """A connection that follows no redirect: the address that it leads to was not looked at."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class ConsumerSocket:
+    """A connection to a consumer."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, text: str) -> None:
+        """Send a message. Raises `ConsumerGone`."""
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as closed:
+            raise ConsumerGone(closed.rcvd.code if closed.rcvd else None) from None
+
+    async def receive(self) -> str | bytes:
+        """The next message. Raises `ConsumerGone`."""
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise ConsumerGone(closed.rcvd.code if closed.rcvd else None) from None
+
+    async def close(self, code: int) -> None:
+        """Say goodbye; fine if it is gone."""
+        await self._connection.close(code)
+
+
+async def dial(
+    url: str, destination: Destination, headers: Mapping[str, str], *, trust_any: bool = False
+) -> ConsumerSocket:
+    """Connect to a consumer, at the addresses that were looked at, one after the other.
+
+    Args:
+        url: the consumer's.
+        destination: what was found out about it.
+        headers: for the handshake.
+        trust_any: take any certificate; for the local stack alone.
+
+    Raises:
+        DialFailed: none of them answers as a WebSocket server does.
+    """
+    context = ssl.create_default_context() if destination.tls else None
+    if context is not None and trust_any:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reason = "refused"
+    for address in destination.addresses:
+        try:
+            return ConsumerSocket(
+                await _Connect(
+                    url,
+                    host=address,
+                    port=destination.port,
+                    ssl=context,
+                    server_hostname=destination.host if context else None,
+                    additional_headers=headers,
+                    proxy=None,
+                    compression=None,
+                    open_timeout=_OPEN_SECONDS,
+                    close_timeout=_CLOSE_SECONDS,
+                    max_size=_MOST_BYTES,
+                )
+            )
+        except TimeoutError:
+            reason = "timeout"
+        except ssl.SSLError:
+            reason = "tls"
+        except OSError:
+            reason = "refused"
+        except InvalidURI:
+            raise DialFailed("invalid_url") from None
+        except InvalidHandshake:
+            # It has answered, so the other addresses would say the same.
+            raise DialFailed("handshake") from None
+    raise DialFailed(reason)
+
+
+class FeedSocket:
+    """A connection to the relay API."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
+        self._reading = asyncio.create_task(self._read())
+
+    async def subscribe(self, stream_id: str) -> None:
+        """From when this returns, the stream's records come. Raises `Unavailable`."""
+        confirmed = self._confirmed.setdefault(stream_id, asyncio.Event())
+        try:
+            await self._connection.send(urlencode({"subscribe": stream_id}))
+            async with asyncio.timeout(_OPEN_SECONDS):
+                await confirmed.wait()
+        except (ConnectionClosed, TimeoutError):
+            raise Unavailable("feed", "NotSubscribed") from None
+
+    async def receive(self) -> Sequence[Record]:
+        """The next records. Raises `Unavailable` if the connection has ended."""
+        batch = await self._batches.get()
+        if batch is None:
+            raise Unavailable("feed", "Closed")
+        return batch
+
+    async def close(self) -> None:
+        """No more records, please."""
+        self._reading.cancel()
+        await self._connection.close()
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._connection:
+                text = message if isinstance(message, str) else message.decode()
+                if text.startswith("subscribed="):
+                    self._confirmed[text.partition("=")[2]].set()
+                    continue
+                try:
+                    self._batches.put_nowait(read_batch(text))
+                except UnreadableMessage:
+                    continue
+        except ConnectionClosed:
+            pass
+        self._batches.put_nowait(None)
+
+
+async def open_feed(url: str) -> FeedSocket:
+    """Connect to the relay API as this function's role.
+
+    Raises:
+        Unavailable: it does not answer.
+    """
+    session = get_session()
+    credentials, region = session.get_credentials(), session.get_config_variable("region")
+    if credentials is None:
+        raise Unavailable("feed", "NoCredentials")
+    request = AWSRequest("GET", url.replace("ws", "http", 1))
+    SigV4QueryAuth(credentials, "execute-api", region, _SIGNED_SECONDS).add_auth(request)
+    signed = str(request.url).replace("http", "ws", 1)
+    try:
+        connection = await _Connect(
+            signed, proxy=None, compression=None, open_timeout=_OPEN_SECONDS, max_size=None
+        )
+    except (OSError, TimeoutError, InvalidHandshake) as error:
+        raise Unavailable("feed", type(error).__name__) from None
+    return FeedSocket(connection)

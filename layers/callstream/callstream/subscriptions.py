@@ -1,0 +1,134 @@
+"""Who gets a stream's records as they come: the relays, by their connections.
+
+| pk                   | sk                           | what                                       |
+|----------------------|------------------------------|--------------------------------------------|
+| `STREAM#<stream id>` | `SUBSCRIBER#<connection id>` | a connection that gets its records         |
+
+Records go to subscribers in batches: the MessagePack records of one stream, in the order in which
+Kinesis had them, as a MessagePack array in base64, since API Gateway sends text.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from callstream import records
+from callstream.errors import UnreadableMessage
+from callstream.ports import Connections, Item, Table
+from callstream.records import Record
+from callstream.streams import stream_key
+
+CACHE_SECONDS: Final = 1.0
+"""How long a function that fans out may not know of a new subscriber."""
+# API Gateway takes 128 KB a message; base64 makes four bytes of three.
+_BATCH_BYTES: Final = 90_000
+# A relay lives for minutes. What is left of one that died is found gone before, or by the TTL.
+_LIFETIME: Final = timedelta(hours=1)
+
+_array: Final = msgspec.msgpack.Decoder(list[bytes])
+
+
+def batches(encoded: Iterable[bytes]) -> list[bytes]:
+    """Records, encoded each by itself, as messages for a subscriber."""
+    messages: list[list[bytes]] = [[]]
+    size = 0
+    for data in encoded:
+        if messages[-1] and size + len(data) > _BATCH_BYTES:
+            messages.append([])
+            size = 0
+        messages[-1].append(data)
+        size += len(data) + 5
+    return [b64encode(msgspec.msgpack.encode(message)) for message in messages if message]
+
+
+def read_batch(message: str | bytes) -> list[Record]:
+    """The records of a message to a subscriber. What is no record of this version is left out.
+
+    Raises:
+        UnreadableMessage: reason `not_a_record`: it is no batch.
+    """
+    try:
+        array = _array.decode(b64decode(message, validate=True))
+    except (ValueError, msgspec.DecodeError) as error:
+        raise UnreadableMessage("not_a_record", str(error)) from None
+    found: list[Record] = []
+    for data in array:
+        try:
+            found.append(records.decode(data))
+        except UnreadableMessage:
+            continue
+    return found
+
+
+class Subscriptions:
+    """The subscribers of streams, in the Streams table. Every method may raise `Unavailable`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, stream_id: str, connection_id: str, now: datetime) -> None:
+        """Let a connection have a stream's records from about now on."""
+        expires_at = int((now + _LIFETIME).timestamp())
+        self._table.put(_key(stream_id, connection_id) | {"expires_at": expires_at})
+
+    def remove(self, stream_id: str, connection_id: str) -> None:
+        """No more records for this connection; fine if it had none."""
+        self._table.delete(_key(stream_id, connection_id))
+
+    def of(self, stream_id: str) -> list[str]:
+        """The connections that get a stream's records."""
+        items = self._table.query(stream_key(stream_id)["pk"], "SUBSCRIBER#")
+        return [str(item["sk"]).partition("#")[2] for item in items]
+
+
+def _key(stream_id: str, connection_id: str) -> Item:
+    return stream_key(stream_id) | {"sk": f"SUBSCRIBER#{connection_id}"}
+
+
+class FanOut:
+    """Hands a stream's records on to its subscribers.
+
+    Args:
+        subscriptions: who they are.
+        connections: how to reach them.
+        clock: monotonic time in seconds.
+    """
+
+    def __init__(
+        self, subscriptions: Subscriptions, connections: Connections, clock: Callable[[], float]
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._connections = connections
+        self._clock = clock
+        self._known: dict[str, tuple[float, Sequence[str]]] = {}
+
+    def deliver(self, stream_id: str, encoded: Iterable[bytes]) -> None:
+        """Send a stream's records, in order, to each of its subscribers; forget who is gone.
+
+        Raises:
+            Unavailable: some subscribers may have got some of them, and may get them again.
+        """
+        subscribers = self._subscribers(stream_id)
+        if not subscribers:
+            return
+        messages = batches(encoded)
+        for connection_id in subscribers:
+            for message in messages:
+                if not self._connections.post(connection_id, message):
+                    self._subscriptions.remove(stream_id, connection_id)
+                    self._known.pop(stream_id, None)
+                    break
+
+    def _subscribers(self, stream_id: str) -> Sequence[str]:
+        now = self._clock()
+        if stream_id in self._known and now - self._known[stream_id][0] < CACHE_SECONDS:
+            return self._known[stream_id][1]
+        found = self._subscriptions.of(stream_id)
+        self._known = {
+            known: entry for known, entry in self._known.items() if now - entry[0] < CACHE_SECONDS
+        }
+        self._known[stream_id] = (now, found)
+        return found

@@ -1,0 +1,390 @@
+"""A relay's run, with a consumer, a feed and an office that are made up."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from callstream import relaying
+from callstream.dialects.events import PCMU_8K, Media, ReturnEvent, ReturnMedia
+from callstream.errors import Unavailable
+from callstream.forks import Fork, ForkedCall, ForkNumbers
+from callstream.ports import Item
+from callstream.records import Disconnected, Record, RecordEvent
+from callstream.relaying import ConsumerGone, DialFailed, Over, RelayPorts, RelayRun
+
+CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaying, "_LOOKS", 0.01)
+    monkeypatch.setattr(relaying, "_INHERITING", 0.01)
+    monkeypatch.setattr(relaying, "CACHE_SECONDS", 0.0)
+
+
+def record(event: RecordEvent, stream_id: str = "s1") -> Record:
+    return Record(stream_id, "acme", "genagent", "twilio", 0, event)
+
+
+def media(sequence: int, audio: bytes = b"\x7f", stream_id: str = "s1") -> Record:
+    return record(Media(sequence, "inbound", sequence, sequence * 20, audio), stream_id)
+
+
+class Consumer:
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.says: asyncio.Queue[str | None] = asyncio.Queue()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.closed: int | None = None
+
+    async def send(self, text: str) -> None:
+        await self.open.wait()
+        self.heard.append(json.loads(text))
+
+    async def receive(self) -> str:
+        text = await self.says.get()
+        if text is None:
+            raise ConsumerGone(1000)
+        return text
+
+    async def close(self, code: int) -> None:
+        self.closed = code
+
+    def frames(self) -> list[int]:
+        return [int(each["media"]["chunk"]) for each in self.heard if each["event"] == "media"]
+
+
+class Feed:
+    def __init__(self) -> None:
+        self.subscribed: list[str] = []
+        self.batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
+
+    async def subscribe(self, stream_id: str) -> None:
+        self.subscribed.append(stream_id)
+
+    async def receive(self) -> Sequence[Record]:
+        batch = await self.batches.get()
+        if batch is None:
+            raise Unavailable("feed", "Closed")
+        return batch
+
+    async def close(self) -> None:
+        pass
+
+
+class Office:
+    def __init__(self) -> None:
+        self.open_streams: list[Item] = [{"stream_id": "s1"}]
+        self.active = True
+        self.stopped_before = False
+        self.told: list[Any] = []
+        self.sent_back: list[ReturnEvent] = []
+        self.called = 0
+        self.ready = False
+        self.legacy: bytes | None = None
+
+    def connected(self) -> bool:
+        self.told.append("connected")
+        return not self.stopped_before
+
+    def is_active(self) -> bool:
+        return self.active
+
+    def ended(self, reason: str | None, dropped: int) -> None:
+        self.told.append(("ended", reason, dropped))
+
+    def streams(self) -> Sequence[Item]:
+        return self.open_streams
+
+    def send_back(self, event: ReturnEvent) -> None:
+        self.sent_back.append(event)
+
+    def call_successor(self) -> None:
+        self.called += 1
+
+    def is_ready(self) -> None:
+        self.ready = True
+
+    def successor_is_ready(self) -> bool:
+        return self.ready
+
+    def leave(self, legacy: bytes) -> None:
+        self.legacy = legacy
+
+    def inherit(self) -> bytes | None:
+        return self.legacy
+
+
+class Scene:
+    def __init__(self, seconds: float = 900, limit: int = 500) -> None:
+        self.consumer, self.feed, self.office = Consumer(), Feed(), Office()
+        self.dial_fails: str | None = None
+        self.now = 1000.0
+        self.seconds, self.limit = seconds, limit
+
+    async def dial(self) -> Consumer:
+        if self.dial_fails:
+            raise DialFailed(self.dial_fails)
+        return self.consumer
+
+    async def open_feed(self) -> Feed:
+        return self.feed
+
+    def run(self) -> RelayRun:
+        def make_fork(_: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
+            return Fork("telnyx", CALL, numbers=numbers)
+
+        ports = RelayPorts(
+            self.dial, self.open_feed, self.office, make_fork, lambda: self.now, self.seconds
+        )
+        return RelayRun(ports, self.limit)
+
+    def feed_in(self, *records: Record) -> None:
+        self.feed.batches.put_nowait(records)
+
+
+def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def within_reason() -> None:
+        async with asyncio.timeout(30):
+            await act()
+
+    asyncio.run(within_reason())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110  # what it waits for knows of no event
+        await asyncio.sleep(0.001)
+
+
+def first_messages(*, joined_at: int = 100) -> list[Record]:
+    """What a relay that joins waits for: a whole window, then the frames in their order."""
+    return [media(joined_at + place) for place in (1, 0, 2)]
+
+
+async def settled(scene: Scene) -> None:
+    """Let the first window pass, in which a relay that joins finds the beginning."""
+    await until(scene.feed.batches.empty)
+    await asyncio.sleep(0.01)
+    scene.now += 2
+
+
+def test_a_call_is_said_in_order_until_it_is_over() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages())
+        await settled(scene)
+        scene.feed_in(media(103), record(Disconnected(1005, "")))
+        await until(lambda: len(scene.consumer.frames()) == 4)
+        await settled(scene)
+        scene.feed_in()
+
+        assert await running == Over("call")
+        assert [each["event"] for each in scene.consumer.heard] == [
+            "connected",
+            "start",
+            *["media"] * 4,
+            "stop",
+        ]
+        numbers = [each.get("sequence_number") for each in scene.consumer.heard]
+        assert numbers == [None, "1", "2", "3", "4", "5", "6"]
+        assert scene.office.told == ["connected", ("ended", None, 0)]
+        assert scene.consumer.closed == 1000
+
+    play(act)
+
+
+def test_a_command_stops_it_once() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: scene.consumer.heard)
+        scene.office.active = False
+
+        assert await running == Over("command")
+        assert scene.consumer.heard[-1]["event"] == "stop"
+        assert scene.office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+def test_one_that_was_stopped_before_it_began_says_nothing() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.office.stopped_before = True
+
+        assert await scene.run().run() is None
+        assert scene.consumer.heard == []
+        assert scene.consumer.closed == 1000
+
+    play(act)
+
+
+def test_a_consumer_that_closes_ends_it() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.consumer.says.put_nowait(None)
+
+        assert await scene.run().run() == Over("consumer")
+        assert scene.office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+@pytest.mark.parametrize("reason", ["refused", "timeout", "tls", "handshake", "invalid_url"])
+def test_a_consumer_that_cannot_be_reached_fails_it(reason: str) -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.dial_fails = reason
+
+        assert await scene.run().run() == Over("failure", reason)
+        assert scene.office.told == [("ended", reason, 0)]
+
+    play(act)
+
+
+def test_a_feed_that_is_lost_fails_it() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.feed.batches.put_nowait(None)
+
+        assert await scene.run().run() == Over("failure", "feed_lost")
+        assert scene.consumer.heard[-1]["event"] == "stop"
+
+    play(act)
+
+
+def test_a_call_without_streams_is_over_before_anybody_is_dialled() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.office.open_streams = []
+        scene.dial_fails = "refused"
+
+        assert await scene.run().run() == Over("call")
+
+    play(act)
+
+
+def test_a_stream_that_joins_the_call_is_heard_too_but_no_track_twice() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages())
+        await settled(scene)
+        scene.office.open_streams = [{"stream_id": "s1"}, {"stream_id": "s2"}]
+        await until(lambda: scene.feed.subscribed == ["s1", "s2"])
+        scene.feed_in(media(1, b"twice", "s2"))
+        await settled(scene)
+        scene.feed_in(record(Disconnected(1005, "")))
+        await settled(scene)
+        scene.feed_in()
+        scene.feed_in(media(2, b"\x01", "s2"))
+        await until(lambda: len(scene.consumer.frames()) == 4)
+        scene.office.active = False
+        await running
+
+        payloads = [each["media"]["payload"] for each in scene.consumer.heard if "media" in each]
+        assert payloads == ["fw=="] * 3 + ["AQ=="]
+
+    play(act)
+
+
+def test_a_slow_consumer_loses_the_oldest_audio_and_nothing_else() -> None:
+    async def act() -> None:
+        scene = Scene(limit=5)
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: len(scene.consumer.heard) == 2)
+        scene.consumer.open.clear()
+        scene.feed_in(*(media(number) for number in range(100, 120)))
+        await settled(scene)
+        scene.feed_in()
+        await until(scene.feed.batches.empty)
+        await asyncio.sleep(0.01)
+        scene.consumer.open.set()
+        scene.office.active = False
+        await running
+
+        frames = scene.consumer.frames()
+        assert frames[-5:] == [16, 17, 18, 19, 20]
+        [_, (_, reason, dropped)] = scene.office.told
+        assert reason is None
+        assert dropped == 20 - len(frames) > 0
+        assert scene.consumer.heard[-1]["event"] == "stop"
+
+    play(act)
+
+
+def test_what_the_consumer_sends_goes_back_and_what_cannot_be_used_is_told() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        for text in (
+            '{"event": "media", "media": {"payload": "AQ=="}}',
+            '{"event": "media", "media": {"payload": "*"}}',
+            '{"event": "noise"}',
+        ):
+            scene.consumer.says.put_nowait(text)
+        await until(lambda: len(scene.consumer.heard) == 4)
+        scene.office.active = False
+        await running
+
+        assert scene.office.sent_back == [ReturnMedia(b"\x01")]
+        codes = [each["payload"]["code"] for each in scene.consumer.heard[2:4]]
+        assert codes == [100004, 100003]
+
+    play(act)
+
+
+def test_a_successor_goes_on_without_loss_or_repetition() -> None:
+    async def act() -> None:
+        first, second = Scene(seconds=100), Scene(seconds=900)
+        second.office, second.now = first.office, first.now
+        running = asyncio.create_task(first.run().run())
+        first.feed_in(*first_messages())
+        await settled(first)
+        await until(lambda: len(first.consumer.frames()) == 3)
+        assert first.office.called == 0
+
+        first.now += 50
+        await until(lambda: first.office.called)
+        second.now = first.now
+        succeeding = asyncio.create_task(second.run().succeed())
+        # From here on both get everything; 104 comes out of turn, and waits in the first one.
+        for scene in (first, second):
+            scene.feed_in(media(103), media(105))
+        assert await running == Over("successor")
+        second.feed_in(media(104), media(106))
+        await until(lambda: len(second.consumer.frames()) >= 3)
+        second.office.active = False
+        assert await succeeding == Over("command")
+
+        said = first.consumer.heard + second.consumer.heard
+        assert [each["event"] for each in said if each["event"] != "media"] == [
+            "connected",
+            "start",
+            "connected",
+            "start",
+            "stop",
+        ]
+        assert first.consumer.frames() + second.consumer.frames() == [1, 2, 3, 4, 5, 6, 7]
+        # Once, by the one that was the last.
+        assert first.office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+def test_without_a_successor_it_fails_before_it_is_killed() -> None:
+    async def act() -> None:
+        scene = Scene(seconds=100)
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: scene.consumer.heard)
+        scene.now += 96
+
+        assert await running == Over("failure", "no_successor")
+        assert scene.consumer.heard[-1]["event"] == "stop"
+
+    play(act)
