@@ -83,8 +83,10 @@ def _kind(event: Mapping[str, Any]) -> str:
         return str(context["eventType"]).lower()
     if "httpMethod" in event:
         return "rest"
+    # The tally's batches are an hour's; the fan-out has one whenever something lands, for forks.
+    is_tally = _FUNCTION == "StreamTallyFunction"
     records = event.get("Records", [])
-    return "batch" if any("kinesis" in record for record in records) else "other"
+    return "batch" if is_tally and any("kinesis" in record for record in records) else "other"
 
 
 def _size(event: Mapping[str, Any]) -> int:
