@@ -1,13 +1,16 @@
 """Stack tests run against the real template, built and deployed to an emulator of their own."""
 
+import asyncio
 import json
 import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ from callstream.adapters.kinesis_reader import FrameStreamReader, Position
 from callstream.assembly import Assembly
 from callstream.records import Record
 from callstream.tokens import KeyRing
+from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
 from callstream_cli.local.description import StackDescription
 from callstream_cli.local.progress import Silence
@@ -155,3 +159,21 @@ def eventually[T](look: Callable[[], T | None]) -> T:
 @pytest.fixture
 def tape(stack: DeployedStack) -> Tape:
     return Tape(stack)
+
+
+@pytest.fixture(scope="session")
+def consumer_url() -> Iterator[str]:
+    """Where somebody takes any number of forks, and says nothing."""
+    url: Future[str] = Future()
+    enough: Future[None] = Future()
+
+    async def listen() -> None:
+        async with Listener(tls=True) as listener:
+            url.set_result(listener.url)
+            await asyncio.wrap_future(enough)
+
+    thread = Thread(target=asyncio.run, args=[listen()])
+    thread.start()
+    yield url.result()
+    enough.set_result(None)
+    thread.join()

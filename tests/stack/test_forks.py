@@ -36,6 +36,7 @@ class LiveCall:
         self._random = Random(call_id)  # noqa: S311  # it must repeat
         self._url = media_url(stack.description, "genagent")
         self._frames: list[bytes] = []
+        self._hung_up = False
         self.socket: ClientConnection | None = None
 
     @property
@@ -53,8 +54,8 @@ class LiveCall:
             try:
                 yield self
             finally:
-                talking.cancel()
-                await asyncio.gather(talking, return_exceptions=True)
+                self._hung_up = True
+                await talking
             await self._say(Stop(len(self._frames) + 2, self.id, "AC"))
 
     def _is_known(self) -> bool:
@@ -68,7 +69,7 @@ class LiveCall:
             await asyncio.sleep(FRAME_SECONDS)
 
     async def _talk(self) -> None:
-        while True:
+        while not self._hung_up:
             batch = [self._next() for _ in range(SHUFFLED)]
             self._random.shuffle(batch)
             for media in batch:

@@ -81,10 +81,12 @@ def twilio_sdk(stack: DeployedStack, project: str, token: str) -> Iterator[Clien
     client.http_client.session.close()
 
 
-def test_twilio_creates_and_stops_by_sid(twilio_sdk: Client, call_id: str, project: str) -> None:
+def test_twilio_creates_and_stops_by_sid(
+    twilio_sdk: Client, call_id: str, project: str, consumer_url: str
+) -> None:
     streams = twilio_sdk.calls(call_id).streams
     created = streams.create(
-        url=URL,
+        url=consumer_url,
         name="twilio by sid",
         track="inbound_track",
         status_callback="https://tenant.example.com/streams",
@@ -109,18 +111,18 @@ def test_twilio_creates_and_stops_by_sid(twilio_sdk: Client, call_id: str, proje
     assert stopped.date_updated >= created.date_updated
 
 
-def test_twilio_stops_by_name(twilio_sdk: Client, call_id: str) -> None:
+def test_twilio_stops_by_name(twilio_sdk: Client, call_id: str, consumer_url: str) -> None:
     streams = twilio_sdk.calls(call_id).streams
-    first = streams.create(url=URL, name="twilio-by-name")
+    first = streams.create(url=consumer_url, name="twilio-by-name")
     assert streams("twilio-by-name").update(status="stopped").status == "stopped"
     # The answer got lost, and the client asks again.
     assert streams("twilio-by-name").update(status="stopped").status == "stopped"
 
-    second = streams.create(url=URL, name="twilio-by-name")
+    second = streams.create(url=consumer_url, name="twilio-by-name")
     assert second.sid != first.sid
     assert streams(first.sid).update(status="stopped").status == "stopped"
     with pytest.raises(TwilioRestException, match="has this name"):
-        streams.create(url=URL, name="twilio-by-name")
+        streams.create(url=consumer_url, name="twilio-by-name")
     assert streams("twilio-by-name").update(status="stopped").status == "stopped"
 
 
@@ -205,10 +207,10 @@ def signalwire_sdk(stack: DeployedStack, project: str, token: str) -> Iterator[S
 # The one that the SDK has for every other resource, and that of the documents after its base URL.
 @pytest.mark.parametrize("suffix", [".json", ""])
 def test_signalwire_creates_and_stops(
-    signalwire_sdk: SignalwireSdk, call_id: str, project: str, suffix: str
+    signalwire_sdk: SignalwireSdk, call_id: str, project: str, suffix: str, consumer_url: str
 ) -> None:
     streams, name = f"/Calls/{call_id}/Streams", f"signalwire{suffix}"
-    created = signalwire_sdk(streams + suffix, {"Url": URL, "Name": name})
+    created = signalwire_sdk(streams + suffix, {"Url": consumer_url, "Name": name})
     uri = f"/api/laml/2010-04-01/Accounts/{project}{streams}/{created['sid']}.json"
 
     assert created == {
@@ -228,9 +230,11 @@ def test_signalwire_creates_and_stops(
     assert stopped == created | {"status": "stopped", "date_updated": stopped["date_updated"]}
 
 
-def test_signalwire_stops_by_name(signalwire_sdk: SignalwireSdk, call_id: str) -> None:
+def test_signalwire_stops_by_name(
+    signalwire_sdk: SignalwireSdk, call_id: str, consumer_url: str
+) -> None:
     streams, name = f"/Calls/{call_id}/Streams", "signalwire's & more"
-    created = signalwire_sdk(f"{streams}.json", {"Url": URL, "Name": name})
+    created = signalwire_sdk(f"{streams}.json", {"Url": consumer_url, "Name": name})
     stopped = signalwire_sdk(f"{streams}/{quote(name)}.json", {"Status": "stopped"})
 
     assert stopped["sid"] == created["sid"]
@@ -283,9 +287,11 @@ def assert_error(answer: Answer, status: int, code: int) -> None:
     assert answer.body["status"] == status
 
 
-def test_the_documented_path(stack: DeployedStack, call_id: str, project: str) -> None:
+def test_the_documented_path(
+    stack: DeployedStack, call_id: str, project: str, consumer_url: str
+) -> None:
     path = f"/api/laml/2010-04-01/Accounts/{project}/Calls/{call_id}/Streams"
-    created = post(stack, path, {"Url": URL})
+    created = post(stack, path, {"Url": consumer_url})
 
     assert created.status == 200
     assert created.body["name"] is None
