@@ -16,17 +16,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol, Self
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from callstream.dialects.events import CarrierEvent, Error, Media, ReturnEvent, Track
+from callstream.dialects.events import Error, Media, ReturnEvent, Track
 from callstream.errors import CallstreamError, Unavailable, UnreadableMessage
 from callstream.forks import Fork, ForkNumbers
-from callstream.ordering import StreamOrder, StreamSnapshot
+from callstream.mixing import Mixing
+from callstream.ordering import StreamSnapshot
 from callstream.ports import Item
-from callstream.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.records import Record
 from callstream.return_audio import UnusableAudio
 from callstream.subscriptions import CACHE_SECONDS
 
@@ -210,7 +211,7 @@ class RelayRun:
     def __init__(self, ports: RelayPorts, outbox_limit: int = 500) -> None:
         self._ports = ports
         self._outbox = Outbox(outbox_limit)
-        self._mixing = _Mixing()
+        self._mixing = Mixing()
         self._subscribed: set[str] = set()
         self._began = ports.clock()
         self._leaves_at = self._began + ports.seconds - _HAND_OVER
@@ -240,7 +241,7 @@ class RelayRun:
                 if legacy is None:
                     return None
                 self._began, self._outbox.dropped = legacy.began, legacy.dropped
-                self._mixing = _Mixing.resume(legacy.streams, legacy.sources)
+                self._mixing = Mixing.resume(legacy.streams, legacy.sources)
                 fork = self._ports.make_fork(streams, legacy.numbers)
                 return await self._end(await self._relay(consumer, feed, fork))
             finally:
@@ -382,69 +383,6 @@ class RelayRun:
     async def _speak(self, consumer: Consumer) -> Over:
         while True:
             await consumer.send(await self._outbox.take())
-
-
-class _Mixing:
-    """The streams of a call in one: each in order, and each track from one stream at a time."""
-
-    def __init__(self) -> None:
-        self._orders: dict[str, StreamOrder] = {}
-        self._sources: dict[Track, str] = {}
-
-    @classmethod
-    def resume(cls, streams: dict[str, StreamSnapshot], sources: dict[Track, str]) -> Self:
-        """Go on where a predecessor stopped."""
-        mixing = cls()
-        mixing._orders = {each: StreamOrder.resume(left) for each, left in streams.items()}
-        mixing._sources = {**sources}
-        return mixing
-
-    def snapshot(self) -> tuple[dict[str, StreamSnapshot], dict[Track, str]]:
-        """Where it is, for `resume`."""
-        streams = {each: order.snapshot() for each, order in self._orders.items()}
-        return streams, {**self._sources}
-
-    @property
-    def over(self) -> bool:
-        """Whether all streams that were heard of have ended."""
-        return bool(self._orders) and all(order.ended for order in self._orders.values())
-
-    @property
-    def deadline(self) -> float | None:
-        """When `take` has something to give even if nothing comes."""
-        times = (order.deadline for order in self._orders.values())
-        return min((time for time in times if time is not None), default=None)
-
-    def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
-        """The events whose turn it is, with their streams."""
-        events: list[tuple[str, CarrierEvent]] = []
-        for record in found:
-            order = self._orders.get(record.stream_id)
-            if order is None:
-                order = self._orders[record.stream_id] = StreamOrder(joins=True)
-            events += self._of(record.stream_id, order.push(record, now))
-        for stream_id, order in self._orders.items():
-            events += self._of(stream_id, order.expire(now))
-        return events
-
-    def _of(self, stream_id: str, events: Sequence[RecordEvent]) -> list[tuple[str, CarrierEvent]]:
-        chosen: list[tuple[str, CarrierEvent]] = []
-        for event in events:
-            match event:
-                case Disconnected():
-                    # Its tracks may come from another stream from now on.
-                    self._sources = {
-                        track: source
-                        for track, source in self._sources.items()
-                        if source != stream_id
-                    }
-                case Rejected():
-                    pass
-                case Media() if self._sources.setdefault(event.track, stream_id) != stream_id:
-                    pass
-                case _:
-                    chosen.append((stream_id, event))
-        return chosen
 
 
 def _first_of(overs: Sequence[Over]) -> Over:
