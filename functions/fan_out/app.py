@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from callstream.adapters.connections import ApiConnections
+from callstream.adapters.starter import starter
 from callstream.adapters.tables import DynamoTable
 from callstream.errors import Unavailable
 from callstream.settings import FanOutSettings, load
@@ -18,6 +19,7 @@ _settings = load(FanOutSettings, os.environ)
 _fan_out = FanOut(
     Subscriptions(DynamoTable(_settings.streams_table)),
     ApiConnections(_settings.relay_connections_url),
+    starter(os.environ),
     time.monotonic,
 )
 

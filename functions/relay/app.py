@@ -20,5 +20,6 @@ def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401  # Lam
         _logger.warning("no such relay, or it has been started before", extra=told)
         return
     run = RelayRun(ports)
-    over = asyncio.run(run.succeed() if event["successor"] else run.run())
+    begin = {"first": run.run, "successor": run.succeed, "rescue": run.take_over}
+    over = asyncio.run(begin[event["run_as"]]())
     _logger.info("relay over: %s", over, extra=told)

@@ -1,14 +1,15 @@
-"""The relay API's routes: a relay asks for the records of a stream."""
+"""The relay API's routes: a run of a relay asks for the records of a stream."""
 
 import os
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from callstream.adapters import clock
 from callstream.adapters.connections import ApiConnections
 from callstream.adapters.tables import DynamoTable
+from callstream.identity import RelayIdentity
 from callstream.settings import FanOutSettings, load
-from callstream.subscriptions import Subscriptions
+from callstream.subscriptions import Subscriber, Subscriptions
 from callstream.websocket import OK
 
 _settings = load(FanOutSettings, os.environ)
@@ -20,7 +21,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Connect, disconnect, or subscribe. Only relays get here: the API takes their role alone."""
     context = event["requestContext"]
     if context["eventType"] == "MESSAGE":
-        for stream_id in parse_qs(event.get("body") or "").get("subscribe", ()):
-            _subscriptions.add(stream_id, context["connectionId"], clock.now())
-            _connections.post(context["connectionId"], f"subscribed={stream_id}".encode())
+        said = dict(parse_qsl(event.get("body") or ""))
+        if "subscribe" in said:
+            relay = RelayIdentity(said["tenant_id"], said["call_id"], said["relay_id"])
+            subscriber = Subscriber(context["connectionId"], relay, said["run_id"])
+            _subscriptions.add(said["subscribe"], subscriber, clock.now())
+            answer = f"subscribed={said['subscribe']}"
+            _connections.post(subscriber.connection_id, answer.encode())
     return OK

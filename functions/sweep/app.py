@@ -1,4 +1,7 @@
-"""Runs every minute: closes streams that have gone quiet, keeps one-way connections alive."""
+"""Runs every minute: closes streams that have gone quiet, and sees to relays that nobody carries.
+
+It also keeps one-way connections alive.
+"""
 
 import logging
 import os
@@ -7,8 +10,11 @@ from typing import Any
 
 from callstream.adapters import clock
 from callstream.adapters.connections import ApiConnections
+from callstream.adapters.relays import relay_news
 from callstream.adapters.sinks import publisher
+from callstream.adapters.starter import starter
 from callstream.adapters.tables import stream_store
+from callstream.relay_sweep import RelaySweep
 from callstream.settings import SweepSettings, load
 from callstream.sweep import Sweep
 
@@ -19,17 +25,28 @@ _sweep = Sweep(
     publish=publisher(os.environ).publish,
     keep_alive=timedelta(seconds=_settings.keep_alive_seconds) or None,
 )
+_relay_sweep = RelaySweep(relay_news(os.environ), starter(os.environ))
 _logger = logging.getLogger("callstream")
 # For the stream that is being seen to when the time is up, if nothing answers.
 _RESERVE_MS = 15_000
 
 
-def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401  # Lambda's
-    """One round; how many streams needed what. If the table cannot be read, raise: a next comes."""
+def handler(_event: dict[str, Any], context: Any) -> dict[str, dict[str, int]]:  # noqa: ANN401
+    """One round; how many streams and relays needed what.
+
+    If the table cannot be read, it raises: the next round comes.
+    """
 
     def has_time() -> bool:
         return bool(context.get_remaining_time_in_millis() > _RESERVE_MS)
 
-    steps = {str(step): count for step, count in _sweep.run(clock.now(), has_time).items()}
+    now = clock.now()
+    # Relays first: they are fewer, and somebody waits for them.
+    relays = _relay_sweep.run(now, has_time)
+    streams = _sweep.run(now, has_time)
+    steps = {
+        "relays": {str(step): count for step, count in relays.items()},
+        "streams": {str(step): count for step, count in streams.items()},
+    }
     _logger.info("swept", extra=steps)
     return steps

@@ -133,7 +133,7 @@ class World:
         kinesis.create_stream(StreamName="FramesStream", ShardCount=1)
         self._kinesis = kinesis
         self._queues = {"OverflowQueue": self._sqs.create_queue(QueueName="OverflowQueue")}
-        if function in {"callback_delivery", "relay"}:
+        if function in {"callback_delivery", "relay", "sweep"}:
             for name in ("CallbackQueue", "CallbackDeadLetterQueue"):
                 self._queues[name] = self._sqs.create_queue(
                     QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"}

@@ -20,7 +20,7 @@ from callstream_cli.listener.behaviour import DROPPED, Behaviour
 from callstream_cli.listener.server import Fork, Listener
 from callstream_cli.local.process import free_port
 from tests.stack.conftest import PATIENCE, DeployedStack, eventually
-from tests.stack.faults import names_of
+from tests.stack.faults import kill_workers, names_of
 
 FRAME = 160
 FRAME_SECONDS = 0.02
@@ -177,7 +177,8 @@ def test_one_call_three_consumers_one_of_them_stalls_and_one_dies(stack: Deploye
         assert one.hearing.stop is not None
 
         def over() -> bool:
-            return {item["state"] for item in relays(stack, call.id).values()} == {"stopped"}
+            states = {url: item["state"] for url, item in relays(stack, call.id).items()}
+            return states == {good.url: "stopped", secure.url: "failed", stalled.url: "stopped"}
 
         await asyncio.to_thread(eventually, over)
 
@@ -282,5 +283,38 @@ def test_a_relay_hands_over_and_the_consumer_misses_nothing(stack: DeployedStack
         assert first.hearing.stop is None
         assert second.hearing.stop is not None
         assert since_it_joined(first) + second.hearing.audio("inbound") in call.audio
+
+    play(act)
+
+
+def test_killed_functions_lose_nothing_that_kinesis_has(stack: DeployedStack) -> None:
+    async def act() -> None:
+        [fan_out, relay] = names_of(stack, "FanOutFunction", "RelayFunction")
+        call = LiveCall(stack, "CA-killed")
+        async with Listener() as listener, call.going_on():
+            await asyncio.to_thread(
+                telnyx, stack, call.id, "streaming_start", stream_url=listener.url
+            )
+            first = await listener.fork(0)
+            await heard(first, 50)
+            assert await asyncio.to_thread(kill_workers, fan_out)
+            await heard(first, 100)
+            assert await asyncio.to_thread(kill_workers, relay)
+            second = await listener.fork(1)
+            await heard(second, 100)
+            await asyncio.to_thread(telnyx, stack, call.id, "streaming_stop")
+            await second.until_ended()
+
+        assert first.hearing.disconnected is not None
+        assert second.hearing.stop is not None
+        # What was said after the last checkpoint is said again, and nothing is left out.
+        before, after = since_it_joined(first), second.hearing.audio("inbound")
+        joined = call.audio.index(before[:FRAME])
+        assert call.audio[joined:].startswith(before)
+        again = call.audio.index(after[:FRAME])
+        assert again <= joined + len(before)
+        assert call.audio[again:].startswith(after)
+        [item] = relays(stack, call.id).values()
+        assert item["rescues"] == 1
 
     play(act)

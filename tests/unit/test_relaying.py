@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from callstream.errors import Unavailable
 from callstream.forks import Fork, ForkedCall, ForkNumbers
 from callstream.ports import Item
 from callstream.records import Disconnected, Record, RecordEvent
-from callstream.relaying import ConsumerGone, DialFailed, Over, RelayPorts, RelayRun
+from callstream.relaying import ConsumerGone, DialFailed, Over, RelayPorts, RelayRun, Standing
 
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
 
@@ -40,6 +40,7 @@ class Consumer:
         self.open = asyncio.Event()
         self.open.set()
         self.closed: int | None = None
+        self.closes_with: int | None = 1000
 
     async def send(self, text: str) -> None:
         await self.open.wait()
@@ -48,7 +49,7 @@ class Consumer:
     async def receive(self) -> str:
         text = await self.says.get()
         if text is None:
-            raise ConsumerGone(1000)
+            raise ConsumerGone(self.closes_with)
         return text
 
     async def close(self, code: int) -> None:
@@ -79,26 +80,35 @@ class Feed:
 class Office:
     def __init__(self) -> None:
         self.open_streams: list[Item] = [{"stream_id": "s1"}]
-        self.active = True
+        self.standing_now = Standing.GOES_ON
         self.stopped_before = False
         self.told: list[Any] = []
         self.sent_back: list[ReturnEvent] = []
         self.called = 0
         self.ready = False
         self.legacy: bytes | None = None
+        self.kept: bytes | None = None
+        self.rescues = 0
 
-    def connected(self) -> bool:
+    def connected(self, checkpoint: bytes) -> bool:
         self.told.append("connected")
+        self.kept = checkpoint
         return not self.stopped_before
 
-    def is_active(self) -> bool:
-        return self.active
+    def standing(self) -> Standing:
+        return self.standing_now
+
+    def keep(self, checkpoint: bytes | None) -> None:
+        self.kept = self.kept if checkpoint is None else checkpoint
 
     def ended(self, reason: str | None, dropped: int) -> None:
         self.told.append(("ended", reason, dropped))
 
     def streams(self) -> Sequence[Item]:
         return self.open_streams
+
+    def streams_since(self, _moment: float) -> Sequence[Item]:
+        return self.open_streams or [{"stream_id": "s1"}]
 
     def send_back(self, event: ReturnEvent) -> None:
         self.sent_back.append(event)
@@ -112,8 +122,14 @@ class Office:
     def successor_is_ready(self) -> bool:
         return self.ready
 
-    def leave(self, legacy: bytes) -> None:
-        self.legacy = legacy
+    def leave(self, checkpoint: bytes) -> None:
+        self.legacy = checkpoint
+
+    def call_rescue(self) -> None:
+        self.rescues += 1
+
+    def take_over(self) -> bytes | None:
+        return self.kept
 
     def inherit(self) -> bytes | None:
         return self.legacy
@@ -123,6 +139,8 @@ class Scene:
     def __init__(self, seconds: float = 900, limit: int = 500) -> None:
         self.consumer, self.feed, self.office = Consumer(), Feed(), Office()
         self.dial_fails: str | None = None
+        self.on_kinesis: Sequence[Record] | None = ()
+        self.asked_for: tuple[set[str], float] | None = None
         self.now = 1000.0
         self.seconds, self.limit = seconds, limit
 
@@ -134,12 +152,24 @@ class Scene:
     async def open_feed(self) -> Feed:
         return self.feed
 
+    async def missed(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
+        self.asked_for = ({*stream_ids}, since)
+        if self.on_kinesis is None:
+            raise Unavailable("kinesis", "Down")
+        return self.on_kinesis
+
     def run(self) -> RelayRun:
         def make_fork(_: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
             return Fork("telnyx", CALL, numbers=numbers)
 
         ports = RelayPorts(
-            self.dial, self.open_feed, self.office, make_fork, lambda: self.now, self.seconds
+            self.dial,
+            self.open_feed,
+            self.missed,
+            self.office,
+            make_fork,
+            lambda: self.now,
+            self.seconds,
         )
         return RelayRun(ports, self.limit)
 
@@ -170,6 +200,9 @@ async def settled(scene: Scene) -> None:
     await until(scene.feed.batches.empty)
     await asyncio.sleep(0.01)
     scene.now += 2
+    scene.feed_in()
+    await until(scene.feed.batches.empty)
+    await asyncio.sleep(0.01)
 
 
 def test_a_call_is_said_in_order_until_it_is_over() -> None:
@@ -180,8 +213,8 @@ def test_a_call_is_said_in_order_until_it_is_over() -> None:
         await settled(scene)
         scene.feed_in(media(103), record(Disconnected(1005, "")))
         await until(lambda: len(scene.consumer.frames()) == 4)
+        scene.office.open_streams = []
         await settled(scene)
-        scene.feed_in()
 
         assert await running == Over("call")
         assert [each["event"] for each in scene.consumer.heard] == [
@@ -203,7 +236,7 @@ def test_a_command_stops_it_once() -> None:
         scene = Scene()
         running = asyncio.create_task(scene.run().run())
         await until(lambda: scene.consumer.heard)
-        scene.office.active = False
+        scene.office.standing_now = Standing.STOPPED
 
         assert await running == Over("command")
         assert scene.consumer.heard[-1]["event"] == "stop"
@@ -247,13 +280,148 @@ def test_a_consumer_that_cannot_be_reached_fails_it(reason: str) -> None:
     play(act)
 
 
-def test_a_feed_that_is_lost_fails_it() -> None:
+@pytest.mark.parametrize("code", [None, 1002, 1006, 1011])
+def test_a_consumer_that_goes_without_goodbye_fails_it(code: int | None) -> None:
     async def act() -> None:
         scene = Scene()
-        scene.feed.batches.put_nowait(None)
+        scene.consumer.closes_with = code
+        scene.consumer.says.put_nowait(None)
 
-        assert await scene.run().run() == Over("failure", "feed_lost")
-        assert scene.consumer.heard[-1]["event"] == "stop"
+        assert await scene.run().run() == Over("failure", "closed")
+        assert scene.office.told == ["connected", ("ended", "closed", 0)]
+
+    play(act)
+
+
+def test_one_that_was_replaced_says_no_more() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: scene.consumer.heard)
+        scene.office.standing_now = Standing.REPLACED
+
+        assert await running == Over("replacement")
+        assert scene.consumer.heard[-1]["event"] == "start"
+        assert scene.consumer.closed == 1000
+        assert scene.office.told == ["connected"]
+
+    play(act)
+
+
+def test_after_a_lost_feed_another_run_goes_on_without_loss_or_repetition() -> None:
+    async def act() -> None:
+        first, second = Scene(), Scene()
+        second.office = first.office
+        running = asyncio.create_task(first.run().run())
+        first.feed_in(*first_messages())
+        await settled(first)
+        # 104 waits for 103, which is on Kinesis, and never comes.
+        first.feed_in(media(104))
+        await until(lambda: len(first.consumer.frames()) == 3)
+        first.feed.batches.put_nowait(None)
+        assert await running == Over("rescue")
+        assert first.office.rescues == 1
+        assert first.consumer.heard[-1]["event"] == "media"
+
+        # A minute later.
+        second.now = first.now + 60
+        second.on_kinesis = [media(number) for number in (101, 102, 100, 104, 103, 105)]
+        rescuing = asyncio.create_task(second.run().take_over())
+        await until(lambda: len(second.consumer.frames()) == 3)
+        second.feed_in(media(105), media(106))
+        await until(lambda: len(second.consumer.frames()) == 4)
+        second.office.standing_now = Standing.STOPPED
+        assert await rescuing == Over("command")
+
+        assert first.consumer.frames() + second.consumer.frames() == [1, 2, 3, 4, 5, 6, 7]
+        assert [each["event"] for each in second.consumer.heard[:2]] == ["connected", "start"]
+        assert second.asked_for is not None
+        streams, since = second.asked_for
+        assert streams == {"s1"}
+        assert since <= first.now - 5
+        assert second.office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+def test_what_a_killed_run_had_said_since_its_checkpoint_is_said_again_alike() -> None:
+    async def act() -> None:
+        first, second = Scene(), Scene()
+        second.office, second.now = first.office, first.now
+        killed = asyncio.create_task(first.run().run())
+        first.feed_in(*first_messages())
+        await settled(first)
+        await until(lambda: len(first.consumer.frames()) == 3)
+        before = first.office.kept
+        first.now += 1
+        await until(lambda: first.office.kept != before)
+        kept = first.office.kept
+        first.feed_in(media(103), media(104))
+        await until(lambda: len(first.consumer.frames()) == 5)
+        killed.cancel()
+        await asyncio.gather(killed, return_exceptions=True)
+
+        first.office.kept = kept
+        second.now = first.now + 60
+        second.on_kinesis = [media(number) for number in range(100, 106)]
+        rescuing = asyncio.create_task(second.run().take_over())
+        await until(lambda: len(second.consumer.frames()) >= 3)
+        second.office.standing_now = Standing.STOPPED
+        await rescuing
+
+        said = first.consumer.heard + second.consumer.heard
+        audio = [each for each in said if each["event"] == "media"]
+        assert [each["media"]["chunk"] for each in audio] == list("12345456")
+        again = {json.dumps(each["media"]) for each in audio if each["media"]["chunk"] in "45"}
+        assert len(again) == 2
+
+    play(act)
+
+
+def test_what_was_missed_waits_for_a_consumer_that_is_slower() -> None:
+    async def act() -> None:
+        scene = Scene(limit=150)
+        office = scene.office
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages())
+        await settled(scene)
+        await until(lambda: len(scene.consumer.frames()) == 3)
+        scene.feed.batches.put_nowait(None)
+        await running
+
+        rescuer = Scene(limit=150)
+        rescuer.office, rescuer.now = office, scene.now
+        rescuer.on_kinesis = [media(number) for number in range(103, 1103)]
+        rescuing = asyncio.create_task(rescuer.run().take_over())
+        await until(lambda: len(rescuer.consumer.frames()) == 1000)
+        office.standing_now = Standing.STOPPED
+        await rescuing
+
+        assert rescuer.consumer.frames() == list(range(4, 1004))
+        assert office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+def test_a_rescue_goes_on_even_if_what_was_missed_cannot_be_read() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.office.kept = None
+        assert await scene.run().take_over() is None
+        assert scene.consumer.heard == []
+
+        scene.feed.batches.put_nowait(None)
+        await scene.run().run()
+        rescuer = Scene()
+        rescuer.office, rescuer.on_kinesis = scene.office, None
+        rescuing = asyncio.create_task(rescuer.run().take_over())
+        await until(lambda: rescuer.consumer.heard)
+        rescuer.feed_in(*first_messages())
+        await settled(rescuer)
+        rescuer.feed_in()
+        await until(lambda: len(rescuer.consumer.frames()) == 3)
+        rescuer.office.standing_now = Standing.STOPPED
+        assert await rescuing == Over("command")
 
     play(act)
 
@@ -281,10 +449,9 @@ def test_a_stream_that_joins_the_call_is_heard_too_but_no_track_twice() -> None:
         await settled(scene)
         scene.feed_in(record(Disconnected(1005, "")))
         await settled(scene)
-        scene.feed_in()
         scene.feed_in(media(2, b"\x01", "s2"))
         await until(lambda: len(scene.consumer.frames()) == 4)
-        scene.office.active = False
+        scene.office.standing_now = Standing.STOPPED
         await running
 
         payloads = [each["media"]["payload"] for each in scene.consumer.heard if "media" in each]
@@ -301,11 +468,10 @@ def test_a_slow_consumer_loses_the_oldest_audio_and_nothing_else() -> None:
         scene.consumer.open.clear()
         scene.feed_in(*(media(number) for number in range(100, 120)))
         await settled(scene)
-        scene.feed_in()
         await until(scene.feed.batches.empty)
         await asyncio.sleep(0.01)
         scene.consumer.open.set()
-        scene.office.active = False
+        scene.office.standing_now = Standing.STOPPED
         await running
 
         frames = scene.consumer.frames()
@@ -329,7 +495,7 @@ def test_what_the_consumer_sends_goes_back_and_what_cannot_be_used_is_told() -> 
         ):
             scene.consumer.says.put_nowait(text)
         await until(lambda: len(scene.consumer.heard) == 4)
-        scene.office.active = False
+        scene.office.standing_now = Standing.STOPPED
         await running
 
         assert scene.office.sent_back == [ReturnMedia(b"\x01")]
@@ -359,7 +525,7 @@ def test_a_successor_goes_on_without_loss_or_repetition() -> None:
         assert await running == Over("successor")
         second.feed_in(media(104), media(106))
         await until(lambda: len(second.consumer.frames()) >= 3)
-        second.office.active = False
+        second.office.standing_now = Standing.STOPPED
         assert await succeeding == Over("command")
 
         said = first.consumer.heard + second.consumer.heard
@@ -377,14 +543,57 @@ def test_a_successor_goes_on_without_loss_or_repetition() -> None:
     play(act)
 
 
-def test_without_a_successor_it_fails_before_it_is_killed() -> None:
+def test_without_a_successor_it_is_rescued_before_it_is_killed() -> None:
     async def act() -> None:
         scene = Scene(seconds=100)
         running = asyncio.create_task(scene.run().run())
         await until(lambda: scene.consumer.heard)
-        scene.now += 96
+        scene.now += 41
+        await until(lambda: scene.office.called == 1)
+        # The one that was called never says a word.
+        scene.now += 15
+        await until(lambda: scene.office.called == 2)
+        scene.now += 40
 
-        assert await running == Over("failure", "no_successor")
-        assert scene.consumer.heard[-1]["event"] == "stop"
+        assert await running == Over("rescue")
+        assert scene.consumer.heard[-1]["event"] == "start"
+        assert scene.office.rescues == 1
+
+    play(act)
+
+
+def test_a_call_that_has_a_new_stream_is_not_over_with_the_old_one() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages())
+        await settled(scene)
+        scene.office.open_streams = [{"stream_id": "s2"}]
+        scene.feed_in(record(Disconnected(1006, "")))
+        await settled(scene)
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.feed_in(*(media(number, stream_id="s2") for number in (1, 2)))
+        await settled(scene)
+        await until(lambda: len(scene.consumer.frames()) == 5)
+        scene.office.open_streams = []
+        scene.feed_in(record(Disconnected(1005, ""), "s2"))
+        await settled(scene)
+
+        assert await running == Over("call")
+
+    play(act)
+
+
+def test_a_call_without_streams_is_over_even_if_no_record_says_so() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: scene.consumer.heard)
+        scene.office.open_streams = []
+        await asyncio.sleep(0.05)
+        assert not running.done()
+        scene.now += 11
+
+        assert await running == Over("call")
 
     play(act)

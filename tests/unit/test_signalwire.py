@@ -16,6 +16,7 @@ from callstream.surfaces.signalwire import (
     CreateStreamBody,
     SignalwireSurface,
 )
+from tests.starter import Starter
 
 NOW = datetime(2026, 8, 21, 10, 15, tzinfo=UTC)
 PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
@@ -212,15 +213,6 @@ def test_the_user_must_be_the_tokens_project(user: str) -> None:
         SignalwireSurface().authorize(Caller(TENANT, CREDENTIAL), request({}, header))
 
 
-class Starter:
-    def __init__(self) -> None:
-        self.started: list[str] = []
-
-    def start(self, relay: Relay, *, successor: bool = False) -> None:
-        assert not successor
-        self.started.append(relay.relay_id)
-
-
 class Recorder(RelayStore):
     """Remembers what was asked of it."""
 
@@ -241,7 +233,7 @@ def create(fields: dict[str, str]) -> Relay:
     answer = CreateStream(relays, starter)(Command(caller, read(fields), parameters, NOW))
     [(relay, command)] = relays.started
     assert command == CallCommand("acme", "CA/1", NOW)
-    assert starter.started == [relay.relay_id]
+    assert starter.asked == [("start", relay.relay_id, None)]
     base = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Calls/CA%2F1/Streams"
     assert answer.model_dump() == {
         "sid": relay.relay_id,
@@ -287,6 +279,8 @@ def test_everything_that_was_asked_for_is_recorded() -> None:
         "error": None,
         "created_at": 1787307300000,
         "updated_at": 1787307300000,
+        "run": None,
+        "seen_at": None,
     }
     assert UUID(relay.relay_id).version == 4
 

@@ -13,8 +13,17 @@ from callstream import records
 from callstream.adapters.tables import DynamoTable
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable, UnreadableMessage
+from callstream.identity import RelayIdentity
 from callstream.records import Record
-from callstream.subscriptions import CACHE_SECONDS, FanOut, Subscriptions, batches, read_batch
+from callstream.subscriptions import (
+    CACHE_SECONDS,
+    FanOut,
+    Subscriber,
+    Subscriptions,
+    batches,
+    read_batch,
+)
+from tests.starter import Starter
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -41,6 +50,10 @@ def test_what_is_no_record_is_left_out_and_what_is_no_batch_is_refused() -> None
     for bad in ("*", "", "AAAA"):
         with pytest.raises(UnreadableMessage):
             read_batch(bad)
+
+
+def subscriber(connection_id: str) -> Subscriber:
+    return Subscriber(connection_id, RelayIdentity("acme", "CA1", "r1"), f"run-{connection_id}")
 
 
 class Sockets:
@@ -72,7 +85,11 @@ class Scene:
         self.sockets = Sockets()
         table = DynamoTable(create_table(boto3.client("dynamodb"), "StreamsTable"))
         self.subscriptions = Subscriptions(table)
-        self.fan_out = FanOut(self.subscriptions, self.sockets, lambda: self.now)
+        self.starter = Starter()
+        self.fan_out = FanOut(self.subscriptions, self.sockets, self.starter, lambda: self.now)
+
+    def subscribe(self, stream_id: str, connection_id: str) -> None:
+        self.subscriptions.add(stream_id, subscriber(connection_id), NOW)
 
     def deliver(self, *numbers: int, stream_id: str = "s1") -> None:
         self.fan_out.deliver(stream_id, [records.encode(record(number)) for number in numbers])
@@ -86,9 +103,9 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 def test_each_subscriber_gets_each_record_of_its_streams(scene: Scene) -> None:
-    scene.subscriptions.add("s1", "c1", NOW)
-    scene.subscriptions.add("s1", "c2", NOW)
-    scene.subscriptions.add("s2", "c3", NOW)
+    scene.subscribe("s1", "c1")
+    scene.subscribe("s1", "c2")
+    scene.subscribe("s2", "c3")
     scene.deliver(1, 2)
     scene.deliver(3)
 
@@ -103,7 +120,7 @@ def test_without_subscribers_nothing_is_sent(scene: Scene) -> None:
 
 def test_a_new_subscriber_is_known_of_within_a_moment(scene: Scene) -> None:
     scene.deliver(1)
-    scene.subscriptions.add("s1", "c1", NOW)
+    scene.subscribe("s1", "c1")
     scene.now += CACHE_SECONDS
     scene.deliver(2)
 
@@ -111,27 +128,40 @@ def test_a_new_subscriber_is_known_of_within_a_moment(scene: Scene) -> None:
 
 
 def test_one_that_is_gone_is_forgotten_and_disturbs_no_other(scene: Scene) -> None:
-    scene.subscriptions.add("s1", "c1", NOW)
-    scene.subscriptions.add("s1", "c2", NOW)
+    scene.subscribe("s1", "c1")
+    scene.subscribe("s1", "c2")
     scene.sockets.gone = {"c1"}
     scene.deliver(1)
     scene.deliver(2)
 
     assert scene.sockets.got == [("c2", [1]), ("c2", [2])]
-    assert scene.subscriptions.of("s1") == ["c2"]
+    assert scene.subscriptions.of("s1") == [subscriber("c2")]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_the_relay_of_one_that_is_gone_is_rescued_once(scene: Scene, *, down: bool) -> None:
+    scene.subscribe("s1", "c1")
+    scene.subscribe("s1", "c2")
+    scene.sockets.gone = {"c1"}
+    scene.starter.down = down
+    scene.deliver(1)
+    scene.deliver(2)
+
+    assert scene.starter.asked == ([] if down else [("rescue", "r1", "run-c1")])
+    assert scene.sockets.got == [("c2", [1]), ("c2", [2])]
 
 
 def test_an_outage_is_told_so_that_the_batch_comes_again(scene: Scene) -> None:
-    scene.subscriptions.add("s1", "c1", NOW)
+    scene.subscribe("s1", "c1")
     scene.sockets.down = True
 
     with pytest.raises(Unavailable):
         scene.deliver(1)
-    assert scene.subscriptions.of("s1") == ["c1"]
+    assert scene.subscriptions.of("s1") == [subscriber("c1")]
 
 
 def test_who_takes_itself_off_gets_no_more(scene: Scene) -> None:
-    scene.subscriptions.add("s1", "c1", NOW)
+    scene.subscribe("s1", "c1")
     scene.subscriptions.remove("s1", "c1")
     scene.deliver(1)
 

@@ -36,3 +36,11 @@ class StreamIdentity(Struct, frozen=True):
     stream_id: str
     tenant_id: str
     route: str
+
+
+class RelayIdentity(Struct, frozen=True):
+    """Which relay: everything that is needed to find it in the Streams table."""
+
+    tenant_id: str
+    call_id: str
+    relay_id: str

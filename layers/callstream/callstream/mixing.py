@@ -2,57 +2,112 @@
 
 A call may have several streams at a time: a carrier that connects again has two for a moment, and
 each may have tracks of its own. A track is heard from one stream until that has ended.
+
+How long a stream waits for a message that is missing is told by its records, by when each of them
+was received. Between two records time stands still: whoever hands them on may be late with all of
+them, as one that polls every second is, or one that was killed and starts anew.
 """
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
 
 from callstream.dialects.events import CarrierEvent, Media, Track
 from callstream.ordering import StreamOrder, StreamSnapshot
 from callstream.records import Disconnected, Record, RecordEvent, Rejected
 
+_ROUNDING: Final = 0.001
+_STANDSTILL: Final = 10.0
+"""Seconds without a record for which time stands still; then what waits has waited enough."""
+
+
+class _Stream:
+    """One stream, and its time, in seconds since 1970: when the latest of its records was received.
+
+    `_heard` is that time when the last record came, which was at `_heard_at` by the clock.
+    """
+
+    def __init__(self, order: StreamOrder, received_at: int, now: float) -> None:
+        self.order = order
+        self._heard = self._time = received_at / 1000
+        self._heard_at = now
+
+    def push(self, record: Record, now: float) -> Sequence[RecordEvent]:
+        """Take a record. It may be the one that is missing, so time goes on after it."""
+        events = self.order.push(record, self._time)
+        self._heard = self._time = max(self._time, record.received_at / 1000)
+        self._heard_at = now
+        return events
+
+    def expire(self, now: float) -> Sequence[RecordEvent]:
+        """What has waited for long enough."""
+        silent = max(0.0, now - self._heard_at - self._stands)
+        self._time = max(self._time, self._heard + silent)
+        return self.order.expire(self._time)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` has something to give even if nothing comes."""
+        deadline = self.order.deadline
+        if deadline is None:
+            return None
+        return self._heard_at + self._stands + max(0.0, deadline - self._heard) + _ROUNDING
+
+    @property
+    def _stands(self) -> float:
+        return 0.0 if self.order.settling else _STANDSTILL
+
 
 class Mixing:
-    """What was heard of a call's streams so far, and whose turn it is."""
+    """What was heard of a call's streams so far, and whose turn it is.
+
+    `now` is in seconds of a clock that never goes back.
+    """
 
     def __init__(self) -> None:
-        self._orders: dict[str, StreamOrder] = {}
+        self._streams: dict[str, _Stream] = {}
         self._sources: dict[Track, str] = {}
 
     @classmethod
-    def resume(cls, streams: dict[str, StreamSnapshot], sources: dict[Track, str]) -> Self:
+    def resume(
+        cls, streams: Mapping[str, StreamSnapshot], sources: Mapping[Track, str], now: float
+    ) -> Self:
         """Go on where a predecessor stopped."""
         mixing = cls()
-        mixing._orders = {each: StreamOrder.resume(left) for each, left in streams.items()}
+        mixing._streams = {
+            each: _Stream(StreamOrder.resume(left), left.counts.last_at or 0, now)
+            for each, left in streams.items()
+        }
         mixing._sources = {**sources}
         return mixing
 
     def snapshot(self) -> tuple[dict[str, StreamSnapshot], dict[Track, str]]:
         """Where it is, for `resume`."""
-        streams = {each: order.snapshot() for each, order in self._orders.items()}
+        streams = {each: stream.order.snapshot() for each, stream in self._streams.items()}
         return streams, {**self._sources}
 
     @property
     def over(self) -> bool:
         """Whether all streams that were heard of have ended."""
-        return bool(self._orders) and all(order.ended for order in self._orders.values())
+        streams = self._streams.values()
+        return bool(streams) and all(stream.order.ended for stream in streams)
 
     @property
     def deadline(self) -> float | None:
         """When `take` has something to give even if nothing comes."""
-        times = (order.deadline for order in self._orders.values())
+        times = (stream.deadline for stream in self._streams.values())
         return min((time for time in times if time is not None), default=None)
 
     def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
         """The events whose turn it is, with their streams."""
         events: list[tuple[str, CarrierEvent]] = []
         for record in found:
-            order = self._orders.get(record.stream_id)
-            if order is None:
-                order = self._orders[record.stream_id] = StreamOrder(joins=True)
-            events += self._of(record.stream_id, order.push(record, now))
-        for stream_id, order in self._orders.items():
-            events += self._of(stream_id, order.expire(now))
+            stream = self._streams.get(record.stream_id)
+            if stream is None:
+                stream = _Stream(StreamOrder(joins=True), record.received_at, now)
+                self._streams[record.stream_id] = stream
+            events += self._of(record.stream_id, stream.push(record, now))
+        for stream_id, stream in self._streams.items():
+            events += self._of(stream_id, stream.expire(now))
         return events
 
     def _of(self, stream_id: str, events: Sequence[RecordEvent]) -> list[tuple[str, CarrierEvent]]:

@@ -166,6 +166,15 @@ class StreamOrder:
         return self._ended
 
     @property
+    def settling(self) -> bool:
+        """Whether it only gives what may still come its time: at the beginning, and at the end.
+
+        Otherwise what waits does so for a message that is missing.
+        """
+        ends = self._stop_by is not None or self._end_by is not None
+        return not self._buffer.has_begun or ends
+
+    @property
     def counts(self) -> StreamCounts:
         """The counts so far, as a copy."""
         buffer, counts = self._buffer.counts, _copy(self._counts)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from callstream.identity import RelayIdentity
+
 if TYPE_CHECKING:
-    from callstream.relays import Relay
     from callstream.tokens import KeyRing
 
 type Item = dict[str, Any]
@@ -64,10 +65,16 @@ class Connections(Protocol):
 
 
 class RelayStarter(Protocol):
-    """Starts what runs relays."""
+    """Starts runs of relays, and does not wait for them. Every method raises `Unavailable`."""
 
-    def start(self, relay: "Relay", *, successor: bool = False) -> None:
-        """Start a relay, or its next run; returns at once. Raises `Unavailable`."""
+    def start(self, relay: RelayIdentity) -> None:
+        """Start a relay's first run."""
+
+    def succeed(self, relay: RelayIdentity, run_id: str) -> None:
+        """Start the run that comes after this one, which waits for it to leave."""
+
+    def rescue(self, relay: RelayIdentity, run_id: str) -> None:
+        """Start a run that takes over from this one, unless another has done so."""
 
 
 class KeyRingSource(Protocol):

@@ -1,62 +1,78 @@
 """A relay's state and its call's, for the one who runs it: tables, callbacks, the way back."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Final
 
-from callstream.callbacks import CallbackQueue, Event, RelayCallback
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import AudioFormat, ReturnEvent, ReturnMedia
 from callstream.directory import Directory, Tenant
-from callstream.errors import Inexpressible, Unavailable
+from callstream.errors import Inexpressible
 from callstream.forks import TRACKS, Fork, ForkedCall, ForkNumbers
-from callstream.lifecycle import RelayEvent
 from callstream.ports import Connections, Item, RelayStarter
-from callstream.relays import Relay, RelayStore
+from callstream.relay_news import RelayNews
+from callstream.relaying import Standing
+from callstream.relays import Relay
 from callstream.return_audio import check, pieces
-from callstream.streams import StreamStore
+from callstream.times import milliseconds
 
 _logger = logging.getLogger(__name__)
+_MOST_RESCUES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What `callstream.relaying.RelayOffice` asks for."""
+    """What `callstream.relaying.RelayOffice` asks for, for one run of a relay.
+
+    `follows` is the run before, which this one succeeds or replaces; None for the first.
+    """
 
     relay: Relay
-    relays: RelayStore
-    streams_of: StreamStore
+    news: RelayNews
     directory: Directory
     connections: Connections
     starter: RelayStarter
-    callbacks: CallbackQueue
-    now: Callable[[], datetime]
+    run_id: str
+    follows: str | None = None
 
-    def connected(self) -> bool:
-        """The consumer has answered; False if the relay was stopped meanwhile."""
-        if not self.relays.advance(self.relay, RelayEvent.CONNECT, self.now()):
-            return False
-        self._tell("started")
-        return True
+    def connected(self, checkpoint: bytes) -> bool:
+        """The consumer has answered the first run; False if the relay was stopped meanwhile."""
+        notes = {"run": self.run_id} | self._sign_of_life() | {"checkpoint": checkpoint}
+        return self.news.connected(self.relay, notes)
 
-    def is_active(self) -> bool:
-        """Whether the relay shall go on: nobody has stopped it, and its tenant is enabled."""
+    def standing(self) -> Standing:
+        """Whether this run shall go on.
+
+        The relay has stopped if somebody has stopped it, or if its tenant is disabled.
+        """
         relay, tenant = self._present(), self.tenant()
-        return relay is not None and relay.is_active and tenant is not None and tenant.enabled
+        if relay is None or not relay.is_active or tenant is None or not tenant.enabled:
+            return Standing.STOPPED
+        return Standing.GOES_ON if relay.run == self.run_id else Standing.REPLACED
+
+    def keep(self, checkpoint: bytes | None) -> None:
+        """This run lives, and is there."""
+        where = {} if checkpoint is None else {"checkpoint": checkpoint}
+        self._note(self._sign_of_life() | where)
 
     def ended(self, reason: str | None, dropped: int) -> None:
         """The relay is over, by failure if there is a reason; so many frames were dropped."""
-        event = RelayEvent.FAIL if reason else RelayEvent.STOP
-        changes: Item = {"dropped": dropped} | ({"error": reason} if reason else {})
-        # It has changed before if a command has stopped it; the tenant is told now.
-        self.relays.advance(self.relay, event, self.now(), changes)
-        self._tell("failed" if reason else "stopped", reason)
+        if reason:
+            self.news.failed(self.relay, reason, dropped)
+        else:
+            self.news.stopped(self.relay, dropped)
 
     def streams(self) -> Sequence[Item]:
         """The call's open streams, the oldest first."""
-        return self.streams_of.open_streams(self.relay.tenant_id, self.relay.call_id)
+        return self.news.streams.open_streams(self.relay.tenant_id, self.relay.call_id)
+
+    def streams_since(self, moment: float) -> Sequence[Item]:
+        """Those that were open then or are newer, the oldest first."""
+        return self.news.streams.streams_since(
+            self.relay.tenant_id, self.relay.call_id, round(moment * 1000)
+        )
 
     def send_back(self, event: ReturnEvent) -> None:
         """Pass on to the carrier what the consumer sends. Raises `UnusableAudio`."""
@@ -79,30 +95,64 @@ class Office:
         if legs in {"self", "both"}:
             yield from self.streams()
         if legs in {"opposite", "both"}:
-            for call_id in self.streams_of.other_legs(relay.tenant_id, relay.call_id):
-                yield from self.streams_of.open_streams(relay.tenant_id, call_id)
+            for call_id in self.news.streams.other_legs(relay.tenant_id, relay.call_id):
+                yield from self.news.streams.open_streams(relay.tenant_id, call_id)
 
     def call_successor(self) -> None:
-        """Start another run of this relay."""
-        self.starter.start(self.relay, successor=True)
+        """Start another run of this relay, which waits for this one to leave."""
+        self.starter.succeed(self.relay.identity, self.run_id)
 
     def is_ready(self) -> None:
         """This run, a successor, gets all records."""
-        self.relays.note(self.relay, {"successor": "ready"})
+        if self.follows is not None:
+            ready = {"successor": self.run_id, "successor_of": self.follows}
+            self.news.relays.note(self.relay, self.follows, ready)
 
     def successor_is_ready(self) -> bool:
         """Whether the successor that was called says so."""
-        return bool(self.relays.noted(self.relay, "successor") == "ready")
+        return self._successor() is not None
 
-    def leave(self, legacy: bytes) -> None:
+    def leave(self, checkpoint: bytes) -> None:
         """The successor may go on from here."""
-        self.relays.note(self.relay, {"successor": "runs", "legacy": legacy})
+        if (successor := self._successor()) is not None:
+            self._note({"run": successor, "checkpoint": checkpoint} | self._sign_of_life())
 
     def inherit(self) -> bytes | None:
         """What the predecessor has left; None if it has not left yet."""
-        if self.relays.noted(self.relay, "successor") != "runs":
+        noted = self.news.relays.noted(self.relay)
+        return bytes(noted["checkpoint"]) if noted.get("run") == self.run_id else None
+
+    def call_rescue(self) -> None:
+        """Start another run of this relay, which takes over from this one."""
+        self.starter.rescue(self.relay.identity, self.run_id)
+
+    def take_over(self) -> bytes | None:
+        """The last checkpoint of the run that this one is to replace; None if there is no need.
+
+        After too many rescues the relay has failed: what kills its runs will not stop.
+        """
+        if self.follows is None:
             return None
-        return bytes(self.relays.noted(self.relay, "legacy"))
+        rescues = int(self.news.relays.noted(self.relay).get("rescues", 0)) + 1
+        taken = {"run": self.run_id, "rescues": rescues} | self._sign_of_life()
+        noted = self.news.relays.note(self.relay, self.follows, taken)
+        if noted is None:
+            return None
+        if rescues > _MOST_RESCUES:
+            self.ended("lost", 0)
+            return None
+        return bytes(noted["checkpoint"])
+
+    def _successor(self) -> str | None:
+        noted = self.news.relays.noted(self.relay)
+        return noted["successor"] if noted.get("successor_of") == self.run_id else None
+
+    def _note(self, notes: Item) -> None:
+        # Should another run have taken over, the next look tells.
+        self.news.relays.note(self.relay, self.run_id, notes)
+
+    def _sign_of_life(self) -> Item:
+        return {"seen_at": milliseconds(self.news.now())}
 
     def tenant(self) -> Tenant | None:
         """Whose relay it is."""
@@ -122,17 +172,9 @@ class Office:
         )
         return Fork(self.relay.surface, call, numbers=numbers)
 
-    def _tell(self, event: Event, reason: str | None = None) -> None:
-        relay, now = self.relay, self.now()
-        try:
-            call = self.streams_of.call(relay.tenant_id, relay.call_id) or {}
-            self.callbacks.send(RelayCallback.of(relay, call, event, reason, now))
-        except Unavailable:
-            _logger.exception("callback lost: %s", event, extra={"relay_id": relay.relay_id})
-
     def _present(self) -> Relay | None:
         relay = self.relay
-        return self.relays.get(relay.tenant_id, relay.call_id, relay.relay_id)
+        return self.news.relays.get(relay.tenant_id, relay.call_id, relay.relay_id)
 
 
 def format_of(stream: Item) -> AudioFormat:

@@ -8,14 +8,19 @@ A run has its time. Well before that is over, it calls a successor, which dials 
 subscribes, and says that it is ready: from then on both get all records. The first one then stops,
 and leaves behind where it was in each stream; the successor drops what had been said by then, and
 goes on. So the consumer sees one more connection, and each frame once.
+
+A run may also die, or lose its feed. Every other second it keeps where it was, and whoever notices
+starts another run, which takes over: it goes on from there with what Kinesis has had since. So no
+frame is lost, but those of the last two seconds may be said again, with the numbers they had.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -34,6 +39,8 @@ from callstream.subscriptions import CACHE_SECONDS
 _logger = logging.getLogger(__name__)
 
 NORMAL: Final = 1000
+_GOODBYES: Final = frozenset({NORMAL, 1001, 1005})
+"""Normal closure, going away, and a close frame without a code."""
 _HAND_OVER: Final = 60.0
 """Seconds before its end when a run calls its successor."""
 _INHERITING: Final = 0.1
@@ -42,6 +49,21 @@ _LAST_WORDS: Final = 5.0
 """Seconds that a consumer has to take what waits for it when the relay ends."""
 _LOOKS: Final = 1.0
 """Seconds between two looks: shall the relay stop, and has its call new streams?"""
+_LOOKS_PER_CHECKPOINT: Final = 2
+_CALLS_AGAIN: Final = 15.0
+"""Seconds that a successor has to get ready, before another one is called."""
+_RENEWAL: Final = 300.0
+"""Seconds after which a subscription is renewed; API Gateway closes what is idle for 10 minutes."""
+_WITHOUT_STREAMS: Final = 10.0
+"""Seconds after which a call without streams is over, even if no record has told so."""
+_MARGIN: Final = 5.0
+"""Seconds for which a record may be on its way from its receipt to a relay."""
+_FARTHEST_BACK: Final = 120.0
+"""Seconds before its last checkpoint that are looked through again, if a stream was so far behind:
+twice the age at which the fan-out gives up a record."""
+_MISSED_AT_ONCE: Final = 100
+_CATCHING_UP: Final = 10.0
+"""Seconds that a consumer has to take so many messages of what was missed, before some are lost."""
 
 
 class DialFailed(CallstreamError):
@@ -61,6 +83,11 @@ class ConsumerGone(CallstreamError):
     def __init__(self, code: int | None) -> None:
         super().__init__(f"closed with {code}")
         self.code = code
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether it wanted nothing more, rather than failed."""
+        return self.code in _GOODBYES
 
 
 class Consumer(Protocol):
@@ -89,17 +116,30 @@ class Feed(Protocol):
         """No more records, please."""
 
 
+class Standing(Enum):
+    """What the Streams table says of a run."""
+
+    GOES_ON = "goes on"
+    STOPPED = "stopped"
+    """The relay shall stop, or has stopped."""
+    REPLACED = "replaced"
+    """Another run has taken over."""
+
+
 class RelayOffice(Protocol):
     """The relay's state and its call's, as the Streams table has them; blocking.
 
     Every method may raise `Unavailable`.
     """
 
-    def connected(self) -> bool:
-        """The consumer has answered; False if the relay was stopped meanwhile."""
+    def connected(self, checkpoint: bytes) -> bool:
+        """The consumer has answered the first run; False if the relay was stopped meanwhile."""
 
-    def is_active(self) -> bool:
-        """Whether the relay shall go on."""
+    def standing(self) -> Standing:
+        """Whether this run shall go on."""
+
+    def keep(self, checkpoint: bytes | None) -> None:
+        """This run lives, and is there; None if it cannot say where."""
 
     def ended(self, reason: str | None, dropped: int) -> None:
         """The relay is over, by failure if there is a reason; so many frames were dropped."""
@@ -107,11 +147,14 @@ class RelayOffice(Protocol):
     def streams(self) -> Sequence[Item]:
         """The call's open streams, the oldest first."""
 
+    def streams_since(self, moment: float) -> Sequence[Item]:
+        """Those that were open then or are newer, the oldest first."""
+
     def send_back(self, event: ReturnEvent) -> None:
         """Pass on to the carrier what the consumer sends. Raises `UnusableAudio`."""
 
     def call_successor(self) -> None:
-        """Start another run of this relay."""
+        """Start another run of this relay, which waits for this one to leave."""
 
     def is_ready(self) -> None:
         """This run, a successor, gets all records, and waits for its predecessor to leave."""
@@ -119,18 +162,29 @@ class RelayOffice(Protocol):
     def successor_is_ready(self) -> bool:
         """Whether the successor that was called says so."""
 
-    def leave(self, legacy: bytes) -> None:
+    def leave(self, checkpoint: bytes) -> None:
         """This run has said its last, and the successor may go on from there."""
 
     def inherit(self) -> bytes | None:
         """What the predecessor has left; None if it has not left yet."""
 
+    def call_rescue(self) -> None:
+        """Start another run of this relay, which takes over from this one."""
+
+    def take_over(self) -> bytes | None:
+        """The last checkpoint of the run that this one is to replace; None if there is no need."""
+
 
 class Over(NamedTuple):
     """Why a relay is over. `reason` is None unless it failed."""
 
-    by: Literal["command", "call", "consumer", "successor", "failure"]
+    by: Literal["command", "call", "consumer", "successor", "rescue", "replacement", "failure"]
     reason: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the relay is over, and not this run alone."""
+        return self.by not in {"successor", "rescue", "replacement"}
 
 
 @dataclass(slots=True)
@@ -145,20 +199,33 @@ class Outbox:
     """Frames that a slow consumer has not got."""
     _waiting: deque[tuple[str, bool]] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, texts: Sequence[str], *, is_audio: bool) -> None:
         """Add messages in their order."""
         self._waiting.extend((text, is_audio) for text in texts)
         while len(self._waiting) > self.limit and self._drop_oldest():
             self.dropped += 1
-        self._filled.set()
+        if self._waiting:
+            self._filled.set()
+            self._idle.clear()
 
     async def take(self) -> str:
-        """The next message."""
+        """The next message; to ask for it says that the one before has been sent."""
         while not self._waiting:
             self._filled.clear()
+            self._idle.set()
             await self._filled.wait()
         return self._waiting.popleft()[0]
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was put has been sent."""
+        return self._idle.is_set()
+
+    async def emptied(self) -> None:
+        """Wait until all that was put has been sent."""
+        await self._idle.wait()
 
     def rest(self) -> list[str]:
         """All that waits, which then waits no more."""
@@ -181,6 +248,7 @@ class RelayPorts:
     Args:
         dial: connects to the consumer; raises `DialFailed`.
         open_feed: connects to where records come from; raises `Unavailable`.
+        missed: what there is of streams that was received since a moment; raises `Unavailable`.
         office: the relay's state, and its call's.
         make_fork: what the consumer is told, given the call's streams and a predecessor's numbers.
         clock: time in seconds, the same for a relay and its successor.
@@ -189,20 +257,32 @@ class RelayPorts:
 
     dial: Callable[[], Awaitable[Consumer]]
     open_feed: Callable[[], Awaitable[Feed]]
+    missed: Callable[[Collection[str], float], Awaitable[Sequence[Record]]]
     office: RelayOffice
     make_fork: Callable[[Sequence[Item], ForkNumbers | None], Fork]
     clock: Callable[[], float]
     seconds: float
 
 
-class Legacy(Struct):
-    """What a run leaves to its successor."""
+class Checkpoint(Struct):
+    """Where a run is: from there another one goes on."""
 
     streams: dict[str, StreamSnapshot]
     sources: dict[Track, str]
     numbers: ForkNumbers
     began: float
-    dropped: int
+    at: float
+    """When, in seconds of the runs' clock."""
+    dropped: int = 0
+
+    def since(self) -> float:
+        """From when on records may not have been heard; the earliest of all streams."""
+        heard = [
+            snapshot.counts.last_at / 1000
+            for snapshot in self.streams.values()
+            if snapshot.counts.last_at is not None and not snapshot.ended
+        ]
+        return max(min([self.at, *heard]) - _MARGIN, self.at - _FARTHEST_BACK)
 
 
 class RelayRun:
@@ -212,55 +292,19 @@ class RelayRun:
         self._ports = ports
         self._outbox = Outbox(outbox_limit)
         self._mixing = Mixing()
-        self._subscribed: set[str] = set()
+        # When each stream was subscribed to.
+        self._subscribed: dict[str, float] = {}
         self._began = ports.clock()
         self._leaves_at = self._began + ports.seconds - _HAND_OVER
+        self._calls_at = self._leaves_at
         self._ends_at = self._began + ports.seconds - _LAST_WORDS
-
-    async def succeed(self) -> Over | None:
-        """Take over from a run whose time is coming to an end; None if there is nothing to take.
-
-        Raises:
-            Unavailable: nothing has changed; the predecessor goes on.
-        """
-        office = self._ports.office
-        streams = await asyncio.to_thread(office.streams)
-        try:
-            consumer = await self._ports.dial()
-        except DialFailed as failed:
-            _logger.warning("the successor cannot reach the consumer: %s", failed.reason)
-            return None
-        try:
-            feed = await self._ports.open_feed()
-            try:
-                await self._follow(feed, streams)
-                # Who fans out may not know of this run at once.
-                await asyncio.sleep(2 * CACHE_SECONDS)
-                await asyncio.to_thread(office.is_ready)
-                legacy = await self._inherit()
-                if legacy is None:
-                    return None
-                self._began, self._outbox.dropped = legacy.began, legacy.dropped
-                self._mixing = Mixing.resume(legacy.streams, legacy.sources)
-                fork = self._ports.make_fork(streams, legacy.numbers)
-                return await self._end(await self._relay(consumer, feed, fork))
-            finally:
-                await feed.close()
-        finally:
-            await consumer.close(NORMAL)
-
-    async def _inherit(self) -> Legacy | None:
-        for _ in range(round(_HAND_OVER / _INHERITING)):
-            if (left := await asyncio.to_thread(self._ports.office.inherit)) is not None:
-                return _legacies.decode(left)
-            await asyncio.sleep(_INHERITING)
-        return None
+        self._had_streams_at = self._began
 
     async def run(self) -> Over | None:
         """Work until it is over, and say why; None if it was stopped before it began.
 
         Raises:
-            Unavailable: it could not even be told that the relay has failed.
+            Unavailable: it could not be told how it ended; another run will.
         """
         office = self._ports.office
         streams = await asyncio.to_thread(office.streams)
@@ -270,37 +314,123 @@ class RelayRun:
             consumer = await self._ports.dial()
         except DialFailed as failed:
             return await self._end(Over("failure", failed.reason))
+        async with self._feed_for(consumer) as feed:
+            await self._follow(feed, streams)
+            fork = self._ports.make_fork(streams, None)
+            if not await asyncio.to_thread(office.connected, self._checkpoint(fork)):
+                return None
+            return await self._end(await self._relay(consumer, feed, fork))
+
+    async def succeed(self) -> Over | None:
+        """Go on with a run whose time is coming to an end; None if there is nothing to go on with.
+
+        Raises:
+            Unavailable: nothing has changed, and the predecessor goes on; or as `run` does.
+        """
+        office = self._ports.office
+        streams = await asyncio.to_thread(office.streams)
+        try:
+            consumer = await self._ports.dial()
+        except DialFailed as failed:
+            _logger.warning("the successor cannot reach the consumer: %s", failed.reason)
+            return None
+        async with self._feed_for(consumer) as feed:
+            await self._follow(feed, streams)
+            await self._become_known()
+            await asyncio.to_thread(office.is_ready)
+            left = await self._inherit()
+            if left is None:
+                return None
+            self._resume(left)
+            fork = self._ports.make_fork(streams, left.numbers)
+            return await self._end(await self._relay(consumer, feed, fork))
+
+    async def take_over(self) -> Over | None:
+        """Go on with a run that has died or lost its feed; None if there is none.
+
+        Raises:
+            Unavailable: as `run` does.
+        """
+        office = self._ports.office
+        kept = await asyncio.to_thread(office.take_over)
+        if kept is None:
+            return None
+        left = _checkpoints.decode(kept)
+        self._resume(left)
+        try:
+            consumer = await self._ports.dial()
+        except DialFailed as failed:
+            return await self._end(Over("failure", failed.reason))
+        async with self._feed_for(consumer) as feed:
+            streams = await asyncio.to_thread(office.streams_since, left.at)
+            await self._follow(feed, streams)
+            await self._become_known()
+            missed = await self._missed({*left.streams, *self._subscribed}, left)
+            fork = self._ports.make_fork(streams, left.numbers)
+            return await self._end(await self._relay(consumer, feed, fork, missed))
+
+    @asynccontextmanager
+    async def _feed_for(self, consumer: Consumer) -> AsyncIterator[Feed]:
         try:
             feed = await self._ports.open_feed()
             try:
-                await self._follow(feed, streams)
-                if not await asyncio.to_thread(office.connected):
-                    return None
-                over = await self._relay(consumer, feed, self._ports.make_fork(streams, None))
-                return await self._end(over)
+                yield feed
             finally:
                 await feed.close()
         finally:
             await consumer.close(NORMAL)
 
+    async def _become_known(self) -> None:
+        """Wait until who fans out knows of this run's subscriptions, in every one of its places."""
+        await asyncio.sleep(2 * CACHE_SECONDS)
+
+    async def _inherit(self) -> Checkpoint | None:
+        for _ in range(round(_HAND_OVER / _INHERITING)):
+            if (left := await asyncio.to_thread(self._ports.office.inherit)) is not None:
+                return _checkpoints.decode(left)
+            await asyncio.sleep(_INHERITING)
+        return None
+
+    async def _missed(self, stream_ids: Collection[str], left: Checkpoint) -> Sequence[Record]:
+        try:
+            return await self._ports.missed(stream_ids, left.since())
+        except Unavailable:
+            _logger.exception("what was missed cannot be read; the consumer has a gap")
+            return ()
+
+    def _checkpoint(self, fork: Fork) -> bytes:
+        streams, sources = self._mixing.snapshot()
+        at, dropped = self._ports.clock(), self._outbox.dropped
+        return msgspec.msgpack.encode(
+            Checkpoint(streams, sources, fork.numbers(), self._began, at, dropped)
+        )
+
+    def _resume(self, left: Checkpoint) -> None:
+        self._began, self._outbox.dropped = left.began, left.dropped
+        self._mixing = Mixing.resume(left.streams, left.sources, self._ports.clock())
+
     async def _end(self, over: Over) -> Over:
-        if over.by != "successor":
+        if over.is_final:
             await asyncio.to_thread(self._ports.office.ended, over.reason, self._outbox.dropped)
         return over
 
     async def _follow(self, feed: Feed, streams: Sequence[Item]) -> None:
+        now = self._ports.clock()
         for stream in streams:
-            if (stream_id := stream["stream_id"]) not in self._subscribed:
+            stream_id = stream["stream_id"]
+            if now - self._subscribed.get(stream_id, -_RENEWAL) >= _RENEWAL:
                 await feed.subscribe(stream_id)
-                self._subscribed.add(stream_id)
+                self._subscribed[stream_id] = now
 
-    async def _relay(self, consumer: Consumer, feed: Feed, fork: Fork) -> Over:
+    async def _relay(
+        self, consumer: Consumer, feed: Feed, fork: Fork, missed: Sequence[Record] = ()
+    ) -> Over:
         self._outbox.put(fork.open(), is_audio=False)
         tasks = [
             asyncio.create_task(work)
             for work in (
-                self._listen_to_feed(feed, fork),
-                self._watch(feed),
+                self._listen_to_feed(feed, fork, missed),
+                self._watch(feed, fork),
                 self._hear_consumer(consumer, fork),
                 self._speak(consumer),
             )
@@ -308,61 +438,93 @@ class RelayRun:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             over = _first_of([task.result() for task in done])
-        except ConsumerGone:
-            over = Over("consumer")
+        except ConsumerGone as gone:
+            over = Over("consumer") if gone.said_goodbye else Over("failure", "closed")
         except Unavailable:
-            over = Over("failure", "feed_lost")
+            over = Over("rescue")
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if over.by != "consumer":
-            last = [] if over.by == "successor" else fork.close()
-            with suppress(ConsumerGone, TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS):
-                    for text in (*self._outbox.rest(), *last):
-                        await consumer.send(text)
-        if over.by == "successor":
-            streams, sources = self._mixing.snapshot()
-            legacy = Legacy(streams, sources, fork.numbers(), self._began, self._outbox.dropped)
-            left = msgspec.msgpack.encode(legacy)
-            await asyncio.to_thread(self._ports.office.leave, left)
+        await self._say_goodbye(consumer, fork, over)
         return over
 
-    async def _listen_to_feed(self, feed: Feed, fork: Fork) -> Over:
+    async def _say_goodbye(self, consumer: Consumer, fork: Fork, over: Over) -> None:
+        """Say what is still to be said, and leave the rest to who goes on."""
+        office = self._ports.office
+        if over.by not in {"consumer", "replacement"} and over.reason != "closed":
+            with suppress(ConsumerGone, TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    for text in (*self._outbox.rest(), *(fork.close() if over.is_final else ())):
+                        await consumer.send(text)
+        if over.by == "successor":
+            await asyncio.to_thread(office.leave, self._checkpoint(fork))
+        elif over.by == "rescue":
+            await asyncio.to_thread(office.keep, self._checkpoint(fork))
+            await asyncio.to_thread(office.call_rescue)
+
+    async def _listen_to_feed(self, feed: Feed, fork: Fork, missed: Sequence[Record]) -> Over:
         """Say what the streams say, until all of them are over."""
-        while not self._mixing.over:
+        await self._catch_up(fork, missed)
+        while True:
             deadline = self._mixing.deadline
             wait = None if deadline is None else max(0.0, deadline - self._ports.clock())
             found: Sequence[Record] = ()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     found = await feed.receive()
-            now = self._ports.clock()
-            for stream_id, event in self._mixing.take(found, now):
-                texts = fork.take(stream_id, event, round((now - self._began) * 1000))
-                self._outbox.put(texts, is_audio=isinstance(event, Media))
-        return Over("call")
+            self._hand_on(fork, found)
+            if self._mixing.over and not await asyncio.to_thread(self._ports.office.streams):
+                return Over("call")
 
-    async def _watch(self, feed: Feed) -> Over:
-        """Look whether the relay shall stop, and whether its call has more streams by now."""
-        office, called = self._ports.office, False
+    async def _catch_up(self, fork: Fork, missed: Sequence[Record]) -> None:
+        for first in range(0, len(missed), _MISSED_AT_ONCE):
+            self._hand_on(fork, missed[first : first + _MISSED_AT_ONCE])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CATCHING_UP):
+                    await self._outbox.emptied()
+
+    def _hand_on(self, fork: Fork, found: Sequence[Record]) -> None:
+        now = self._ports.clock()
+        for stream_id, event in self._mixing.take(found, now):
+            texts = fork.take(stream_id, event, round((now - self._began) * 1000))
+            self._outbox.put(texts, is_audio=isinstance(event, Media))
+
+    async def _watch(self, feed: Feed, fork: Fork) -> Over:
+        """Look again and again whether this run shall go on, and keep where it is."""
+        looks = 0
         while True:
             await asyncio.sleep(_LOOKS)
-            now = self._ports.clock()
+            looks += 1
             try:
-                if not await asyncio.to_thread(office.is_active):
-                    return Over("command")
-                await self._follow(feed, await asyncio.to_thread(office.streams))
-                if not called and now >= self._leaves_at:
-                    await asyncio.to_thread(office.call_successor)
-                    called = True
-                elif called and await asyncio.to_thread(office.successor_is_ready):
-                    return Over("successor")
+                if over := await self._look(feed):
+                    return over
+                if looks % _LOOKS_PER_CHECKPOINT == 0:
+                    # While something waits to be sent, the last checkpoint is the better one.
+                    checkpoint = self._checkpoint(fork) if self._outbox.idle else None
+                    await asyncio.to_thread(self._ports.office.keep, checkpoint)
             except Unavailable as error:
                 _logger.warning("a look is left out: %s", error)
-            if now >= self._ends_at:
-                return Over("failure", "no_successor")
+            if self._ports.clock() >= self._ends_at:
+                return Over("rescue")
+
+    async def _look(self, feed: Feed) -> Over | None:
+        office, now = self._ports.office, self._ports.clock()
+        standing = await asyncio.to_thread(office.standing)
+        if standing is not Standing.GOES_ON:
+            return Over("command" if standing is Standing.STOPPED else "replacement")
+        if streams := await asyncio.to_thread(office.streams):
+            self._had_streams_at = now
+            await self._follow(feed, streams)
+        elif self._mixing.over or now - self._had_streams_at >= _WITHOUT_STREAMS:
+            return Over("call")
+        if now >= self._leaves_at:
+            if await asyncio.to_thread(office.successor_is_ready):
+                return Over("successor")
+            if now >= self._calls_at:
+                self._calls_at = now + _CALLS_AGAIN
+                await asyncio.to_thread(office.call_successor)
+        return None
 
     async def _hear_consumer(self, consumer: Consumer, fork: Fork) -> Over:
         while True:
@@ -387,7 +549,7 @@ class RelayRun:
 
 def _first_of(overs: Sequence[Over]) -> Over:
     """Of reasons that came at once, the one that was somebody's will."""
-    order = ("command", "consumer", "call", "successor", "failure")
+    order = ("command", "consumer", "call", "successor", "replacement", "rescue", "failure")
     return min(overs, key=lambda over: order.index(over.by))
 
 
@@ -398,4 +560,4 @@ def _refusal(unreadable: UnreadableMessage) -> Error:
     return Error(None, "100003", "malformed_frame", "The frame was not formed correctly")
 
 
-_legacies: Final = msgspec.msgpack.Decoder(Legacy)
+_checkpoints: Final = msgspec.msgpack.Decoder(Checkpoint)

@@ -10,7 +10,7 @@ A command and all its effects are one transaction, so a repeated one cannot take
 whatever moment it comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -21,10 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from callstream.calls import call_key
 from callstream.directory import Surface
 from callstream.errors import CallEnded, ConditionFailed, Conflict, Unavailable, UnknownCall
+from callstream.identity import RelayIdentity
 from callstream.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, RelayState, next_state
 from callstream.ports import Item, Table
+from callstream.streams import LIVE_INDEX
 from callstream.times import milliseconds
 
+LIVE_RELAY: Final = "relay"
+"""What the index of what is live (`callstream.streams`) has active relays under."""
 # Telnyx ignores a command that repeats another's id for so long.
 REPEAT_WINDOW: Final = timedelta(seconds=60)
 _ATTEMPTS: Final = 5
@@ -42,7 +46,8 @@ class Relay(BaseModel):
 
     `url`, `auth_token` and `parameters` may hold the tenant's secrets: never log them. There is no
     `url` if Dialogflow alone gets the audio.
-    `settings` is what only the relay's own surface knows.
+    `settings` is what only the relay's own surface knows. `run` is the run that carries it at
+    present, which was seen alive at `seen_at`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -63,6 +68,13 @@ class Relay(BaseModel):
     error: str | None = None
     created_at: int
     updated_at: int
+    run: str | None = None
+    seen_at: int | None = None
+
+    @property
+    def identity(self) -> RelayIdentity:
+        """Which relay it is."""
+        return RelayIdentity(self.tenant_id, self.call_id, self.relay_id)
 
     @property
     def is_active(self) -> bool:
@@ -132,7 +144,8 @@ def _build_command(command: CallCommand) -> list[Item]:
 def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Item]:
     """Carry out a command that makes a relay."""
     key = _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)
-    item = key | relay.model_dump(mode="json", exclude_none=True) | {"expires_at": expires_at}
+    item = key | relay.model_dump(mode="json", exclude_none=True)
+    item |= {"expires_at": expires_at, "live": LIVE_RELAY}
     operations: list[Item] = [*_build_command(command), {"Put": {"Item": item}}]
     if relay.name is not None:
         key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
@@ -155,11 +168,15 @@ def build_transition(
     """
     target = next_state(RELAY_LIFECYCLE, relay.state, event)
     values: Item = {"state": target, "updated_at": milliseconds(now), **(changes or {})}
+    is_final = not RELAY_LIFECYCLE[target]
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+    if is_final:
+        expression += " REMOVE live, checkpoint"
     operations: list[Item] = [
         {
             "Update": {
                 "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                "UpdateExpression": expression,
                 "ConditionExpression": "#state = :source",
                 "ExpressionAttributeNames": {f"#{name}": name for name in values},
                 "ExpressionAttributeValues": {
@@ -169,7 +186,7 @@ def build_transition(
             }
         }
     ]
-    if relay.name is not None and not RELAY_LIFECYCLE[target]:
+    if relay.name is not None and is_final:
         key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
         operations.append({"Delete": {"Key": key}})
     return operations
@@ -261,22 +278,41 @@ class RelayStore:
         item = self._table.get(_key(tenant_id, call_id, "RELAY", relay_id))
         return None if item is None else Relay.model_validate(item)
 
-    def note(self, relay: Relay, notes: Item) -> None:
-        """Give a relay attributes that only who runs it knows."""
-        self._table.update(
-            {
-                "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in notes),
-                "ConditionExpression": "attribute_exists(pk)",
-                "ExpressionAttributeNames": {f"#{name}": name for name in notes},
-                "ExpressionAttributeValues": {f":{name}": note for name, note in notes.items()},
-            }
-        )
+    def live(self) -> Iterator[RelayIdentity]:
+        """All relays that are active, as far as the index knows."""
+        for key in self._table.index(LIVE_INDEX, "live", LIVE_RELAY):
+            _, tenant_id, call_id = str(key["pk"]).split("#", 2)
+            yield RelayIdentity(tenant_id, call_id, str(key["sk"]).partition("#")[2])
 
-    def noted(self, relay: Relay, name: str) -> Any:  # noqa: ANN401  # as it was noted
-        """What was noted; None if nothing was."""
-        item = self._table.get(_key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)) or {}
-        return item.get(name)
+    def noted(self, relay: Relay) -> Item:
+        """All that the table has of a relay, also what only its runs know; empty if it is gone."""
+        key = _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id)
+        return self._table.get(key) or {}
+
+    def note(self, relay: Relay, run_id: str, notes: Item) -> Item | None:
+        """Let the run that carries a relay at present note something; what the table has then.
+
+        None if another run carries it, or none does any more.
+        """
+        request: Item = {
+            "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in notes),
+            "ConditionExpression": "#run = :by AND #state = :streaming",
+            "ExpressionAttributeNames": {
+                "#run": "run",
+                "#state": "state",
+                **{f"#{name}": name for name in notes},
+            },
+            "ExpressionAttributeValues": {
+                ":by": run_id,
+                ":streaming": RelayState.STREAMING,
+                **{f":{name}": note for name, note in notes.items()},
+            },
+        }
+        try:
+            return self._table.update(request)
+        except ConditionFailed:
+            return None
 
     def advance(
         self, relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None

@@ -199,6 +199,11 @@ class ReorderBuffer[T]:
         times = (self._gives_up_at(), self._restarts_at(), self._forgets_at())
         return min((time for time in times if time is not None), default=None)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the beginning of the stream is known."""
+        return self._next is not None
+
     def expects(self, sequence: int) -> bool:
         """Whether a message with this number would be released, now or when its turn comes.
 

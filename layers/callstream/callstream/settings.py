@@ -51,10 +51,10 @@ class FanOutSettings(Struct, frozen=True):
 class RelaySettings(Struct, frozen=True):
     """What a relay works with."""
 
-    streams_table: str
     directory_table: str
     connections_url: str
     relay_url: str
+    frames_stream: str
 
 
 class StarterSettings(Struct, frozen=True):

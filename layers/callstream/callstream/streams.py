@@ -28,6 +28,7 @@ _ATTEMPTS: Final = 10
 _MOST_OTHERS: Final = 50
 LIVE_INDEX: Final = "LiveStreams"
 LIVE: Final = "yes"
+"""What the index has live streams under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +218,22 @@ class StreamStore:
 
     def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
         """The items of a call's open streams that have started, the oldest first."""
+        return self._of_call(tenant_id, call_id, "open_streams")
+
+    def streams_since(self, tenant_id: str, call_id: str, moment: int) -> list[Item]:
+        """The items of those of a call's streams that were open at a moment or are newer.
+
+        Args:
+            tenant_id: whose call it is.
+            call_id: the call.
+            moment: in milliseconds since 1970.
+        """
+        streams = self._of_call(tenant_id, call_id, "streams")
+        return [each for each in streams if each.get("closed_at", moment) >= moment]
+
+    def _of_call(self, tenant_id: str, call_id: str, which: str) -> list[Item]:
         call = self.call(tenant_id, call_id) or {}
-        found = (self._table.get(stream_key(each)) for each in sorted(call.get("open_streams", ())))
+        found = (self._table.get(stream_key(each)) for each in sorted(call.get(which, ())))
         return sorted(
             (stream for stream in found if stream is not None),
             key=lambda stream: stream["connected_at"],

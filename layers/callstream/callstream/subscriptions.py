@@ -1,23 +1,31 @@
-"""Who gets a stream's records as they come: the relays, by their connections.
+"""Who gets a stream's records as they come: the runs of relays, by their connections.
 
 | pk                   | sk                           | what                                       |
 |----------------------|------------------------------|--------------------------------------------|
 | `STREAM#<stream id>` | `SUBSCRIBER#<connection id>` | a connection that gets its records         |
 
+Who hands records on is also the first to notice that a connection is gone. Then the run that had it
+may have died in the midst of a call, and another one is to rescue its relay; if the relay is over,
+that one finds it so.
+
 Records go to subscribers in batches: the MessagePack records of one stream, in the order in which
 Kinesis had them, as a MessagePack array in base64, since API Gateway sends text.
 """
 
+import logging
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from callstream import records
-from callstream.errors import UnreadableMessage
-from callstream.ports import Connections, Item, Table
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.identity import RelayIdentity
+from callstream.ports import Connections, Item, RelayStarter, Table
 from callstream.records import Record
 from callstream.streams import stream_key
 
@@ -28,6 +36,7 @@ _BATCH_BYTES: Final = 90_000
 # A relay lives for minutes. What is left of one that died is found gone before, or by the TTL.
 _LIFETIME: Final = timedelta(hours=1)
 
+_logger = logging.getLogger(__name__)
 _array: Final = msgspec.msgpack.Decoder(list[bytes])
 
 
@@ -63,25 +72,41 @@ def read_batch(message: str | bytes) -> list[Record]:
     return found
 
 
+class Subscriber(Struct, frozen=True):
+    """A connection that gets a stream's records, and the run of a relay that has it."""
+
+    connection_id: str
+    relay: RelayIdentity
+    run_id: str
+
+
 class Subscriptions:
     """The subscribers of streams, in the Streams table. Every method may raise `Unavailable`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def add(self, stream_id: str, connection_id: str, now: datetime) -> None:
-        """Let a connection have a stream's records from about now on."""
+    def add(self, stream_id: str, subscriber: Subscriber, now: datetime) -> None:
+        """Let a subscriber have a stream's records from about now on."""
+        item = _key(stream_id, subscriber.connection_id) | asdict(subscriber.relay)
         expires_at = int((now + _LIFETIME).timestamp())
-        self._table.put(_key(stream_id, connection_id) | {"expires_at": expires_at})
+        self._table.put(item | {"run_id": subscriber.run_id, "expires_at": expires_at})
 
     def remove(self, stream_id: str, connection_id: str) -> None:
         """No more records for this connection; fine if it had none."""
         self._table.delete(_key(stream_id, connection_id))
 
-    def of(self, stream_id: str) -> list[str]:
-        """The connections that get a stream's records."""
+    def of(self, stream_id: str) -> list[Subscriber]:
+        """Who gets a stream's records."""
         items = self._table.query(stream_key(stream_id)["pk"], "SUBSCRIBER#")
-        return [str(item["sk"]).partition("#")[2] for item in items]
+        return [
+            Subscriber(
+                str(item["sk"]).partition("#")[2],
+                RelayIdentity(item["tenant_id"], item["call_id"], item["relay_id"]),
+                item["run_id"],
+            )
+            for item in items
+        ]
 
 
 def _key(stream_id: str, connection_id: str) -> Item:
@@ -94,16 +119,22 @@ class FanOut:
     Args:
         subscriptions: who they are.
         connections: how to reach them.
+        starter: starts the rescue of a relay whose connection is gone.
         clock: monotonic time in seconds.
     """
 
     def __init__(
-        self, subscriptions: Subscriptions, connections: Connections, clock: Callable[[], float]
+        self,
+        subscriptions: Subscriptions,
+        connections: Connections,
+        starter: RelayStarter,
+        clock: Callable[[], float],
     ) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
+        self._starter = starter
         self._clock = clock
-        self._known: dict[str, tuple[float, Sequence[str]]] = {}
+        self._known: dict[str, tuple[float, Sequence[Subscriber]]] = {}
 
     def deliver(self, stream_id: str, encoded: Iterable[bytes]) -> None:
         """Send a stream's records, in order, to each of its subscribers; forget who is gone.
@@ -115,14 +146,23 @@ class FanOut:
         if not subscribers:
             return
         messages = batches(encoded)
-        for connection_id in subscribers:
+        for subscriber in subscribers:
             for message in messages:
-                if not self._connections.post(connection_id, message):
-                    self._subscriptions.remove(stream_id, connection_id)
+                if not self._connections.post(subscriber.connection_id, message):
                     self._known.pop(stream_id, None)
+                    self._subscriptions.remove(stream_id, subscriber.connection_id)
+                    self._rescue(subscriber)
                     break
 
-    def _subscribers(self, stream_id: str) -> Sequence[str]:
+    def _rescue(self, subscriber: Subscriber) -> None:
+        try:
+            self._starter.rescue(subscriber.relay, subscriber.run_id)
+        except Unavailable:
+            # Not to be tried with the next batch, but by the next sweep.
+            told = {"relay_id": subscriber.relay.relay_id}
+            _logger.exception("no rescue yet", extra=told)
+
+    def _subscribers(self, stream_id: str) -> Sequence[Subscriber]:
         now = self._clock()
         if stream_id in self._known and now - self._known[stream_id][0] < CACHE_SECONDS:
             return self._known[stream_id][1]

@@ -2,22 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from callstream.adapters import clock, sockets
 from callstream.adapters.callbacks import callback_queue
 from callstream.adapters.connections import ApiConnections
+from callstream.adapters.kinesis_reader import FrameStreamReader, kinesis_client
 from callstream.adapters.names import resolve
 from callstream.adapters.starter import starter
 from callstream.adapters.tables import DynamoTable, stream_store
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.directory import Directory
 from callstream.lifecycle import RelayState
+from callstream.records import Record
+from callstream.relay_news import RelayNews
 from callstream.relay_office import Office
 from callstream.relaying import Consumer, DialFailed, RelayPorts
 from callstream.relays import Relay, RelayStore
-from callstream.settings import RelaySettings, is_local, load
+from callstream.settings import RelaySettings, TableSettings, is_local, load
 
 # How each vendor's contract lets a consumer be addressed, and how it proves who calls.
 _SCHEMES: Final = {"telnyx": {"ws", "wss"}, "signalwire": {"wss"}}
@@ -31,17 +36,26 @@ def _headers(relay: Relay) -> dict[str, str]:
     return {"Authorization": f"Bearer {relay.auth_token}"}
 
 
+def relay_news(environment: Mapping[str, str]) -> RelayNews:
+    """What changes relays, and tells. Raises msgspec.ValidationError if a setting is missing."""
+    return RelayNews(
+        RelayStore(DynamoTable(load(TableSettings, environment).streams_table)),
+        stream_store(environment),
+        callback_queue(environment),
+        clock.now,
+    )
+
+
 class RelayRoom:
     """What all relays of this process have in common."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         settings = load(RelaySettings, environment)
         self._settings = settings
-        self._streams = stream_store(environment)
-        self._table = DynamoTable(settings.streams_table)
+        self._news = relay_news(environment)
         self._directory = Directory(DynamoTable(settings.directory_table))
         self._starter = starter(environment)
-        self._callbacks = callback_queue(environment)
+        self._kinesis = kinesis_client()
         self._local = is_local(environment)
         self._connections = ApiConnections(settings.connections_url)
 
@@ -52,24 +66,24 @@ class RelayRoom:
             event: what the starter says.
             seconds: how long the run may take.
         """
-        store = RelayStore(self._table)
-        relay = store.get(event["tenant_id"], event["call_id"], event["relay_id"])
-        waits_in = RelayState.STREAMING if event["successor"] else RelayState.REQUESTED
+        relay = self._news.relays.get(event["tenant_id"], event["call_id"], event["relay_id"])
+        waits_in = RelayState.REQUESTED if event["run_as"] == "first" else RelayState.STREAMING
         if relay is None or relay.state is not waits_in:
             return None
+        run_id = str(uuid4())
         office = Office(
             relay=relay,
-            relays=store,
-            streams_of=self._streams,
+            news=self._news,
             directory=self._directory,
             connections=self._connections,
             starter=self._starter,
-            callbacks=self._callbacks,
-            now=clock.now,
+            run_id=run_id,
+            follows=event["after"],
         )
         return RelayPorts(
             dial=lambda: self._dial(relay),
-            open_feed=lambda: sockets.open_feed(self._settings.relay_url),
+            open_feed=lambda: sockets.open_feed(self._settings.relay_url, relay.identity, run_id),
+            missed=self._missed,
             office=office,
             make_fork=office.fork,
             clock=time.time,
@@ -86,3 +100,22 @@ class RelayRoom:
         except UnknownHost:
             raise DialFailed("unknown_host") from None
         return await sockets.dial(url, destination, _headers(relay), trust_any=local)
+
+    async def _missed(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
+        return await asyncio.to_thread(self._read, stream_ids, since)
+
+    def _read(self, stream_ids: Collection[str], since: float) -> list[Record]:
+        """All records of streams that came to Kinesis from a moment on until now."""
+        reader = FrameStreamReader(
+            self._kinesis, self._settings.frames_stream, datetime.fromtimestamp(since, UTC)
+        )
+        found: list[Record] = []
+        while True:
+            found += [
+                arrival.record
+                for arrival in reader.poll()
+                if arrival.partition_key in stream_ids and isinstance(arrival.record, Record)
+            ]
+            if reader.caught_up:
+                return found
+            time.sleep(reader.seconds_until_due())

@@ -9,11 +9,13 @@ from urllib.parse import urlencode
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.session import get_session
+from msgspec.structs import asdict
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from callstream.destinations import Destination
 from callstream.errors import Unavailable, UnreadableMessage
+from callstream.identity import RelayIdentity
 from callstream.records import Record
 from callstream.relaying import ConsumerGone, DialFailed
 from callstream.subscriptions import read_batch
@@ -89,6 +91,9 @@ async def dial(
                     open_timeout=_OPEN_SECONDS,
                     close_timeout=_CLOSE_SECONDS,
                     max_size=_MOST_BYTES,
+                    # `send` returns when the kernel has it, which outlives this process. (With 0,
+                    # asyncio's TLS would wait for ever.)
+                    write_limit=1,
                 )
             )
         except TimeoutError:
@@ -108,17 +113,18 @@ async def dial(
 class FeedSocket:
     """A connection to the relay API."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, who: Mapping[str, str]) -> None:
         self._connection = connection
+        self._who = who
         self._confirmed: dict[str, asyncio.Event] = {}
         self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, stream_id: str) -> None:
         """From when this returns, the stream's records come. Raises `Unavailable`."""
-        confirmed = self._confirmed.setdefault(stream_id, asyncio.Event())
+        confirmed = self._confirmed[stream_id] = asyncio.Event()
         try:
-            await self._connection.send(urlencode({"subscribe": stream_id}))
+            await self._connection.send(urlencode({"subscribe": stream_id, **self._who}))
             async with asyncio.timeout(_OPEN_SECONDS):
                 await confirmed.wait()
         except (ConnectionClosed, TimeoutError):
@@ -152,8 +158,13 @@ class FeedSocket:
         self._batches.put_nowait(None)
 
 
-async def open_feed(url: str) -> FeedSocket:
+async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
     """Connect to the relay API as this function's role.
+
+    Args:
+        url: the API's.
+        relay: who wants records.
+        run_id: its present run, which is rescued if the connection goes.
 
     Raises:
         Unavailable: it does not answer.
@@ -171,4 +182,4 @@ async def open_feed(url: str) -> FeedSocket:
         )
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise Unavailable("feed", type(error).__name__) from None
-    return FeedSocket(connection)
+    return FeedSocket(connection, {**asdict(relay), "run_id": run_id})

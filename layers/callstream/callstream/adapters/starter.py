@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from callstream.adapters._aws import CONFIG, unavailable
 from callstream.errors import Unavailable
-from callstream.relays import Relay
+from callstream.identity import RelayIdentity
 from callstream.settings import StarterSettings, load
 
 if TYPE_CHECKING:
@@ -23,13 +23,25 @@ class LambdaStarter:
         self._function = function
         self._client: LambdaClient = boto3.client("lambda", config=CONFIG)
 
-    def start(self, relay: Relay, *, successor: bool = False) -> None:
-        """Start a relay, or its next run. Raises `Unavailable`."""
+    def start(self, relay: RelayIdentity) -> None:
+        """Start a relay's first run. Raises `Unavailable`."""
+        self._invoke(relay, "first")
+
+    def succeed(self, relay: RelayIdentity, run_id: str) -> None:
+        """Start the run that comes after this one. Raises `Unavailable`."""
+        self._invoke(relay, "successor", run_id)
+
+    def rescue(self, relay: RelayIdentity, run_id: str) -> None:
+        """Start a run that takes over from this one. Raises `Unavailable`."""
+        self._invoke(relay, "rescue", run_id)
+
+    def _invoke(self, relay: RelayIdentity, run_as: str, after: str | None = None) -> None:
         payload = {
             "tenant_id": relay.tenant_id,
             "call_id": relay.call_id,
             "relay_id": relay.relay_id,
-            "successor": successor,
+            "run_as": run_as,
+            "after": after,
         }
         try:
             with unavailable("lambda"):

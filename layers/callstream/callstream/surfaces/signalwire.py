@@ -366,7 +366,7 @@ class CreateStream:
             updated_at=milliseconds(call.now),
         )
         if self.relays.start(relay, call):
-            self.starter.start(relay)
+            self.starter.start(relay.identity)
         return _show(relay, command.tenant)
 
 

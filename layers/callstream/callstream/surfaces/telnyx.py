@@ -409,7 +409,7 @@ class StartStreaming:
         )
         # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
         if self.relays.start(relay, call, once=True) and relay.url is not None:
-            self.starter.start(relay)
+            self.starter.start(relay.identity)
         return Accepted()
 
 

@@ -1,0 +1,26 @@
+"""A starter of relays that only remembers what it was asked for."""
+
+from callstream.errors import Unavailable
+from callstream.identity import RelayIdentity
+
+
+class Starter:
+    """Remembers runs as (how it begins, relay id, the run before)."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.down = False
+
+    def start(self, relay: RelayIdentity) -> None:
+        self._ask("start", relay)
+
+    def succeed(self, relay: RelayIdentity, run_id: str) -> None:
+        self._ask("succeed", relay, run_id)
+
+    def rescue(self, relay: RelayIdentity, run_id: str) -> None:
+        self._ask("rescue", relay, run_id)
+
+    def _ask(self, what: str, relay: RelayIdentity, run_id: str | None = None) -> None:
+        if self.down:
+            raise Unavailable("lambda", "Down")
+        self.asked.append((what, relay.relay_id, run_id))
