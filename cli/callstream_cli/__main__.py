@@ -121,6 +121,18 @@ COMMANDS: Mapping[str, LazyCommand | Group] = {
             "list": LazyCommand(f"{_OPERATOR}.routes", "list_", "List a tenant's routes."),
         },
     ),
+    "agents": Group(
+        "Who gets the calls of a route or an inbox by themselves, and may answer.",
+        {
+            "add": LazyCommand(
+                f"{_OPERATOR}.agents",
+                "add",
+                "Have a route's or an inbox's calls forked to an agent.",
+            ),
+            "list": LazyCommand(f"{_OPERATOR}.agents", "list_", "List a tenant's agents."),
+            "remove": LazyCommand(f"{_OPERATOR}.agents", "remove", "Give an agent no more calls."),
+        },
+    ),
     "limits": Group(
         "How many requests a tenant may make.",
         {

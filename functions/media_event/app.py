@@ -4,15 +4,17 @@ import os
 from typing import Any
 
 from callstream.adapters import clock
+from callstream.adapters.agents import agents
 from callstream.adapters.sinks import publisher
 from callstream.adapters.tables import stream_store
 from callstream.dialects.events import Start, Stop
 from callstream.ingest import read
 from callstream.streams import Started
-from callstream.websocket import OK, identity_of, received_at, state_kept
+from callstream.websocket import OK, agents_called, identity_of, received_at, state_kept, token_of
 
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)
+_agents = agents(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
@@ -23,6 +25,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
         match heard:
             case (Start() as start, str() as dialect):
                 _streams.start(identity.stream_id, Started(dialect, start), clock.now())
+                # Only now: a relay is of a call that is there.
+                with agents_called(identity.stream_id):
+                    inbox = token_of(event).attributes.get("inbox", "")
+                    _agents.join(identity, inbox, start, clock.now())
             case (Stop(), _):
                 _streams.stop(identity.stream_id, clock.now())
     return OK

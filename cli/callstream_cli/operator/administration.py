@@ -14,11 +14,13 @@ from callstream.adapters.secrets import (
     rotate_signing_keys,
 )
 from callstream.adapters.tables import DynamoTable
+from callstream.agents import MOST_OF_A_ROUTE, Agent, AgentStore
 from callstream.credentials import new_id
 from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Surface, Tenant
 from callstream.errors import ConditionFailed
 from callstream.identity import TwilioSignature
 from callstream.issuing import Issued, issue
+from callstream.relays import RelayOrder
 from callstream.tokens import KeyRing
 from callstream_cli.operator.errors import BadValueError, OperatorError, good_values, output
 from callstream_cli.public_keys import ed25519_public_key
@@ -40,7 +42,12 @@ class Administration:
     @cached_property
     def directory(self) -> Directory:
         """Everything that is stored, without the checks of the methods here."""
-        return Directory(DynamoTable(self._output("DirectoryTableName")))
+        return Directory(self._table)
+
+    @cached_property
+    def agents(self) -> AgentStore:
+        """The agents that are stored, without the checks of the methods here."""
+        return AgentStore(self._table)
 
     def tenant(self, tenant_id: str) -> Tenant:
         """A tenant, by id. Raises `OperatorError` if there is none."""
@@ -103,8 +110,11 @@ class Administration:
             self.directory.delete(tenant)
         auth_tokens.delete(tenant_id)
         found = [entry for entry in self.directory.entries() if entry.tenant_id == tenant_id]
-        if tenant is None and not found:
+        agents = self.agents.all(tenant_id)
+        if tenant is None and not found and not agents:
             _no_tenant(tenant_id)
+        for agent in agents:
+            self.agents.delete(agent)
         for entry in found:
             self.directory.delete(entry)
         credentials = sum(isinstance(entry, Credential) for entry in found)
@@ -151,6 +161,71 @@ class Administration:
             inbox = Inbox(tenant_id=tenant_id, external_id=external_id, name=name)
         self._create(inbox, f"{tenant_id} has an inbox {external_id!r} already")
         return inbox
+
+    def delete_inbox(self, tenant_id: str, external_id: str) -> Inbox:
+        """Take an inbox and its agents from a tenant; what it was.
+
+        Raises:
+            OperatorError: it has no such inbox.
+        """
+        inbox = self.inbox(tenant_id, external_id)
+        # The agents go first: what an interrupted deletion has left can be deleted again.
+        for agent in self.agents.of_route(tenant_id, "inbox", external_id):
+            self.agents.delete(agent)
+        self.directory.delete(inbox)
+        return inbox
+
+    def inbox(self, tenant_id: str, external_id: str) -> Inbox:
+        """A tenant's inbox. Raises `OperatorError` if it has none with this id."""
+        self.tenant(tenant_id)
+        inbox = self.directory.inbox(tenant_id, external_id)
+        if inbox is None:
+            raise OperatorError(f"{tenant_id} has no inbox {external_id!r}")
+        return inbox
+
+    def create_agent(
+        self, tenant_id: str, route: str | None, inbox: str | None, order: RelayOrder
+    ) -> Agent:
+        """Give a route of a tenant, or one of its inboxes, an agent.
+
+        Raises:
+            OperatorError: there is no such tenant, or it has no such route or inbox; it has
+                enough agents there, or one with this name.
+        """
+        if inbox is not None:
+            self.inbox(tenant_id, inbox)
+        elif route is not None:
+            must_be_of([route], ROUTES, "route")
+            if route not in self.tenant(tenant_id).routes:
+                raise OperatorError(f"{tenant_id} has no route {route!r}: routes add")
+        with good_values():
+            agent = Agent.model_validate(
+                {
+                    "agent_id": new_id(),
+                    "tenant_id": tenant_id,
+                    "route": "inbox" if inbox is not None else route,
+                    "inbox": inbox or "",
+                    "order": order,
+                }
+            )
+        there = self.agents.of_route(tenant_id, agent.route, agent.inbox)
+        if len(there) >= MOST_OF_A_ROUTE:
+            raise OperatorError(f"there are {MOST_OF_A_ROUTE} agents already, which is the most")
+        if order.name is not None and order.name in {each.order.name for each in there}:
+            raise OperatorError(f"there is an agent of the name {order.name!r} already")
+        try:
+            self.agents.create(agent)
+        except ConditionFailed:
+            _changed_meanwhile(tenant_id)
+        return agent
+
+    def agent(self, tenant_id: str, agent_id: str) -> Agent:
+        """A tenant's agent. Raises `OperatorError` if there is none."""
+        self.tenant(tenant_id)
+        for agent in self.agents.all(tenant_id):
+            if agent.agent_id == agent_id:
+                return agent
+        raise OperatorError(f"{tenant_id} has no agent {agent_id!r}")
 
     def callback_keys(self, tenant: Tenant) -> CallbackKeys:
         """What a tenant verifies its callbacks with."""
@@ -218,6 +293,10 @@ class Administration:
             if failed.operation == 0:
                 raise OperatorError(taken) from None
             _changed_meanwhile(entry.tenant_id)
+
+    @cached_property
+    def _table(self) -> DynamoTable:
+        return DynamoTable(self._output("DirectoryTableName"))
 
     @cached_property
     def _twilio_auth_tokens(self) -> TwilioAuthTokens:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from callstream_cli.deployment import administration_of
-from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_json, show_table
 
@@ -54,14 +53,11 @@ def delete(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Delete an inbox of a tenant."""
+    """Delete an inbox of a tenant, and its agents."""
     with administration_of(stack) as administration:
-        administration.tenant(tenant_id)
-        inbox = administration.directory.inbox(tenant_id, inbox_id)
-        if inbox is None:
-            raise OperatorError(f"{tenant_id} has no inbox {inbox_id!r}")
+        administration.inbox(tenant_id, inbox_id)
         confirm(f"Delete the inbox {inbox_id} of {tenant_id}?", yes=yes)
-        administration.directory.delete(inbox)
+        inbox = administration.delete_inbox(tenant_id, inbox_id)
     if as_json:
         show_json(inbox)
     else:

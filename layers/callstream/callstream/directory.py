@@ -4,6 +4,7 @@
 |------------------------------|------------------|----------------------------------------------|
 | `TENANT#<tenant id>`         | TENANT           | a tenant: its limits, routes and webhooks    |
 | `TENANT#<tenant id>`         | `INBOX#<id>`     | one of its inboxes (Clerk Chat)              |
+| `TENANT#<tenant id>`         | `AGENT#…`        | an agent of a route (`callstream.agents`)    |
 | `CREDENTIAL#<surface>#<id>`  | CREDENTIAL       | one of a tenant's credentials for a surface  |
 """
 
@@ -202,7 +203,10 @@ class Directory:
         self._table.delete(_key(entry))
 
     def entries(self) -> Iterator[Tenant | Inbox | Credential]:
-        """Everything, in no order. Reads the whole table: for the operator, not for requests."""
+        """Everything but agents, in no order.
+
+        Reads the whole table: for the operator, not for requests.
+        """
         for item in self._table.scan():
             kind: type[Tenant | Inbox | Credential]
             match item["sk"].partition("#")[0]:
@@ -210,6 +214,8 @@ class Directory:
                     kind = Tenant
                 case "INBOX":
                     kind = Inbox
+                case "AGENT":
+                    continue
                 case _:
                     kind = Credential
             entry = _read(kind, item)

@@ -1,10 +1,11 @@
-"""Relays: the forks of a call that commands have asked for, in the Streams table beside their call.
+"""Relays: the forks of a call that somebody has asked for, in the Streams table beside their call.
 
 | pk                    | sk                  | what                                            |
 |-----------------------|---------------------|-------------------------------------------------|
 | `CALL#<tenant>#<id>`  | `RELAY#<relay id>`  | a relay, in one of the states of `lifecycle`    |
 |                       | `NAME#<name>`       | the relay that has this name while it is active |
 |                       | `COMMAND#<id>`      | a command that was carried out                  |
+|                       | `AGENT#<agent id>`  | the last relay that an agent has had here       |
 
 A command and all its effects are one transaction, so a repeated one cannot take effect twice, at
 whatever moment it comes.
@@ -13,10 +14,11 @@ whatever moment it comes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import chain
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from callstream.calls import call_key
 from callstream.directory import Surface
@@ -41,47 +43,6 @@ _ASKED_FOR: Final = {"surface", "url", "track", "name", "auth_token", "parameter
 Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
 
 
-class Relay(BaseModel):
-    """One fork of a call's audio to one consumer. Times are milliseconds since 1970.
-
-    `url`, `auth_token` and `parameters` may hold the tenant's secrets: never log them. There is no
-    `url` if Dialogflow alone gets the audio.
-    `settings` is what only the relay's own surface knows. `run` is the run that carries it at
-    present, which was seen alive at `seen_at`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    relay_id: str
-    tenant_id: str
-    call_id: str
-    surface: Surface
-    url: str | None = Field(default=None, repr=False)
-    track: Tracks
-    name: str | None = None
-    state: RelayState = RelayState.REQUESTED
-    auth_token: str | None = Field(default=None, repr=False)
-    parameters: dict[str, str] = Field(default={}, repr=False)
-    settings: dict[str, Any] = {}
-    status_callback: str | None = Field(default=None, repr=False)
-    status_callback_method: Literal["GET", "POST"] = "POST"
-    error: str | None = None
-    created_at: int
-    updated_at: int
-    run: str | None = None
-    seen_at: int | None = None
-
-    @property
-    def identity(self) -> RelayIdentity:
-        """Which relay it is."""
-        return RelayIdentity(self.tenant_id, self.call_id, self.relay_id)
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it can still be stopped."""
-        return RelayEvent.STOP in RELAY_LIFECYCLE[self.state]
-
-
 @dataclass(frozen=True, slots=True)
 class CallCommand:
     """What every command on a call has: whose and which call, when, and what to remember.
@@ -94,6 +55,74 @@ class CallCommand:
     now: datetime
     command_id: str | None = None
     client_state: str | None = None
+
+
+def _without_decimals(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the numbers that DynamoDB gives as decimals."""
+    return {
+        name: int(value) if isinstance(value, Decimal) else value
+        for name, value in settings.items()
+    }
+
+
+class RelayOrder(BaseModel):
+    """What is wanted of a relay, by a command for one call or by an agent for all of a route.
+
+    `url`, `auth_token` and `parameters` may hold the tenant's secrets: never log them. There is no
+    `url` if Dialogflow alone gets the audio.
+    `settings` is what only the relay's own surface knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    surface: Surface
+    url: str | None = Field(default=None, repr=False)
+    track: Tracks
+    name: str | None = None
+    auth_token: str | None = Field(default=None, repr=False)
+    parameters: dict[str, str] = Field(default={}, repr=False)
+    settings: Annotated[dict[str, Any], BeforeValidator(_without_decimals)] = {}
+    status_callback: str | None = Field(default=None, repr=False)
+    status_callback_method: Literal["GET", "POST"] = "POST"
+
+
+class Relay(RelayOrder):
+    """One fork of a call's audio to one consumer. Times are milliseconds since 1970.
+
+    `run` is the run that carries it at present, which was seen alive at `seen_at`.
+    """
+
+    relay_id: str
+    tenant_id: str
+    call_id: str
+    state: RelayState = RelayState.REQUESTED
+    error: str | None = None
+    created_at: int
+    updated_at: int
+    run: str | None = None
+    seen_at: int | None = None
+
+    @classmethod
+    def of(cls, order: RelayOrder, relay_id: str, command: CallCommand) -> Self:
+        """What carries an order out on a call."""
+        return cls(
+            **dict(order),
+            relay_id=relay_id,
+            tenant_id=command.tenant_id,
+            call_id=command.call_id,
+            created_at=milliseconds(command.now),
+            updated_at=milliseconds(command.now),
+        )
+
+    @property
+    def identity(self) -> RelayIdentity:
+        """Which relay it is."""
+        return RelayIdentity(self.tenant_id, self.call_id, self.relay_id)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it can still be stopped."""
+        return RelayEvent.STOP in RELAY_LIFECYCLE[self.state]
 
 
 class NameTaken(Conflict):
@@ -154,6 +183,19 @@ def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Ite
             {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
         )
     return operations
+
+
+def build_joined(relay: Relay, agent_id: str, before: str | None, expires_at: int) -> Item:
+    """Note that a relay is an agent's on its call, if that of `before` still was until now."""
+    claim = _key(relay.tenant_id, relay.call_id, "AGENT", agent_id)
+    put: Item = {
+        "Item": claim | {"relay_id": relay.relay_id, "expires_at": expires_at},
+        "ConditionExpression": "attribute_not_exists(pk)",
+    }
+    if before is not None:
+        put["ConditionExpression"] = "relay_id = :before"
+        put["ExpressionAttributeValues"] = {":before": before}
+    return {"Put": put}
 
 
 def build_transition(
@@ -218,6 +260,37 @@ class RelayStore:
             except ConditionFailed:
                 continue  # something came between: look again at what
             return True
+        raise Unavailable("dynamodb", "Contended")
+
+    def join(self, agent_id: str, relay: Relay, stream_id: str, now: datetime) -> Relay | None:
+        """Make an agent's relay, because a stream has started; None if the call has had it.
+
+        A relay is of the call, not of the stream: a second stream of a call, which may continue the
+        first, makes none. Only if all streams had ended does the agent join anew; of its last
+        relay, which is about to end, nothing is waited for.
+        Another relay of the call may have the name, which this one then goes without.
+
+        Raises:
+            UnknownCall, CallEnded
+        """
+        command = CallCommand(relay.tenant_id, relay.call_id, now)
+        for _ in range(_ATTEMPTS):
+            call = self._active_call(command)
+            claim = self._table.get(_key(relay.tenant_id, relay.call_id, "AGENT", agent_id))
+            before = None if claim is None else str(claim["relay_id"])
+            others = {*call.get("open_streams", ())} - {stream_id}
+            if before is not None and (before == relay.relay_id or others):
+                return None
+            try:
+                if before is not None:
+                    self._stop_if_active(relay, before, now)
+                made = self._with_a_free_name(relay)
+                expires_at = call["expires_at"]
+                joined = build_joined(made, agent_id, before, expires_at)
+                self._table.transact([*build_start(made, command, expires_at), joined])
+            except ConditionFailed:
+                continue  # something came between: look again at what
+            return made
         raise Unavailable("dynamodb", "Contended")
 
     def stop(
@@ -375,6 +448,18 @@ class RelayStore:
             key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
             if self._table.get(key) is not None:
                 raise NameTaken("another active relay of this call has the name")
+
+    def _with_a_free_name(self, relay: Relay) -> Relay:
+        try:
+            self._check_name(relay)
+        except NameTaken:
+            return relay.model_copy(update={"name": None})
+        return relay
+
+    def _stop_if_active(self, successor: Relay, relay_id: str, now: datetime) -> None:
+        relay = self.get(successor.tenant_id, successor.call_id, relay_id)
+        if relay is not None and relay.is_active:
+            self._stop([relay], now)
 
     def _stop(self, relays: list[Relay], now: datetime, also: Sequence[Item] = ()) -> list[Relay]:
         transitions = (build_transition(each, RelayEvent.STOP, now) for each in relays)

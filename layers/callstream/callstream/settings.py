@@ -57,6 +57,13 @@ class RelaySettings(Struct, frozen=True):
     frames_stream: str
 
 
+class AgentSettings(Struct, frozen=True):
+    """Where agents are kept, and the relays that they get."""
+
+    directory_table: str
+    streams_table: str
+
+
 class StarterSettings(Struct, frozen=True):
     """Which function runs relays."""
 

@@ -68,3 +68,12 @@ def state_kept(stream_id: str) -> Iterator[None]:
         _logger.warning("state not changed: %s", error, extra={"stream_id": stream_id})
     except Exception:
         _logger.exception("state lost", extra={"stream_id": stream_id})
+
+
+@contextmanager
+def agents_called(stream_id: str) -> Iterator[None]:
+    """Have agents join a call that is kept already: whatever happens, only log it."""
+    try:
+        yield
+    except Exception:
+        _logger.exception("agents not called", extra={"stream_id": stream_id})

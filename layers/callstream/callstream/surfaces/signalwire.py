@@ -25,10 +25,17 @@ from callstream.directory import Surface, Tenant
 from callstream.issuing import KEY_PREFIXES
 from callstream.ports import RelayStarter
 from callstream.rate import Allowance
-from callstream.relays import CallCommand, NameTaken, NoSuchRelay, Relay, RelayStore, Tracks
+from callstream.relays import (
+    CallCommand,
+    NameTaken,
+    NoSuchRelay,
+    Relay,
+    RelayOrder,
+    RelayStore,
+    Tracks,
+)
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, is_address
-from callstream.times import milliseconds
 
 API_VERSION: Final = "2010-04-01"
 # The vendor's own base. Its SDKs, and Twilio's, leave `/api/laml` out; both are served.
@@ -333,6 +340,20 @@ UPDATE_STREAM: Final = Operation(
 )
 
 
+def order_of(body: CreateStreamBody) -> RelayOrder:
+    """What a command wants of its relay."""
+    return RelayOrder(
+        surface="signalwire",
+        url=body.url,
+        track=body.track,
+        name=body.name,
+        auth_token=body.authorization_bearer_token,
+        parameters=body.parameters,
+        status_callback=body.status_callback,
+        status_callback_method=body.status_callback_method,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class CreateStream:
     """Starts to fork a call's audio to a WebSocket."""
@@ -349,22 +370,8 @@ class CreateStream:
             NameTaken: another stream of the call has the name and is in progress.
             Unavailable: DynamoDB did not answer.
         """
-        call, body = _call_command(command), command.body
-        relay = Relay(
-            relay_id=str(uuid4()),
-            tenant_id=call.tenant_id,
-            call_id=call.call_id,
-            surface="signalwire",
-            url=body.url,
-            track=body.track,
-            name=body.name,
-            auth_token=body.authorization_bearer_token,
-            parameters=body.parameters,
-            status_callback=body.status_callback,
-            status_callback_method=body.status_callback_method,
-            created_at=milliseconds(call.now),
-            updated_at=milliseconds(call.now),
-        )
+        call = _call_command(command)
+        relay = Relay.of(order_of(command.body), str(uuid4()), call)
         if self.relays.start(relay, call):
             self.starter.start(relay.identity)
         return _show(relay, command.tenant)

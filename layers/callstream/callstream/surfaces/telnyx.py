@@ -21,10 +21,9 @@ from callstream.directory import Surface
 from callstream.issuing import KEY_PREFIXES
 from callstream.ports import RelayStarter
 from callstream.rate import Allowance
-from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayStore, Tracks
+from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayOrder, RelayStore, Tracks
 from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
-from callstream.times import milliseconds
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
@@ -379,6 +378,18 @@ def _call_command(command: Command[Any]) -> CallCommand:
     )
 
 
+def order_of(body: StreamingStart) -> RelayOrder:
+    """What a command wants of its relay."""
+    return RelayOrder(
+        surface="telnyx",
+        url=body.stream_url,
+        track=body.stream_track,
+        auth_token=body.stream_auth_token,
+        parameters={each.name: each.value for each in body.custom_parameters},
+        settings=body.model_dump(include=_SETTINGS, exclude_none=True),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StartStreaming:
     """Makes a relay; a command that repeats another's id is answered alike and makes none."""
@@ -393,20 +404,8 @@ class StartStreaming:
             UnknownCall, CallEnded
             Unavailable: DynamoDB or Lambda did not answer.
         """
-        body, call = command.body, _call_command(command)
-        relay = Relay(
-            relay_id=str(uuid4()),
-            tenant_id=call.tenant_id,
-            call_id=call.call_id,
-            surface="telnyx",
-            url=body.stream_url,
-            track=body.stream_track,
-            auth_token=body.stream_auth_token,
-            parameters={each.name: each.value for each in body.custom_parameters},
-            settings=body.model_dump(include=_SETTINGS, exclude_none=True),
-            created_at=milliseconds(call.now),
-            updated_at=milliseconds(call.now),
-        )
+        call = _call_command(command)
+        relay = Relay.of(order_of(command.body), str(uuid4()), call)
         # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
         if self.relays.start(relay, call, once=True) and relay.url is not None:
             self.starter.start(relay.identity)
