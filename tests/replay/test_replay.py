@@ -235,7 +235,7 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
     with account(function, monkeypatch) as world:
         for item in given.get("streams", []):
             # JSON has no sets.
-            sets = {"open_streams": set(item["open_streams"])} if "open_streams" in item else {}
+            sets = {name: set(item[name]) for name in ("streams", "open_streams") if name in item}
             world.streams.put(item | sets)
         for item in given.get("directory", []):
             world.directory.put(item)
