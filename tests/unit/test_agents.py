@@ -1,6 +1,6 @@
 """Agents of routes: whose relays a call gets by itself, and when it gets none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -18,6 +18,8 @@ from callstream.dialects.events import PCMU_8K, AudioFormat, Start
 from callstream.directory import Directory, Inbox, Tenant
 from callstream.errors import ConditionFailed, Unavailable
 from callstream.identity import StreamIdentity, StreamToken
+from callstream.lifecycle import RelayEvent, RelayState
+from callstream.ports import Item
 from callstream.relays import CallCommand, Relay, RelayOrder, RelayStore
 from callstream.streams import Started, StreamStore
 from tests.template import create_table
@@ -51,6 +53,21 @@ class Starter:
         if self.is_down:
             raise Unavailable("lambda", "ServiceException")
         self.started.append(relay.relay_id)
+
+
+class Meanwhile:
+    """A table at which somebody else does something before the first transaction."""
+
+    def __init__(self, table: DynamoTable, act: Callable[[], None]) -> None:
+        self._table, self._act = table, act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def transact(self, operations: Sequence[Item]) -> None:
+        act, self._act = self._act, lambda: None
+        act()
+        self._table.transact(operations)
 
 
 class World:
@@ -98,6 +115,11 @@ class World:
     def arguments(self, stream_id: str, form: AudioFormat = PCMU_8K) -> tuple[Any, ...]:
         identity, start = self.begin(stream_id, form)
         return identity, "", start, NOW
+
+    def join_late(self, mine: tuple[Any, ...], meanwhile: tuple[Any, ...]) -> None:
+        """Have agents join for a stream, just after they have looked whether to for another."""
+        table = Meanwhile(self.table, lambda: self.agents.join(*meanwhile))
+        Agents(self.store, self.directory, RelayStore(table), self.starter).join(*mine)
 
     def on_the_call(self) -> list[Relay]:
         return self.relays.relays("acme", "CA1")
@@ -213,6 +235,20 @@ class TestJoining:
         with ThreadPoolExecutor() as pool:
             list(pool.map(join, arguments))
         assert len(world.on_the_call()) == len(world.starter.started) == 1
+
+    @pytest.mark.parametrize("had_ended", [False, True])
+    def test_nor_does_one_that_comes_between(self, world: World, *, had_ended: bool) -> None:
+        world.agent("a")
+        if had_ended:
+            world.join("stream-0")
+            world.streams.disconnect("stream-0", NOW)
+            [relay] = world.on_the_call()
+            world.relays.advance(relay, RelayEvent.STOP, NOW)
+        mine, others = world.arguments("stream-1"), world.arguments("stream-2")
+        world.join_late(mine, others)
+
+        assert [each.state for each in world.on_the_call()].count(RelayState.REQUESTED) == 1
+        assert len(world.starter.started) == 1 + had_ended
 
     def test_a_second_stream_of_the_call_makes_none(self, world: World) -> None:
         world.agent("a")

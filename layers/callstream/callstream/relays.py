@@ -5,7 +5,8 @@
 | `CALL#<tenant>#<id>`  | `RELAY#<relay id>`  | a relay, in one of the states of `lifecycle`    |
 |                       | `NAME#<name>`       | the relay that has this name while it is active |
 |                       | `COMMAND#<id>`      | a command that was carried out                  |
-|                       | `AGENT#<agent id>`  | the last relay that an agent has had here       |
+|                       | `AGENT#<agent id>`  | an agent's last relay, and the streams that had |
+|                       |                     | no need of another                              |
 
 A command and all its effects are one transaction, so a repeated one cannot take effect twice, at
 whatever moment it comes.
@@ -185,17 +186,27 @@ def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Ite
     return operations
 
 
-def build_joined(relay: Relay, agent_id: str, before: str | None, expires_at: int) -> Item:
+def build_joined(
+    relay: Relay, agent_id: str, stream_id: str, before: str | None, expires_at: int
+) -> Item:
     """Note that a relay is an agent's on its call, if that of `before` still was until now."""
     claim = _key(relay.tenant_id, relay.call_id, "AGENT", agent_id)
-    put: Item = {
-        "Item": claim | {"relay_id": relay.relay_id, "expires_at": expires_at},
-        "ConditionExpression": "attribute_not_exists(pk)",
-    }
+    note = {"relay_id": relay.relay_id, "streams": {stream_id}, "expires_at": expires_at}
+    put: Item = {"Item": claim | note, "ConditionExpression": "attribute_not_exists(pk)"}
     if before is not None:
         put["ConditionExpression"] = "relay_id = :before"
         put["ExpressionAttributeValues"] = {":before": before}
     return {"Put": put}
+
+
+def _build_followed(key: Item, claim: Item, stream_id: str) -> Item:
+    """One more of the call's streams goes on with an agent's relay."""
+    return {
+        "Key": key,
+        "UpdateExpression": "ADD streams :stream",
+        "ConditionExpression": "relay_id = :relay",
+        "ExpressionAttributeValues": {":stream": {stream_id}, ":relay": claim["relay_id"]},
+    }
 
 
 def build_transition(
@@ -265,8 +276,8 @@ class RelayStore:
     def join(self, agent_id: str, relay: Relay, stream_id: str, now: datetime) -> Relay | None:
         """Make an agent's relay, because a stream has started; None if the call has had it.
 
-        A relay is of the call, not of the stream: a second stream of a call, which may continue the
-        first, makes none. Only if all streams had ended does the agent join anew; of its last
+        A relay is of the call, not of the stream: a stream that joins others, which may continue
+        one of them, makes none. Only if all those had ended does the agent join anew; of its last
         relay, which is about to end, nothing is waited for.
         Another relay of the call may have the name, which this one then goes without.
 
@@ -274,19 +285,20 @@ class RelayStore:
             UnknownCall, CallEnded
         """
         command = CallCommand(relay.tenant_id, relay.call_id, now)
+        key = _key(relay.tenant_id, relay.call_id, "AGENT", agent_id)
         for _ in range(_ATTEMPTS):
             call = self._active_call(command)
-            claim = self._table.get(_key(relay.tenant_id, relay.call_id, "AGENT", agent_id))
+            claim = self._table.get(key)
             before = None if claim is None else str(claim["relay_id"])
             others = {*call.get("open_streams", ())} - {stream_id}
-            if before is not None and (before == relay.relay_id or others):
-                return None
             try:
+                if claim is not None and (before == relay.relay_id or others & claim["streams"]):
+                    self._table.update(_build_followed(key, claim, stream_id))
+                    return None
                 if before is not None:
                     self._stop_if_active(relay, before, now)
-                made = self._with_a_free_name(relay)
-                expires_at = call["expires_at"]
-                joined = build_joined(made, agent_id, before, expires_at)
+                made, expires_at = self._with_a_free_name(relay), call["expires_at"]
+                joined = build_joined(made, agent_id, stream_id, before, expires_at)
                 self._table.transact([*build_start(made, command, expires_at), joined])
             except ConditionFailed:
                 continue  # something came between: look again at what
