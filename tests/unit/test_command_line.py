@@ -34,7 +34,16 @@ def test_a_long_reason_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["call"], ["tail"], ["record"], ["replay"], ["up"], ["demo"], ["twilio", "clear"]],
+    [
+        ["call"],
+        ["tail"],
+        ["record"],
+        ["replay"],
+        ["up"],
+        ["demo"],
+        ["twilio", "clear"],
+        ["agents", "add"],
+    ],
     ids=" ".join,
 )
 def test_help_flows(arguments: list[str]) -> None:
