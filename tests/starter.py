@@ -5,10 +5,11 @@ from callstream.identity import RelayIdentity
 
 
 class Starter:
-    """Remembers runs as (how it begins, relay id, the run before)."""
+    """Remembers runs as (how it begins, relay id, the run before). `down`: it does not answer."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str | None]] = []
+        self.tries = 0
         self.down = False
 
     def start(self, relay: RelayIdentity) -> None:
@@ -21,6 +22,7 @@ class Starter:
         self._ask("rescue", relay, run_id)
 
     def _ask(self, what: str, relay: RelayIdentity, run_id: str | None = None) -> None:
+        self.tries += 1
         if self.down:
             raise Unavailable("lambda", "Down")
         self.asked.append((what, relay.relay_id, run_id))

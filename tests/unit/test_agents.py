@@ -16,12 +16,13 @@ from callstream.agents import Agent, Agents, AgentStore
 from callstream.calls import call_key
 from callstream.dialects.events import PCMU_8K, AudioFormat, Start
 from callstream.directory import Directory, Inbox, Tenant
-from callstream.errors import ConditionFailed, Unavailable
+from callstream.errors import ConditionFailed
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.lifecycle import RelayEvent, RelayState
 from callstream.ports import Item
 from callstream.relays import CallCommand, Relay, RelayOrder, RelayStore
 from callstream.streams import Started, StreamStore
+from tests.starter import Starter
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -37,22 +38,6 @@ SIGNALWIRE = RelayOrder(
     surface="signalwire", url="wss://recorder.example.com/", track="both_tracks", name="main"
 )
 L16 = AudioFormat("L16", 16_000, 1)
-
-
-class Starter:
-    """Notes what is started; Lambda may not answer."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-        self.asked = 0
-        self.is_down = False
-
-    def start(self, relay: Relay, *, successor: bool = False) -> None:
-        assert not successor
-        self.asked += 1
-        if self.is_down:
-            raise Unavailable("lambda", "ServiceException")
-        self.started.append(relay.relay_id)
 
 
 class Meanwhile:
@@ -198,7 +183,8 @@ class TestJoining:
         world.join("stream-1")
 
         made = {each.surface: each for each in world.on_the_call()}
-        assert sorted(world.starter.started) == sorted(each.relay_id for each in made.values())
+        started = [("start", each.relay_id, None) for each in made.values()]
+        assert sorted(world.starter.asked) == sorted(started)
         for agent in agents:
             # As if a command had been given.
             relay = made[agent.order.surface]
@@ -221,7 +207,7 @@ class TestJoining:
         for _ in range(2):
             world.agents.join(*arguments)
 
-        assert len(world.on_the_call()) == len(world.starter.started) == 1
+        assert len(world.on_the_call()) == len(world.starter.asked) == 1
 
     def test_nor_do_many_at_once(self, world: World) -> None:
         world.agent("a")
@@ -234,7 +220,7 @@ class TestJoining:
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(join, arguments))
-        assert len(world.on_the_call()) == len(world.starter.started) == 1
+        assert len(world.on_the_call()) == len(world.starter.asked) == 1
 
     @pytest.mark.parametrize("had_ended", [False, True])
     def test_nor_does_one_that_comes_between(self, world: World, *, had_ended: bool) -> None:
@@ -248,7 +234,7 @@ class TestJoining:
         world.join_late(mine, others)
 
         assert [each.state for each in world.on_the_call()].count(RelayState.REQUESTED) == 1
-        assert len(world.starter.started) == 1 + had_ended
+        assert len(world.starter.asked) == 1 + had_ended
 
     def test_a_second_stream_of_the_call_makes_none(self, world: World) -> None:
         world.agent("a")
@@ -278,7 +264,7 @@ class TestJoining:
             ("requested", "main"),
             ("stopped", "main"),
         ]
-        assert len(world.starter.started) == 2
+        assert len(world.starter.asked) == 2
 
     def test_a_name_that_is_taken_is_left_out(self, world: World) -> None:
         world.agent("a", SIGNALWIRE)
@@ -290,7 +276,7 @@ class TestJoining:
         names = {each.relay_id: each.name for each in world.on_the_call()}
         assert names.pop("of-a-command") == "main"
         assert list(names.values()) == [None]
-        assert len(world.starter.started) == 1
+        assert len(world.starter.asked) == 1
 
     def test_a_disabled_tenant_gets_none(self, world: World) -> None:
         world.agent("a")
@@ -312,13 +298,13 @@ class TestJoining:
     ) -> None:
         for agent_id in ("a", "b", "c"):
             world.agent(agent_id)
-        world.starter.is_down = True
+        world.starter.down = True
         world.join("stream-1")
 
         relays = world.on_the_call()
         assert [each.state for each in relays] == ["requested"] * 3
         # The carrier waits meanwhile.
-        assert world.starter.asked == 1
+        assert world.starter.tries == 1
         told = [record.relay_id for record in caplog.records if record.levelname == "ERROR"]  # type: ignore[attr-defined]
         assert sorted(told) == sorted(each.relay_id for each in relays)
         assert "s3cret" not in caplog.text

@@ -1,5 +1,6 @@
 """A call's streams as a relay says them: in order, however late they are handed on."""
 
+from collections.abc import Sequence
 from random import Random
 
 from hypothesis import given
@@ -18,7 +19,7 @@ def frame(number: int) -> Record:
     return Record("s1", "acme", "genagent", "twilio", BEGAN_MS + number * 20, media)
 
 
-def numbers(events: list[tuple[str, object]]) -> list[int]:
+def numbers(events: Sequence[tuple[str, object]]) -> list[int]:
     return [event.sequence for _, event in events if isinstance(event, Media)]
 
 
