@@ -33,8 +33,10 @@ class RelayNews:
 
     def stopped(self, relay: Relay, dropped: int) -> None:
         """The relay is over; so many frames were dropped."""
-        # A command that has stopped it has changed it before; the tenant is told now.
-        self.relays.advance(relay, RelayEvent.STOP, self.now(), {"dropped": dropped})
+        last: Item = {"dropped": dropped}
+        if not self.relays.advance(relay, RelayEvent.STOP, self.now(), last):
+            # A command that has stopped it has changed it before; the tenant is told now.
+            self.relays.conclude(relay, last)
         self._tell(relay, "stopped")
 
     def failed(self, relay: Relay, reason: str, dropped: int = 0) -> None:
@@ -43,7 +45,7 @@ class RelayNews:
         if self.relays.advance(relay, RelayEvent.FAIL, self.now(), changes):
             self._tell(relay, "failed", reason)
         else:
-            self._tell(relay, "stopped")
+            self.stopped(relay, dropped)
 
     def _tell(self, relay: Relay, event: Event, reason: str | None = None) -> None:
         try:

@@ -11,6 +11,7 @@ from callstream.dialects.events import AudioFormat, ReturnEvent, ReturnMedia
 from callstream.directory import Directory, Tenant
 from callstream.errors import Inexpressible
 from callstream.forks import TRACKS, Fork, ForkedCall, ForkNumbers
+from callstream.lifecycle import RelayState
 from callstream.ports import Connections, Item, RelayStarter
 from callstream.relay_news import RelayNews
 from callstream.relaying import Standing
@@ -137,11 +138,19 @@ class Office:
         taken = {"run": self.run_id, "rescues": rescues} | self._sign_of_life()
         noted = self.news.relays.note(self.relay, self.follows, taken)
         if noted is None:
+            self._see_to_its_end(self.follows)
             return None
         if rescues > _MOST_RESCUES:
             self.ended("lost", 0)
             return None
         return bytes(noted["checkpoint"])
+
+    def _see_to_its_end(self, run_id: str) -> None:
+        """Tell that the relay has stopped, if a command has stopped it and its run has died."""
+        noted = self.news.relays.noted(self.relay)
+        stopped = noted.get("state") == RelayState.STOPPED and noted.get("run") == run_id
+        if stopped and "dropped" not in noted:
+            self.news.stopped(self.relay, 0)
 
     def _successor(self) -> str | None:
         noted = self.news.relays.noted(self.relay)

@@ -399,6 +399,18 @@ class RelayStore:
         except ConditionFailed:
             return None
 
+    def conclude(self, relay: Relay, last: Item) -> None:
+        """Give a relay that is over the last that its run has to say."""
+        self._table.update(
+            {
+                "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
+                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in last),
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeNames": {f"#{name}": name for name in last},
+                "ExpressionAttributeValues": {f":{name}": value for name, value in last.items()},
+            }
+        )
+
     def advance(
         self, relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None
     ) -> bool:

@@ -67,8 +67,9 @@ class RelayRoom:
             seconds: how long the run may take.
         """
         relay = self._news.relays.get(event["tenant_id"], event["call_id"], event["relay_id"])
-        waits_in = RelayState.REQUESTED if event["run_as"] == "first" else RelayState.STREAMING
-        if relay is None or relay.state is not waits_in:
+        # One that shall rescue a relay which is over may have to tell so.
+        waits_in = {"first": RelayState.REQUESTED, "successor": RelayState.STREAMING}
+        if relay is None or relay.state is not waits_in.get(event["run_as"], relay.state):
             return None
         run_id = str(uuid4())
         office = Office(
