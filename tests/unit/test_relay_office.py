@@ -1,7 +1,9 @@
 """The runs of a relay, as the Streams table lets them: one at a time, and none too many."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import boto3
@@ -182,3 +184,30 @@ def test_what_is_active_is_live(scene: Scene) -> None:
     assert list(scene.relays.live()) == [RELAY.identity]
     scene.relays.stop(STOP, "telnyx")
     assert list(scene.relays.live()) == []
+
+
+def test_a_fork_begins_with_what_the_carrier_and_the_commands_have_said(scene: Scene) -> None:
+    scene.relays.start(
+        RELAY.model_copy(update={"relay_id": "r2"}),
+        CallCommand("acme", "CA1", NOW, client_state="c3RhdGU="),
+    )
+    stream = {
+        "encoding": "PCMA",
+        "sample_rate": Decimal(8000),
+        "channels": Decimal(1),
+        "session_id": "session",
+        "from_number": "+13125550100",
+        "to_number": "+13125550101",
+    }
+    [_, start] = scene.run("one").fork([stream], None).open()
+
+    assert json.loads(start)["start"] == {
+        "user_id": str(TENANT.project_id),
+        "call_control_id": "CA1",
+        "call_session_id": "session",
+        "from": "+13125550100",
+        "to": "+13125550101",
+        "client_state": "c3RhdGU=",
+        "tags": [],
+        "media_format": {"encoding": "PCMA", "sample_rate": 8000, "channels": 1},
+    }

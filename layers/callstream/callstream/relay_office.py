@@ -170,6 +170,7 @@ class Office:
     def fork(self, streams: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
         """What the consumer is told, with the numbers of a predecessor if there was one."""
         first, tenant = streams[0], self.tenant()
+        known = self.news.streams.call(self.relay.tenant_id, self.relay.call_id) or {}
         call = ForkedCall(
             stream_id=self.relay.relay_id,
             call_id=self.relay.call_id,
@@ -178,6 +179,9 @@ class Office:
             tracks=TRACKS[self.relay.track],
             parameters=self.relay.parameters,
             session_id=first.get("session_id"),
+            from_number=first.get("from_number"),
+            to_number=first.get("to_number"),
+            client_state=known.get("client_state"),
         )
         return Fork(self.relay.surface, call, numbers=numbers)
 

@@ -154,12 +154,18 @@ def _build_continued(stream: Item, by: str) -> Item:
 
 def _details(started: Started) -> Item:
     start = started.start
+    # The numbers are for the consumers of forks alone.
+    maybe = {
+        "session_id": start.session_id,
+        "from_number": start.from_number,
+        "to_number": start.to_number,
+    }
     return {
         "dialect": started.dialect,
         "call_id": start.call_id,
         "carrier_stream_id": start.carrier_stream_id,
         "account_id": start.account_id,
-        **({} if start.session_id is None else {"session_id": start.session_id}),
+        **{name: value for name, value in maybe.items() if value is not None},
         "tracks": list(start.tracks),
         "encoding": start.format.encoding,
         "sample_rate": start.format.sample_rate,
