@@ -1,9 +1,10 @@
-"""Asking the gateway for a media URL, as a carrier's customer does."""
+"""Asking the gateway for media URLs and forks, as a carrier's customer does."""
 
 import json
+from base64 import b64encode
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from callstream_cli.local.description import StackDescription
 
@@ -15,7 +16,14 @@ _OK: Final = 200
 
 
 class GatewayError(Exception):
-    """The gateway gave no media URL; the message says why."""
+    """The gateway did not do what it was asked for; the message says why.
+
+    `status` is the HTTP status of its answer; None if there was none that could be read.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def media_url(stack: StackDescription, route: Route) -> str:
@@ -29,26 +37,60 @@ def media_url(stack: StackDescription, route: Route) -> str:
         "asapp-api-id": str(credentials["id"]),
         "asapp-api-secret": str(credentials["secret"]),
     }
-    body = _get(f"{stack['rest']['asapp']}/mg-{route}/v1/twilio-media-stream-url", headers)
+    url = f"{stack['rest']['asapp']}/mg-{route}/v1/twilio-media-stream-url"
+    body = _ask("GET", url, headers)
     try:
         return str(json.loads(body)["streamingUrl"])
     except (ValueError, KeyError, TypeError):
         raise GatewayError("the gateway's answer holds no streamingUrl") from None
 
 
-def _get(url: str, headers: dict[str, str]) -> bytes:
+def fork_as_telnyx(stack: StackDescription, call_id: str, consumer_url: str) -> None:
+    """Have both tracks of a call sent to a WebSocket, by Telnyx's command, as the demo tenant.
+
+    Raises:
+        GatewayError: they will not be.
+    """
+    url = f"{stack['rest']['telnyx']}/v2/calls/{quote(call_id, safe='')}/actions/streaming_start"
+    headers = {
+        "Authorization": f"Bearer {stack['credentials']['telnyx']['api_key']}",
+        "Content-Type": "application/json",
+    }
+    body = {"stream_url": consumer_url, "stream_track": "both_tracks"}
+    _ask("POST", url, headers, json.dumps(body).encode())
+
+
+def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:
+    """The same by SignalWire's.
+
+    Raises:
+        GatewayError: they will not be.
+    """
+    credentials = stack["credentials"]["signalwire"]
+    project, token = str(credentials["project_id"]), str(credentials["api_token"])
+    account = f"{stack['rest']['signalwire']}/api/laml/2010-04-01/Accounts/{project}"
+    headers = {
+        "Authorization": f"Basic {b64encode(f'{project}:{token}'.encode()).decode()}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    body = urlencode({"Url": consumer_url, "Track": "both_tracks"}).encode()
+    _ask("POST", f"{account}/Calls/{quote(call_id, safe='')}/Streams", headers, body)
+
+
+def _ask(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.netloc, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", parts.path, headers=headers)
+        connection.request(method, parts.path, body, headers)
         response = connection.getresponse()
-        body = response.read()
+        answer = response.read()
     except (OSError, HTTPException) as error:
         raise GatewayError(f"{parts.netloc} cannot be reached: {error}") from None
     finally:
         connection.close()
     if response.status != _OK:
-        excerpt = body[:200].decode(errors="replace")
-        raise GatewayError(f"{url} answered with HTTP {response.status}: {excerpt}")
-    return body
+        excerpt = answer[:200].decode(errors="replace")
+        message = f"{url} answered with HTTP {response.status}: {excerpt}"
+        raise GatewayError(message, response.status)
+    return answer

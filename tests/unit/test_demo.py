@@ -5,14 +5,18 @@ from dataclasses import replace
 import pytest
 
 from callstream.adapters.kinesis_reader import Arrival
-from callstream.dialects.events import Media, Start, Stop
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import PCMU_8K, CarrierEvent, Media, Start, Stop, Track
 from callstream.errors import UnreadableMessage
 from callstream.records import Record, RecordEvent, Rejected
 from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport
+from callstream_cli.demo.consumers import VENDORS, Consumer
 from callstream_cli.demo.display import Scene
 from callstream_cli.demo.landing import Landings, percentile
 from callstream_cli.demo.verdict import problems
+from callstream_cli.listener.behaviour import Handshake
+from callstream_cli.listener.hearing import Hearing
 
 SENT_AT = 1_767_268_800.0
 
@@ -137,3 +141,148 @@ def test_odd_things_are_displayed_if_there_are_any(world: World) -> None:
 @pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (95, 10), (100, 10)])
 def test_percentiles_are_values_that_occurred(percent: float, value: int) -> None:
     assert percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == value
+
+
+# ── forks ────────────────────────────────────────────────────────────────────────────────────────
+
+JOINED = 2
+LATE = 0.03
+
+
+class Forked:
+    """A call with speech behind silence, and a fork that has joined it and got all since."""
+
+    def __init__(self, dialect: str = "telnyx", silent: int = 1) -> None:
+        speech = bytes(range(160)) + bytes(range(90, 250)) + bytes(range(40, 200))
+        audio: dict[Track, bytes] = {
+            "inbound": b"\xff" * 160 * silent + speech,
+            "outbound": b"\xff" * 160 * silent + speech[::-1],
+        }
+        carrier = Carrier(CallPlan(audio))
+        self.report = CallReport(carrier.identity)
+        self.dialect = dialect
+        self.events: list[CarrierEvent] = [
+            Start(1, "fork", "call", "AC", ("inbound", "outbound"), PCMU_8K)
+        ]
+        self.heard_at = [SENT_AT]
+        for number, message in enumerate(carrier.messages()):
+            sent_at = SENT_AT + number * 0.02
+            self.report.count(message, sent_at)
+            match message.event:
+                case Media(chunk=chunk) as media if chunk > JOINED:
+                    own = len(self.events) + 1
+                    self.events.append(Media(own, media.track, chunk - JOINED, 0, media.audio))
+                    self.heard_at.append(sent_at + LATE)
+        self.events.append(Stop(len(self.events) + 1, "call", "AC"))
+        self.heard_at.append(SENT_AT + 60)
+
+    def consumer(self) -> Consumer:
+        consumer = Consumer(VENDORS[0])
+        hearing = Hearing(1, Handshake("/", {}))
+        for event, at in zip(self.events, self.heard_at, strict=False):
+            text = DIALECTS[self.dialect].render(event, "fork")
+            consumer.hear(hearing, hearing.take(text, at), at)
+        return consumer
+
+    def problems(self) -> str:
+        return "; ".join(self.consumer().problems(self.report))
+
+
+def test_a_fork_is_well_if_it_has_all_since_it_joined() -> None:
+    assert Forked().problems() == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        (1, "Telnyx: 1 chunks missing"),
+        (3, "Telnyx: the inbound audio is not the call's from where it joined to the end"),
+        (-2, "Telnyx: the outbound audio is not the call's from where it joined to the end"),
+        (-1, "Telnyx: the fork has ended without a stop"),
+    ],
+)
+def test_what_a_fork_lacks_is_named(place: int, problem: str) -> None:
+    forked = Forked()
+    del forked.events[place]
+
+    assert problem in forked.problems()
+
+
+def test_a_fork_that_differs_is_named() -> None:
+    forked = Forked()
+    last = forked.events[-2]
+    assert isinstance(last, Media)
+    forked.events[-2] = Media(last.sequence, last.track, last.chunk, 0, b"?" * 160)
+
+    assert forked.problems() == (
+        f"Telnyx: the {last.track} audio is not the call's from where it joined to the end"
+    )
+
+
+def test_a_fork_in_another_dialect_is_named() -> None:
+    assert Forked(dialect="signalwire").problems() == "Telnyx: the fork speaks signalwire"
+
+
+def test_a_fork_without_audio_is_named() -> None:
+    forked = Forked()
+    forked.events = [forked.events[0], Stop(2, "call", "AC")]
+
+    assert forked.problems() == (
+        "Telnyx: no inbound audio has come; Telnyx: no outbound audio has come"
+    )
+
+
+def test_a_fork_that_never_came_is_named(world: World) -> None:
+    scene = world.scene()
+    failed = Consumer(VENDORS[1], error="refused")
+
+    found = problems(world.report, scene.landing, 0, [Consumer(VENDORS[0]), failed])
+
+    assert found == ["Telnyx: no fork has come", "SignalWire: refused"]
+    assert not scene.complete
+
+
+def test_latencies_go_from_the_carrier_to_the_consumer() -> None:
+    forked = Forked()
+    consumer = forked.consumer()
+
+    assert consumer.joined(forked.report, "inbound") == JOINED
+    assert consumer.joined_seconds(forked.report) == pytest.approx(0.04)
+    latencies = consumer.latencies(forked.report)
+    assert latencies == pytest.approx([LATE * 1000] * len(latencies))
+    assert len(latencies) == 2 * 2
+    assert len(consumer.latencies(forked.report, but_for_seconds=0.02)) == 2
+
+
+def test_silence_does_not_tell_where_a_fork_has_joined_until_it_is_over() -> None:
+    forked = Forked(silent=5)
+    forked.events = forked.events[:3]
+    unsure = forked.consumer()
+
+    assert unsure.has_audio
+    assert unsure.joined(forked.report, "inbound") is None
+    assert unsure.latencies(forked.report) == []
+    assert Forked(silent=5).consumer().joined(forked.report, "inbound") == JOINED
+
+
+def test_a_call_that_is_all_silence_is_known_by_its_end() -> None:
+    forked = Forked()
+    silence: dict[Track, bytes] = {"inbound": b"\xff" * 800}
+    carrier = Carrier(CallPlan(silence))
+    report = CallReport(carrier.identity)
+    for message in carrier.messages():
+        report.count(message, SENT_AT)
+    frames = [Media(number, "inbound", number - 1, 0, b"\xff" * 160) for number in (2, 3)]
+    forked.events = [forked.events[0], *frames, Stop(4, "call", "AC")]
+
+    assert forked.consumer().joined(report, "inbound") == 3
+
+
+def test_forks_are_displayed() -> None:
+    forked = Forked()
+    scene = Scene(60, forked.report, consumers=[forked.consumer(), Consumer(VENDORS[1])])
+
+    line = scene.line()
+    assert "fork in Telnyx's dialect: inbound 2 frames, outbound 2 frames, joined at 0.0 s" in line
+    assert "since sent p50 30 ms, p95 30 ms" in line
+    assert "fork in SignalWire's dialect: fork none yet" in line

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -344,3 +345,46 @@ class TestBatchingWindows:
     def test_say_so_when_ministack_has_changed(self) -> None:
         with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
             emulator.keep_batching_windows(SimpleNamespace())
+
+
+class TestArchives:
+    """The emulator unpacks each archive once: workers get links to its files."""
+
+    @pytest.fixture
+    def runtime(self) -> SimpleNamespace:
+        runtime = SimpleNamespace(zipfile=zipfile)
+        emulator.unpack_once(runtime)
+        return runtime
+
+    def unpack(self, runtime: SimpleNamespace, content: dict[str, str], folder: Path) -> Path:
+        archive = folder.with_suffix(".zip")
+        with zipfile.ZipFile(archive, "w") as new:
+            for name, text in content.items():
+                new.writestr(name, text)
+        folder.mkdir()
+        with runtime.zipfile.ZipFile(archive) as opened:
+            opened.extractall(str(folder))
+        return folder
+
+    def test_of_the_same_content_share_their_files(
+        self, runtime: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        content = {"python/a.py": "a", "python/b/c.py": "c", "empty/": ""}
+        one, other = (self.unpack(runtime, content, tmp_path / name) for name in ("one", "other"))
+
+        assert [path.read_text() for path in sorted(other.rglob("*.py"))] == ["a", "c"]
+        assert (other / "empty").is_dir()
+        assert (one / "python/b/c.py").samefile(other / "python/b/c.py")
+
+    def test_of_other_content_do_not(self, runtime: SimpleNamespace, tmp_path: Path) -> None:
+        self.unpack(runtime, {"a.py": "before"}, tmp_path / "one")
+        other = self.unpack(runtime, {"a.py": "after!"}, tmp_path / "other")
+
+        assert (other / "a.py").read_text() == "after!"
+
+    def test_come_with_all_else_that_unpacking_needs(self, runtime: SimpleNamespace) -> None:
+        assert runtime.zipfile.BadZipFile is zipfile.BadZipFile
+
+    def test_say_so_when_ministack_has_changed(self) -> None:
+        with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
+            emulator.unpack_once(SimpleNamespace())

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -47,7 +48,7 @@ class CallReport:
     """Messages of the server that the carrier would not understand."""
     sent_at: dict[int, float] = field(default_factory=dict)
     """When each sequence number was first sent whole, in seconds since 1970."""
-    _audio: dict[tuple[Track, int], bytes] = field(default_factory=dict)
+    _media: dict[tuple[Track, int], Media] = field(default_factory=dict)
 
     def count(self, message: Message, now: float) -> None:
         """Count one message of the plan, at this many seconds since 1970."""
@@ -56,17 +57,24 @@ class CallReport:
         match message.event:
             case Media() as media:
                 self.fates[message.fate] += 1
-                if message.fate is Fate.SENT:
-                    self.frames[media.track] += 1
-                    self._audio[media.track, media.chunk] = media.audio
                 if message.fate in {Fate.SENT, Fate.DUPLICATE}:
                     self.sent_at.setdefault(media.sequence, now)
+                if message.fate is Fate.SENT:
+                    self.frames[media.track] += 1
+                    self._media[media.track, media.chunk] = media
 
     def audio(self, track: Track) -> bytes:
         """What was sent of a track, in order: what a perfect receiver has."""
         return b"".join(
-            frame for (of_track, _), frame in sorted(self._audio.items()) if of_track == track
+            media.audio
+            for (of_track, _), media in sorted(self._media.items(), key=itemgetter(0))
+            if of_track == track
         )
+
+    def frame_sent_at(self, track: Track, chunk: int) -> float | None:
+        """When a frame was sent, by its number on the track; None if it was not (yet)."""
+        media = self._media.get((track, chunk))
+        return None if media is None else self.sent_at[media.sequence]
 
 
 type Watcher = Callable[[CallReport], object]

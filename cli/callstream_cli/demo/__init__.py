@@ -1,1 +1,1 @@
-"""The demonstration: one call, from the carrier's socket to Kinesis, compared bit for bit."""
+"""The demonstration: one call to Kinesis and to two consumers, compared bit for bit."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,13 @@ from callstream_cli import audio, live
 from callstream_cli.carrier.command import INTERRUPTED
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
-from callstream_cli.demo.display import Scene
+from callstream_cli.demo.consumers import JOINING_SECONDS, Consumer
+from callstream_cli.demo.display import Scene, told
+from callstream_cli.demo.forking import fork, listening
+from callstream_cli.demo.rehearsal import rehearse
 from callstream_cli.demo.verdict import problems
 from callstream_cli.gateway import GatewayError, media_url
+from callstream_cli.listener.storing import store
 from callstream_cli.local import aws
 from callstream_cli.local.commands import ROOT, Port, local_stack
 from callstream_cli.local.description import StackDescription
@@ -39,8 +43,10 @@ def demo(port: Port = None) -> None:
     """Play a recorded call through the gateway and compare what comes out.
 
     Starts the local stack if none is up, and then stops it at the end. A carrier simulator plays a
-    conversation in real time; shown live are the frames that go in and the records that land on
-    Kinesis. At the end the audio is put together from Kinesis and compared bit for bit.
+    conversation in real time, and commands of Telnyx and SignalWire fork it to two consumers in
+    this process; shown live are the frames that go in, the records that land on Kinesis and what
+    each consumer gets. At the end the audio is put together from Kinesis, and it and that of the
+    consumers, from where they have joined, is compared bit for bit.
 
     Ends with status 1 if anything is missing or different.
     """
@@ -89,17 +95,31 @@ async def _play(console: Console, stack: StackDescription) -> bool:
 
     with aws.talking_to(stack["aws_endpoint_url"]):
         client = kinesis_client()
+    with ConsoleProgress(console).step("Starting the functions with a short call"):
+        await rehearse(stack)
     # From now on; the call comes after.
     reader = FrameStreamReader(client, stack["frames_stream"], "LATEST", poll_seconds=_POLL_SECONDS)
     url = await asyncio.to_thread(media_url, stack, "autotranscribe")
-    async with live.shown(console, scene.picture, scene.line):
+    async with (
+        listening(scene.consumers) as consumer_urls,
+        live.shown(console, scene.picture, scene.line),
+    ):
         call = asyncio.create_task(place_call(url, CallPlan(tracks), watch=watch))
+        forking = asyncio.create_task(_fork(stack, scene, consumer_urls))
         await _follow(reader, call, scene)
+        forking.cancel()
     return _conclude(console, await call, scene)
 
 
+async def _fork(stack: StackDescription, scene: Scene, consumer_urls: Sequence[str]) -> None:
+    """Have the call forked as soon as it has begun."""
+    while scene.report is None or scene.landing is None:  # noqa: ASYNC110  # read from a thread
+        await asyncio.sleep(_POLL_SECONDS)
+    await fork(stack, scene.report.identity.call_id, scene.consumers, consumer_urls)
+
+
 async def _follow(reader: FrameStreamReader, call: asyncio.Task[CallReport], scene: Scene) -> None:
-    """Collect what lands, until all of it is there or nothing comes any more."""
+    """Collect what lands, until all is there and told to all, or nothing comes any more."""
     clock = asyncio.get_running_loop().time
     give_up_at = clock()
     while not call.done() or clock() < give_up_at:
@@ -107,7 +127,7 @@ async def _follow(reader: FrameStreamReader, call: asyncio.Task[CallReport], sce
         scene.landings.add(arrivals)
         if arrivals or not call.done():
             give_up_at = clock() + _PATIENCE_SECONDS
-        if call.done() and (call.result().error or (scene.landing and scene.landing.complete)):
+        if call.done() and (call.result().error or scene.complete):
             return
         await asyncio.sleep(reader.seconds_until_due())
 
@@ -125,14 +145,35 @@ def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
             f"Landed   {landing.summary()}; {figures.missing} missing, {figures.repeats} repeated",
             f"Latency  {'; '.join(' '.join(pair) for pair in scene.latencies().items())}",
             f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
+            *(line for consumer in scene.consumers for line in _told_of(consumer, report)),
         ):
             console.print(text, highlight=False, soft_wrap=True)
-    found = problems(report, landing, scene.landings.unreadable)
+    found = problems(report, landing, scene.landings.unreadable, scene.consumers)
     if not found:
         frames = " and ".join(f"{report.frames[track]} {track}" for track in audio.TRACKS)
-        console.print(
-            f"[bold green]✓ Every frame arrived:[/] {frames}, bit for bit.", highlight=False
-        )
+        for text in (
+            f"[bold green]✓ Every frame arrived:[/] {frames}, bit for bit.",
+            "[bold green]✓ Both consumers got every frame since they joined,[/] bit for bit.",
+        ):
+            console.print(text, highlight=False)
     for problem in found:
         console.print(f"✗ {problem}", style="red", highlight=False, markup=False)
     return not found
+
+
+def _told_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
+    """What a consumer got, in lines."""
+    hearing, joined = consumer.hearing, consumer.joined_seconds(report)
+    if hearing is None or joined is None:
+        return
+    counts = hearing.counts.frames
+    frames = " and ".join(f"{counts[track]} {track}" for track in audio.TRACKS if track in counts)
+    yield f"Forked   in {consumer.vendor.name}'s dialect, joined at {joined:.1f} s: {frames} frames"
+    latencies = {
+        "since sent": consumer.latencies(report),
+        f"but for the first {JOINING_SECONDS:.0f} s": consumer.latencies(report, JOINING_SECONDS),
+    }
+    told_of = "; ".join(f"{name} {told(values)}" for name, values in latencies.items() if values)
+    yield f"Latency  {told_of}"
+    for path in store(_RECORDINGS, hearing, "big"):
+        yield f"Listen   {path.relative_to(ROOT)}"

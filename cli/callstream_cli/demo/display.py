@@ -1,4 +1,4 @@
-"""How the demo's progress looks: what goes in beside what has landed."""
+"""How the demo's progress looks: what goes in, what has landed, and what each fork got."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from callstream_cli.audio import FRAME_BYTES, FRAME_MS, TRACKS
 from callstream_cli.carrier.session import CallReport
+from callstream_cli.demo.consumers import VENDORS, Consumer
 from callstream_cli.demo.landing import Landing, Landings, percentile
 
 
@@ -20,11 +21,20 @@ class Scene:
     """How long the recording is."""
     report: CallReport | None = None
     landings: Landings = field(default_factory=Landings)
+    consumers: Sequence[Consumer] = field(
+        default_factory=lambda: [Consumer(vendor) for vendor in VENDORS]
+    )
 
     @property
     def landing(self) -> Landing | None:
         """What has landed of the call, once its start has."""
         return self.landings.of(self.report.identity.stream_id) if self.report else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all has landed, and every fork is over."""
+        landed = self.landing is not None and self.landing.complete
+        return landed and all(consumer.over for consumer in self.consumers)
 
     def picture(self) -> RenderableType:
         """The present state as a panel."""
@@ -33,13 +43,25 @@ class Scene:
             Panel(_rows(self._going_in()), title="carrier, going in", title_align="left"),
             Panel(_rows(self._landed()), title="on Kinesis", title_align="left"),
         )
+        grid.add_row(
+            *(
+                Panel(_rows(self._forked(each)), title=_title(each), title_align="left")
+                for each in self.consumers
+            )
+        )
         return grid
 
     def line(self) -> str:
         """The present state in one line."""
-        going_in = ", ".join(f"{name} {value}" for name, value in self._going_in().items())
-        landed = ", ".join(f"{name} {value}" for name, value in self._landed().items())
-        return f"in: {going_in} | on Kinesis: {landed}"
+        parts = {
+            "in": self._going_in(),
+            "on Kinesis": self._landed(),
+            **{_title(each): self._forked(each) for each in self.consumers},
+        }
+        return " | ".join(
+            f"{title}: {', '.join(f'{name} {value}' for name, value in rows.items())}"
+            for title, rows in parts.items()
+        )
 
     def _going_in(self) -> Mapping[str, str]:
         report = self.report
@@ -78,6 +100,19 @@ class Scene:
         }
         return rows | {name: str(count) for name, count in odd.items() if count}
 
+    def _forked(self, consumer: Consumer) -> Mapping[str, str]:
+        hearing, report = consumer.hearing, self.report
+        if report is None or hearing is None:
+            return {"fork": "failed" if consumer.error else "none yet"}
+        frames, joined = hearing.counts.frames, consumer.joined_seconds(report)
+        rows: dict[str, str] = {
+            **{str(track): f"{frames.get(track, 0)} frames" for track in TRACKS},
+            "joined": "…" if joined is None else f"at {joined:.1f} s",
+        }
+        if latencies := consumer.latencies(report):
+            rows["since sent"] = told(latencies)
+        return rows | {name: str(count) for name, count in hearing.faults.items()}
+
     def latencies(self) -> Mapping[str, str]:
         """How long frames took to Kinesis: since they were sent, and in the gateway alone."""
         if self.report is None or self.landing is None:
@@ -86,11 +121,17 @@ class Scene:
             "since sent": self.landing.since_sending(self.report.sent_at),
             "in gateway": self.landing.in_gateway,
         }
-        return {
-            name: f"p50 {percentile(values, 50):.0f} ms, p95 {percentile(values, 95):.0f} ms"
-            for name, values in measured.items()
-            if values
-        }
+        return {name: told(values) for name, values in measured.items() if values}
+
+
+def told(milliseconds: Sequence[float]) -> str:
+    """Latencies in words; there must be at least one."""
+    p50, p95 = (percentile(milliseconds, percent) for percent in (50, 95))
+    return f"p50 {p50:.0f} ms, p95 {p95:.0f} ms"
+
+
+def _title(consumer: Consumer) -> str:
+    return f"fork in {consumer.vendor.name}'s dialect"
 
 
 def _rows(rows: Mapping[str, str]) -> Table:

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 from callstream_cli import audio
 from callstream_cli.carrier.session import CallReport
+from callstream_cli.demo.consumers import Consumer
 from callstream_cli.demo.landing import Landing
 
 
-def problems(report: CallReport, landing: Landing | None, unreadable: int) -> Sequence[str]:
+def problems(
+    report: CallReport,
+    landing: Landing | None,
+    unreadable: int,
+    consumers: Sequence[Consumer] = (),
+) -> Sequence[str]:
     """Everything that is wrong, in words; nothing if all is well."""
     found = [report.error] if report.error else []
     if unreadable:
@@ -33,4 +39,6 @@ def problems(report: CallReport, landing: Landing | None, unreadable: int) -> Se
         for track in audio.TRACKS
         if assembly.audio(track) != report.audio(track)
     ]
+    for consumer in consumers:
+        found += consumer.problems(report)
     return found

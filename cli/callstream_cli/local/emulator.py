@@ -11,15 +11,25 @@ calls every few seconds with many records would be called for each. So the windo
 A worker counts as idle since it was last taken out of its pool, and for WebSocket messages it never
 goes back: after five minutes one that is at work may be killed, and its message is lost. So none is
 killed for being idle.
+
+Each worker gets layers and code unpacked anew, which for our layers takes a second of CPU, more
+than all else that its start does. So an archive is unpacked once, and workers get links to its
+files.
 """
 
 import fcntl
 import importlib
 import inspect
 import os
+import shutil
 import sys
+import tempfile
+import threading
 import time
-from typing import Any
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
 
 _A_YEAR = 365 * 24 * 3600
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
@@ -76,6 +86,42 @@ def keep_batching_windows(service: Any) -> None:  # noqa: ANN401 - as above
     service._poll_kinesis = poll_in_windows  # noqa: SLF001
 
 
+class LinkingZip(zipfile.ZipFile):
+    """An archive that is unpacked once in a process; a second time means hard links."""
+
+    _lock: Final = threading.Lock()
+    _unpacked: Final[dict[object, str]] = {}
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401
+        """As in the standard library, but that the files may be shared with others."""
+        if path is None or members is not None:
+            super().extractall(path, members, pwd)
+            return
+        content = tuple((each.filename, each.CRC, each.file_size) for each in self.infolist())
+        with self._lock:
+            if content not in self._unpacked:
+                folder = tempfile.mkdtemp(prefix="unpacked-")
+                super().extractall(folder, pwd=pwd)
+                self._unpacked[content] = folder
+        shutil.copytree(
+            self._unpacked[content], Path(path), copy_function=os.link, dirs_exist_ok=True
+        )
+
+
+def unpack_once(runtime: Any) -> None:  # noqa: ANN401 - as above
+    """Make ``runtime`` unpack archives once.
+
+    Raises:
+        RuntimeError: this ministack is not the one that the patch was written for.
+    """
+    if getattr(runtime, "zipfile", None) is not zipfile:
+        raise RuntimeError(
+            "ministack's workers do not unpack with zipfile any more. The pin in "
+            "requirements/ministack.in has moved: see whether they unpack a layer once now."
+        )
+    runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": LinkingZip})
+
+
 def claim(pid_file: str) -> int:
     """Write this process's id into ``pid_file`` and lock the file for as long as the process lives.
 
@@ -95,7 +141,9 @@ def main() -> None:
     """Run ministack in the foreground until SIGTERM; the pid file is the only argument."""
     descriptor = claim(sys.argv.pop())
     os.environ["LAMBDA_WARM_TTL_SECONDS"] = str(_A_YEAR)
-    remove_log_wait(importlib.import_module("ministack.core.lambda_runtime").Worker)
+    runtime = importlib.import_module("ministack.core.lambda_runtime")
+    remove_log_wait(runtime.Worker)
+    unpack_once(runtime)
     keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
     importlib.import_module("ministack.app").main()
     os.close(descriptor)

@@ -1,0 +1,57 @@
+"""A short call before the demo's, so that functions have started when it is time to look.
+
+A function that starts keeps a small machine busy for about a second, and a call forked twice needs
+nine of them: what would be seen is not the gateway but that. On AWS functions start too.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from callstream_cli import audio
+from callstream_cli.carrier.plan import CallPlan
+from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.demo.consumers import VENDORS, Consumer
+from callstream_cli.demo.forking import fork, listening
+from callstream_cli.gateway import media_url
+from callstream_cli.local.description import StackDescription
+
+_SILENCE: Final = audio.SILENCE * (2 * audio.BYTES_PER_MS * 1000)
+# Few frames a second, since the machine has enough to do.
+_SPEED: Final = 0.1
+_LOOK_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 30.0
+
+
+async def rehearse(stack: StackDescription) -> None:
+    """Play silence and fork it, until every consumer has heard some of it.
+
+    What goes wrong is not told: it will go wrong again, in front of the audience.
+
+    Raises:
+        GatewayError: there is no media URL.
+    """
+    consumers = [Consumer(vendor) for vendor in VENDORS]
+    url = await asyncio.to_thread(media_url, stack, "autotranscribe")
+    reports: list[CallReport] = []
+    plan = CallPlan(dict.fromkeys(audio.TRACKS, _SILENCE))
+    async with listening(consumers) as consumer_urls:
+        call = asyncio.create_task(place_call(url, plan, speed=_SPEED, watch=reports.append))
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await _until(lambda: bool(reports))
+                await fork(stack, reports[0].identity.call_id, consumers, consumer_urls)
+                await _until(lambda: all(each.over or each.has_audio for each in consumers))
+                # The carrier is gone without a word, which ends the forks.
+                call.cancel()
+                await _until(lambda: all(each.over for each in consumers))
+        except TimeoutError:
+            pass
+        finally:
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # calls and forks know of no event
+        await asyncio.sleep(_LOOK_SECONDS)
