@@ -5,7 +5,8 @@ UV := .local/tools/uv/bin/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --no-header
 
-NODE := .local/tools/node/requirements.txt
+# What only tests need; their environments are made when the tests are run for the first time.
+TEST_TOOLS := .local/tools/node/requirements.txt .local/tools/bench/requirements.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down run test test-sam bench check format openapi deps clean
@@ -25,11 +26,11 @@ down: ## Stop the local stack
 run: setup ## Start the local stack and play a call through it, with a verdict
 	@.venv/bin/callstream demo
 
-test: setup $(NODE) ## Run every test that needs no Docker
+test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
 	.venv/bin/pytest --numprocesses auto tests/unit tests/replay
 	.venv/bin/pytest tests/stack
 
-$(NODE): requirements/node.txt
+$(TEST_TOOLS): .local/tools/%/requirements.txt: requirements/%.txt
 	@scripts/setup
 	@$(UV) venv --quiet --no-project --clear --python .venv/bin/python $(@D)
 	@$(UV) pip sync --quiet --require-hashes --python $(@D)/bin/python $<
@@ -63,7 +64,8 @@ deps: setup ## Compile requirements anew, with the latest versions that the .in 
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 	$(COMPILE) layers/signing/requirements.in --output-file layers/signing/requirements.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
-	$(COMPILE) requirements/bench.in --output-file requirements/bench.txt
+	$(COMPILE) requirements/bench.in --override requirements/bench-without.txt \
+		--output-file requirements/bench.txt
 
 clean: down ## Stop the local stack; remove everything that was installed, built or cached
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
