@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, handler, imports, parsing
+from bench import calls, handler, imports, latency, parsing
 from bench.billing import PRICES
 from bench.measures import BenchError, Measure
 from bench.samples import ROOT
 
-SECTIONS = ("handler", "import", "parse", "cost", "growth")
+SECTIONS = ("handler", "import", "parse", "latency", "cost", "growth")
 OVER = 1
 NOT_MEASURED = 2
 
@@ -67,6 +67,7 @@ class _Bench:
             "handler": handler.measure,
             "import": lambda: imports.measure(state_dir),
             "parse": parsing.measure,
+            "latency": lambda: latency.measure(state_dir, port),
             "cost": lambda: calls.cost(self._session()),
             "growth": lambda: calls.growth(self._session()),
         }

@@ -29,9 +29,9 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 
 @cache
-def load() -> dict[str, Any]:
-    """The template."""
-    template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506
+def load(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
+    """The template, or another one."""
+    template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506
     return template
 
 

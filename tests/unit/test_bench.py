@@ -5,7 +5,10 @@ import pytest
 
 from bench.billing import PRICES, Counts
 from bench.calls import BATCH_WINDOW_SECONDS, Played, Session
-from bench.measures import Measure, race
+from bench.latency import BUDGET, compared, latencies
+from bench.measures import BenchError, Measure, race
+from callstream_cli.carrier.plan import CallPlan, Carrier
+from callstream_cli.carrier.session import CallReport
 from tests import template
 
 
@@ -147,3 +150,75 @@ def test_the_two_sides_of_a_race_take_turns() -> None:
     race(lambda: turns.append("ours"), lambda: turns.append("floor"), loops=2, rounds=2)
 
     assert turns == ["ours", "ours", "floor", "floor"] * 2
+
+
+# ── latency ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def sent(seconds: int) -> tuple[CallReport, list[bytes]]:
+    """A call that was sent a frame every 20 ms from 0 s on, and its frames."""
+    frames = [number.to_bytes(160) for number in range(seconds * 50)]
+    carrier = Carrier(CallPlan({"inbound": b"".join(frames)}))
+    report = CallReport(carrier.identity)
+    for message in carrier.messages():
+        report.count(message, message.at - 0.02)
+    return report, frames
+
+
+def test_latencies_are_of_the_frames_that_did_not_wait_for_the_fork_to_join() -> None:
+    report, frames = sent(seconds=5)
+    # Heard from 1.99 s on, when those of before came at once.
+    heard_at = {frame: max(1.99, number * 0.02 + 0.008) for number, frame in enumerate(frames)}
+    del heard_at[frames[0]]
+
+    found = latencies(report, heard_at)
+
+    assert len(found) == 50
+    assert found == pytest.approx([8.0] * 50)
+
+
+def test_a_frame_that_is_lost_is_no_fast_one() -> None:
+    report, frames = sent(seconds=5)
+    heard_at = {frame: number * 0.02 + 0.008 for number, frame in enumerate(frames)}
+    del heard_at[frames[200]]
+
+    with pytest.raises(BenchError, match="a frame has not come"):
+        latencies(report, heard_at)
+
+
+def test_nothing_heard_is_nothing_measured() -> None:
+    report, _ = sent(seconds=5)
+
+    with pytest.raises(BenchError):
+        latencies(report, {})
+
+
+def test_the_smallest_round_of_each_side_is_compared() -> None:
+    ours = [[10.0] * 300 + [40.0] * 100, [12.0] * 400]
+    floor = [[11.0] * 400, [8.0] * 300 + [9.0] * 100]
+
+    p50, p95 = compared(ours, floor)
+
+    assert (p50.value, p50.floor, p50.ratio, p50.verdict) == (10.0, 8.0, 1.25, "ok")
+    assert (p95.value, p95.floor, p95.verdict) == (12.0, 9.0, "")
+    assert p50.budget == BUDGET
+
+
+def test_a_round_of_a_few_frames_is_compared_with_nothing() -> None:
+    with pytest.raises(BenchError, match="3 frames can be compared"):
+        compared([[10.0] * 400], [[8.0] * 3])
+
+
+def test_the_floor_is_fed_as_the_relays_are() -> None:
+    floor = template.load(template.ROOT / "bench" / "floor" / "template.yaml")
+
+    ours, theirs = (
+        dict(each["Resources"]["FanOutFunction"]["Properties"]["Events"]["Frames"]["Properties"])
+        for each in (template.load(), floor)
+    )
+
+    # Where a batch goes that cannot be handed on does not matter to one that can.
+    for own in ("Stream", "DestinationConfig"):
+        ours.pop(own, None)
+        theirs.pop(own, None)
+    assert ours == theirs

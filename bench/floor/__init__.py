@@ -1,0 +1,1 @@
+"""Handlers that pass a frame on, and nothing else."""
