@@ -56,6 +56,8 @@ _LOOK_SECONDS: Final = 0.1
 class Way(Protocol):
     """How a call gets from a carrier to a consumer."""
 
+    name: str
+
     def url(self) -> str:
         """Where the carrier connects to, for one call."""
 
@@ -140,7 +142,10 @@ class _Round:
             await _until(lambda: last in self._heard_at)
         if report.error:
             raise BenchError(f"a call went wrong: {report.error}")
-        return latencies(report, self._heard_at)
+        try:
+            return latencies(report, self._heard_at)
+        except BenchError as error:
+            raise BenchError(f"round {self.number}, {self.way.name}: {error}") from None
 
     def _begin(self, report: CallReport) -> None:
         self._report = report
@@ -158,19 +163,23 @@ def latencies(report: CallReport, heard_at: dict[bytes, float]) -> list[float]:
         heard_at: when each frame came, in seconds since 1970, by its audio.
 
     Raises:
-        BenchError: one of them has not come.
+        BenchError: some of them have not come.
     """
     audio = report.audio("inbound")
     joined_at = min(heard_at.values(), default=0.0) + _JOINING_SECONDS
     found: list[float] = []
+    lost = 0
     for chunk, start in enumerate(range(0, len(audio), FRAME_BYTES), 1):
         sent_at = report.frame_sent_at("inbound", chunk)
         if sent_at is None or sent_at < joined_at:
             continue
         at = heard_at.get(audio[start : start + FRAME_BYTES])
         if at is None:
-            raise BenchError("a frame has not come to the consumer")
-        found.append((at - sent_at) * 1000)
+            lost += 1
+        else:
+            found.append((at - sent_at) * 1000)
+    if lost:
+        raise BenchError(f"{lost} of {lost + len(found)} frames have not come to the consumer")
     return found
 
 
@@ -183,6 +192,8 @@ async def _until(condition: Callable[[], object]) -> None:
 
 class _Ours:
     """The deployed template."""
+
+    name = "the deployed template"
 
     def __init__(self, description: StackDescription) -> None:
         self._description = description
@@ -207,6 +218,8 @@ class _Ours:
 
 class _Floor:
     """bench/floor, deployed beside it."""
+
+    name = "the floor"
 
     def __init__(self, description: StackDescription) -> None:
         with aws.talking_to(description["aws_endpoint_url"]):

@@ -182,14 +182,14 @@ def test_a_frame_that_is_lost_is_no_fast_one() -> None:
     heard_at = {frame: number * 0.02 + 0.008 for number, frame in enumerate(frames)}
     del heard_at[frames[200]]
 
-    with pytest.raises(BenchError, match="a frame has not come"):
+    with pytest.raises(BenchError, match="1 of 150 frames have not come"):
         latencies(report, heard_at)
 
 
 def test_nothing_heard_is_nothing_measured() -> None:
     report, _ = sent(seconds=5)
 
-    with pytest.raises(BenchError):
+    with pytest.raises(BenchError, match="frames have not come"):
         latencies(report, {})
 
 
