@@ -19,5 +19,9 @@ def handler(event: dict[str, Any], _context: object) -> None:
             _subscribers[:] = [data.decode().partition("=")[2]]
         else:
             lines.append(data)
-    for connection_id in _subscribers if lines else ():
-        _connections.post_to_connection(ConnectionId=connection_id, Data=b"\n".join(lines))
+    for connection_id in [*_subscribers] if lines else ():
+        try:
+            _connections.post_to_connection(ConnectionId=connection_id, Data=b"\n".join(lines))
+        except _connections.exceptions.GoneException:
+            # A pump of a call before; the present one has not come yet.
+            _subscribers.clear()
