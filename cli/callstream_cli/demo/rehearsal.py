@@ -1,7 +1,7 @@
 """A short call before the demo's, so that functions have started when it is time to look.
 
-A function that starts keeps a small machine busy for about a second, and a call forked twice needs
-nine of them: what would be seen is not the gateway but that. On AWS functions start too.
+A call with two forks needs a dozen functions, and their starts keep a small machine busy for
+seconds: what would be seen is not the gateway but that. On AWS functions start too.
 """
 
 import asyncio
