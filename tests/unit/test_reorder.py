@@ -138,8 +138,8 @@ def test_whatever_arrives_is_bounded_in_time_and_number_and_accounted_for(
 
     assert (len(buffer), buffer.astray, buffer.deadline) == (0, 0, None)
     counts = buffer.counts
-    # Nothing comes twice, not even over a restart. What was released before the last but one is only
-    # known by when it was sent.
+    # Nothing comes twice, not even over a restart. What was released before the last but one of
+    # them is only known by when it was sent.
     if counts.restarts <= 1 or clock is not None:
         assert len(released) == len(set(released))
     assert counts.released == len(released)
