@@ -3,142 +3,27 @@
 import asyncio
 import json
 import math
-from base64 import b64encode
-from collections.abc import Callable, Coroutine
-from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
 
-from callstream.dialects import DIALECTS
-from callstream.dialects.events import PCMU_8K, Media, ReturnMark, ReturnMedia, Start, Stop
-from callstream_cli.gateway import media_url
+from callstream.dialects.events import ReturnMark, ReturnMedia
 from callstream_cli.listener.behaviour import DROPPED, Behaviour
-from callstream_cli.listener.server import Fork, Listener
+from callstream_cli.listener.server import Listener
 from callstream_cli.local.process import free_port
-from tests.stack.conftest import PATIENCE, DeployedStack, eventually
+from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.faults import kill_workers, names_of
-
-FRAME = 160
-FRAME_SECONDS = 0.02
-SHUFFLED = 5
-
-
-class LiveCall:
-    """A call whose audio goes on, shuffled, until it is told to end."""
-
-    def __init__(self, stack: DeployedStack, call_id: str, dialect: str = "twilio") -> None:
-        self.id, self.dialect = call_id, DIALECTS[dialect]
-        self._table = stack.table("streams")
-        self._random = Random(call_id)  # noqa: S311  # it must repeat
-        self._url = media_url(stack.description, "genagent")
-        self._frames: list[bytes] = []
-        self._hung_up = False
-        self.socket: ClientConnection | None = None
-
-    @property
-    def audio(self) -> bytes:
-        """All that was sent."""
-        return b"".join(self._frames)
-
-    @asynccontextmanager
-    async def going_on(self) -> Any:
-        """The call, with its audio in real time."""
-        async with connect(self._url, proxy=None, compression=None) as self.socket:
-            await self._say(Start(1, "MZ1", self.id, "AC", ("inbound",), PCMU_8K))
-            await asyncio.to_thread(eventually, self._is_known)
-            talking = asyncio.create_task(self._talk())
-            try:
-                yield self
-            finally:
-                self._hung_up = True
-                await talking
-            await self._say(Stop(len(self._frames) + 2, self.id, "AC"))
-
-    def _is_known(self) -> bool:
-        key = {"pk": f"CALL#demo#{self.id}", "sk": "CALL"}
-        return "Item" in self._table.get_item(Key=key)
-
-    async def frames(self, more: int) -> None:
-        """Wait until so many more frames have been sent."""
-        target = len(self._frames) + more
-        while len(self._frames) < target:  # noqa: ASYNC110  # what it waits for knows of no event
-            await asyncio.sleep(FRAME_SECONDS)
-
-    async def _talk(self) -> None:
-        while not self._hung_up:
-            batch = [self._next() for _ in range(SHUFFLED)]
-            self._random.shuffle(batch)
-            for media in batch:
-                await self._say(media)
-                await asyncio.sleep(FRAME_SECONDS)
-
-    def _next(self) -> Media:
-        number = len(self._frames)
-        self._frames.append(self._random.randbytes(FRAME))
-        return Media(number + 2, "inbound", number + 1, number * 20, self._frames[-1])
-
-    async def _say(self, event: Any) -> None:
-        assert self.socket is not None
-        await self.socket.send(self.dialect.render(event, "MZ1"))
-
-
-def telnyx(stack: DeployedStack, call_id: str, action: str, **body: Any) -> None:
-    """Give one of Telnyx's commands."""
-    path = f"/v2/calls/{quote(call_id, safe='')}/actions/{action}"
-    key = stack.description["credentials"]["telnyx"]["api_key"]
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    answer = stack.request("telnyx", "POST", path, headers, json.dumps(body).encode())
-    assert answer.status == 200, answer.body
-
-
-def signalwire(stack: DeployedStack, call_id: str, **fields: str) -> str:
-    """Create a stream as SignalWire documents it; its Sid."""
-    credentials = stack.description["credentials"]["signalwire"]
-    project, token = str(credentials["project_id"]), str(credentials["api_token"])
-    path = f"/api/laml/2010-04-01/Accounts/{project}/Calls/{quote(call_id, safe='')}/Streams"
-    answer = stack.request(
-        "signalwire", "POST", path, basic(project, token), urlencode(fields).encode()
-    )
-    assert answer.status == 200, answer.body
-    return str(answer.body["sid"])
-
-
-def basic(user: str, password: str) -> dict[str, str]:
-    return {
-        "Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}",
-        "Content-Type": "application/x-www-form-urlencoded",
-    }
-
-
-def relays(stack: DeployedStack, call_id: str) -> dict[str, dict[str, Any]]:
-    """The relays of a call, by their URL."""
-    found = stack.table("streams").query(
-        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-        ExpressionAttributeValues={":pk": f"CALL#demo#{call_id}", ":sk": "RELAY#"},
-    )["Items"]
-    return {item["url"]: item for item in found}
-
-
-def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    async def with_patience() -> None:
-        async with asyncio.timeout(3 * PATIENCE):
-            await act()
-
-    asyncio.run(with_patience())
-
-
-async def heard(fork: Fork, frames: int) -> None:
-    """Wait until a fork has so many frames."""
-    await fork.until(lambda hearing: len(hearing.audio("inbound")) >= frames * FRAME)
-
-
-def since_it_joined(fork: Fork) -> bytes:
-    """A fork's audio, without those first frames of which some had come before it joined."""
-    return fork.hearing.audio("inbound")[SHUFFLED * FRAME :]
+from tests.stack.live import (
+    FRAME,
+    LiveCall,
+    heard,
+    play,
+    relays,
+    signalwire,
+    since_it_joined,
+    telnyx,
+)
 
 
 def test_one_call_three_consumers_one_of_them_stalls_and_one_dies(stack: DeployedStack) -> None:

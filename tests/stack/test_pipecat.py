@@ -15,7 +15,7 @@ import pytest
 from callstream.dialects.events import Clear, ReturnMedia
 from callstream_cli.listener.certificate import self_signed
 from tests.stack.conftest import DeployedStack
-from tests.stack.test_forks import FRAME, SHUFFLED, LiveCall, play, signalwire, telnyx
+from tests.stack.live import FRAME, SHUFFLED, LiveCall, play, signalwire, telnyx
 from tests.template import ROOT
 
 PYTHON = ROOT / ".local" / "tools" / "bench" / "bin" / "python"

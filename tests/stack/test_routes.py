@@ -10,7 +10,7 @@ import pytest
 from callstream.dialects.events import ReturnMedia
 from callstream_cli.listener.server import Fork, Listener
 from tests.stack.conftest import DeployedStack
-from tests.stack.test_forks import FRAME, LiveCall, heard, play, relays, since_it_joined
+from tests.stack.live import FRAME, LiveCall, heard, play, relays, since_it_joined
 from tests.stack.test_operator import type_in
 
 INBOX = "inbox-of-agents"
