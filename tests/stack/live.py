@@ -25,11 +25,20 @@ SHUFFLED = 5
 class LiveCall:
     """A call whose audio goes on, shuffled, until it is told to end."""
 
-    def __init__(self, stack: DeployedStack, call_id: str, dialect: str = "twilio") -> None:
+    def __init__(
+        self,
+        stack: DeployedStack,
+        call_id: str,
+        dialect: str = "twilio",
+        *,
+        tenant: str = "demo",
+        url: str | None = None,
+    ) -> None:
         self.id, self.dialect = call_id, DIALECTS[dialect]
+        self._key = {"pk": f"CALL#{tenant}#{call_id}", "sk": "CALL"}
         self._table = stack.table("streams")
         self._random = Random(call_id)  # noqa: S311  # it must repeat
-        self._url = media_url(stack.description, "genagent")
+        self._url = url or media_url(stack.description, "genagent")
         self._frames: list[bytes] = []
         self._hung_up = False
         self.socket: ClientConnection | None = None
@@ -54,8 +63,7 @@ class LiveCall:
             await self._say(Stop(len(self._frames) + 2, self.id, "AC"))
 
     def _is_known(self) -> bool:
-        key = {"pk": f"CALL#demo#{self.id}", "sk": "CALL"}
-        return "Item" in self._table.get_item(Key=key)
+        return "Item" in self._table.get_item(Key=self._key)
 
     async def frames(self, more: int) -> None:
         """Wait until so many more frames have been sent."""
