@@ -63,6 +63,7 @@ deps: setup ## Compile requirements anew, with the latest versions that the .in 
 	$(COMPILE) requirements/signalwire-sdk.in --output-file requirements/signalwire-sdk.txt
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 	$(COMPILE) layers/signing/requirements.in --output-file layers/signing/requirements.txt
+	$(COMPILE) layers/sockets/requirements.in --output-file layers/sockets/requirements.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) requirements/bench.in --override requirements/bench-without.txt \
 		--output-file requirements/bench.txt

@@ -10,7 +10,7 @@ from typing import Any
 
 from callstream.adapters import clock
 from callstream.adapters.connections import ApiConnections
-from callstream.adapters.relays import relay_news
+from callstream.adapters.news import relay_news
 from callstream.adapters.sinks import publisher
 from callstream.adapters.starter import starter
 from callstream.adapters.tables import stream_store

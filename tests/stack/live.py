@@ -9,10 +9,20 @@ from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import PCMU_8K, Media, Start, Stop
+from callstream.dialects.events import (
+    PCMU_8K,
+    CarrierEvent,
+    Mark,
+    Media,
+    ReturnEvent,
+    ReturnMark,
+    Start,
+    Stop,
+)
 from callstream_cli.gateway import media_url
 from callstream_cli.listener.server import Fork
 from tests.stack.conftest import PATIENCE, DeployedStack, eventually
@@ -30,17 +40,22 @@ class LiveCall:
         stack: DeployedStack,
         call_id: str,
         dialect: str = "twilio",
+        codec: str = "PCMU",
+        session_id: str | None = None,
         *,
         tenant: str = "demo",
         url: str | None = None,
     ) -> None:
         self.id, self.dialect = call_id, DIALECTS[dialect]
         self._key = {"pk": f"CALL#{tenant}#{call_id}", "sk": "CALL"}
+        self._format = replace(PCMU_8K, encoding=codec)
+        self._session_id = session_id
         self._table = stack.table("streams")
         self._random = Random(call_id)  # noqa: S311  # it must repeat
         self._url = url or media_url(stack.description, "genagent")
         self._frames: list[bytes] = []
         self._hung_up = False
+        self._sequence = 0
         self.socket: ClientConnection | None = None
 
     @property
@@ -52,7 +67,8 @@ class LiveCall:
     async def going_on(self) -> Any:
         """The call, with its audio in real time."""
         async with connect(self._url, proxy=None, compression=None) as self.socket:
-            await self._say(Start(1, "MZ1", self.id, "AC", ("inbound",), PCMU_8K))
+            start = Start(self._number(), "MZ1", self.id, "AC", ("inbound",), self._format)
+            await self.say(replace(start, session_id=self._session_id))
             await asyncio.to_thread(eventually, self._is_known)
             talking = asyncio.create_task(self._talk())
             try:
@@ -60,7 +76,7 @@ class LiveCall:
             finally:
                 self._hung_up = True
                 await talking
-            await self._say(Stop(len(self._frames) + 2, self.id, "AC"))
+            await self.say(Stop(self._number(), self.id, "AC"))
 
     def _is_known(self) -> bool:
         return "Item" in self._table.get_item(Key=self._key)
@@ -76,17 +92,34 @@ class LiveCall:
             batch = [self._next() for _ in range(SHUFFLED)]
             self._random.shuffle(batch)
             for media in batch:
-                await self._say(media)
+                await self.say(media)
                 await asyncio.sleep(FRAME_SECONDS)
 
     def _next(self) -> Media:
         number = len(self._frames)
         self._frames.append(self._random.randbytes(FRAME))
-        return Media(number + 2, "inbound", number + 1, number * 20, self._frames[-1])
+        return Media(self._number(), "inbound", number + 1, number * 20, self._frames[-1])
 
-    async def _say(self, event: Any) -> None:
+    def _number(self) -> int:
+        self._sequence += 1
+        return self._sequence
+
+    async def say(self, event: CarrierEvent) -> None:
+        """Send one of the carrier's messages."""
         assert self.socket is not None
         await self.socket.send(self.dialect.render(event, "MZ1"))
+
+    async def told(self) -> ReturnEvent:
+        """The next thing that the carrier is told."""
+        assert self.socket is not None
+        return self.dialect.parse_return(await self.socket.recv())
+
+    async def mark(self) -> ReturnMark:
+        """The next mark, which the carrier echoes at once, as if it had played what came before."""
+        while not isinstance(event := await self.told(), ReturnMark):
+            pass
+        await self.say(Mark(self._number(), event.name))
+        return event
 
 
 def telnyx(stack: DeployedStack, call_id: str, action: str, **body: Any) -> None:

@@ -1,14 +1,11 @@
 """Forks of a live call, on the deployed stack: commands in, audio out at the consumers."""
 
 import asyncio
-import json
 import math
-from random import Random
 from typing import Any
 
 import pytest
 
-from callstream.dialects.events import ReturnMark, ReturnMedia
 from callstream_cli.listener.behaviour import DROPPED, Behaviour
 from callstream_cli.listener.server import Listener
 from callstream_cli.local.process import free_port
@@ -109,37 +106,6 @@ def test_a_consumer_that_cannot_be_reached_fails_the_relay(
 
             relay = await asyncio.to_thread(eventually, failed)
             assert relay["error"] == reason
-
-    play(act)
-
-
-def test_what_a_consumer_sends_back_reaches_the_carrier(stack: DeployedStack) -> None:
-    async def act() -> None:
-        call = LiveCall(stack, "CA-answered")
-        async with Listener() as listener, call.going_on():
-            await asyncio.to_thread(
-                telnyx,
-                stack,
-                call.id,
-                "streaming_start",
-                stream_url=listener.url,
-                stream_bidirectional_mode="rtp",
-                stream_bidirectional_target_legs="self",
-            )
-            fork = await listener.fork(0)
-            await heard(fork, 5)
-            answer = Random(1).randbytes(FRAME)  # noqa: S311  # it must repeat
-            await fork.say(ReturnMedia(answer))
-            await fork.say(ReturnMark("answered"))
-            assert call.socket is not None
-            said = [call.dialect.parse_return(await call.socket.recv()) for _ in range(2)]
-            mark = said[1]
-            assert said[0] == ReturnMedia(answer)
-            assert isinstance(mark, ReturnMark)
-            # Its echo goes to the fork that has set it, under the name that it knows.
-            echo = {"event": "mark", "sequenceNumber": "9000", "streamSid": "MZ1"}
-            await call.socket.send(json.dumps(echo | {"mark": {"name": mark.name}}))
-            await call.frames(10)
 
     play(act)
 

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
@@ -123,6 +125,32 @@ def test_a_mark_comes_back_to_the_fork_that_set_it_and_to_no_other() -> None:
     [echo] = said(forked.take("s1", Mark(9, mark.name), 0))
     assert echo["mark"] == {"name": "greeting-end"}
     assert mark.name != "greeting-end"
+    # Once, though several of the call's streams may echo it.
+    assert forked.take("s2", Mark(9, mark.name), 0) == []
+
+
+def test_marks_of_one_name_come_back_each_by_itself_also_to_a_successor() -> None:
+    first = fork()
+    marks = [first.hear('{"event": "mark", "mark": {"name": "a/b"}}') for _ in range(2)]
+    legacy = msgspec.msgpack.encode(first.numbers())
+    second = Fork("telnyx", CALL, numbers=msgspec.msgpack.decode(legacy, type=ForkNumbers))
+    another = replace(CALL, stream_id="another")
+
+    for mark in marks:
+        assert isinstance(mark, ReturnMark)
+        assert Fork("telnyx", another, numbers=first.numbers()).give_back(mark.name) == []
+        [echo] = said(second.give_back(mark.name))
+        assert echo["mark"] == {"name": "a/b"}
+        assert second.give_back(mark.name) == []
+
+
+def test_marks_that_never_come_back_are_forgotten() -> None:
+    forked = fork()
+    for _ in range(10_001):
+        forked.hear('{"event": "mark", "mark": {"name": "x"}}')
+
+    assert forked.give_back(f"{CALL.stream_id}/1/x") == []
+    assert forked.give_back(f"{CALL.stream_id}/2/x")
 
 
 @pytest.mark.parametrize("dialect", ["telnyx", "signalwire"])

@@ -2,13 +2,24 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
 from callstream import relaying
-from callstream.dialects.events import PCMU_8K, Media, ReturnEvent, ReturnMedia
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import (
+    PCMU_8K,
+    AudioFormat,
+    Clear,
+    Mark,
+    Media,
+    ReturnEvent,
+    ReturnMark,
+    ReturnMedia,
+)
 from callstream.errors import Unavailable
 from callstream.forks import Fork, ForkedCall, ForkNumbers
 from callstream.ports import Item
@@ -84,6 +95,9 @@ class Office:
         self.stopped_before = False
         self.told: list[Any] = []
         self.sent_back: list[ReturnEvent] = []
+        self.takes = threading.Event()
+        self.takes.set()
+        self.legs: Sequence[str] = ()
         self.called = 0
         self.ready = False
         self.legacy: bytes | None = None
@@ -110,8 +124,14 @@ class Office:
     def streams_since(self, _moment: float) -> Sequence[Item]:
         return self.open_streams or [{"stream_id": "s1"}]
 
-    def send_back(self, event: ReturnEvent) -> None:
+    def send_back(self, event: ReturnEvent, hears: AudioFormat) -> Collection[str]:
+        assert hears == PCMU_8K
+        assert self.takes.wait(30)
         self.sent_back.append(event)
+        return ()
+
+    def other_legs(self) -> Collection[str]:
+        return self.legs
 
     def call_successor(self) -> None:
         self.called += 1
@@ -166,6 +186,7 @@ class Scene:
             self.dial,
             self.open_feed,
             self.missed,
+            self.office,
             self.office,
             make_fork,
             lambda: self.now,
@@ -488,19 +509,102 @@ def test_what_the_consumer_sends_goes_back_and_what_cannot_be_used_is_told() -> 
     async def act() -> None:
         scene = Scene()
         running = asyncio.create_task(scene.run().run())
+        answer = b"\x01" * 160
         for text in (
-            '{"event": "media", "media": {"payload": "AQ=="}}',
+            DIALECTS["telnyx"].render_return(ReturnMedia(answer), ""),
             '{"event": "media", "media": {"payload": "*"}}',
             '{"event": "noise"}',
         ):
             scene.consumer.says.put_nowait(text)
-        await until(lambda: len(scene.consumer.heard) == 4)
+        await until(lambda: len(scene.consumer.heard) == 4 and scene.office.sent_back)
         scene.office.standing_now = Standing.STOPPED
         await running
 
-        assert scene.office.sent_back == [ReturnMedia(b"\x01")]
+        assert scene.office.sent_back == [ReturnMedia(answer)]
         codes = [each["payload"]["code"] for each in scene.consumer.heard[2:4]]
         assert codes == [100004, 100003]
+
+    play(act)
+
+
+def test_what_a_consumer_says_before_it_closes_is_said() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        scene.consumer.says.put_nowait(
+            DIALECTS["telnyx"].render_return(ReturnMedia(b"\x01" * 16_000), "")
+        )
+        scene.consumer.says.put_nowait(None)
+
+        assert await running == Over("consumer")
+        assert len(scene.office.sent_back) == 100
+
+    play(act)
+
+
+def test_a_run_passes_on_what_it_was_told_before_it_leaves() -> None:
+    async def act() -> None:
+        class BusyOffice(Office):
+            def successor_is_ready(self) -> bool:
+                self.takes.set()
+                return True
+
+        scene = Scene(seconds=100)
+        scene.office = BusyOffice()
+        scene.office.takes.clear()
+        running = asyncio.create_task(scene.run().run())
+        scene.consumer.says.put_nowait(
+            DIALECTS["telnyx"].render_return(ReturnMedia(b"\x01" * 16_000), "")
+        )
+        await until(scene.consumer.says.empty)
+        scene.now += 50
+
+        assert await running == Over("successor")
+        assert len(scene.office.sent_back) == 100
+
+    play(act)
+
+
+def test_a_mark_comes_back_from_another_leg_of_which_nothing_else_is_said() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.office.legs = ["s2"]
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.consumer.says.put_nowait(DIALECTS["telnyx"].render_return(ReturnMark("said"), ""))
+        await until(lambda: scene.office.sent_back)
+        [mark] = scene.office.sent_back
+        assert isinstance(mark, ReturnMark)
+        scene.feed_in(media(1, stream_id="s2"), record(Mark(2, mark.name), "s2"))
+        scene.feed_in(record(Disconnected(1005, ""), "s2"))
+        await until(lambda: len(scene.consumer.heard) == 3)
+        assert scene.consumer.heard[2]["mark"] == {"name": "said"}
+        await settled(scene)
+        assert not running.done()  # the other leg's end is not this one's
+        scene.office.standing_now = Standing.STOPPED
+        await running
+        assert scene.consumer.frames() == []
+
+    play(act)
+
+
+def test_a_consumer_that_talks_and_does_not_listen_is_told_nothing_for_ever() -> None:
+    async def act() -> None:
+        scene = Scene(limit=5)
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: len(scene.consumer.heard) == 2)
+        scene.consumer.open.clear()
+        for number in range(100):
+            for event in (ReturnMark(str(number)), Clear()):
+                scene.consumer.says.put_nowait(DIALECTS["telnyx"].render_return(event, ""))
+            scene.consumer.says.put_nowait("{")
+        await until(scene.consumer.says.empty)
+        scene.consumer.open.set()
+        scene.office.standing_now = Standing.STOPPED
+        await running
+
+        # What waits, one more, what was on its way, and the end.
+        assert len(scene.consumer.heard) <= 2 + 5 + 1 + 1 + 1
 
     play(act)
 

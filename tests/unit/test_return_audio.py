@@ -1,4 +1,4 @@
-"""What consumers send back: what a call can play, and in which pieces."""
+"""What consumers send back: its format, and the pieces that it is cut into."""
 
 from typing import Any
 
@@ -6,48 +6,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.dialects.events import PCMU_8K, AudioFormat, ReturnMedia
-from callstream.return_audio import UnusableAudio, check, pieces
+from callstream.dialects.events import PCMU_8K, AudioFormat
+from callstream.return_audio import Cutter, way_back
 
 RTP: dict[str, Any] = {
     "stream_bidirectional_mode": "rtp",
-    "stream_bidirectional_codec": "PCMU",
-    "stream_bidirectional_sampling_rate": 8000,
+    "stream_bidirectional_codec": "L16",
+    "stream_bidirectional_sampling_rate": 16000,
 }
-
-
-def test_the_calls_own_codec_can_be_played() -> None:
-    check(RTP, PCMU_8K)
-    check({}, AudioFormat("L16", 16000, 1))  # SignalWire's consumers send what they get
-
-
-@pytest.mark.parametrize(
-    ("settings", "call", "why"),
+# The format, the bytes of a sample, and one of silence.
+CODECS = st.sampled_from(
     [
-        (RTP | {"stream_bidirectional_mode": "mp3"}, PCMU_8K, "mp3 is not supported"),
-        (RTP | {"stream_bidirectional_codec": "L16"}, PCMU_8K, "PCMU at 8000 Hz"),
-        (RTP | {"stream_bidirectional_sampling_rate": 16000}, PCMU_8K, "PCMU at 8000 Hz"),
-        (RTP, AudioFormat("PCMA", 8000, 1), "PCMA at 8000 Hz"),
-    ],
+        (AudioFormat("PCMU", 8000, 1), 1, b"\xff"),
+        (AudioFormat("PCMA", 8000, 1), 1, b"\xd5"),
+        (AudioFormat("L16", 16000, 1), 2, b"\0\0"),
+        (AudioFormat("L16", 22050, 2), 2, b"\0\0"),
+    ]
 )
-def test_what_cannot_be_played_is_told_in_words(
-    settings: dict[str, Any], call: AudioFormat, why: str
+
+
+def test_who_names_a_codec_sends_in_it_and_nobody_else() -> None:
+    assert way_back(RTP, PCMU_8K) == AudioFormat("L16", 16000, 1)
+    assert way_back(RTP | {"stream_bidirectional_mode": "mp3"}, PCMU_8K).encoding == "mp3"
+    assert way_back({}, PCMU_8K) == PCMU_8K
+
+
+@given(st.lists(st.binary(max_size=1500)), CODECS)
+def test_messages_are_cut_and_joined(
+    messages: list[bytes], codec: tuple[AudioFormat, int, bytes]
 ) -> None:
-    with pytest.raises(UnusableAudio, match=why):
-        check(settings, call)
+    format_, sample, silence = codec
+    cutter = Cutter(format_)
+    size = format_.sample_rate // 50 * sample * format_.channels
+    pieces = [piece for message in messages for piece in cutter.cut(message)]
+    said, all_said = b"".join(pieces), b"".join(messages)
+
+    assert all(len(piece) == size for piece in pieces)
+    assert all_said.startswith(said)
+    assert len(all_said) - len(said) < size
+    assert cutter.waits == (len(all_said) > len(said))
+    # The rest is one more piece, filled up with silence; half a sample is nobody's.
+    left = all_said[len(said) :]
+    left = left[: len(left) // sample * sample]
+    rest = cutter.rest()
+    assert rest == ([left + silence * ((size - len(left)) // sample)] if left else [])
+    assert not cutter.waits
+    assert cutter.rest() == []
 
 
-@given(st.binary(max_size=2000), st.sampled_from([("PCMU", 160), ("PCMA", 160), ("L16", 320)]))
-def test_pieces_of_20_ms(audio: bytes, codec: tuple[str, int]) -> None:
-    name, size = codec
-    cut = [each.audio for each in pieces(ReturnMedia(audio), AudioFormat(name, 8000, 1))]
+def test_what_is_forgotten_is_not_joined_with_what_comes() -> None:
+    cutter = Cutter(PCMU_8K)
+    assert cutter.cut(b"old") == []
+    cutter.forget()
 
-    assert b"".join(cut) == audio
-    assert all(len(piece) == size for piece in cut[:-1])
-    assert all(0 < len(piece) <= size for piece in cut)
+    assert cutter.cut(b"n" * 160) == [b"n" * 160]
 
 
-def test_a_packet_is_not_cut() -> None:
-    packet = ReturnMedia(bytes(1000))
+@pytest.mark.parametrize("codec", ["OPUS", "AMR-WB", "G722"])
+def test_a_packet_is_not_cut(codec: str) -> None:
+    cutter = Cutter(AudioFormat(codec, 16000, 1))
 
-    assert list(pieces(packet, AudioFormat("OPUS", 16000, 1))) == [packet]
+    assert cutter.cut(bytes(1001)) == [bytes(1001)]
+    assert cutter.cut(b"") == []
+    assert not cutter.waits
+    assert cutter.rest() == []

@@ -7,10 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests import template
 from tests.template import ROOT
 
 LIBRARY = ROOT / "layers" / "callstream" / "callstream"
 CORE = [path for path in LIBRARY.rglob("*.py") if "adapters" not in path.parts]
+
+# Each is in a layer of its own, for the one function that has it.
+LAYERED = {"audioop": "SocketsLayer", "websockets": "SocketsLayer", "cryptography": "SigningLayer"}
+FUNCTIONS = {
+    properties["CodeUri"].removeprefix("functions/"): properties
+    for resource in template.load()["Resources"].values()
+    if resource["Type"] == "AWS::Serverless::Function"
+    for properties in [resource["Properties"]]
+}
 
 NOT_IN_THE_CORE = {"boto3", "botocore", "os", "time", "socket", "random"}
 # Each of them costs more to import than the frame costs to decode for a minute.
@@ -23,7 +33,8 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            # What is imported from a package may be a module.
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
 
@@ -33,6 +44,29 @@ def test_the_core_knows_no_aws_no_environment_and_no_clock(path: Path) -> None:
 
     assert not {module.partition(".")[0] for module in modules} & NOT_IN_THE_CORE
     assert not {module for module in modules if module.startswith("callstream.adapters")}
+
+
+def reached(path: Path) -> set[str]:
+    """All modules that are imported with a module, directly or not."""
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        for module in imported(waiting.pop()) - found:
+            found.add(module)
+            file = LIBRARY.parent / module.replace(".", "/")
+            candidates = (file.with_suffix(".py"), file / "__init__.py")
+            waiting += [each for each in candidates if each.is_file()]
+    return {module.partition(".")[0] for module in found}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_imports_nothing_of_a_layer_that_it_has_not(function: str) -> None:
+    layers = str(FUNCTIONS[function].get("Layers", ()))
+    needs = {
+        LAYERED[each] for each in reached(ROOT / "functions" / function / "app.py") & {*LAYERED}
+    }
+
+    assert all(layer in layers for layer in needs)
 
 
 def test_the_per_frame_function_imports_little() -> None:

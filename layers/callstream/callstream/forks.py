@@ -35,6 +35,10 @@ TRACKS: Final[Mapping[Tracks, tuple[Track, ...]]] = {
 }
 
 
+# Some never come back: a carrier's stream that is one-way has no words for marks.
+_MOST_PENDING: Final = 10_000
+
+
 class ForkedCall(Struct, frozen=True):
     """What a fork's `start` says of its call, in the words of the dialect's own vendor."""
 
@@ -58,6 +62,10 @@ class ForkNumbers(Struct):
     """The last of each track."""
     began: dict[str, int] = field(default_factory=dict)
     """For each of the call's streams, the carrier's timestamp at which the fork's begin."""
+    marks: int = 0
+    """How many marks the consumer has set."""
+    pending: set[str] = field(default_factory=set)
+    """Which of them have not come back."""
 
 
 class Fork:
@@ -68,6 +76,7 @@ class Fork:
         call: what it is of.
         convert: makes the fork's audio out of the call's.
         numbers: where a predecessor was.
+        hears: the format of what its consumer sends back; by default that of the fork.
     """
 
     def __init__(
@@ -76,7 +85,10 @@ class Fork:
         call: ForkedCall,
         convert: Callable[[bytes], bytes] = bytes,
         numbers: ForkNumbers | None = None,
+        hears: AudioFormat | None = None,
     ) -> None:
+        self.stream_id = call.stream_id
+        self.hears = hears or call.format
         self._dialect = DIALECTS[dialect]
         self._call = call
         self._convert = convert
@@ -128,8 +140,8 @@ class Fork:
                 return [self._say(media)]
             case Dtmf():
                 return [self._say(replace(event, sequence=self._next(), extra=""))]
-            case Mark() if (name := self.own_mark(event.name)) is not None:
-                return [self._say(Mark(self._next(), name))]
+            case Mark(name=name):
+                return self.give_back(name)
             case _:
                 return []
 
@@ -156,13 +168,30 @@ class Fork:
         """
         event = self._dialect.parse_return(text)
         if isinstance(event, ReturnMark):
-            return replace(event, name=f"{self._call.stream_id}/{event.name}", extra="")
+            return replace(event, name=self._own_name(event.name), extra="")
         return replace(event, extra="")
 
-    def own_mark(self, name: str) -> str | None:
-        """The name under which this fork's consumer knows a mark; None if it is not its own."""
-        prefix = f"{self._call.stream_id}/"
-        return name.removeprefix(prefix) if name.startswith(prefix) else None
+    def give_back(self, mark: str) -> list[str]:
+        """Say that a mark has been reached, once, whoever tells; nothing if it is not this fork's.
+
+        Args:
+            mark: the name that it has outside.
+        """
+        owner, _, numbered = mark.partition("/")
+        number, _, name = numbered.partition("/")
+        pending = self._numbers.pending
+        if owner != self.stream_id or number not in pending:
+            return []
+        pending.remove(number)
+        return [self._say(Mark(self._next(), name))]
+
+    def _own_name(self, name: str) -> str:
+        """A name that no other fork's mark has, nor another mark of this one."""
+        numbers = self._numbers
+        numbers.marks += 1
+        numbers.pending.add(str(numbers.marks))
+        numbers.pending.discard(str(numbers.marks - _MOST_PENDING))
+        return f"{self.stream_id}/{numbers.marks}/{name}"
 
     def _next(self) -> int:
         self._numbers.sequence += 1

@@ -1,23 +1,21 @@
-"""A relay's state and its call's, for the one who runs it: tables, callbacks, the way back."""
+"""A relay's state and its call's, for the run that carries it: tables, callbacks, other runs."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from callstream.dialects import DIALECTS
-from callstream.dialects.events import AudioFormat, ReturnEvent, ReturnMedia
 from callstream.directory import Directory, Tenant
-from callstream.errors import Inexpressible
 from callstream.forks import TRACKS, Fork, ForkedCall, ForkNumbers
+from callstream.legs import format_of
 from callstream.lifecycle import RelayState
-from callstream.ports import Connections, Item, RelayStarter
+from callstream.ports import Item, RelayStarter
 from callstream.relay_news import RelayNews
 from callstream.relaying import Standing
 from callstream.relays import Relay
-from callstream.return_audio import check, pieces
+from callstream.return_audio import way_back
 from callstream.times import milliseconds
+from callstream.transcoding import ByteOrder, forked
 
 _logger = logging.getLogger(__name__)
 _MOST_RESCUES: Final = 10
@@ -33,10 +31,10 @@ class Office:
     relay: Relay
     news: RelayNews
     directory: Directory
-    connections: Connections
     starter: RelayStarter
     run_id: str
     follows: str | None = None
+    l16: ByteOrder = "big"
 
     def connected(self, checkpoint: bytes) -> bool:
         """The consumer has answered the first run; False if the relay was stopped meanwhile."""
@@ -74,30 +72,6 @@ class Office:
         return self.news.streams.streams_since(
             self.relay.tenant_id, self.relay.call_id, round(moment * 1000)
         )
-
-    def send_back(self, event: ReturnEvent) -> None:
-        """Pass on to the carrier what the consumer sends. Raises `UnusableAudio`."""
-        for stream in self._targets():
-            events: Iterable[ReturnEvent] = (event,)
-            if isinstance(event, ReturnMedia):
-                speaks = format_of(stream)
-                check(self.relay.settings, speaks)
-                events = pieces(event, speaks)
-            dialect = DIALECTS[stream["dialect"]]
-            with suppress(Inexpressible):
-                for each in events:
-                    text = dialect.render_return(each, stream["carrier_stream_id"])
-                    self.connections.post(stream["connection_id"], text.encode())
-
-    def _targets(self) -> Iterator[Item]:
-        """The streams of the legs that shall hear it; a call with one leg has no opposite one."""
-        relay = self.relay
-        legs = relay.settings.get("stream_bidirectional_target_legs", "self")
-        if legs in {"self", "both"}:
-            yield from self.streams()
-        if legs in {"opposite", "both"}:
-            for call_id in self.news.streams.other_legs(relay.tenant_id, relay.call_id):
-                yield from self.news.streams.open_streams(relay.tenant_id, call_id)
 
     def call_successor(self) -> None:
         """Start another run of this relay, which waits for this one to leave."""
@@ -170,12 +144,16 @@ class Office:
     def fork(self, streams: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
         """What the consumer is told, with the numbers of a predecessor if there was one."""
         first, tenant = streams[0], self.tenant()
+        settings = self.relay.settings
+        format_, convert = forked(
+            format_of(first), settings.get("stream_codec", "default"), self.l16
+        )
         known = self.news.streams.call(self.relay.tenant_id, self.relay.call_id) or {}
         call = ForkedCall(
             stream_id=self.relay.relay_id,
             call_id=self.relay.call_id,
             account_id=str(tenant.project_id) if tenant else "",
-            format=format_of(first),
+            format=format_,
             tracks=TRACKS[self.relay.track],
             parameters=self.relay.parameters,
             session_id=first.get("session_id"),
@@ -183,13 +161,9 @@ class Office:
             to_number=first.get("to_number"),
             client_state=known.get("client_state"),
         )
-        return Fork(self.relay.surface, call, numbers=numbers)
+        hears = way_back(settings, format_)
+        return Fork(self.relay.surface, call, convert, numbers, hears)
 
     def _present(self) -> Relay | None:
         relay = self.relay
         return self.news.relays.get(relay.tenant_id, relay.call_id, relay.relay_id)
-
-
-def format_of(stream: Item) -> AudioFormat:
-    """The format of a stream's audio."""
-    return AudioFormat(stream["encoding"], int(stream["sample_rate"]), int(stream["channels"]))

@@ -26,14 +26,14 @@ from typing import Final, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
-from callstream.dialects.events import Error, Media, ReturnEvent, Track
-from callstream.errors import CallstreamError, Unavailable, UnreadableMessage
+from callstream.dialects.events import Media, Track
+from callstream.errors import CallstreamError, Unavailable
 from callstream.forks import Fork, ForkNumbers
 from callstream.mixing import Mixing
 from callstream.ordering import StreamSnapshot
 from callstream.ports import Item
 from callstream.records import Record
-from callstream.return_audio import UnusableAudio
+from callstream.return_path import Legs, ReturnPath
 from callstream.subscriptions import CACHE_SECONDS
 
 _logger = logging.getLogger(__name__)
@@ -150,9 +150,6 @@ class RelayOffice(Protocol):
     def streams_since(self, moment: float) -> Sequence[Item]:
         """Those that were open then or are newer, the oldest first."""
 
-    def send_back(self, event: ReturnEvent) -> None:
-        """Pass on to the carrier what the consumer sends. Raises `UnusableAudio`."""
-
     def call_successor(self) -> None:
         """Start another run of this relay, which waits for this one to leave."""
 
@@ -227,6 +224,11 @@ class Outbox:
         """Wait until all that was put has been sent."""
         await self._idle.wait()
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more waits than may, though no audio does: whoever can should say no more."""
+        return len(self._waiting) > self.limit
+
     def rest(self) -> list[str]:
         """All that waits, which then waits no more."""
         texts = [text for text, _ in self._waiting]
@@ -250,6 +252,7 @@ class RelayPorts:
         open_feed: connects to where records come from; raises `Unavailable`.
         missed: what there is of streams that was received since a moment; raises `Unavailable`.
         office: the relay's state, and its call's.
+        legs: the carriers' legs that the consumer is heard on.
         make_fork: what the consumer is told, given the call's streams and a predecessor's numbers.
         clock: time in seconds, the same for a relay and its successor.
         seconds: how long this run may take.
@@ -259,6 +262,7 @@ class RelayPorts:
     open_feed: Callable[[], Awaitable[Feed]]
     missed: Callable[[Collection[str], float], Awaitable[Sequence[Record]]]
     office: RelayOffice
+    legs: Legs
     make_fork: Callable[[Sequence[Item], ForkNumbers | None], Fork]
     clock: Callable[[], float]
     seconds: float
@@ -426,22 +430,27 @@ class RelayRun:
         self, consumer: Consumer, feed: Feed, fork: Fork, missed: Sequence[Record] = ()
     ) -> Over:
         self._outbox.put(fork.open(), is_audio=False)
+        back = ReturnPath(fork, self._ports.legs, feed, self._answer, self._ports.clock)
         tasks = [
             asyncio.create_task(work)
             for work in (
-                self._listen_to_feed(feed, fork, missed),
+                self._listen_to_feed(feed, fork, back, missed),
                 self._watch(feed, fork),
-                self._hear_consumer(consumer, fork),
-                self._speak(consumer),
+                self._hear_consumer(consumer, back),
+                self._speak(consumer, back),
+                back.post(),
             )
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             over = _first_of([task.result() for task in done])
+            if over.by == "successor":
+                await self._let_it_be_said(back)
         except ConsumerGone as gone:
             over = Over("consumer") if gone.said_goodbye else Over("failure", "closed")
         except Unavailable:
             over = Over("rescue")
+            await self._let_it_be_said(back)
         finally:
             for task in tasks:
                 task.cancel()
@@ -463,7 +472,9 @@ class RelayRun:
             await asyncio.to_thread(office.keep, self._checkpoint(fork))
             await asyncio.to_thread(office.call_rescue)
 
-    async def _listen_to_feed(self, feed: Feed, fork: Fork, missed: Sequence[Record]) -> Over:
+    async def _listen_to_feed(
+        self, feed: Feed, fork: Fork, back: ReturnPath, missed: Sequence[Record]
+    ) -> Over:
         """Say what the streams say, until all of them are over."""
         await self._catch_up(fork, missed)
         while True:
@@ -472,7 +483,7 @@ class RelayRun:
             found: Sequence[Record] = ()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
-                    found = await feed.receive()
+                    found = back.take_marks(await feed.receive())
             self._hand_on(fork, found)
             if self._mixing.over and not await asyncio.to_thread(self._ports.office.streams):
                 return Over("call")
@@ -526,38 +537,38 @@ class RelayRun:
                 await asyncio.to_thread(office.call_successor)
         return None
 
-    async def _hear_consumer(self, consumer: Consumer, fork: Fork) -> Over:
-        while True:
-            text = await consumer.receive()
-            try:
-                event = fork.hear(text)
-            except UnreadableMessage as unreadable:
-                self._outbox.put(fork.refuse(_refusal(unreadable)), is_audio=False)
-                continue
-            try:
-                await asyncio.to_thread(self._ports.office.send_back, event)
-            except UnusableAudio as unusable:
-                refusal = Error(None, "100002", "unknown_error", str(unusable))
-                self._outbox.put(fork.refuse(refusal), is_audio=False)
-            except Unavailable as error:
-                _logger.warning("not sent back: %s", error)
+    async def _hear_consumer(self, consumer: Consumer, back: ReturnPath) -> Over:
+        try:
+            while True:
+                await back.hear(await consumer.receive())
+        except ConsumerGone:
+            await self._let_it_be_said(back)
+            raise
 
-    async def _speak(self, consumer: Consumer) -> Over:
-        while True:
-            await consumer.send(await self._outbox.take())
+    async def _speak(self, consumer: Consumer, back: ReturnPath) -> Over:
+        try:
+            while True:
+                await consumer.send(await self._outbox.take())
+        except ConsumerGone:
+            await self._let_it_be_said(back)
+            raise
+
+    async def _let_it_be_said(self, back: ReturnPath) -> None:
+        """Pass on what a consumer has said before it closed, or before it is another run's."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await back.emptied()
+
+    def _answer(self, texts: Sequence[str]) -> None:
+        """Tell the consumer what came of what it sent, unless it does not listen."""
+        if not self._outbox.is_crowded:
+            self._outbox.put(texts, is_audio=False)
 
 
 def _first_of(overs: Sequence[Over]) -> Over:
     """Of reasons that came at once, the one that was somebody's will."""
     order = ("command", "consumer", "call", "successor", "replacement", "rescue", "failure")
     return min(overs, key=lambda over: order.index(over.by))
-
-
-def _refusal(unreadable: UnreadableMessage) -> Error:
-    """Telnyx's words for a message that cannot be used; the other vendors have none."""
-    if "payload" in unreadable.detail:
-        return Error(None, "100004", "invalid_media", "Media is not encoded in base64")
-    return Error(None, "100003", "malformed_frame", "The frame was not formed correctly")
 
 
 _checkpoints: Final = msgspec.msgpack.Decoder(Checkpoint)

@@ -1,50 +1,73 @@
-"""Audio that a consumer sends back: whether the call can play it, and in which pieces. Pure.
+"""Audio that a consumer sends back: its format, and the pieces that carriers want it in. Pure."""
 
-Nothing is converted yet: what comes must be in the call's own codec.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from callstream.dialects.events import AudioFormat, ReturnMedia
-from callstream.errors import CallstreamError
+from callstream.dialects.events import AudioFormat
 
-# Carriers want pieces of 20 ms; Telnyx takes none over 30.
+MP3: Final = "mp3"
+"""The encoding of a way back in Telnyx's mode of this name: whole files."""
+
+# Carriers choke on uneven pieces; Telnyx takes none under 20 ms.
+PIECE_SECONDS: Final = 0.02
 _PIECES_A_SECOND: Final = 50
-_SAMPLE_BYTES: Final = {"PCMU": 1, "PCMA": 1, "L16": 2}
+# A sample of silence. What is not here comes in packets, which are not cut.
+_SILENCE: Final = {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}
 
 
-class UnusableAudio(CallstreamError):
-    """The call cannot play this; the message is for the consumer."""
-
-
-def check(settings: Mapping[str, Any], call: AudioFormat) -> None:
-    """Whether what a consumer sends is what the call speaks.
+def way_back(settings: Mapping[str, Any], fork: AudioFormat) -> AudioFormat:
+    """The format of what a consumer sends.
 
     Args:
-        settings: the relay's: what Telnyx's command said of the way back. SignalWire has no choice.
-        call: the call's own format.
-
-    Raises:
-        UnusableAudio: it is not, and is not converted yet.
+        settings: the relay's: what Telnyx's command said of the way back. SignalWire has no choice:
+            its consumers send what they get.
+        fork: the format of what the consumer gets.
     """
     mode = settings.get("stream_bidirectional_mode")
     if mode is None:
-        return
+        return fork
     if mode != "rtp":
-        raise UnusableAudio(f"stream_bidirectional_mode {mode} is not supported, but rtp is")
-    codec = settings["stream_bidirectional_codec"]
-    rate = settings["stream_bidirectional_sampling_rate"]
-    if (codec, rate) != (call.encoding, call.sample_rate):
-        raise UnusableAudio(f"the call speaks {call.encoding} at {call.sample_rate} Hz only")
+        return AudioFormat(mode, 0, 1)
+    rate = int(settings["stream_bidirectional_sampling_rate"])
+    return AudioFormat(settings["stream_bidirectional_codec"], rate, 1)
 
 
-def pieces(media: ReturnMedia, call: AudioFormat) -> Iterator[ReturnMedia]:
-    """The audio in pieces of 20 ms; the last may be shorter. A packet of a codec is not cut."""
-    sample = _SAMPLE_BYTES.get(call.encoding)
-    if sample is None:
-        yield media
-        return
-    size = call.sample_rate // _PIECES_A_SECOND * sample * call.channels
-    for begin in range(0, len(media.audio), size):
-        yield ReturnMedia(media.audio[begin : begin + size])
+class Cutter:
+    """Cuts audio into pieces of 20 ms. What is left of a message waits for the next one.
+
+    Packets of other codecs than PCMU, PCMA and L16 are left as they are.
+    """
+
+    def __init__(self, format_: AudioFormat) -> None:
+        self._silence = _SILENCE.get(format_.encoding, b"")
+        samples = format_.sample_rate // _PIECES_A_SECOND * format_.channels
+        self._size = samples * len(self._silence)
+        self._left = b""
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something that is not a piece yet."""
+        return bool(self._left)
+
+    def cut(self, audio: bytes) -> list[bytes]:
+        """The pieces that are complete with this."""
+        if not self._size:
+            return [audio] if audio else []
+        audio = self._left + audio
+        whole = len(audio) - len(audio) % self._size
+        self._left = audio[whole:]
+        return [audio[begin : begin + self._size] for begin in range(0, whole, self._size)]
+
+    def rest(self) -> list[bytes]:
+        """What is left, filled up with silence; half a sample is not worth a piece."""
+        sample = len(self._silence)
+        left, self._left = self._left, b""
+        samples = len(left) // sample if sample else 0
+        if not samples:
+            return []
+        missing = self._size // sample - samples
+        return [left[: samples * sample] + self._silence * missing]
+
+    def forget(self) -> None:
+        """Nothing is left."""
+        self._left = b""

@@ -4,6 +4,7 @@ By msgspec, not pydantic: the per-frame function reads its settings here too.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -55,6 +56,7 @@ class RelaySettings(Struct, frozen=True):
     connections_url: str
     relay_url: str
     frames_stream: str
+    l16_byte_order: Literal["big", "little"] = "big"
 
 
 class AgentSettings(Struct, frozen=True):

@@ -8,21 +8,21 @@ from typing import Any, Final
 from uuid import uuid4
 
 from callstream.adapters import clock, sockets
-from callstream.adapters.callbacks import callback_queue
 from callstream.adapters.connections import ApiConnections
 from callstream.adapters.kinesis_reader import FrameStreamReader, kinesis_client
 from callstream.adapters.names import resolve
+from callstream.adapters.news import relay_news
 from callstream.adapters.starter import starter
-from callstream.adapters.tables import DynamoTable, stream_store
+from callstream.adapters.tables import DynamoTable
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.directory import Directory
+from callstream.legs import Legs
 from callstream.lifecycle import RelayState
 from callstream.records import Record
-from callstream.relay_news import RelayNews
 from callstream.relay_office import Office
 from callstream.relaying import Consumer, DialFailed, RelayPorts
-from callstream.relays import Relay, RelayStore
-from callstream.settings import RelaySettings, TableSettings, is_local, load
+from callstream.relays import Relay
+from callstream.settings import RelaySettings, is_local, load
 
 # How each vendor's contract lets a consumer be addressed, and how it proves who calls.
 _SCHEMES: Final = {"telnyx": {"ws", "wss"}, "signalwire": {"wss"}}
@@ -34,16 +34,6 @@ def _headers(relay: Relay) -> dict[str, str]:
     if relay.surface == "telnyx":
         return {"x-telnyx-streaming-auth-token": relay.auth_token}
     return {"Authorization": f"Bearer {relay.auth_token}"}
-
-
-def relay_news(environment: Mapping[str, str]) -> RelayNews:
-    """What changes relays, and tells. Raises msgspec.ValidationError if a setting is missing."""
-    return RelayNews(
-        RelayStore(DynamoTable(load(TableSettings, environment).streams_table)),
-        stream_store(environment),
-        callback_queue(environment),
-        clock.now,
-    )
 
 
 class RelayRoom:
@@ -76,16 +66,23 @@ class RelayRoom:
             relay=relay,
             news=self._news,
             directory=self._directory,
-            connections=self._connections,
             starter=self._starter,
             run_id=run_id,
             follows=event["after"],
+            l16=self._settings.l16_byte_order,
         )
         return RelayPorts(
             dial=lambda: self._dial(relay),
             open_feed=lambda: sockets.open_feed(self._settings.relay_url, relay.identity, run_id),
             missed=self._missed,
             office=office,
+            legs=Legs(
+                relay,
+                self._news.streams,
+                self._connections,
+                clock.now,
+                self._settings.l16_byte_order,
+            ),
             make_fork=office.fork,
             clock=time.time,
             seconds=seconds,

@@ -44,19 +44,6 @@ class Queue:
         self.told.append((callback.event, callback.reason))
 
 
-class Nobody:
-    """Connections that are not there."""
-
-    def post(self, connection_id: str, data: bytes) -> bool:
-        raise NotImplementedError
-
-    def active_at(self, connection_id: str) -> datetime | None:
-        raise NotImplementedError
-
-    def close(self, connection_id: str) -> None:
-        raise NotImplementedError
-
-
 class Scene:
     """A call with a relay that was asked for."""
 
@@ -75,7 +62,7 @@ class Scene:
         )
 
     def run(self, run_id: str, follows: str | None = None) -> Office:
-        return Office(RELAY, self.news, self.directory, Nobody(), self.starter, run_id, follows)
+        return Office(RELAY, self.news, self.directory, self.starter, run_id, follows)
 
     def item(self, name: str) -> object:
         return self.relays.noted(RELAY).get(name)

@@ -1,0 +1,121 @@
+"""What consumers send back, on the deployed stack: to which legs, in which codec, and what not."""
+
+import asyncio
+from typing import Any
+
+import audioop
+
+from callstream.dialects.events import Clear, ReturnMark, ReturnMedia
+from callstream_cli.listener.server import Fork, Listener
+from tests.stack.conftest import DeployedStack
+from tests.stack.live import FRAME, SHUFFLED, LiveCall, heard, play, telnyx
+
+RTP = {"stream_bidirectional_mode": "rtp"}
+L16 = RTP | {"stream_bidirectional_codec": "L16"}
+SECOND = 50 * FRAME
+
+
+def linear(audio: bytes, codec: str) -> bytes:
+    """As L16 is by default."""
+    law = audioop.ulaw2lin if codec == "PCMU" else audioop.alaw2lin
+    return audioop.byteswap(law(audio, 2), 2)
+
+
+async def forked(stack: DeployedStack, call: LiveCall, listener: Listener, **settings: Any) -> Fork:
+    """Fork a call to a listener, and wait until it is heard there."""
+    number = len(listener.forks)
+    settings["stream_url"] = f"{listener.url}{number}"
+    await asyncio.to_thread(telnyx, stack, call.id, "streaming_start", **settings)
+    fork = await listener.fork(number)
+    await heard(fork, 2 * SHUFFLED)
+    return fork
+
+
+async def told(call: LiveCall, pieces: int) -> bytes:
+    """The next audio that a carrier is told to play, which comes in pieces of 20 ms."""
+    events = [await call.told() for _ in range(pieces)]
+    audio = [event.audio for event in events if isinstance(event, ReturnMedia)]
+    assert [len(piece) for piece in audio] == [FRAME] * pieces
+    return b"".join(audio)
+
+
+async def errors(fork: Fork, *codes: str) -> None:
+    """Wait until these errors have been told, and see that no others have."""
+    await fork.until(lambda hearing: len(hearing.errors) >= len(codes))
+    assert [error.code for error in fork.hearing.errors] == [*codes]
+
+
+def test_each_leg_gets_it_in_its_own_codec_and_marks_come_back_once(stack: DeployedStack) -> None:
+    async def act() -> None:
+        here = LiveCall(stack, "v3:here", "telnyx", "PCMU", "session-1")
+        there = LiveCall(stack, "v3:there", "telnyx", "PCMA", "session-1")
+        async with Listener() as listener, here.going_on(), there.going_on():
+            both = {"stream_codec": "L16", "stream_bidirectional_target_legs": "both"}
+            one = await forked(stack, here, listener, **L16, **both)
+            # The opposite leg is the default.
+            two = await forked(stack, there, listener, **RTP, stream_codec="L16")
+            # From 8 kHz mu-law and A-law, in uneven messages.
+            answer = here.audio[: 3 * FRAME]
+            spoken = linear(answer, "PCMU")
+            for message in (spoken[:333], spoken[333:]):
+                await one.say(ReturnMedia(message))
+            await one.say(ReturnMark("said"))
+            assert await told(here, 3) == answer.replace(b"\x7f", b"\xff")
+            alaw = audioop.lin2alaw(audioop.ulaw2lin(answer, 2), 2)
+            assert await told(there, 3) == alaw
+            await asyncio.gather(here.mark(), there.mark())
+            # What is less than a piece is filled up with silence before the mark.
+            await two.say(ReturnMedia(answer[:100]))
+            await two.say(ReturnMark("too"))
+            assert await told(here, 1) == answer[:100] + b"\xff" * 60
+            await here.mark()
+            for fork, mark in ((one, "said"), (two, "too")):
+                await fork.until(lambda hearing: bool(hearing.marks))
+                assert fork.hearing.marks == [mark]
+                assert fork.hearing.faults == {}
+
+        for fork, call, codec in ((one, here, "PCMU"), (two, there, "PCMA")):
+            start = fork.hearing.start
+            assert start is not None
+            assert (start.format.encoding, start.format.sample_rate) == ("L16", 8000)
+            came = fork.hearing.audio("inbound")[2 * SHUFFLED * FRAME :]
+            assert len(came) > 0
+            assert came in linear(call.audio, codec)
+
+    play(act)
+
+
+def test_clear_overtakes_a_burst_and_what_cannot_be_used_is_told(stack: DeployedStack) -> None:
+    async def act() -> None:
+        call = LiveCall(stack, "CA-answered")
+        async with Listener() as listener, call.going_on():
+            own = {"stream_bidirectional_target_legs": "self"}
+            fork = await forked(stack, call, listener, **RTP, **own)
+            # A minute may wait, and not a second more.
+            for _ in range(2):
+                await fork.say(ReturnMedia(call.audio[:FRAME] * 50 * 35))
+            await fork.say(ReturnMark("never played"))
+            await errors(fork, "100005")
+            await fork.say(Clear())
+            await fork.say(ReturnMedia(b"\x01" * FRAME))
+            await fork.say(ReturnMark("played"))
+            pieces = 0
+            while not isinstance(await call.told(), Clear):
+                pieces += 1
+            assert pieces < 35 * 50
+            assert await told(call, 1) == b"\x01" * FRAME
+            assert "never played" not in (await call.mark()).name
+            await fork.until(lambda hearing: len(hearing.marks) == 2)
+            assert fork.hearing.marks == ["never played", "played"]
+
+            await fork.send('{"event": "noise"}')
+            await fork.send('{"event": "media", "media": {"payload": "*"}}')
+            await errors(fork, "100005", "100003", "100004")
+            # Telnyx's default mode, which takes one file a second.
+            other = await forked(stack, call, listener, **own)
+            for _ in range(2):
+                await other.say(ReturnMedia(b"ID3"))
+            await errors(other, "100002", "100005")
+            assert "rtp" in other.hearing.errors[0].detail
+
+    play(act)
