@@ -333,6 +333,8 @@ class RelayRun:
         """
         office = self._ports.office
         streams = await asyncio.to_thread(office.streams)
+        if not streams:
+            return None
         try:
             consumer = await self._ports.dial()
         except DialFailed as failed:
