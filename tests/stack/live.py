@@ -16,6 +16,7 @@ from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     PCMU_8K,
     CarrierEvent,
+    Dtmf,
     Mark,
     Media,
     ReturnEvent,
@@ -108,6 +109,10 @@ class LiveCall:
         """Send one of the carrier's messages."""
         assert self.socket is not None
         await self.socket.send(self.dialect.render(event, "MZ1"))
+
+    async def press(self, digit: str) -> None:
+        """Press a key."""
+        await self.say(Dtmf(self._number(), "inbound", digit))
 
     async def told(self) -> ReturnEvent:
         """The next thing that the carrier is told."""

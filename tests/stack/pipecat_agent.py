@@ -2,7 +2,7 @@
 
 Takes a certificate and its key as files, or nothing, as arguments. Prints the port on which it
 listens; then, once its only call has ended, what was heard and said, as JSON. It answers what it
-hears with `ANSWER` frames, and interrupts itself.
+hears with `ANSWER` frames, and interrupts itself when a key is pressed.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from random import Random
 import audioop
 from pipecat.frames.frames import (  # type: ignore[import-not-found]
     InputAudioRawFrame,
+    InputDTMFFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
 )
@@ -76,12 +77,13 @@ async def converse(connection: ServerConnection) -> dict[str, object]:
     async for text in connection:
         frame = await speaks.deserialize(text)
         frames[type(frame).__name__] += 1
+        if isinstance(frame, InputDTMFFrame):
+            await connection.send(await speaks.serialize(InterruptionFrame()))
         if isinstance(frame, InputAudioRawFrame):
             heard += frame.audio
             if frames["InputAudioRawFrame"] == ANSWERED_AFTER:
                 for pcm in answer():
                     await connection.send(await speaks.serialize(OutputAudioRawFrame(pcm, RATE, 1)))
-                await connection.send(await speaks.serialize(InterruptionFrame()))
     return {
         "kind": kind,
         "call_id": call["call_id"],

@@ -14,7 +14,7 @@ import pytest
 
 from callstream.surfaces.pipeline import Operation
 from callstream_cli.openapi.__main__ import DOCUMENTS
-from tests.stack.conftest import PATIENCE, DeployedStack
+from tests.stack.conftest import PATIENCE, DeployedStack, eventually
 from tests.stack.tenants import Customer
 
 OPERATIONS = {
@@ -22,7 +22,9 @@ OPERATIONS = {
 }
 URL = "wss://consumer.example.com/audio"
 # What two answers to the same question differ in.
-IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]+")
+IDS = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]+|\w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000"
+)
 # Names as long as each other, so that answers are too.
 ASKING, THEIRS, ABSENT = Customer("asking"), Customer("theirs"), Customer("absent")
 OWN_CALL = "v3:call-of-asking"
@@ -188,7 +190,7 @@ def theirs(stack: DeployedStack) -> Names:
     ):
         status, _headers, _body = Caller(stack, THEIRS).ask(probe, names)
         assert status == 200
-    for relay in relays_of(stack, THEIRS):
+    for relay in settled(stack, THEIRS):
         names["relay" if relay["surface"] == "telnyx" else "stream"] = relay["relay_id"]
     return names
 
@@ -206,6 +208,16 @@ def state_of(stack: DeployedStack, customer: Customer) -> list[dict[str, Any]]:
 
 def relays_of(stack: DeployedStack, customer: Customer) -> list[dict[str, Any]]:
     return [item for item in state_of(stack, customer) if item["sk"].startswith("RELAY#")]
+
+
+def settled(stack: DeployedStack, customer: Customer) -> list[dict[str, Any]]:
+    """A tenant's relays, when they have found out that their calls have no streams."""
+
+    def over() -> list[dict[str, Any]] | None:
+        relays = relays_of(stack, customer)
+        return relays if all("dropped" in relay for relay in relays) else None
+
+    return eventually(over)
 
 
 def test_every_operation_is_walked() -> None:
@@ -238,6 +250,7 @@ def test_calls_and_commands_of_the_same_id_are_two(stack: DeployedStack, asker: 
     for customer in (THEIRS, ASKING):
         customer.put_call(stack, names["call"])
         assert Caller(stack, customer).ask(start, names)[0] == 200
+    settled(stack, THEIRS)
     before = state_of(stack, THEIRS)
 
     assert asker.ask(Probe("telnyx_streaming_stop", call), names)[0] == 200

@@ -20,6 +20,8 @@ from tests.template import ROOT
 
 PYTHON = ROOT / ".local" / "tools" / "bench" / "bin" / "python"
 SAMPLE_BYTES = 2
+# Of pipecat_agent.py.
+ANSWER = 3
 
 pytestmark = pytest.mark.skipif(
     not PYTHON.exists(), reason="pipecat is not installed: `make test` and `make bench` do it"
@@ -69,12 +71,10 @@ async def pipecat(tmp_path: Path, *, tls: bool) -> AsyncIterator[Agent]:
 
 
 async def said_to_carrier(call: LiveCall) -> list[Any]:
-    """What reaches the carrier, up to a clear."""
-    assert call.socket is not None
-    said = [call.dialect.parse_return(await call.socket.recv())]
-    while not isinstance(said[-1], Clear):
-        said.append(call.dialect.parse_return(await call.socket.recv()))
-    return said
+    """What reaches the carrier: an answer and, when the caller presses a key, a clear."""
+    said: list[Any] = [await call.told() for _ in range(ANSWER)]
+    await call.press("1")
+    return [*said, await call.told()]
 
 
 def check(report: Any, call: LiveCall, said: list[Any], kind: str) -> None:
