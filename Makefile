@@ -28,7 +28,7 @@ run: setup ## Start the local stack and play a call through it, with a verdict
 
 test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
 	.venv/bin/pytest --numprocesses auto tests/unit tests/replay
-	.venv/bin/pytest tests/stack
+	.venv/bin/pytest --numprocesses 2 --dist loadfile tests/stack
 
 $(TEST_TOOLS): .local/tools/%/requirements.txt: requirements/%.txt
 	@scripts/setup

@@ -114,9 +114,9 @@ def _set(client: Any, name: str, variables: Mapping[str, str]) -> None:
     client.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
 
 
-def kill_workers(function: str) -> int:
+def kill_workers(stack: DeployedStack, function: str) -> int:
     """Kill the processes in which the emulator runs a function, without warning; how many."""
-    found = _workers(function)
+    found = _workers(stack.description["aws_endpoint_url"], function)
     for process_id in found:
         os.kill(process_id, signal.SIGKILL)
     # Only then does the emulator see that it needs another one.
@@ -132,15 +132,19 @@ def _is_dead(process_id: int) -> bool:
     return status.rpartition(")")[2].split()[0] in {"Z", "X"}
 
 
-def _workers(function: str) -> list[int]:
-    mark = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
+def _workers(endpoint: str, function: str) -> list[int]:
+    # Another emulator may run the same functions beside this one.
+    marks = {
+        f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(),
+        f"AWS_ENDPOINT_URL={endpoint}".encode(),
+    }
     return [
-        int(each.parent.name) for each in Path("/proc").glob("[0-9]*/environ") if _has(each, mark)
+        int(each.parent.name) for each in Path("/proc").glob("[0-9]*/environ") if _has(each, marks)
     ]
 
 
-def _has(environment: Path, mark: bytes) -> bool:
+def _has(environment: Path, marks: set[bytes]) -> bool:
     try:
-        return mark in environment.read_bytes().split(b"\0")
+        return marks <= set(environment.read_bytes().split(b"\0"))
     except OSError:  # it has ended
         return False

@@ -133,7 +133,7 @@ def test_a_function_is_killed_in_mid_call(stack: DeployedStack, tape: Tape, vict
             call.frames(first, first + 25)
             # Between two frames: with one in its hands, a function takes that with it, on AWS too.
             eventually(partial(has_landed, tape, call, first + 25))
-            killed += kill_workers(name)
+            killed += kill_workers(stack, name)
 
     assert killed
     assert tape.stream_of(call.id).audio("inbound") == call.audio
@@ -147,7 +147,7 @@ def test_the_counting_function_is_killed_in_mid_call(stack: DeployedStack) -> No
         for first in range(0, FRAMES, 25):
             call.frames(first, first + 25)
             counted(stack, call.id, first)
-            killed += kill_workers(name)
+            killed += kill_workers(stack, name)
 
     item = counted(stack, call.id, ALL)
     assert killed
