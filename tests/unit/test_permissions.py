@@ -57,3 +57,18 @@ def test_every_resource_is_one_of_this_deployments_own(name: str) -> None:
 def test_nobody_has_a_role_that_is_not_in_the_template(name: str) -> None:
     assert "Role" not in FUNCTIONS[name]
     assert all(isinstance(policy, dict) for policy in FUNCTIONS[name]["Policies"])
+
+
+def test_a_function_that_starts_itself_is_not_taken_for_a_loop() -> None:
+    selves = [
+        function
+        for function in FUNCTIONS.values()
+        for statement in statements(function)
+        if "lambda:InvokeFunction" in texts(statement["Action"])
+        for resource in texts(statement["Resource"])
+        if "FunctionName" in function
+        and resource.endswith(next(texts(function["FunctionName"])).rpartition("}")[2])
+    ]
+
+    assert [function["CodeUri"] for function in selves] == ["functions/relay"]
+    assert all(function["RecursiveLoop"] == "Allow" for function in selves)
