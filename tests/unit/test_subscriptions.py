@@ -40,7 +40,7 @@ def test_batches_hold_every_record_in_order_and_fit_into_a_message(sizes: list[i
     messages = batches(map(records.encode, sent))
 
     assert [found for message in messages for found in read_batch(message)] == sent
-    assert all(len(message) <= 128 * 1024 for message in messages if len(read_batch(message)) > 1)
+    assert all(len(message) <= 32 * 1024 for message in messages if len(read_batch(message)) > 1)
 
 
 def test_what_is_no_record_is_left_out_and_what_is_no_batch_is_refused() -> None:
@@ -59,11 +59,11 @@ def subscriber(connection_id: str) -> Subscriber:
 class Sockets:
     def __init__(self) -> None:
         self.gone: set[str] = set()
-        self.down = False
+        self.down: set[str] = set()
         self.got: list[tuple[str, list[int]]] = []
 
     def post(self, connection_id: str, data: bytes) -> bool:
-        if self.down:
+        if connection_id in self.down:
             raise Unavailable("apigateway", "Down")
         if connection_id in self.gone:
             return False
@@ -153,7 +153,7 @@ def test_the_relay_of_one_that_is_gone_is_rescued_once(scene: Scene, *, down: bo
 
 def test_an_outage_is_told_so_that_the_batch_comes_again(scene: Scene) -> None:
     scene.subscribe("s1", "c1")
-    scene.sockets.down = True
+    scene.sockets.down = {"c1"}
 
     with pytest.raises(Unavailable):
         scene.deliver(1)
@@ -166,3 +166,13 @@ def test_who_takes_itself_off_gets_no_more(scene: Scene) -> None:
     scene.deliver(1)
 
     assert scene.sockets.got == []
+
+
+def test_the_trouble_of_one_keeps_no_other_waiting(scene: Scene) -> None:
+    scene.subscribe("s1", "c1")
+    scene.subscribe("s1", "c2")
+    scene.sockets.down = {"c1"}
+
+    with pytest.raises(Unavailable):
+        scene.deliver(1)
+    assert scene.sockets.got == [("c2", [1])]

@@ -31,8 +31,9 @@ from callstream.streams import stream_key
 
 CACHE_SECONDS: Final = 1.0
 """How long a function that fans out may not know of a new subscriber."""
-# API Gateway takes 128 KB a message; base64 makes four bytes of three.
-_BATCH_BYTES: Final = 90_000
+# API Gateway takes 32 KB a frame, and may close the connection of what gets more; by this many it
+# bills, too. Base64 makes four bytes of three.
+_BATCH_BYTES: Final = 24_000
 # A relay lives for minutes. What is left of one that died is found gone before, or by the TTL.
 _LIFETIME: Final = timedelta(hours=1)
 
@@ -140,19 +141,29 @@ class FanOut:
         """Send a stream's records, in order, to each of its subscribers; forget who is gone.
 
         Raises:
-            Unavailable: some subscribers may have got some of them, and may get them again.
+            Unavailable: some subscribers have not got all of them; the others may get them again.
         """
         subscribers = self._subscribers(stream_id)
         if not subscribers:
             return
         messages = batches(encoded)
+        failure: Unavailable | None = None
         for subscriber in subscribers:
-            for message in messages:
-                if not self._connections.post(subscriber.connection_id, message):
-                    self._known.pop(stream_id, None)
-                    self._subscriptions.remove(stream_id, subscriber.connection_id)
-                    self._rescue(subscriber)
-                    break
+            try:
+                self._send(stream_id, subscriber, messages)
+            except Unavailable as error:
+                # The next one must not wait until this one's trouble is over.
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def _send(self, stream_id: str, subscriber: Subscriber, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            if not self._connections.post(subscriber.connection_id, message):
+                self._known.pop(stream_id, None)
+                self._subscriptions.remove(stream_id, subscriber.connection_id)
+                self._rescue(subscriber)
+                break
 
     def _rescue(self, subscriber: Subscriber) -> None:
         try:
