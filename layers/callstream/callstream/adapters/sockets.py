@@ -1,6 +1,7 @@
 """The WebSockets of a relay: to its consumer, and to the API that brings it the records."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -21,6 +22,10 @@ from callstream.relaying import ConsumerGone, DialFailed
 from callstream.subscriptions import read_batch
 
 _OPEN_SECONDS: Final = 10
+_MOST_ADDRESSES: Final = 3
+"""So that a name with very many that do not answer costs no more than half a minute."""
+_UNHEARD_SECONDS: Final = 120
+"""After so long a consumer that has taken nothing of what was sent is gone."""
 _CLOSE_SECONDS: Final = 5
 _MOST_BYTES: Final = 1 << 20
 _SIGNED_SECONDS: Final = 60
@@ -76,9 +81,9 @@ async def dial(
     if context is not None and trust_any:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     reason = "refused"
-    for address in destination.addresses:
+    for address in destination.addresses[:_MOST_ADDRESSES]:
         try:
-            return ConsumerSocket(
+            return _consumer(
                 await _Connect(
                     url,
                     host=address,
@@ -91,6 +96,8 @@ async def dial(
                     open_timeout=_OPEN_SECONDS,
                     close_timeout=_CLOSE_SECONDS,
                     max_size=_MOST_BYTES,
+                    # A slow consumer answers a ping only when it has read what was sent before.
+                    ping_timeout=None,
                     # `send` returns when the kernel has it, which outlives this process. (With 0,
                     # asyncio's TLS would wait for ever.)
                     write_limit=1,
@@ -108,6 +115,13 @@ async def dial(
             # It has answered, so the other addresses would say the same.
             raise DialFailed("handshake") from None
     raise DialFailed(reason)
+
+
+def _consumer(connection: ClientConnection) -> ConsumerSocket:
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
+        raw = connection.transport.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_SECONDS * 1000)
+    return ConsumerSocket(connection)
 
 
 class FeedSocket:
@@ -155,7 +169,8 @@ class FeedSocket:
                     continue
         except ConnectionClosed:
             pass
-        self._batches.put_nowait(None)
+        finally:
+            self._batches.put_nowait(None)
 
 
 async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:

@@ -1,0 +1,72 @@
+"""How a relay dials its consumer, on sockets. These need a loopback socket, but no stack."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.protocol import State
+
+from callstream.adapters import sockets
+from callstream.destinations import Destination
+from callstream.relaying import DialFailed
+
+HOST = "127.0.0.1"
+
+
+def serving(
+    server: Callable[[ServerConnection], Awaitable[None]], client: Callable[[int], Awaitable[None]]
+) -> None:
+    async def act() -> None:
+        async with serve(server, HOST, 0) as listener:
+            await client(next(iter(listener.sockets)).getsockname()[1])
+
+    asyncio.run(act())
+
+
+def test_a_consumer_that_is_slow_is_not_taken_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As `websockets` does it by itself, only sooner.
+    often = partial(sockets._Connect, ping_interval=0.01, ping_timeout=0.02)
+    monkeypatch.setattr(sockets, "_Connect", often)
+    done = asyncio.Event()
+
+    async def reads_nothing(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await done.wait()
+        connection.transport.abort()
+
+    async def act(port: int) -> None:
+        destination = Destination(HOST, port, (HOST,), tls=False)
+        consumer = await sockets.dial(f"ws://{HOST}:{port}/", destination, {})
+        connection = consumer._connection
+        while connection.state is State.OPEN and len(connection.pending_pings) < 10:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        state = connection.state
+        limit = 120_000
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            raw = connection.transport.get_extra_info("socket")
+            limit = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        done.set()
+        await connection.wait_closed()
+        assert state is State.OPEN
+        # Who takes nothing at all for two minutes is.
+        assert limit == 120_000
+
+    serving(reads_nothing, act)
+
+
+def test_a_name_with_very_many_addresses_is_given_up() -> None:
+    async def takes_all(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def act(port: int) -> None:
+        silent = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+        url = f"ws://{HOST}:{port}/"
+        with pytest.raises(DialFailed, match="refused"):
+            await sockets.dial(url, Destination(HOST, port, (*silent, HOST), tls=False), {})
+        found = await sockets.dial(url, Destination(HOST, port, (*silent[1:], HOST), tls=False), {})
+        await found.close(1000)
+
+    serving(takes_all, act)
