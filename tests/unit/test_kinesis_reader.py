@@ -11,6 +11,7 @@ from botocore.stub import ANY, Stubber
 
 from callstream import records
 from callstream.adapters.kinesis_reader import Arrival, FrameStreamReader, Position
+from callstream.adapters.relays import read_up
 from callstream.dialects.events import Connected
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.records import Record
@@ -52,6 +53,9 @@ class Kinesis:
         return FrameStreamReader(
             self.client, STREAM, position, poll_seconds=0.5, clock=lambda: self.now
         )
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
 
     def poll(self, reader: FrameStreamReader) -> list[str]:
         """Poll once, when the shards are due."""
@@ -357,3 +361,24 @@ def test_what_is_no_record_of_ours_is_passed_on_as_such(kinesis: Kinesis) -> Non
 
     [arrival] = kinesis.reader().poll()
     assert isinstance(arrival.record, UnreadableMessage)
+
+
+def test_what_a_relay_missed_is_read_although_kinesis_is_busy(kinesis: Kinesis) -> None:
+    kinesis.shards("a")
+    kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
+    kinesis.records("i0", 1, then="i1", MillisBehindLatest=1000)
+    kinesis.fails("ProvisionedThroughputExceededException")
+    kinesis.records("i1", 2, then="i2", MillisBehindLatest=0)
+
+    found = read_up(kinesis.reader(MOMENT), {"stream-1"}, lambda: kinesis.now, kinesis.pass_time)
+    assert found == [RECORD, RECORD]
+
+
+def test_reading_what_was_missed_comes_to_an_end(kinesis: Kinesis) -> None:
+    kinesis.shards("a")
+    kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
+    for number in range(20):
+        kinesis.records(f"i{number}", number, then=f"i{number + 1}", MillisBehindLatest=1000)
+
+    reader = kinesis.reader(MOMENT)
+    assert read_up(reader, {"stream-1"}, lambda: kinesis.now, kinesis.pass_time) == [RECORD] * 20

@@ -1,8 +1,9 @@
 """What a running relay works with."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -16,6 +17,7 @@ from callstream.adapters.starter import starter
 from callstream.adapters.tables import DynamoTable
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.directory import Directory
+from callstream.errors import Unavailable
 from callstream.legs import Legs
 from callstream.lifecycle import RelayState
 from callstream.records import Record
@@ -23,6 +25,11 @@ from callstream.relay_office import Office
 from callstream.relaying import Consumer, DialFailed, RelayPorts
 from callstream.relays import Relay
 from callstream.settings import RelaySettings, is_local, load
+
+_logger = logging.getLogger(__name__)
+
+# A run that says nothing for 20 seconds is replaced (`callstream.relay_sweep`).
+_READING_SECONDS: Final = 10.0
 
 # How each vendor's contract lets a consumer be addressed, and how it proves who calls.
 _SCHEMES: Final = {"telnyx": {"ws", "wss"}, "signalwire": {"wss"}}
@@ -107,13 +114,34 @@ class RelayRoom:
         reader = FrameStreamReader(
             self._kinesis, self._settings.frames_stream, datetime.fromtimestamp(since, UTC)
         )
-        found: list[Record] = []
-        while True:
+        return read_up(reader, stream_ids)
+
+
+def read_up(
+    reader: FrameStreamReader,
+    stream_ids: Collection[str],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> list[Record]:
+    """The records of streams from where a reader is until now, or what can be read in 10 seconds.
+
+    Of what many relays read at once, Kinesis refuses some for a moment: that is tried again.
+    """
+    found: list[Record] = []
+    until = clock() + _READING_SECONDS
+    while clock() < until:
+        try:
+            arrivals = reader.poll()
+        except Unavailable as error:
+            _logger.warning("what was missed is read again: %s", error)
+        else:
             found += [
                 arrival.record
-                for arrival in reader.poll()
+                for arrival in arrivals
                 if arrival.partition_key in stream_ids and isinstance(arrival.record, Record)
             ]
             if reader.caught_up:
                 return found
-            time.sleep(reader.seconds_until_due())
+        sleep(reader.seconds_until_due())
+    _logger.error("not all that was missed could be read; the consumer may have a gap")
+    return found
