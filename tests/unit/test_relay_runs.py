@@ -198,3 +198,39 @@ def test_a_fork_begins_with_what_the_carrier_and_the_commands_have_said(scene: S
         "tags": [],
         "media_format": {"encoding": "PCMA", "sample_rate": 8000, "channels": 1},
     }
+
+
+def test_who_does_not_carry_a_relay_any_more_cannot_end_it(scene: Scene) -> None:
+    slow, rescuer, late = scene.run("slow"), scene.run("rescuer", "slow"), scene.run("late")
+    slow.connected(b"begin")
+    assert rescuer.take_over() == b"begin"
+    # The consumer takes one connection at a time: the rescuer's.
+    slow.ended(None, 1)
+    late.ended("handshake", 0)
+
+    assert rescuer.standing() is Standing.GOES_ON
+    assert scene.queue.told == [("started", None)]
+    rescuer.ended("closed", 2)
+    assert (scene.item("state"), scene.item("dropped")) == ("failed", 2)
+    assert scene.queue.told[1:] == [("failed", "closed")]
+
+
+def test_a_command_between_two_runs_is_told_of(scene: Scene) -> None:
+    first, second = scene.run("first"), scene.run("second", "first")
+    first.connected(b"begin")
+    second.is_ready()
+    assert first.leave(b"the end")
+    scene.relays.stop(STOP, "telnyx")
+
+    assert second.inherit() is None
+    assert second.inherit() is None
+    assert scene.queue.told == [("started", None), ("stopped", None)]
+
+
+def test_who_leaves_after_a_command_learns_that_nobody_goes_on(scene: Scene) -> None:
+    first, second = scene.run("first"), scene.run("second", "first")
+    first.connected(b"begin")
+    second.is_ready()
+    scene.relays.stop(STOP, "telnyx")
+
+    assert first.leave(b"the end") is False

@@ -91,6 +91,7 @@ class Feed:
 class Office:
     def __init__(self) -> None:
         self.open_streams: list[Item] = [{"stream_id": "s1"}]
+        self.recent_streams: list[Item] = [{"stream_id": "s1"}]
         self.standing_now = Standing.GOES_ON
         self.stopped_before = False
         self.told: list[Any] = []
@@ -122,7 +123,7 @@ class Office:
         return self.open_streams
 
     def streams_since(self, _moment: float) -> Sequence[Item]:
-        return self.open_streams or [{"stream_id": "s1"}]
+        return self.open_streams or self.recent_streams
 
     def send_back(self, event: ReturnEvent, hears: AudioFormat) -> Collection[str]:
         assert hears == PCMU_8K
@@ -142,8 +143,9 @@ class Office:
     def successor_is_ready(self) -> bool:
         return self.ready
 
-    def leave(self, checkpoint: bytes) -> None:
+    def leave(self, checkpoint: bytes) -> bool:
         self.legacy = checkpoint
+        return True
 
     def call_rescue(self) -> None:
         self.rescues += 1
@@ -163,6 +165,7 @@ class Scene:
         self.asked_for: tuple[set[str], float] | None = None
         self.now = 1000.0
         self.seconds, self.limit = seconds, limit
+        self.made_by: threading.Thread | None = None
 
     async def dial(self) -> Consumer:
         if self.dial_fails:
@@ -179,7 +182,9 @@ class Scene:
         return self.on_kinesis
 
     def run(self) -> RelayRun:
-        def make_fork(_: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
+        def make_fork(streams: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
+            assert streams
+            self.made_by = threading.current_thread()
             return Fork("telnyx", CALL, numbers=numbers)
 
         ports = RelayPorts(
@@ -699,5 +704,82 @@ def test_a_call_without_streams_is_over_even_if_no_record_says_so() -> None:
         scene.now += 11
 
         assert await running == Over("call")
+
+    play(act)
+
+
+def test_what_comes_all_at_once_is_not_dropped_if_the_consumer_takes_it() -> None:
+    async def act() -> None:
+        scene = Scene(limit=50)
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages())
+        await settled(scene)
+        for first in range(103, 1103, 20):
+            scene.feed_in(*(media(number) for number in range(first, first + 20)))
+        await until(scene.feed.batches.empty)
+        scene.office.standing_now = Standing.STOPPED
+        await running
+
+        assert scene.consumer.frames() == list(range(1, 1004))
+        assert scene.office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+def test_tables_are_not_waited_for_where_the_consumer_is_heard() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.consumer.says.put_nowait(None)
+        await scene.run().run()
+
+        assert scene.made_by is not None
+        assert scene.made_by is not threading.current_thread()
+
+    play(act)
+
+
+@pytest.mark.parametrize("how", ["take_over", "succeed"])
+def test_who_goes_on_with_a_call_that_is_long_over_ends_the_relay(how: str) -> None:
+    async def act() -> None:
+        scene = Scene()
+        office = scene.office
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: office.told)
+        scene.feed.batches.put_nowait(None)
+        assert await running == Over("rescue")
+
+        later = Scene()
+        later.office = office
+        run = later.run()
+        # Who succeeds finds the call still there, and waits for its turn.
+        going_on = asyncio.create_task(run.take_over() if how == "take_over" else run.succeed())
+        await until(lambda: office.ready or how == "take_over")
+        office.open_streams, office.recent_streams, office.legacy = [], [], office.kept
+        assert await going_on == Over("call")
+        assert office.told == ["connected", ("ended", None, 0)]
+
+    play(act)
+
+
+class Hurried(Office):
+    """One in which a command comes while a run is about to leave."""
+
+    def leave(self, checkpoint: bytes) -> bool:
+        self.standing_now = Standing.STOPPED
+        return not super().leave(checkpoint)
+
+
+def test_a_command_that_comes_in_the_midst_of_a_hand_over_is_obeyed() -> None:
+    async def act() -> None:
+        scene = Scene(seconds=100)
+        scene.office = Hurried()
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: scene.consumer.heard)
+        scene.office.ready = True
+        scene.now += 41
+
+        assert await running == Over("command")
+        assert [each["event"] for each in scene.consumer.heard] == ["connected", "start", "stop"]
+        assert scene.office.told == ["connected", ("ended", None, 0)]
 
     play(act)

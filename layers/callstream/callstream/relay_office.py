@@ -57,7 +57,12 @@ class Office:
         self._note(self._sign_of_life() | where)
 
     def ended(self, reason: str | None, dropped: int) -> None:
-        """The relay is over, by failure if there is a reason; so many frames were dropped."""
+        """The relay is over, by failure if there is a reason; so many frames were dropped.
+
+        Not if another run carries it: a consumer may close a connection because of that run's.
+        """
+        if self.news.relays.noted(self.relay).get("run", self.run_id) != self.run_id:
+            return
         if reason:
             self.news.failed(self.relay, reason, dropped)
         else:
@@ -87,15 +92,22 @@ class Office:
         """Whether the successor that was called says so."""
         return self._successor() is not None
 
-    def leave(self, checkpoint: bytes) -> None:
-        """The successor may go on from here."""
-        if (successor := self._successor()) is not None:
-            self._note({"run": successor, "checkpoint": checkpoint} | self._sign_of_life())
+    def leave(self, checkpoint: bytes) -> bool:
+        """The successor may go on from here; False if it may not any more."""
+        if (successor := self._successor()) is None:
+            return False
+        return self._note({"run": successor, "checkpoint": checkpoint} | self._sign_of_life())
 
     def inherit(self) -> bytes | None:
         """What the predecessor has left; None if it has not left yet."""
         noted = self.news.relays.noted(self.relay)
-        return bytes(noted["checkpoint"]) if noted.get("run") == self.run_id else None
+        if noted.get("run") != self.run_id:
+            return None
+        if "checkpoint" not in noted:
+            # It has left, and then a command came.
+            self._see_to_its_end(self.run_id)
+            return None
+        return bytes(noted["checkpoint"])
 
     def call_rescue(self) -> None:
         """Start another run of this relay, which takes over from this one."""
@@ -130,9 +142,9 @@ class Office:
         noted = self.news.relays.noted(self.relay)
         return noted["successor"] if noted.get("successor_of") == self.run_id else None
 
-    def _note(self, notes: Item) -> None:
+    def _note(self, notes: Item) -> bool:
         # Should another run have taken over, the next look tells.
-        self.news.relays.note(self.relay, self.run_id, notes)
+        return self.news.relays.note(self.relay, self.run_id, notes) is not None
 
     def _sign_of_life(self) -> Item:
         return {"seen_at": milliseconds(self.news.now())}

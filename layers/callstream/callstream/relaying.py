@@ -142,7 +142,10 @@ class RelayOffice(Protocol):
         """This run lives, and is there; None if it cannot say where."""
 
     def ended(self, reason: str | None, dropped: int) -> None:
-        """The relay is over, by failure if there is a reason; so many frames were dropped."""
+        """The relay is over, by failure if there is a reason; so many frames were dropped.
+
+        Unless another run carries it by now.
+        """
 
     def streams(self) -> Sequence[Item]:
         """The call's open streams, the oldest first."""
@@ -159,8 +162,8 @@ class RelayOffice(Protocol):
     def successor_is_ready(self) -> bool:
         """Whether the successor that was called says so."""
 
-    def leave(self, checkpoint: bytes) -> None:
-        """This run has said its last, and the successor may go on from there."""
+    def leave(self, checkpoint: bytes) -> bool:
+        """This run has said its last, and the successor may go on; False if it may not any more."""
 
     def inherit(self) -> bytes | None:
         """What the predecessor has left; None if it has not left yet."""
@@ -253,7 +256,8 @@ class RelayPorts:
         missed: what there is of streams that was received since a moment; raises `Unavailable`.
         office: the relay's state, and its call's.
         legs: the carriers' legs that the consumer is heard on.
-        make_fork: what the consumer is told, given the call's streams and a predecessor's numbers.
+        make_fork: what the consumer is told, given the call's streams and a predecessor's numbers;
+            blocking, raises `Unavailable`.
         clock: time in seconds, the same for a relay and its successor.
         seconds: how long this run may take.
     """
@@ -320,7 +324,7 @@ class RelayRun:
             return await self._end(Over("failure", failed.reason))
         async with self._feed_for(consumer) as feed:
             await self._follow(feed, streams)
-            fork = self._ports.make_fork(streams, None)
+            fork = await self._fork(streams, None)
             if not await asyncio.to_thread(office.connected, self._checkpoint(fork)):
                 return None
             return await self._end(await self._relay(consumer, feed, fork))
@@ -348,7 +352,9 @@ class RelayRun:
             if left is None:
                 return None
             self._resume(left)
-            fork = self._ports.make_fork(streams, left.numbers)
+            if not (streams := await asyncio.to_thread(office.streams_since, left.since())):
+                return await self._end(Over("call"))
+            fork = await self._fork(streams, left.numbers)
             return await self._end(await self._relay(consumer, feed, fork))
 
     async def take_over(self) -> Over | None:
@@ -363,16 +369,18 @@ class RelayRun:
             return None
         left = _checkpoints.decode(kept)
         self._resume(left)
+        # One that has ended since may have more to say than was said.
+        if not (streams := await asyncio.to_thread(office.streams_since, left.since())):
+            return await self._end(Over("call"))
         try:
             consumer = await self._ports.dial()
         except DialFailed as failed:
             return await self._end(Over("failure", failed.reason))
         async with self._feed_for(consumer) as feed:
-            streams = await asyncio.to_thread(office.streams_since, left.at)
             await self._follow(feed, streams)
             await self._become_known()
             missed = await self._missed({*left.streams, *self._subscribed}, left)
-            fork = self._ports.make_fork(streams, left.numbers)
+            fork = await self._fork(streams, left.numbers)
             return await self._end(await self._relay(consumer, feed, fork, missed))
 
     @asynccontextmanager
@@ -385,6 +393,9 @@ class RelayRun:
                 await feed.close()
         finally:
             await consumer.close(NORMAL)
+
+    async def _fork(self, streams: Sequence[Item], numbers: ForkNumbers | None) -> Fork:
+        return await asyncio.to_thread(self._ports.make_fork, streams, numbers)
 
     async def _become_known(self) -> None:
         """Wait until who fans out knows of this run's subscriptions, in every one of its places."""
@@ -457,11 +468,10 @@ class RelayRun:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._say_goodbye(consumer, fork, over)
-        return over
+        return await self._say_goodbye(consumer, fork, over)
 
-    async def _say_goodbye(self, consumer: Consumer, fork: Fork, over: Over) -> None:
-        """Say what is still to be said, and leave the rest to who goes on."""
+    async def _say_goodbye(self, consumer: Consumer, fork: Fork, over: Over) -> Over:
+        """Say what is still to be said, and leave the rest to who goes on; why it is over then."""
         office = self._ports.office
         if over.by not in {"consumer", "replacement"} and over.reason != "closed":
             with suppress(ConsumerGone, TimeoutError):
@@ -469,10 +479,14 @@ class RelayRun:
                     for text in (*self._outbox.rest(), *(fork.close() if over.is_final else ())):
                         await consumer.send(text)
         if over.by == "successor":
-            await asyncio.to_thread(office.leave, self._checkpoint(fork))
+            left = await asyncio.to_thread(office.leave, self._checkpoint(fork))
+            if not left and await asyncio.to_thread(office.standing) is Standing.STOPPED:
+                # A command came between, and nobody else is going to say so.
+                return await self._say_goodbye(consumer, fork, Over("command"))
         elif over.by == "rescue":
             await asyncio.to_thread(office.keep, self._checkpoint(fork))
             await asyncio.to_thread(office.call_rescue)
+        return over
 
     async def _listen_to_feed(
         self, feed: Feed, fork: Fork, back: ReturnPath, missed: Sequence[Record]
@@ -487,6 +501,8 @@ class RelayRun:
                 async with asyncio.timeout(wait):
                     found = back.take_marks(await feed.receive())
             self._hand_on(fork, found)
+            # After an outage very much may be here at once: the consumer is to get it meanwhile.
+            await asyncio.sleep(0)
             if self._mixing.over and not await asyncio.to_thread(self._ports.office.streams):
                 return Over("call")
 
