@@ -75,9 +75,9 @@ def test_whatever_comes_in_bursts_is_said_once_and_in_order(random: Random) -> N
     mixing, now, sent, said = begun(), 2.0, 2, [1]
     late: list[Record] = []
     while sent < 300:
-        burst = [frame(number) for number in range(sent, sent + random.randint(1, 40))]
+        burst = [frame(number) for number in range(sent, sent + random.randint(1, 20))]
         sent += len(burst)
-        # Of each burst, some come with the next one, and some twice.
+        # Of each burst, some come with the next one, less than a second behind, and some twice.
         batch = late + burst
         late = random.sample(burst, min(len(burst), 5))
         batch = [record for record in batch if record not in late]
