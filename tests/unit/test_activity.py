@@ -376,6 +376,7 @@ class TestCalls:
                 "track": "both_tracks",
                 "state": "requested",
                 "error": None,
+                "dropped": None,
                 "created_at": "2026-11-21T12:00:00Z",
                 "updated_at": "2026-11-21T12:00:00Z",
             }
@@ -412,8 +413,8 @@ class TestCalls:
             "b acme leg-2 streaming 2026-11-21 12:01:00 - 0 -",
             "",
             "relays",
-            "relay surface name track state asked for (UTC) changed error",
-            "relay-1 telnyx - both_tracks requested 2026-11-21 12:00:00 12:00:00 -",
+            "relay surface name track state asked for (UTC) changed dropped error",
+            "relay-1 telnyx - both_tracks requested 2026-11-21 12:00:00 12:00:00 0 -",
         ]
 
     def test_show_whose(self, account: Account) -> None:

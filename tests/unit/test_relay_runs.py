@@ -48,6 +48,7 @@ class Scene:
     """A call with a relay that was asked for."""
 
     def __init__(self) -> None:
+        self.now = NOW
         dynamodb = boto3.client("dynamodb")
         self.table = DynamoTable(create_table(dynamodb, "StreamsTable"))
         self.directory = Directory(DynamoTable(create_table(dynamodb, "DirectoryTable")))
@@ -58,7 +59,7 @@ class Scene:
         self.relays, self.queue, self.starter = RelayStore(self.table), Queue(), Starter()
         self.relays.start(RELAY, STOP)
         self.news = RelayNews(
-            self.relays, StreamStore(self.table, timedelta(days=1)), self.queue, lambda: NOW
+            self.relays, StreamStore(self.table, timedelta(days=1)), self.queue, lambda: self.now
         )
 
     def run(self, run_id: str, follows: str | None = None) -> Office:
@@ -88,16 +89,17 @@ def test_the_first_run_connects_once(scene: Scene) -> None:
 def test_of_several_rescuers_one_takes_over_where_the_run_was(scene: Scene) -> None:
     dead = scene.run("dead")
     dead.connected(b"begin")
-    dead.keep(b"here")
-    dead.keep(None)
+    dead.keep(b"here", 0)
+    dead.keep(None, 3)
     rescuers = [scene.run(name, "dead") for name in "abc"]
 
     assert [rescuer.take_over() for rescuer in rescuers] == [b"here", None, None]
     assert rescuers[0].standing() is Standing.GOES_ON
     # It was not dead, only slow.
-    dead.keep(b"elsewhere")
+    dead.keep(b"elsewhere", 0)
     assert dead.standing() is Standing.REPLACED
     assert scene.item("checkpoint") == b"here"
+    assert scene.item("dropped") == 3
     assert scene.queue.told == [("started", None)]
 
 
@@ -108,6 +110,15 @@ def test_what_kills_every_run_does_so_ten_times(scene: Scene) -> None:
     assert taken == [b"here"] * 10 + [None]
     assert (scene.item("state"), scene.item("error")) == ("failed", "lost")
     assert scene.queue.told == [("started", None), ("failed", "lost")]
+
+
+def test_rescues_that_are_far_apart_do_not_add_up(scene: Scene) -> None:
+    scene.run("0").connected(b"here")
+    for number in range(1, 30):
+        scene.now += timedelta(minutes=11)
+        assert scene.run(str(number), str(number - 1)).take_over() == b"here"
+
+    assert scene.item("state") == "streaming"
 
 
 def test_a_successor_goes_on_where_its_predecessor_leaves(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from callstream import relaying
@@ -113,7 +114,8 @@ class Office:
     def standing(self) -> Standing:
         return self.standing_now
 
-    def keep(self, checkpoint: bytes | None) -> None:
+    def keep(self, checkpoint: bytes | None, dropped: int) -> None:
+        self.dropped = dropped
         self.kept = self.kept if checkpoint is None else checkpoint
 
     def ended(self, reason: str | None, dropped: int) -> None:
@@ -667,6 +669,30 @@ def test_without_a_successor_it_is_rescued_before_it_is_killed() -> None:
         assert await running == Over("rescue")
         assert scene.consumer.heard[-1]["event"] == "start"
         assert scene.office.rescues == 1
+
+    play(act)
+
+
+@pytest.mark.parametrize("code", [1000, None])
+def test_a_consumer_that_takes_the_successor_for_its_only_connection(code: int | None) -> None:
+    async def act() -> None:
+        scene = Scene(seconds=100)
+        scene.consumer.closes_with = code
+        running = asyncio.create_task(scene.run().run())
+        await until(lambda: scene.consumer.heard)
+        scene.now += 41
+        await until(lambda: scene.office.called == 1)
+        # It closes the first one, and has not got what was said last.
+        scene.consumer.open.clear()
+        scene.feed_in(*first_messages())
+        await settled(scene)
+        scene.consumer.says.put_nowait(None)
+
+        assert await running == Over("rescue")
+        assert scene.office.kept is not None
+        assert msgspec.msgpack.decode(scene.office.kept)["numbers"]["chunks"] == {}
+        assert scene.office.rescues == 1
+        assert scene.office.told == ["connected"]
 
     play(act)
 

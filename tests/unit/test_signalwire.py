@@ -281,6 +281,7 @@ def test_everything_that_was_asked_for_is_recorded() -> None:
         "updated_at": 1787307300000,
         "run": None,
         "seen_at": None,
+        "dropped": None,
     }
     assert UUID(relay.relay_id).version == 4
 

@@ -94,6 +94,7 @@ class RelayOfCall(_View):
     track: Tracks
     state: RelayState
     error: str | None = None
+    dropped: int | None = None
     created_at: Time
     updated_at: Time
 

@@ -140,7 +140,17 @@ class _OneCall:
 
     def _relays(self) -> RenderableType:
         return table(
-            ["relay", "surface", "name", "track", "state", "asked for (UTC)", "changed", "error"],
+            [
+                "relay",
+                "surface",
+                "name",
+                "track",
+                "state",
+                "asked for (UTC)",
+                "changed",
+                "dropped",
+                "error",
+            ],
             [
                 (
                     relay.relay_id,
@@ -150,6 +160,7 @@ class _OneCall:
                     relay.state,
                     in_words(relay.created_at),
                     f"{relay.updated_at:%H:%M:%S}",
+                    str(relay.dropped or 0),
                     relay.error or "-",
                 )
                 for relay in self.whole.relays

@@ -11,6 +11,7 @@ from callstream.lifecycle import RelayEvent
 from callstream.ports import Item
 from callstream.relays import Relay, RelayStore
 from callstream.streams import StreamStore
+from callstream.times import milliseconds
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class RelayNews:
 
     def stopped(self, relay: Relay, dropped: int) -> None:
         """The relay is over; so many frames were dropped."""
-        last: Item = {"dropped": dropped}
+        last = self._last(dropped)
         if not self.relays.advance(relay, RelayEvent.STOP, self.now(), last):
             # A command that has stopped it has changed it before; the tenant is told now.
             self.relays.conclude(relay, last)
@@ -41,11 +42,15 @@ class RelayNews:
 
     def failed(self, relay: Relay, reason: str, dropped: int = 0) -> None:
         """The relay has failed, unless it was over before."""
-        changes = {"dropped": dropped, "error": reason}
+        changes = self._last(dropped) | {"error": reason}
         if self.relays.advance(relay, RelayEvent.FAIL, self.now(), changes):
             self._tell(relay, "failed", reason)
         else:
             self.stopped(relay, dropped)
+
+    def _last(self, dropped: int) -> Item:
+        """What the run that ends a relay leaves there."""
+        return {"dropped": dropped, "told_at": milliseconds(self.now())}
 
     def _tell(self, relay: Relay, event: Event, reason: str | None = None) -> None:
         try:

@@ -19,6 +19,7 @@ from callstream.transcoding import ByteOrder, forked
 
 _logger = logging.getLogger(__name__)
 _MOST_RESCUES: Final = 10
+_SOON_MS: Final = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Office:
             return Standing.STOPPED
         return Standing.GOES_ON if relay.run == self.run_id else Standing.REPLACED
 
-    def keep(self, checkpoint: bytes | None) -> None:
-        """This run lives, and is there."""
+    def keep(self, checkpoint: bytes | None, dropped: int) -> None:
+        """This run lives, and is there; so many frames were dropped."""
         where = {} if checkpoint is None else {"checkpoint": checkpoint}
-        self._note(self._sign_of_life() | where)
+        self._note(self._sign_of_life() | where | {"dropped": dropped})
 
     def ended(self, reason: str | None, dropped: int) -> None:
         """The relay is over, by failure if there is a reason; so many frames were dropped.
@@ -116,12 +117,15 @@ class Office:
     def take_over(self) -> bytes | None:
         """The last checkpoint of the run that this one is to replace; None if there is no need.
 
-        After too many rescues the relay has failed: what kills its runs will not stop.
+        After too many rescues, one soon after the other, the relay has failed: what kills its runs
+        will not stop.
         """
         if self.follows is None:
             return None
-        rescues = int(self.news.relays.noted(self.relay).get("rescues", 0)) + 1
-        taken = {"run": self.run_id, "rescues": rescues} | self._sign_of_life()
+        before, now = self.news.relays.noted(self.relay), milliseconds(self.news.now())
+        since = now - int(before.get("rescued_at", 0))
+        rescues = int(before.get("rescues", 0)) + 1 if since < _SOON_MS else 1
+        taken = {"run": self.run_id, "seen_at": now, "rescued_at": now, "rescues": rescues}
         noted = self.news.relays.note(self.relay, self.follows, taken)
         if noted is None:
             self._see_to_its_end(self.follows)
@@ -135,7 +139,7 @@ class Office:
         """Tell that the relay has stopped, if a command has stopped it and its run has died."""
         noted = self.news.relays.noted(self.relay)
         stopped = noted.get("state") == RelayState.STOPPED and noted.get("run") == run_id
-        if stopped and "dropped" not in noted:
+        if stopped and "told_at" not in noted:
             self.news.stopped(self.relay, 0)
 
     def _successor(self) -> str | None:

@@ -138,8 +138,8 @@ class RelayOffice(Protocol):
     def standing(self) -> Standing:
         """Whether this run shall go on."""
 
-    def keep(self, checkpoint: bytes | None) -> None:
-        """This run lives, and is there; None if it cannot say where."""
+    def keep(self, checkpoint: bytes | None, dropped: int) -> None:
+        """This run lives, and is there; None if it cannot say where. So many were dropped."""
 
     def ended(self, reason: str | None, dropped: int) -> None:
         """The relay is over, by failure if there is a reason; so many frames were dropped.
@@ -460,7 +460,7 @@ class RelayRun:
             if over.by == "successor":
                 await self._let_it_be_said(back)
         except ConsumerGone as gone:
-            over = Over("consumer") if gone.said_goodbye else Over("failure", "closed")
+            over = self._after(gone)
         except Unavailable:
             over = Over("rescue")
             await self._let_it_be_said(back)
@@ -470,21 +470,29 @@ class RelayRun:
             await asyncio.gather(*tasks, return_exceptions=True)
         return await self._say_goodbye(consumer, fork, over)
 
+    def _after(self, gone: ConsumerGone) -> Over:
+        if self._calls_at > self._leaves_at:
+            # Who takes the successor's connection for its only one closes this one.
+            return Over("rescue")
+        return Over("consumer") if gone.said_goodbye else Over("failure", "closed")
+
     async def _say_goodbye(self, consumer: Consumer, fork: Fork, over: Over) -> Over:
         """Say what is still to be said, and leave the rest to who goes on; why it is over then."""
-        office = self._ports.office
+        office, said = self._ports.office, False
         if over.by not in {"consumer", "replacement"} and over.reason != "closed":
             with suppress(ConsumerGone, TimeoutError):
                 async with asyncio.timeout(_LAST_WORDS):
                     for text in (*self._outbox.rest(), *(fork.close() if over.is_final else ())):
                         await consumer.send(text)
+                said = True
         if over.by == "successor":
             left = await asyncio.to_thread(office.leave, self._checkpoint(fork))
             if not left and await asyncio.to_thread(office.standing) is Standing.STOPPED:
                 # A command came between, and nobody else is going to say so.
                 return await self._say_goodbye(consumer, fork, Over("command"))
         elif over.by == "rescue":
-            await asyncio.to_thread(office.keep, self._checkpoint(fork))
+            # What was not said now is said by who goes on from the last checkpoint.
+            await self._keep(self._checkpoint(fork) if said else None)
             await asyncio.to_thread(office.call_rescue)
         return over
 
@@ -531,11 +539,14 @@ class RelayRun:
                 if looks % _LOOKS_PER_CHECKPOINT == 0:
                     # While something waits to be sent, the last checkpoint is the better one.
                     checkpoint = self._checkpoint(fork) if self._outbox.idle else None
-                    await asyncio.to_thread(self._ports.office.keep, checkpoint)
+                    await self._keep(checkpoint)
             except Unavailable as error:
                 _logger.warning("a look is left out: %s", error)
             if self._ports.clock() >= self._ends_at:
                 return Over("rescue")
+
+    async def _keep(self, checkpoint: bytes | None) -> None:
+        await asyncio.to_thread(self._ports.office.keep, checkpoint, self._outbox.dropped)
 
     async def _look(self, feed: Feed) -> Over | None:
         office, now = self._ports.office, self._ports.clock()

@@ -90,7 +90,8 @@ class RelayOrder(BaseModel):
 class Relay(RelayOrder):
     """One fork of a call's audio to one consumer. Times are milliseconds since 1970.
 
-    `run` is the run that carries it at present, which was seen alive at `seen_at`.
+    `run` is the run that carries it at present, which was seen alive at `seen_at`; `dropped` is for
+    how many frames its consumer was too slow.
     """
 
     relay_id: str
@@ -102,6 +103,7 @@ class Relay(RelayOrder):
     updated_at: int
     run: str | None = None
     seen_at: int | None = None
+    dropped: int | None = None
 
     @classmethod
     def of(cls, order: RelayOrder, relay_id: str, command: CallCommand) -> Self:
