@@ -2,8 +2,9 @@
 
 import json
 import os
+import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -345,6 +346,54 @@ class TestBatchingWindows:
     def test_say_so_when_ministack_has_changed(self) -> None:
         with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
             emulator.keep_batching_windows(SimpleNamespace())
+
+
+class Records(list[dict[str, float]]):
+    """A shard's, which count how often somebody goes through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        self.walks += 1
+        return super().__iter__()
+
+
+class Streams:
+    """As much of ministack's Kinesis service as there is about retention."""
+
+    def _expire_records(self, stream: dict[str, Any]) -> None:
+        cutoff = time.time() - stream["RetentionPeriodHours"] * 3600
+        for shard in stream["shards"].values():
+            shard["records"][:] = [
+                record
+                for record in shard["records"]
+                if record["ApproximateArrivalTimestamp"] >= cutoff
+            ]
+
+
+class TestRetention:
+    @staticmethod
+    def stream(*shards: Records) -> dict[str, Any]:
+        numbered = {str(number): {"records": records} for number, records in enumerate(shards)}
+        return {"RetentionPeriodHours": 24, "shards": numbered}
+
+    @staticmethod
+    def records(*hours: float) -> Records:
+        now = time.time()
+        return Records({"ApproximateArrivalTimestamp": now - age * 3600} for age in hours)
+
+    def test_records_are_gone_through_only_if_the_oldest_is_too_old(self) -> None:
+        service = Streams()
+        emulator.expire_only_the_old(service)
+        young, empty, old = self.records(23, 1), self.records(), self.records(25, 1)
+        service._expire_records(self.stream(young, empty))
+        assert (len(young), young.walks) == (2, 0)
+        service._expire_records(self.stream(young, empty, old))
+        assert (len(young), len(old)) == (2, 1)
+
+    def test_says_so_when_ministack_has_changed(self) -> None:
+        with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
+            emulator.expire_only_the_old(SimpleNamespace())
 
 
 class TestArchives:
