@@ -55,6 +55,7 @@ def test_a_telnyx_fork_begins_as_telnyx_documents() -> None:
             "start": {
                 "user_id": CALL.account_id,
                 "call_control_id": CALL.call_id,
+                "call_session_id": CALL.call_id,
                 "tags": [],
                 "custom_parameters": {"tenant": "acme"},
                 "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
@@ -127,6 +128,17 @@ def test_a_mark_comes_back_to_the_fork_that_set_it_and_to_no_other() -> None:
     assert mark.name != "greeting-end"
     # Once, though several of the call's streams may echo it.
     assert forked.take("s2", Mark(9, mark.name), 0) == []
+
+
+@pytest.mark.parametrize(("dialect", "number"), [("telnyx", "2"), ("signalwire", "1")])
+def test_no_number_is_spent_on_a_mark_that_has_none(dialect: str, number: str) -> None:
+    forked = fork(dialect)
+    mark = forked.hear('{"event": "mark", "mark": {"name": "greeting-end"}}')
+    assert isinstance(mark, ReturnMark)
+    forked.give_back(mark.name)
+    [frame] = said(forked.take("s1", media(500, 9_000), 0))
+
+    assert number == (frame.get("sequence_number") or frame["sequenceNumber"])
 
 
 def test_marks_of_one_name_come_back_each_by_itself_also_to_a_successor() -> None:

@@ -121,8 +121,8 @@ class Carrier:
         return _shuffled(self._with_faults(self._in_order()), self._plan.faults, self._random)
 
     def mark(self, name: str) -> str:
-        """The echo of a mark, with the next sequence number; SignalWire does not number them."""
-        number = None if self._plan.carrier == "signalwire" else next(self._sequence)
+        """The echo of a mark, with the next sequence number if the carrier numbers them."""
+        number = next(self._sequence) if self._dialect.NUMBERS_MARKS else None
         return self._render(Mark(number, name))
 
     def understand(self, text: str | bytes) -> ReturnEvent:

@@ -40,7 +40,10 @@ _MOST_PENDING: Final = 10_000
 
 
 class ForkedCall(Struct, frozen=True):
-    """What a fork's `start` says of its call, in the words of the dialect's own vendor."""
+    """What a fork's `start` says of its call, in the words of the dialect's own vendor.
+
+    A call without a session is one by itself, of the same id.
+    """
 
     stream_id: str
     call_id: str
@@ -110,7 +113,7 @@ class Fork:
             tracks=call.tracks,
             format=call.format,
             parameters=call.parameters,
-            session_id=call.session_id,
+            session_id=call.session_id or call.call_id,
             from_number=call.from_number,
             to_number=call.to_number,
             client_state=call.client_state,
@@ -183,7 +186,9 @@ class Fork:
         if owner != self.stream_id or number not in pending:
             return []
         pending.remove(number)
-        return [self._say(Mark(self._next(), name))]
+        # A number that nobody gets to see would be one that is missing.
+        sequence = self._next() if self._dialect.NUMBERS_MARKS else None
+        return [self._say(Mark(sequence, name))]
 
     def _own_name(self, name: str) -> str:
         """A name that no other fork's mark has, nor another mark of this one."""

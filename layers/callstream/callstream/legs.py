@@ -80,7 +80,7 @@ class Legs:
             found = each(lambda leg: self._post(leg, event, hears), new)
             problems += [problem for problem in found if problem is not None]
         if not tried and isinstance(event, ReturnMedia):
-            problems.append(UnusableAudio(f"the call has no leg that is meant: {self._legs_meant}"))
+            problems.append(UnusableAudio(self._no_leg))
         if problems:
             raise problems[0]
         return self._others(tried.values())
@@ -119,6 +119,10 @@ class Legs:
             # A call with one leg has none.
             for call_id in self.streams.other_legs(relay.tenant_id, relay.call_id):
                 yield from self.streams.open_streams(relay.tenant_id, call_id)
+
+    @property
+    def _no_leg(self) -> str:
+        return f"the call has no such leg: stream_bidirectional_target_legs is {self._legs_meant}"
 
     @property
     def _legs_meant(self) -> str:

@@ -23,6 +23,10 @@ class Dialect(Protocol):
     def PROTOCOL(self) -> Connected:  # noqa: N802  # a constant of the module
         """What its carrier says first."""
 
+    @property
+    def NUMBERS_MARKS(self) -> bool:  # noqa: N802  # as above
+        """Whether its carrier gives a mark a sequence number."""
+
     def claims(self, shape: Shape) -> bool:
         """Whether a message of this shape is this carrier's."""
 

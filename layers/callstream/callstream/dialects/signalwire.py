@@ -38,6 +38,7 @@ from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible
 
 PROTOCOL: Final = Connected(protocol="Call", version="0.2.0")
+NUMBERS_MARKS: Final = False
 
 
 class _DtmfBody(Documented):

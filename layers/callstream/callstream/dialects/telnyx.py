@@ -35,6 +35,7 @@ from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible, UnreadableMessage
 
 PROTOCOL: Final = Connected(protocol=None, version="1.0.0")
+NUMBERS_MARKS: Final = True
 _CODE: Final = re.compile("[1-9][0-9]{0,8}")
 
 

@@ -39,6 +39,7 @@ from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible
 
 PROTOCOL: Final = Connected(protocol="Call", version="1.0.0")
+NUMBERS_MARKS: Final = True
 
 
 class _DtmfBody(Documented):
