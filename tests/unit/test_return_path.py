@@ -364,6 +364,21 @@ def test_mp3_is_refused_and_more_than_one_a_second_is_too_many() -> None:
     play(act)
 
 
+def test_a_mark_that_no_leg_can_reach_comes_back_at_once() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.office.problem = UnusableAudio("the call has no such leg")
+        async with scene.posting():
+            await scene.mark("unheard")
+            await scene.mark("too")
+            await until(lambda: len(scene.marks) == 2)
+
+        assert scene.marks == ["unheard", "too"]
+        assert scene.errors == [100002]
+
+    play(act)
+
+
 def test_audio_that_the_call_cannot_play_is_told_once_in_a_while() -> None:
     async def act() -> None:
         scene = Scene()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import AudioFormat, ReturnEvent, ReturnMedia
+from callstream.dialects.events import AudioFormat, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
 from callstream.ports import Connections, Item
 from callstream.relays import Relay
@@ -79,7 +79,7 @@ class Legs:
             each = _at_once.map if len(new) > 1 else map
             found = each(lambda leg: self._post(leg, event, hears), new)
             problems += [problem for problem in found if problem is not None]
-        if not tried and isinstance(event, ReturnMedia):
+        if not tried and isinstance(event, ReturnMedia | ReturnMark):
             problems.append(UnusableAudio(self._no_leg))
         if problems:
             raise problems[0]

@@ -237,6 +237,9 @@ class ReturnPath:
         try:
             others = await asyncio.to_thread(self._legs.send_back, event, self._fork.hears)
         except UnusableAudio as unusable:
+            if isinstance(event, ReturnMark):
+                # Nothing is played before it, so it is reached.
+                self._answer(self._fork.give_back(event.name))
             self._refuse(_unusable(str(unusable)), self._clock())
         except Unavailable as error:
             self._refusals.lost(str(error), self._clock(), self._fork)
