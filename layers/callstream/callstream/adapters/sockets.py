@@ -25,7 +25,7 @@ _OPEN_SECONDS: Final = 10
 _MOST_ADDRESSES: Final = 3
 """So that a name with very many that do not answer costs no more than half a minute."""
 _UNHEARD_SECONDS: Final = 120
-"""After so long a consumer that has taken nothing of what was sent is gone."""
+"""After so long without a sign that something of what was sent has come, the other side is gone."""
 _CLOSE_SECONDS: Final = 5
 # The longest piece that Telnyx documents, 30 seconds, in L16 at 16 kHz and base64, is 1.28 million.
 _MOST_BYTES: Final = 1 << 21
@@ -84,8 +84,8 @@ async def dial(
     reason = "refused"
     for address in destination.addresses[:_MOST_ADDRESSES]:
         try:
-            return _consumer(
-                await _Connect(
+            connection = await _watched(
+                _Connect(
                     url,
                     host=address,
                     port=destination.port,
@@ -104,6 +104,7 @@ async def dial(
                     write_limit=1,
                 )
             )
+            return ConsumerSocket(connection)
         except TimeoutError:
             reason = "timeout"
         except ssl.SSLError:
@@ -118,11 +119,16 @@ async def dial(
     raise DialFailed(reason)
 
 
-def _consumer(connection: ClientConnection) -> ConsumerSocket:
+async def _watched(connecting: _Connect) -> ClientConnection:
+    """Connect, and let the kernel notice if the other side is gone.
+
+    It sees whether what was sent has come, pings too; whether a pong comes back is no sign.
+    """
+    connection = await connecting
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
         raw = connection.transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_SECONDS * 1000)
-    return ConsumerSocket(connection)
+    return connection
 
 
 class FeedSocket:
@@ -193,8 +199,16 @@ async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
     SigV4QueryAuth(credentials, "execute-api", region, _SIGNED_SECONDS).add_auth(request)
     signed = str(request.url).replace("http", "ws", 1)
     try:
-        connection = await _Connect(
-            signed, proxy=None, compression=None, open_timeout=_OPEN_SECONDS, max_size=None
+        connection = await _watched(
+            _Connect(
+                signed,
+                proxy=None,
+                compression=None,
+                open_timeout=_OPEN_SECONDS,
+                max_size=None,
+                # That API Gateway answers pings is nowhere promised.
+                ping_timeout=None,
+            )
         )
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise Unavailable("feed", type(error).__name__) from None
