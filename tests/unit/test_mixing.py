@@ -6,17 +6,18 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.dialects.events import Media
+from callstream.dialects.events import Media, Stop
 from callstream.mixing import Mixing
 from callstream.records import Disconnected, Record
 
 BEGAN_MS = 1_795_262_400_000
 
 
-def frame(number: int) -> Record:
+def frame(number: int, stream_id: str = "s1", later_ms: int = 0) -> Record:
     """Frame `number`, which was sent 20 ms after the one before it."""
     media = Media(number, "inbound", number, number * 20, bytes([number % 256]))
-    return Record("s1", "acme", "genagent", "twilio", BEGAN_MS + number * 20, media)
+    at = BEGAN_MS + number * 20 + later_ms
+    return Record(stream_id, "acme", "genagent", "twilio", at, media)
 
 
 def numbers(events: Sequence[tuple[str, object]]) -> list[int]:
@@ -68,6 +69,49 @@ def test_the_end_comes_a_moment_after_the_disconnection() -> None:
     assert deadline < 3.5
     mixing.take([], deadline)
     assert mixing.over
+
+
+def test_a_track_is_heard_from_one_stream_as_long_as_that_speaks() -> None:
+    mixing = begun()
+    mixing.take([frame(1, "s2")], 2.0)
+    said = [
+        numbers(mixing.take([frame(number), frame(number, "s2")], 2 + number / 50))
+        for number in range(2, 200)
+    ]
+
+    assert said == [[number] for number in range(2, 200)]
+
+
+def test_a_track_goes_over_to_another_stream_with_the_stop_of_its_own() -> None:
+    mixing = begun()
+    for number in range(2, 100):
+        mixing.take([frame(number), frame(number, "s2")], 2 + number / 50)
+    stop = Record("s1", "acme", "genagent", "twilio", BEGAN_MS + 2000, Stop(100, "CA1", "AC1"))
+    said = mixing.take([stop, frame(100, "s2"), frame(101, "s2")], 4.0)
+
+    assert [
+        (stream, number) for stream, event in said for number in numbers([(stream, event)])
+    ] == [
+        ("s2", 100),
+        ("s2", 101),
+    ]
+
+
+def test_a_track_goes_over_to_another_stream_when_its_own_has_fallen_silent() -> None:
+    mixing = begun()
+    # The connection broke, which nobody has noticed yet; the carrier connects again.
+    found = [
+        (number, stream_id)
+        for number in range(1, 100)
+        for stream_id, event in mixing.take([frame(number, "s2", 200)], 2 + number / 50)
+        if isinstance(event, Media)
+    ]
+
+    assert {stream_id for _, stream_id in found} == {"s2"}
+    assert found[0][0] <= 52
+    assert [number for number, _ in found][-40:] == list(range(60, 100))
+    # What the first one says after all is no longer wanted.
+    assert numbers(mixing.take([frame(2), frame(3)], 5.0)) == []
 
 
 @given(st.randoms(use_true_random=False))

@@ -27,6 +27,7 @@ from callstream.ports import Item
 from callstream.records import Disconnected, Record, RecordEvent
 from callstream.relaying import ConsumerGone, DialFailed, Over, RelayPorts, RelayRun, Standing
 
+NEW_STREAM = {"stream_id": "s2", "connected_at": 990_000}
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
 
 
@@ -53,14 +54,19 @@ class Consumer:
         self.open.set()
         self.closed: int | None = None
         self.closes_with: int | None = 1000
+        self.gone = False
 
     async def send(self, text: str) -> None:
         await self.open.wait()
+        if self.gone:
+            raise ConsumerGone(self.closes_with)
         self.heard.append(json.loads(text))
 
     async def receive(self) -> str:
         text = await self.says.get()
         if text is None:
+            self.gone = True
+            self.open.set()
             raise ConsumerGone(self.closes_with)
         return text
 
@@ -164,6 +170,8 @@ class Scene:
         self.consumer, self.feed, self.office = Consumer(), Feed(), Office()
         self.dial_fails: str | None = None
         self.on_kinesis: Sequence[Record] | None = ()
+        self.kinesis_answers = asyncio.Event()
+        self.kinesis_answers.set()
         self.asked_for: tuple[set[str], float] | None = None
         self.now = 1000.0
         self.seconds, self.limit = seconds, limit
@@ -179,6 +187,7 @@ class Scene:
 
     async def missed(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
         self.asked_for = ({*stream_ids}, since)
+        await self.kinesis_answers.wait()
         if self.on_kinesis is None:
             raise Unavailable("kinesis", "Down")
         return self.on_kinesis
@@ -471,7 +480,7 @@ def test_a_stream_that_joins_the_call_is_heard_too_but_no_track_twice() -> None:
         running = asyncio.create_task(scene.run().run())
         scene.feed_in(*first_messages())
         await settled(scene)
-        scene.office.open_streams = [{"stream_id": "s1"}, {"stream_id": "s2"}]
+        scene.office.open_streams = [{"stream_id": "s1"}, NEW_STREAM]
         await until(lambda: scene.feed.subscribed == ["s1", "s2"])
         scene.feed_in(media(1, b"twice", "s2"))
         await settled(scene)
@@ -703,7 +712,7 @@ def test_a_call_that_has_a_new_stream_is_not_over_with_the_old_one() -> None:
         running = asyncio.create_task(scene.run().run())
         scene.feed_in(*first_messages())
         await settled(scene)
-        scene.office.open_streams = [{"stream_id": "s2"}]
+        scene.office.open_streams = [NEW_STREAM]
         scene.feed_in(record(Disconnected(1006, "")))
         await settled(scene)
         await until(lambda: "s2" in scene.feed.subscribed)
@@ -715,6 +724,50 @@ def test_a_call_that_has_a_new_stream_is_not_over_with_the_old_one() -> None:
         await settled(scene)
 
         assert await running == Over("call")
+
+    play(act)
+
+
+def test_a_stream_that_joins_the_call_is_heard_from_its_beginning() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages(), record(Disconnected(1006, "")))
+        await settled(scene)
+        scene.on_kinesis = [media(number, stream_id="s2") for number in (1, 3, 2, 4)]
+        scene.office.open_streams = [NEW_STREAM]
+        await until(lambda: scene.asked_for)
+        assert scene.asked_for == ({"s2"}, 985.0)
+        scene.feed_in(*(media(number, stream_id="s2") for number in (4, 5)))
+        await settled(scene)
+        await until(lambda: len(scene.consumer.frames()) == 8)
+        scene.office.standing_now = Standing.STOPPED
+        await running
+
+        frames = [each["media"] for each in scene.consumer.heard if each["event"] == "media"]
+        assert [each["chunk"] for each in frames] == list("12345678")
+
+    play(act)
+
+
+def test_what_comes_of_a_new_stream_waits_for_its_beginning() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.kinesis_answers.clear()
+        scene.on_kinesis = [media(number, stream_id="s2") for number in range(1, 300)]
+        running = asyncio.create_task(scene.run().run())
+        scene.feed_in(*first_messages(), record(Disconnected(1006, "")))
+        await settled(scene)
+        scene.office.open_streams = [NEW_STREAM]
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.feed_in(*(media(number, stream_id="s2") for number in range(290, 310)))
+        await settled(scene)
+        assert len(scene.consumer.frames()) == 3
+        scene.kinesis_answers.set()
+        await settled(scene)
+        await until(lambda: len(scene.consumer.frames()) == 3 + 309)
+        scene.office.standing_now = Standing.STOPPED
+        await running
 
     play(act)
 

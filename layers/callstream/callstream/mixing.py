@@ -1,7 +1,8 @@
 """The streams of a call in one, as a relay says them: each in order, each track from one stream.
 
 A call may have several streams at a time: a carrier that connects again has two for a moment, and
-each may have tracks of its own. A track is heard from one stream until that has ended.
+each may have tracks of its own. A track is heard from one stream until that has ended, or is silent
+on it: of a connection that broke, nobody may hear for minutes that it did.
 
 How long a stream waits for a message that is missing is told by its records, by when each of them
 was received. Between two records time stands still: whoever hands them on may be late with all of
@@ -11,13 +12,25 @@ them, as one that polls every second is, or one that was killed and starts anew.
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
-from callstream.dialects.events import CarrierEvent, Media, Track
+from msgspec import Struct
+from msgspec.structs import replace
+
+from callstream.dialects.events import CarrierEvent, Media, Stop, Track
 from callstream.ordering import StreamOrder, StreamSnapshot
 from callstream.records import Disconnected, Record, RecordEvent, Rejected
 
+_SILENT: Final = 1.0
+"""Seconds by which another stream's latest frame must be newer for the track to be heard there."""
 _ROUNDING: Final = 0.001
 _STANDSTILL: Final = 10.0
 """Seconds without a record for which time stands still; then what waits has waited enough."""
+
+
+class Source(Struct):
+    """From which stream a track is heard, and when that last had some of it, in seconds."""
+
+    stream_id: str
+    heard_at: float
 
 
 class _Stream:
@@ -45,6 +58,11 @@ class _Stream:
         return self.order.expire(self._time)
 
     @property
+    def heard(self) -> float:
+        """The stream's time when its last record came."""
+        return self._heard
+
+    @property
     def deadline(self) -> float | None:
         """When `expire` has something to give even if nothing comes."""
         deadline = self.order.deadline
@@ -65,11 +83,11 @@ class Mixing:
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
-        self._sources: dict[Track, str] = {}
+        self._sources: dict[Track, Source] = {}
 
     @classmethod
     def resume(
-        cls, streams: Mapping[str, StreamSnapshot], sources: Mapping[Track, str], now: float
+        cls, streams: Mapping[str, StreamSnapshot], sources: Mapping[Track, Source], now: float
     ) -> Self:
         """Go on where a predecessor stopped."""
         mixing = cls()
@@ -77,13 +95,13 @@ class Mixing:
             each: _Stream(StreamOrder.resume(left), left.counts.last_at or 0, now)
             for each, left in streams.items()
         }
-        mixing._sources = {**sources}
+        mixing._sources = {track: replace(source) for track, source in sources.items()}
         return mixing
 
-    def snapshot(self) -> tuple[dict[str, StreamSnapshot], dict[Track, str]]:
+    def snapshot(self) -> tuple[dict[str, StreamSnapshot], dict[Track, Source]]:
         """Where it is, for `resume`."""
         streams = {each: stream.order.snapshot() for each, stream in self._streams.items()}
-        return streams, {**self._sources}
+        return streams, {track: replace(source) for track, source in self._sources.items()}
 
     @property
     def over(self) -> bool:
@@ -114,17 +132,26 @@ class Mixing:
         chosen: list[tuple[str, CarrierEvent]] = []
         for event in events:
             match event:
-                case Disconnected():
+                case Stop() | Disconnected():
                     # Its tracks may come from another stream from now on.
                     self._sources = {
                         track: source
                         for track, source in self._sources.items()
-                        if source != stream_id
+                        if source.stream_id != stream_id
                     }
                 case Rejected():
                     pass
-                case Media() if self._sources.setdefault(event.track, stream_id) != stream_id:
+                case Media() if not self._is_heard(stream_id, event.track):
                     pass
                 case _:
                     chosen.append((stream_id, event))
         return chosen
+
+    def _is_heard(self, stream_id: str, track: Track) -> bool:
+        now = self._streams[stream_id].heard
+        source = self._sources.setdefault(track, Source(stream_id, now))
+        if source.stream_id != stream_id and now - source.heard_at >= _SILENT:
+            source.stream_id = stream_id
+        if source.stream_id == stream_id:
+            source.heard_at = max(source.heard_at, now)
+        return source.stream_id == stream_id

@@ -29,7 +29,7 @@ from msgspec import Struct
 from callstream.dialects.events import Media, Track
 from callstream.errors import CallstreamError, Unavailable
 from callstream.forks import Fork, ForkNumbers
-from callstream.mixing import Mixing
+from callstream.mixing import Mixing, Source
 from callstream.ordering import StreamSnapshot
 from callstream.ports import Item
 from callstream.records import Record
@@ -276,7 +276,7 @@ class Checkpoint(Struct):
     """Where a run is: from there another one goes on."""
 
     streams: dict[str, StreamSnapshot]
-    sources: dict[Track, str]
+    sources: dict[Track, Source]
     numbers: ForkNumbers
     began: float
     at: float
@@ -302,6 +302,8 @@ class RelayRun:
         self._mixing = Mixing()
         # When each stream was subscribed to.
         self._subscribed: dict[str, float] = {}
+        # What comes of streams whose beginning is still being read.
+        self._held: dict[str, list[Record]] = {}
         self._began = ports.clock()
         self._leaves_at = self._began + ports.seconds - _HAND_OVER
         self._calls_at = self._leaves_at
@@ -379,7 +381,7 @@ class RelayRun:
         async with self._feed_for(consumer) as feed:
             await self._follow(feed, streams)
             await self._become_known()
-            missed = await self._missed({*left.streams, *self._subscribed}, left)
+            missed = await self._missed({*left.streams, *self._subscribed}, left.since())
             fork = await self._fork(streams, left.numbers)
             return await self._end(await self._relay(consumer, feed, fork, missed))
 
@@ -408,9 +410,9 @@ class RelayRun:
             await asyncio.sleep(_INHERITING)
         return None
 
-    async def _missed(self, stream_ids: Collection[str], left: Checkpoint) -> Sequence[Record]:
+    async def _missed(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
         try:
-            return await self._ports.missed(stream_ids, left.since())
+            return await self._ports.missed(stream_ids, since)
         except Unavailable:
             _logger.exception("what was missed cannot be read; the consumer has a gap")
             return ()
@@ -438,6 +440,24 @@ class RelayRun:
             if now - self._subscribed.get(stream_id, -_RENEWAL) >= _RENEWAL:
                 await feed.subscribe(stream_id)
                 self._subscribed[stream_id] = now
+
+    async def _join(self, feed: Feed, fork: Fork, streams: Sequence[Item]) -> None:
+        """Follow streams that have come to the call meanwhile, from their beginning.
+
+        A carrier that connects again goes on with its call at once, before anybody looks.
+        """
+        stream_ids = [stream["stream_id"] for stream in streams]
+        began = min(int(stream["connected_at"]) for stream in streams) / 1000
+        found: list[Record] = []
+        self._held |= {stream_id: [] for stream_id in stream_ids}
+        try:
+            await self._follow(feed, streams)
+            await self._become_known()
+            found += await self._missed(stream_ids, began - _MARGIN)
+        finally:
+            for stream_id in stream_ids:
+                found += self._held.pop(stream_id)
+            self._hand_on(fork, found)
 
     async def _relay(
         self, consumer: Consumer, feed: Feed, fork: Fork, missed: Sequence[Record] = ()
@@ -508,7 +528,7 @@ class RelayRun:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     found = back.take_marks(await feed.receive())
-            self._hand_on(fork, found)
+            self._hand_on(fork, self._without_held(found))
             # After an outage very much may be here at once: the consumer is to get it meanwhile.
             await asyncio.sleep(0)
             if self._mixing.over and not await asyncio.to_thread(self._ports.office.streams):
@@ -520,6 +540,12 @@ class RelayRun:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CATCHING_UP):
                     await self._outbox.emptied()
+
+    def _without_held(self, found: Sequence[Record]) -> Sequence[Record]:
+        for record in found:
+            if record.stream_id in self._held:
+                self._held[record.stream_id].append(record)
+        return [record for record in found if record.stream_id not in self._held]
 
     def _hand_on(self, fork: Fork, found: Sequence[Record]) -> None:
         now = self._ports.clock()
@@ -534,7 +560,7 @@ class RelayRun:
             await asyncio.sleep(_LOOKS)
             looks += 1
             try:
-                if over := await self._look(feed):
+                if over := await self._look(feed, fork):
                     return over
                 if looks % _LOOKS_PER_CHECKPOINT == 0:
                     # While something waits to be sent, the last checkpoint is the better one.
@@ -548,13 +574,15 @@ class RelayRun:
     async def _keep(self, checkpoint: bytes | None) -> None:
         await asyncio.to_thread(self._ports.office.keep, checkpoint, self._outbox.dropped)
 
-    async def _look(self, feed: Feed) -> Over | None:
+    async def _look(self, feed: Feed, fork: Fork) -> Over | None:
         office, now = self._ports.office, self._ports.clock()
         standing = await asyncio.to_thread(office.standing)
         if standing is not Standing.GOES_ON:
             return Over("command" if standing is Standing.STOPPED else "replacement")
         if streams := await asyncio.to_thread(office.streams):
             self._had_streams_at = now
+            if new := [each for each in streams if each["stream_id"] not in self._subscribed]:
+                await self._join(feed, fork, new)
             await self._follow(feed, streams)
         elif self._mixing.over or now - self._had_streams_at >= _WITHOUT_STREAMS:
             return Over("call")
