@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -167,5 +168,34 @@ def test_killed_functions_lose_nothing_that_kinesis_has(stack: DeployedStack) ->
         assert call.audio[again:].startswith(after)
         [item] = relays(stack, call.id).values()
         assert item["rescues"] == 1
+
+    play(act)
+
+
+def test_a_carrier_that_connects_again_is_heard_from_where_it_went_on(
+    stack: DeployedStack,
+) -> None:
+    async def act() -> None:
+        first, again = LiveCall(stack, "CA-again"), LiveCall(stack, "CA-again")
+        async with Listener() as listener, AsyncExitStack() as ends:
+            await ends.enter_async_context(first.going_on())
+            await asyncio.to_thread(
+                telnyx, stack, first.id, "streaming_start", stream_url=listener.url
+            )
+            fork = await listener.fork(0)
+            await heard(fork, 25)
+            async with again.going_on():
+                await ends.aclose()
+                before = len(first.audio)
+                await fork.until(lambda hearing: again.audio[-FRAME:] in hearing.audio("inbound"))
+            await fork.until_ended()
+
+        audio = since_it_joined(fork)
+        joined = first.audio.index(audio[:FRAME])
+        rest = audio[before - joined :]
+        assert first.audio[joined:] + rest == audio
+        # While the first one spoke, the other was not heard; after that, all of it was.
+        assert again.audio.endswith(rest)
+        assert len(again.audio) - len(rest) < 50 * FRAME
 
     play(act)
