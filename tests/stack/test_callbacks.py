@@ -3,8 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -17,50 +16,35 @@ from callstream.callbacks import Event, RelayCallback
 from callstream.relays import Relay
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack, eventually
+from tests.stack.tenant_server import TenantServer
 from tests.stack.test_operator import Operator, operator, type_in
 
 __all__ = ["operator"]
 
 
-class TenantServer:
-    """A tenant's own server: `answer` says what it answers to each request, in their order."""
+class FormServer(TenantServer):
+    """Takes SignalWire's forms: `answer` says what it answers to each request, in their order."""
 
     def __init__(self) -> None:
         self.got: list[dict[str, str]] = []
         self.signatures: list[str] = []
         self.answer: Callable[[int], int] = lambda _number: 204
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                server.got.append(dict(parse_qsl(body)))
-                server.signatures.append(self.headers["x-signalwire-signature"])
-                self.send_response(server.answer(len(server.got)))
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/status"
-        self._thread = Thread(target=self._server.serve_forever)
-        self._thread.start()
+        super().__init__(self._take)
+        self.url = f"{self.origin}/status"
 
     def events(self, relay_id: str) -> list[str]:
         """What it was told of a relay, in that order."""
         return [each["StreamEvent"] for each in self.got if each["StreamSid"] == relay_id]
 
-    def stop(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def _take(self, _path: str, headers: Message, body: bytes) -> int:
+        self.got.append(dict(parse_qsl(body.decode())))
+        self.signatures.append(headers["x-signalwire-signature"])
+        return self.answer(len(self.got))
 
 
 @pytest.fixture
-def server() -> Iterator[TenantServer]:
-    server = TenantServer()
+def server() -> Iterator[FormServer]:
+    server = FormServer()
     yield server
     server.stop()
 
@@ -91,12 +75,12 @@ class Teller:
 
 
 @pytest.fixture
-def teller(stack: DeployedStack, server: TenantServer) -> Teller:
+def teller(stack: DeployedStack, server: FormServer) -> Teller:
     return Teller(stack, server.url)
 
 
 def test_each_relay_is_told_of_in_order(
-    stack: DeployedStack, server: TenantServer, teller: Teller
+    stack: DeployedStack, server: FormServer, teller: Teller
 ) -> None:
     relays = [str(uuid4()) for _ in range(5)]
     # What fails at first holds back what comes after it.
@@ -121,7 +105,7 @@ def test_each_relay_is_told_of_in_order(
 
 
 def test_what_is_not_taken_is_listed_and_tried_again(
-    server: TenantServer, teller: Teller, operator: Operator
+    server: FormServer, teller: Teller, operator: Operator
 ) -> None:
     server.answer = lambda _: 503
     callback_id = teller.tell(str(uuid4()), "started")
@@ -137,7 +121,7 @@ def test_what_is_not_taken_is_listed_and_tried_again(
 
 
 def test_what_is_refused_rests_until_it_is_sent_again(
-    stack: DeployedStack, server: TenantServer, teller: Teller, operator: Operator
+    stack: DeployedStack, server: FormServer, teller: Teller, operator: Operator
 ) -> None:
     server.answer = lambda _: 400
     relay_id = str(uuid4())
@@ -178,8 +162,8 @@ def test_telnyx_fails_over(
     stack: DeployedStack, operator: Operator, tenant_server: "JsonServer"
 ) -> None:
     operator(
-        *("webhooks", "set", "demo", "telnyx", tenant_server.url + "down"),
-        *("--failover", tenant_server.url + "up"),
+        *("webhooks", "set", "demo", "telnyx", f"{tenant_server.origin}/down"),
+        *("--failover", f"{tenant_server.origin}/up"),
     )
     with aws.talking_to(stack.description["aws_endpoint_url"]):
         queue = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
@@ -199,37 +183,24 @@ def test_telnyx_fails_over(
     assert [path for path, _ in tenant_server.got] == ["/down", "/up"]
     assert tenant_server.got[1][1]["meta"] == {
         "attempt": 1,
-        "delivered_to": tenant_server.url + "up",
+        "delivered_to": f"{tenant_server.origin}/up",
     }
 
 
-class JsonServer:
-    """A server that is down at one path."""
+class JsonServer(TenantServer):
+    """Takes Telnyx's webhooks, and is down at one path."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, dict[str, Any]]] = []
-        got = self.got
+        super().__init__(self._take)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                got.append((self.path, body))
-                self.send_response(502 if self.path == "/down" else 200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+    def _take(self, path: str, _headers: Message, body: bytes) -> int:
+        self.got.append((path, json.loads(body)))
+        return 502 if path == "/down" else 200
 
 
 @pytest.fixture
 def tenant_server() -> Iterator[JsonServer]:
     server = JsonServer()
-    thread = Thread(target=server.server.serve_forever)
-    thread.start()
     yield server
-    server.server.shutdown()
-    server.server.server_close()
-    thread.join()
+    server.stop()

@@ -4,8 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,45 +17,27 @@ from callstream_cli.listener.server import Fork, Listener
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.live import LiveCall, heard, play
+from tests.stack.tenant_server import TenantServer
 from tests.stack.tenants import Customer
 
 CALL = "CA-ends"
 
 
-class Webhooks:
-    """A tenant's server: what it was told, by who was told of it, in that order."""
+class Webhooks(TenantServer):
+    """What a tenant was told, by who was told of, in that order."""
 
     def __init__(self) -> None:
         self.told: defaultdict[str, list[str]] = defaultdict(list)
-        told = self.told
+        super().__init__(self._take)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/telnyx":
-                    data = json.loads(body)["data"]
-                    payload = data["payload"]
-                    url = payload.get("stream_url") or payload["stream_params"]["stream_url"]
-                    told[url].append(data["event_type"])
-                else:
-                    form = dict(parse_qsl(body.decode()))
-                    told[form["StreamName"]].append(form["StreamEvent"])
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def _take(self, path: str, _headers: Message, body: bytes) -> int:
+        if path == "/telnyx":
+            data = json.loads(body)["data"]
+            self.told[data["payload"]["stream_url"]].append(data["event_type"])
+        else:
+            form = dict(parse_qsl(body.decode()))
+            self.told[form["StreamName"]].append(form["StreamEvent"])
+        return 204
 
 
 @pytest.fixture
@@ -73,7 +54,7 @@ class Commands:
         self.customer = Customer("endings")
         self.customer.create(stack)
         self._stack, self._webhooks = stack, webhooks
-        self._change(webhooks={"telnyx": Webhook(url=f"{webhooks.url}/telnyx")})
+        self._change(webhooks={"telnyx": Webhook(url=f"{webhooks.origin}/telnyx")})
 
     def disable(self) -> None:
         self._change(enabled=False)
@@ -90,7 +71,7 @@ class Commands:
         assert answer.status == 200, answer.body
 
     def create(self, name: str, url: str) -> str:
-        callback = f"{self._webhooks.url}/signalwire"
+        callback = f"{self._webhooks.origin}/signalwire"
         return str(self._signalwire("", Url=url, Name=name, StatusCallback=callback)["sid"])
 
     def stop(self, sid_or_name: str) -> None:
