@@ -440,6 +440,32 @@ def test_what_was_missed_waits_for_a_consumer_that_is_slower() -> None:
     play(act)
 
 
+@pytest.mark.parametrize(
+    ("standing", "over", "told"),
+    [
+        (Standing.REPLACED, Over("replacement"), []),
+        (Standing.STOPPED, Over("command"), [("ended", None, 0)]),
+    ],
+)
+def test_a_rescue_that_took_too_long_says_nothing(
+    standing: Standing, over: Over, told: list[object]
+) -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.feed.batches.put_nowait(None)
+        await scene.run().run()
+        late = Scene()
+        late.office = scene.office
+        late.office.standing_now = standing
+
+        assert await late.run().take_over() == over
+        assert late.consumer.heard == []
+        assert late.consumer.closed == 1000
+        assert late.office.told == ["connected", *told]
+
+    play(act)
+
+
 def test_a_rescue_goes_on_even_if_what_was_missed_cannot_be_read() -> None:
     async def act() -> None:
         scene = Scene()

@@ -383,6 +383,9 @@ class RelayRun:
             await self._become_known()
             missed = await self._missed({*left.streams, *self._subscribed}, left.since())
             fork = await self._fork(streams, left.numbers)
+            # All of that may take so long that this run is given up in its turn.
+            if over := _over_by(await asyncio.to_thread(office.standing)):
+                return await self._end(over)
             return await self._end(await self._relay(consumer, feed, fork, missed))
 
     @asynccontextmanager
@@ -576,9 +579,8 @@ class RelayRun:
 
     async def _look(self, feed: Feed, fork: Fork) -> Over | None:
         office, now = self._ports.office, self._ports.clock()
-        standing = await asyncio.to_thread(office.standing)
-        if standing is not Standing.GOES_ON:
-            return Over("command" if standing is Standing.STOPPED else "replacement")
+        if over := _over_by(await asyncio.to_thread(office.standing)):
+            return over
         if streams := await asyncio.to_thread(office.streams):
             self._had_streams_at = now
             if new := [each for each in streams if each["stream_id"] not in self._subscribed]:
@@ -620,6 +622,13 @@ class RelayRun:
         """Tell the consumer what came of what it sent, unless it does not listen."""
         if not self._outbox.is_crowded:
             self._outbox.put(texts, is_audio=False)
+
+
+def _over_by(standing: Standing) -> Over | None:
+    """Whether what the table says ends a run."""
+    if standing is Standing.GOES_ON:
+        return None
+    return Over("command" if standing is Standing.STOPPED else "replacement")
 
 
 def _first_of(overs: Sequence[Over]) -> Over:
