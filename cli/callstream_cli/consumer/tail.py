@@ -12,7 +12,7 @@ import typer
 from callstream.errors import Unavailable
 from callstream.frames import FrameReader, Happening, Over, Selection
 from callstream_cli.consumer.errors import ConsumerError
-from callstream_cli.consumer.options import From, Stack
+from callstream_cli.consumer.options import From, Personal, Stack
 from callstream_cli.consumer.receipts import Receipts
 from callstream_cli.consumer.recording import PATIENCE_SECONDS, Clock
 from callstream_cli.consumer.source import frames_stream, position
@@ -46,14 +46,7 @@ def tail(
     frames: Annotated[
         bool, typer.Option("--frames", help="A line for every frame, not one a second.")
     ] = False,
-    personal: Annotated[
-        bool,
-        typer.Option(
-            "--personal",
-            help="Show what may be about persons: phone numbers, keys pressed, parameters, tags, "
-            "client state, and what is in unreadable messages.",
-        ),
-    ] = False,
+    personal: Personal = False,
     audio: Annotated[
         bool, typer.Option("--audio", help="With --json: the audio too, as base64.")
     ] = False,

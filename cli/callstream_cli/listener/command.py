@@ -20,6 +20,7 @@ from callstream.frames import Happening, Over
 from callstream.records import Disconnected, RecordEvent
 from callstream_cli import live
 from callstream_cli.audio import TooLongError, UnreadableAudioError
+from callstream_cli.consumer.options import Personal
 from callstream_cli.consumer.stereo import ByteOrder
 from callstream_cli.consumer.telling import Shown, Teller, clock_time
 from callstream_cli.listener import report, sound
@@ -172,14 +173,7 @@ def listen(
     events: Annotated[
         bool, typer.Option("--events", help="A line of JSON for every event, frames too.")
     ] = False,
-    personal: Annotated[
-        bool,
-        typer.Option(
-            "--personal",
-            help="Show what may be about persons: phone numbers, keys pressed, parameters, tags, "
-            "client state, and what is in unreadable messages.",
-        ),
-    ] = False,
+    personal: Personal = False,
     audio: Annotated[
         bool, typer.Option("--audio", help="With --events: the audio too, as base64.")
     ] = False,

@@ -1,6 +1,5 @@
 """A relay's state and its call's, for the run that carries it: tables, callbacks, other runs."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +16,8 @@ from callstream.return_audio import way_back
 from callstream.times import milliseconds
 from callstream.transcoding import ByteOrder, forked
 
-_logger = logging.getLogger(__name__)
 _MOST_RESCUES: Final = 10
+"""How often a relay is rescued, one time soon after the other, before it has failed."""
 _SOON_MS: Final = 600_000
 
 

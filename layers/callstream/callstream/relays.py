@@ -211,6 +211,17 @@ def _build_followed(key: Item, claim: Item, stream_id: str) -> Item:
     }
 
 
+def _build_changes(relay: Relay, values: Item, condition: str) -> Item:
+    """Give a relay these attributes."""
+    return {
+        "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in values},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()},
+    }
+
+
 def build_transition(
     relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None
 ) -> list[Item]:
@@ -224,23 +235,11 @@ def build_transition(
     target = next_state(RELAY_LIFECYCLE, relay.state, event)
     values: Item = {"state": target, "updated_at": milliseconds(now), **(changes or {})}
     is_final = not RELAY_LIFECYCLE[target]
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+    update = _build_changes(relay, values, "#state = :source")
+    update["ExpressionAttributeValues"][":source"] = relay.state
     if is_final:
-        expression += " REMOVE live, checkpoint"
-    operations: list[Item] = [
-        {
-            "Update": {
-                "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
-                "UpdateExpression": expression,
-                "ConditionExpression": "#state = :source",
-                "ExpressionAttributeNames": {f"#{name}": name for name in values},
-                "ExpressionAttributeValues": {
-                    ":source": relay.state,
-                    **{f":{name}": value for name, value in values.items()},
-                },
-            }
-        }
-    ]
+        update["UpdateExpression"] += " REMOVE live, checkpoint"
+    operations: list[Item] = [{"Update": update}]
     if relay.name is not None and is_final:
         key = _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
         operations.append({"Delete": {"Key": key}})
@@ -381,20 +380,11 @@ class RelayStore:
 
         None if another run carries it, or none does any more.
         """
-        request: Item = {
-            "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in notes),
-            "ConditionExpression": "#run = :by AND #state = :streaming",
-            "ExpressionAttributeNames": {
-                "#run": "run",
-                "#state": "state",
-                **{f"#{name}": name for name in notes},
-            },
-            "ExpressionAttributeValues": {
-                ":by": run_id,
-                ":streaming": RelayState.STREAMING,
-                **{f":{name}": note for name, note in notes.items()},
-            },
+        request = _build_changes(relay, notes, "#run = :by AND #state = :streaming")
+        request["ExpressionAttributeNames"] |= {"#run": "run", "#state": "state"}
+        request["ExpressionAttributeValues"] |= {
+            ":by": run_id,
+            ":streaming": RelayState.STREAMING,
         }
         try:
             return self._table.update(request)
@@ -403,15 +393,7 @@ class RelayStore:
 
     def conclude(self, relay: Relay, last: Item) -> None:
         """Give a relay that is over the last that its run has to say."""
-        self._table.update(
-            {
-                "Key": _key(relay.tenant_id, relay.call_id, "RELAY", relay.relay_id),
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in last),
-                "ConditionExpression": "attribute_exists(pk)",
-                "ExpressionAttributeNames": {f"#{name}": name for name in last},
-                "ExpressionAttributeValues": {f":{name}": value for name, value in last.items()},
-            }
-        )
+        self._table.update(_build_changes(relay, last, "attribute_exists(pk)"))
 
     def advance(
         self, relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None
