@@ -20,13 +20,7 @@ from callstream.dialects.events import (
 )
 
 
-class Message(
-    Documented,
-    kw_only=True,
-    tag_field="event",
-    tag=lambda name: name.removeprefix("_").removesuffix("Message").lower(),
-    rename="camel",
-):
+class Message(Documented, kw_only=True, tag_field="event", rename="camel"):
     """A message of the carrier's. Some have no `streamSid` at the top, or need not."""
 
     stream_sid: str = ""
@@ -58,21 +52,21 @@ class MarkBody(Documented):
     name: str
 
 
-class ConnectedMessage(Message):
+class ConnectedMessage(Message, tag="connected"):
     """The first message."""
 
     protocol: str
     version: str
 
 
-class StartMessage(Message):
+class StartMessage(Message, tag="start"):
     """What the stream is."""
 
     sequence_number: Counter
     start: StartBody
 
 
-class MediaMessage(Message):
+class MediaMessage(Message, tag="media"):
     """One frame."""
 
     sequence_number: Counter

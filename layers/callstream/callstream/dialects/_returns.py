@@ -19,7 +19,7 @@ from callstream.dialects.events import (
 )
 
 
-class _Message(Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower()):
+class _Message(Documented, kw_only=True, tag_field="event"):
     stream_sid: str = field(default="", name="streamSid")
     stream_id: str = ""
 
@@ -28,7 +28,7 @@ class _MediaBody(Documented):
     payload: bytes
 
 
-class _Media(_Message):
+class _Media(_Message, tag="media"):
     media: _MediaBody
 
 
@@ -36,11 +36,11 @@ class _MarkBody(Documented):
     name: str
 
 
-class _Mark(_Message):
+class _Mark(_Message, tag="mark"):
     mark: _MarkBody
 
 
-class _Clear(_Message):
+class _Clear(_Message, tag="clear"):
     pass
 
 
@@ -48,7 +48,7 @@ class _DtmfBody(Documented):
     digit: Annotated[str, Meta(pattern=r"\A[0-9*#A-Da-d]\Z")]
 
 
-class _Dtmf(_Message):
+class _Dtmf(_Message, tag="dtmf"):
     dtmf: _DtmfBody
 
 

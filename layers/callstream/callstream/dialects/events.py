@@ -26,21 +26,19 @@ class AudioFormat(Struct, frozen=True):
 PCMU_8K = AudioFormat(encoding="PCMU", sample_rate=8000, channels=1)
 
 
-class _Event(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag=str.lower
-):
+class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     extra: str = ""
     """The fields of the message that its dialect does not know, as JSON text; mostly none."""
 
 
-class Connected(_Event, frozen=True):
+class Connected(_Event, frozen=True, tag="connected"):
     """The carrier opened the socket and names its protocol."""
 
     protocol: str | None
     version: str
 
 
-class Start(_Event, frozen=True):
+class Start(_Event, frozen=True, tag="start"):
     """The stream's identity and format.
 
     `session_id` is what the legs of one call have in common (Telnyx). `tracks` is empty if the
@@ -61,7 +59,7 @@ class Start(_Event, frozen=True):
     client_state: str | None = None
 
 
-class Media(_Event, frozen=True):
+class Media(_Event, frozen=True, tag="media"):
     """One frame of audio."""
 
     sequence: Counter
@@ -71,7 +69,7 @@ class Media(_Event, frozen=True):
     audio: bytes
 
 
-class Dtmf(_Event, frozen=True):
+class Dtmf(_Event, frozen=True, tag="dtmf"):
     """A key that the party on `track` pressed. `occurred_at` is as the carrier writes it."""
 
     sequence: Counter
@@ -81,14 +79,14 @@ class Dtmf(_Event, frozen=True):
     occurred_at: str | None = None
 
 
-class Mark(_Event, frozen=True):
+class Mark(_Event, frozen=True, tag="mark"):
     """The carrier has played everything up to the mark of this name."""
 
     sequence: Counter | None
     name: str
 
 
-class Error(_Event, frozen=True):
+class Error(_Event, frozen=True, tag="error"):
     """The carrier could not use what it was sent on this stream."""
 
     sequence: Counter | None
@@ -97,7 +95,7 @@ class Error(_Event, frozen=True):
     detail: str = ""
 
 
-class Stop(_Event, frozen=True):
+class Stop(_Event, frozen=True, tag="stop"):
     """The carrier ends the stream."""
 
     sequence: Counter

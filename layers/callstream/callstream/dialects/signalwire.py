@@ -46,17 +46,17 @@ class _DtmfBody(Documented):
     duration: Counter | None = None
 
 
-class _Dtmf(Message):
+class _Dtmf(Message, tag="dtmf"):
     sequence_number: Counter
     dtmf: _DtmfBody
 
 
-class _Mark(Message):
+class _Mark(Message, tag="mark"):
     mark: MarkBody
     sequence_number: Counter | None = None
 
 
-class _Stop(Message):
+class _Stop(Message, tag="stop"):
     sequence_number: Counter
 
 

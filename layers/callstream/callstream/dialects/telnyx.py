@@ -39,11 +39,11 @@ NUMBERS_MARKS: Final = True
 _CODE: Final = re.compile("[1-9][0-9]{0,8}")
 
 
-class _Message(Documented, kw_only=True, tag_field="event", tag=lambda name: name[1:].lower()):
+class _Message(Documented, kw_only=True, tag_field="event"):
     stream_id: str = ""
 
 
-class _Connected(_Message):
+class _Connected(_Message, tag="connected"):
     version: str
     protocol: str | None = None
 
@@ -72,7 +72,7 @@ class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
     custom_parameters: dict[str, str] | list[_Parameter] | None = None
 
 
-class _Start(_Message):
+class _Start(_Message, tag="start"):
     stream_id: Name
     sequence_number: Counter
     start: _StartBody
@@ -85,7 +85,7 @@ class _MediaBody(Documented):
     payload: bytes
 
 
-class _Media(_Message):
+class _Media(_Message, tag="media"):
     sequence_number: Counter
     media: _MediaBody
 
@@ -94,7 +94,7 @@ class _DtmfBody(Documented):
     digit: Annotated[str, Meta(min_length=1, max_length=1)]
 
 
-class _Dtmf(_Message):
+class _Dtmf(_Message, tag="dtmf"):
     sequence_number: Counter
     dtmf: _DtmfBody
     occurred_at: str | None = None
@@ -104,7 +104,7 @@ class _MarkBody(Documented):
     name: str
 
 
-class _Mark(_Message):
+class _Mark(_Message, tag="mark"):
     mark: _MarkBody
     sequence_number: Counter | None = None
 
@@ -114,7 +114,7 @@ class _StopBody(Documented):
     user_id: str | None = None
 
 
-class _Stop(_Message):
+class _Stop(_Message, tag="stop"):
     sequence_number: Counter
     stop: _StopBody
 
@@ -125,7 +125,7 @@ class _ErrorBody(Documented):
     detail: str = ""
 
 
-class _Error(_Message):
+class _Error(_Message, tag="error"):
     payload: _ErrorBody | None = None
     error: _ErrorBody | None = None
     sequence_number: Counter | None = None

@@ -47,12 +47,12 @@ class _DtmfBody(Documented):
     track: Literal["inbound_track", "outbound_track"] = "inbound_track"
 
 
-class _Dtmf(Message):
+class _Dtmf(Message, tag="dtmf"):
     sequence_number: Counter
     dtmf: _DtmfBody
 
 
-class _Mark(Message):
+class _Mark(Message, tag="mark"):
     sequence_number: Counter
     mark: MarkBody
 
@@ -62,7 +62,7 @@ class _StopBody(Documented, rename="camel"):
     account_sid: str
 
 
-class _Stop(Message):
+class _Stop(Message, tag="stop"):
     sequence_number: Counter
     stop: _StopBody
 
