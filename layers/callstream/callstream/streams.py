@@ -26,7 +26,7 @@ from callstream.times import milliseconds
 # Of several streams that join a call at once, one gets through each time.
 _ATTEMPTS: Final = 10
 _MOST_OTHERS: Final = 50
-LIVE_INDEX: Final = "LiveStreams"
+LIVE_INDEX: Final = "LiveItems"
 LIVE: Final = "yes"
 """What the index has live streams under."""
 
