@@ -46,6 +46,7 @@ check: setup ## Lint the code, its types and the template
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
 	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint --region us-east-1
 
 format: setup ## Format the code and fix what can be fixed

@@ -21,12 +21,12 @@ from botocore.exceptions import WaiterError
 from bench.measures import BenchError, Measure
 from bench.samples import FRAME_BYTES, ROOT
 from callstream.dialects.events import Media
-from callstream.records import RecordEvent
+from callstream.frames.records import RecordEvent
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.demo.landing import percentile
 from callstream_cli.gateway import GatewayError, fork_as_telnyx, media_url
-from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
 from callstream_cli.local.description import StackDescription

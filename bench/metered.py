@@ -84,7 +84,7 @@ def _kind(event: Mapping[str, Any]) -> str:
     if "httpMethod" in event:
         return "rest"
     # The tally's batches are an hour's; the fan-out has one whenever something lands, for forks.
-    is_tally = _FUNCTION == "StreamTallyFunction"
+    is_tally = _FUNCTION == "StreamCountersFunction"
     records = event.get("Records", [])
     return "batch" if is_tally and any("kinesis" in record for record in records) else "other"
 

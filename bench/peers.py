@@ -22,7 +22,7 @@ from bench.measures import Seconds, race
 from bench.samples import CARRIER_STREAM, frames, messages
 from callstream.dialects import DIALECTS, Dialect
 from callstream.dialects.events import Media, ReturnMedia
-from callstream.ingest import read
+from callstream.frames.publisher import read
 
 # Of a second of audio.
 _REPEATS: Final = 40

@@ -14,7 +14,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from callstream_cli import unread
+from callstream_cli import broken_pipe
 
 _INTERRUPTED: Final = 130
 _HELP: Final = "--help"
@@ -45,7 +45,7 @@ class Group:
 
 
 _OPERATOR = "callstream_cli.operator"
-_CONSUMER = "callstream_cli.consumer"
+_CONSUMER = "callstream_cli.reading"
 
 COMMANDS: Mapping[str, LazyCommand | Group] = {
     "up": LazyCommand(
@@ -285,7 +285,7 @@ def _flowing(function: Callable[..., object]) -> str:
 
 def main() -> None:
     """Run the command line of this process."""
-    unread.ends_the_command()
+    broken_pipe.ends_the_command()
     try:
         build(sys.argv[1:])()
     except KeyboardInterrupt:

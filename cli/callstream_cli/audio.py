@@ -9,7 +9,8 @@ import audioop
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
-from callstream.dialects.events import PCMU_8K, Track
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects.events import Track
 
 FRAME_MS: Final = 20
 BYTES_PER_MS: Final = PCMU_8K.sample_rate // 1000

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from callstream.directory import SCOPES
+from callstream.tenants.directory import SCOPES
 from callstream_cli.operator.administration import Administration
 
 DEMO_TENANT = "demo"

@@ -2,8 +2,8 @@
 
 import os
 
-from callstream.adapters import endpoints
 from callstream.surfaces.asapp import MEDIA_URL, AsappSurface, GiveMediaUrl
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
     AsappSurface(),

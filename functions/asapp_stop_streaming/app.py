@@ -2,8 +2,8 @@
 
 import os
 
-from callstream.adapters import endpoints
 from callstream.surfaces.asapp import STOP_STREAMING, AsappSurface, StopStreaming
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
     AsappSurface(), STOP_STREAMING, StopStreaming(endpoints.transcriptions(os.environ)), os.environ

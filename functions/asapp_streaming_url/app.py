@@ -2,8 +2,8 @@
 
 import os
 
-from callstream.adapters import endpoints
 from callstream.surfaces.asapp import STREAMING_URL, AsappSurface, GiveStreamingUrl
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
     AsappSurface(), STREAMING_URL, GiveStreamingUrl(endpoints.media_urls(os.environ)), os.environ

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from callstream.adapters.delivering import callback_worker
+from callstream.wiring.callbacks import callback_worker
 
 _worker = callback_worker(os.environ)
 

@@ -2,8 +2,8 @@
 
 import os
 
-from callstream.adapters import endpoints
 from callstream.surfaces.clerk import CONNECT, ClerkSurface, GiveConnectUrl
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
     ClerkSurface(),

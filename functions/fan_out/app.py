@@ -7,12 +7,12 @@ from base64 import b64decode
 from collections import defaultdict
 from typing import Any
 
-from callstream.adapters.connections import ApiConnections
-from callstream.adapters.starter import starter
-from callstream.adapters.tables import DynamoTable
+from callstream.adapters.aws.api_gateway import ApiConnections
+from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.errors import Unavailable
-from callstream.settings import FanOutSettings, load
-from callstream.subscriptions import FanOut, Subscriptions
+from callstream.relays.fan_out import FanOut, Subscriptions
+from callstream.wiring.notifier import starter
+from callstream.wiring.settings import FanOutSettings, load
 
 _logger = logging.getLogger("callstream")
 _settings = load(FanOutSettings, os.environ)

@@ -8,12 +8,12 @@ import os
 from typing import Any
 from uuid import uuid4
 
-from callstream.adapters.secrets import StoredKeyRing, TwilioAuthTokens
+from callstream.access.twilio_signature import Handshake, check
+from callstream.access.websocket_events import authorizer_context
+from callstream.adapters.aws.secrets_manager import StoredKeyRing, TwilioAuthTokens
 from callstream.errors import TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
-from callstream.settings import KeysSettings, TwilioSettings, load
-from callstream.twilio_signature import Handshake, check
-from callstream.websocket import authorizer_context
+from callstream.wiring.settings import KeysSettings, TwilioSettings, load
 
 _logger = logging.getLogger("callstream")
 _keys = StoredKeyRing(load(KeysSettings, os.environ).signing_keys_secret)

@@ -4,10 +4,10 @@ import logging
 import os
 from typing import Any
 
+from callstream.access.websocket_events import OK, REFUSED, identity_of, token_of
 from callstream.adapters import clock
-from callstream.adapters.tables import stream_store
 from callstream.errors import TokenRejected
-from callstream.websocket import OK, REFUSED, identity_of, token_of
+from callstream.wiring.state import stream_store
 
 _logger = logging.getLogger("callstream")
 _streams = stream_store(os.environ)

@@ -3,12 +3,12 @@
 import os
 from typing import Any
 
+from callstream.access.websocket_events import OK, identity_of, received_at, state_kept
 from callstream.adapters import clock
-from callstream.adapters.sinks import publisher
-from callstream.adapters.tables import stream_store
-from callstream.ingest import Heard, read
-from callstream.records import Disconnected
-from callstream.websocket import OK, identity_of, received_at, state_kept
+from callstream.frames.publisher import Heard, read
+from callstream.frames.records import Disconnected
+from callstream.wiring.media import publisher
+from callstream.wiring.state import stream_store
 
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)

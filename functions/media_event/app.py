@@ -3,14 +3,21 @@
 import os
 from typing import Any
 
+from callstream.access.websocket_events import (
+    OK,
+    agents_called,
+    identity_of,
+    received_at,
+    state_kept,
+    token_of,
+)
 from callstream.adapters import clock
-from callstream.adapters.agents import agents
-from callstream.adapters.sinks import publisher
-from callstream.adapters.tables import stream_store
+from callstream.calls.streams import Started
 from callstream.dialects.events import Start, Stop
-from callstream.ingest import read
-from callstream.streams import Started
-from callstream.websocket import OK, agents_called, identity_of, received_at, state_kept, token_of
+from callstream.frames.publisher import read
+from callstream.wiring.agents import agents
+from callstream.wiring.media import publisher
+from callstream.wiring.state import stream_store
 
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)

@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from callstream.adapters.sinks import publisher
-from callstream.ingest import read
-from callstream.websocket import OK, identity_of, received_at
+from callstream.access.websocket_events import OK, identity_of, received_at
+from callstream.frames.publisher import read
+from callstream.wiring.media import publisher
 
 _publisher = publisher(os.environ)
 

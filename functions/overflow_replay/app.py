@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
-from callstream.adapters.sinks import frames_sink, overflow_record
+from callstream.adapters.aws.record_sinks import overflow_record
 from callstream.errors import Unavailable
+from callstream.wiring.media import frames_sink
 
 _frames = frames_sink(os.environ)
 

@@ -5,11 +5,11 @@ import logging
 import os
 from typing import Any
 
-from callstream.adapters.relays import RelayRoom
-from callstream.relaying import RelayRun
+from callstream.relays.run import RelayRun
+from callstream.wiring.relays import RelayRunFactory
 
 _logger = logging.getLogger("callstream")
-_room = RelayRoom(os.environ)
+_room = RelayRunFactory(os.environ)
 
 
 def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401  # Lambda's context

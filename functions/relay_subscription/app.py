@@ -4,13 +4,13 @@ import os
 from typing import Any
 from urllib.parse import parse_qsl
 
+from callstream.access.websocket_events import OK
 from callstream.adapters import clock
-from callstream.adapters.connections import ApiConnections
-from callstream.adapters.tables import DynamoTable
+from callstream.adapters.aws.api_gateway import ApiConnections
+from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.identity import RelayIdentity
-from callstream.settings import FanOutSettings, load
-from callstream.subscriptions import Subscriber, Subscriptions
-from callstream.websocket import OK
+from callstream.relays.fan_out import Subscriber, Subscriptions
+from callstream.wiring.settings import FanOutSettings, load
 
 _settings = load(FanOutSettings, os.environ)
 _subscriptions = Subscriptions(DynamoTable(_settings.streams_table))

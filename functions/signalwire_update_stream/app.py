@@ -2,8 +2,8 @@
 
 import os
 
-from callstream.adapters import endpoints
 from callstream.surfaces.signalwire import UPDATE_STREAM, SignalwireSurface, UpdateStream
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
     SignalwireSurface(), UPDATE_STREAM, UpdateStream(endpoints.relay_store(os.environ)), os.environ

@@ -9,14 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from callstream.adapters import clock
-from callstream.adapters.connections import ApiConnections
-from callstream.adapters.news import relay_news
-from callstream.adapters.sinks import publisher
-from callstream.adapters.starter import starter
-from callstream.adapters.tables import stream_store
-from callstream.relay_sweep import RelaySweep
-from callstream.settings import SweepSettings, load
-from callstream.sweep import Sweep
+from callstream.adapters.aws.api_gateway import ApiConnections
+from callstream.calls.sweep import Sweep
+from callstream.relays.sweep import RelaySweep
+from callstream.wiring.media import publisher
+from callstream.wiring.notifier import relay_notifier, starter
+from callstream.wiring.settings import SweepSettings, load
+from callstream.wiring.state import stream_store
 
 _settings = load(SweepSettings, os.environ)
 _sweep = Sweep(
@@ -25,7 +24,7 @@ _sweep = Sweep(
     publish=publisher(os.environ).publish,
     keep_alive=timedelta(seconds=_settings.keep_alive_seconds) or None,
 )
-_relay_sweep = RelaySweep(relay_news(os.environ), starter(os.environ))
+_relay_sweep = RelaySweep(relay_notifier(os.environ), starter(os.environ))
 _logger = logging.getLogger("callstream")
 # For the stream that is being seen to when the time is up, if nothing answers.
 _RESERVE_MS = 15_000

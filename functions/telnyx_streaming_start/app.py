@@ -2,9 +2,9 @@
 
 import os
 
-from callstream.adapters import endpoints
-from callstream.adapters.starter import starter
 from callstream.surfaces.telnyx import STREAMING_START, StartStreaming, TelnyxSurface
+from callstream.wiring import endpoints
+from callstream.wiring.notifier import starter
 
 handler = endpoints.handler(
     TelnyxSurface(),

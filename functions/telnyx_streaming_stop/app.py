@@ -2,8 +2,8 @@
 
 import os
 
-from callstream.adapters import endpoints
 from callstream.surfaces.telnyx import STREAMING_STOP, StopStreaming, TelnyxSurface
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
     TelnyxSurface(), STREAMING_STOP, StopStreaming(endpoints.relay_store(os.environ)), os.environ

@@ -27,7 +27,7 @@ from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from callstream.adapters.http_client import PinnedClient
+from callstream.adapters.network.https import PinnedClient
 from tests import template
 from tests.replay.world import NOW, Servers, Sockets, World
 
@@ -214,7 +214,7 @@ def test_replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Those whose events are few: the others would take too long together.
-@pytest.mark.parametrize("function", ["callback_delivery", "stream_tally", "sweep"])
+@pytest.mark.parametrize("function", ["callback_delivery", "stream_counters", "sweep"])
 def test_every_action_is_needed(function: str) -> None:
     taken: set[str] = set()
     for case in CASES:

@@ -14,14 +14,14 @@ from uuid import UUID, uuid5
 import boto3
 import msgspec
 
-from callstream import records
-from callstream.adapters.sinks import overflow_record
-from callstream.adapters.tables import DynamoTable
-from callstream.callbacks import CallbackRequest, decode
-from callstream.credentials import hash_secret
-from callstream.delivery import HttpAnswer, NoAnswer
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.record_sinks import overflow_record
+from callstream.callbacks.delivery import HttpAnswer, NoAnswer
+from callstream.callbacks.model import CallbackRequest, decode
 from callstream.destinations import Destination
-from callstream.directory import (
+from callstream.frames import records
+from callstream.tenants.credentials import hash_secret
+from callstream.tenants.directory import (
     ROUTES,
     SCOPES,
     Credential,

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from callstream.adapters.tables import DynamoTable
-from callstream.directory import SCOPES, Directory
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.tenants.directory import SCOPES, Directory
 from callstream_cli.local import aws, containers
 from callstream_cli.local.process import HOST, free_port
 from callstream_cli.local.progress import Silence

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from callstream.adapters.kinesis_reader import FrameStreamReader, Position
-from callstream.assembly import Assembly
-from callstream.records import Record
-from callstream.tokens import KeyRing
+from callstream.access.tokens import KeyRing
+from callstream.adapters.aws.kinesis_reader import FrameStreamReader, Position
+from callstream.frames.recording import Assembly
+from callstream.frames.records import Record
 from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
 from callstream_cli.local.description import StackDescription

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
-    PCMU_8K,
     CarrierEvent,
     Dtmf,
     Mark,

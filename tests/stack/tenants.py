@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import NAMESPACE_DNS, uuid5
 
-from callstream.adapters.secrets import PermanentSecret
-from callstream.adapters.tables import DynamoTable
-from callstream.credentials import hash_secret, join_key
-from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Limits, Tenant
-from callstream.issuing import KEY_PREFIXES
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.secrets_manager import PermanentSecret
+from callstream.tenants.credentials import hash_secret, join_key
+from callstream.tenants.directory import (
+    ROUTES,
+    SCOPES,
+    Credential,
+    Directory,
+    Inbox,
+    Limits,
+    Tenant,
+)
+from callstream.tenants.issuing import KEY_PREFIXES
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack
 

@@ -11,9 +11,10 @@ from uuid import uuid4
 import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from callstream.adapters.callbacks import SqsCallbackQueue
-from callstream.callbacks import Event, RelayCallback
-from callstream.relays import Relay
+from callstream.adapters.aws.callback_queues import SqsCallbackQueue
+from callstream.callbacks.model import Event
+from callstream.relays.notifier import callback_of
+from callstream.relays.store import Relay
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.tenant_server import TenantServer
@@ -69,7 +70,7 @@ class Teller:
             created_at=0,
             updated_at=0,
         )
-        callback = RelayCallback.of(relay, {}, event, reason, datetime.now(UTC))
+        callback = callback_of(relay, {}, event, reason, datetime.now(UTC))
         self._queue.send(callback)
         return callback.callback_id
 
@@ -176,7 +177,7 @@ def test_telnyx_fails_over(
         created_at=0,
         updated_at=0,
     )
-    queue.send(RelayCallback.of(relay, {}, "failed", "refused", datetime.now(UTC)))
+    queue.send(callback_of(relay, {}, "failed", "refused", datetime.now(UTC)))
 
     eventually(lambda: len(tenant_server.got) == 2)
     operator("webhooks", "clear", "demo", "telnyx")

@@ -6,8 +6,9 @@ from random import Random
 import pytest
 from websockets.sync.client import connect
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import twilio
-from callstream.dialects.events import PCMU_8K, Mark, Start, Stop
+from callstream.dialects.events import Mark, Start, Stop
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import media_url

@@ -11,11 +11,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from callstream.adapters.secrets import rotate_signing_keys
+from callstream.access.tokens import LIFETIME, MAX_TOKEN_LENGTH, KeyRing
+from callstream.access.twilio_signature import HOST_HEADER, PATH_HEADER
+from callstream.access.twilio_signature import sign as sign_as_twilio
+from callstream.adapters.aws.secrets_manager import rotate_signing_keys
 from callstream.identity import TwilioSignature
-from callstream.tokens import LIFETIME, MAX_TOKEN_LENGTH, KeyRing
-from callstream.twilio_signature import HOST_HEADER, PATH_HEADER
-from callstream.twilio_signature import sign as sign_as_twilio
 from callstream_cli.local import aws
 from callstream_cli.operator.administration import Administration
 from tests.stack.conftest import DeployedStack

@@ -17,10 +17,10 @@ from typing import Any
 import audioop
 import pytest
 
-from callstream.adapters.frames import follow
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Media, Track
-from callstream.frames import Over, Selection
+from callstream.frames.reader import Over, Selection
+from callstream.reading import follow
 from callstream_cli import audio
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
@@ -186,10 +186,10 @@ def test_tail_follows_a_call_live_until_it_is_interrupted(
 def test_python_reads_a_call_in_order(stack: DeployedStack, call: Call) -> None:
     name, selection = stack.description["frames_stream"], Selection(call_id=_call_id(call.plan))
     with aws.talking_to(stack.description["aws_endpoint_url"]):
-        happenings = follow(name, selection, "TRIM_HORIZON")
-    said = [next(happenings)]
+        events = follow(name, selection, "TRIM_HORIZON")
+    said = [next(events)]
     while not isinstance(said[-1].event, Over):
-        said.append(next(happenings))
+        said.append(next(events))
 
     assert {happening.stream.stream_id for happening in said} == {call.stream_id}
     for track in audio.TRACKS:

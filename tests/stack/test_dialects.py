@@ -3,10 +3,11 @@
 from collections import defaultdict
 from functools import partial
 
-from callstream.assembly import Assembly
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import PCMU_8K, Dtmf, Media, Start
-from callstream.records import Disconnected, Record
+from callstream.dialects.events import Dtmf, Media, Start
+from callstream.frames.recording import Assembly
+from callstream.frames.records import Disconnected, Record
 from callstream_cli.audio import Tracks
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults

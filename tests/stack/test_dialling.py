@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.protocol import State
 
-from callstream.adapters import sockets
+from callstream.adapters.network import websockets
 from callstream.destinations import Destination
-from callstream.relaying import DialFailed
+from callstream.relays.run import DialFailed
 
 HOST = "127.0.0.1"
 
@@ -28,8 +28,8 @@ def serving(
 
 def test_a_consumer_that_is_slow_is_not_taken_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     # As `websockets` does it by itself, only sooner.
-    often = partial(sockets._Connect, ping_interval=0.01, ping_timeout=0.02)
-    monkeypatch.setattr(sockets, "_Connect", often)
+    often = partial(websockets._Connect, ping_interval=0.01, ping_timeout=0.02)
+    monkeypatch.setattr(websockets, "_Connect", often)
     done = asyncio.Event()
 
     async def reads_nothing(connection: ServerConnection) -> None:
@@ -39,7 +39,7 @@ def test_a_consumer_that_is_slow_is_not_taken_to_be_gone(monkeypatch: pytest.Mon
 
     async def act(port: int) -> None:
         destination = Destination(HOST, port, (HOST,), tls=False)
-        consumer = await sockets.dial(f"ws://{HOST}:{port}/", destination, {})
+        consumer = await websockets.dial(f"ws://{HOST}:{port}/", destination, {})
         connection = consumer._connection
         while connection.state is State.OPEN and len(connection.pending_pings) < 10:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -65,8 +65,10 @@ def test_a_name_with_very_many_addresses_is_given_up() -> None:
         silent = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
         url = f"ws://{HOST}:{port}/"
         with pytest.raises(DialFailed, match="refused"):
-            await sockets.dial(url, Destination(HOST, port, (*silent, HOST), tls=False), {})
-        found = await sockets.dial(url, Destination(HOST, port, (*silent[1:], HOST), tls=False), {})
+            await websockets.dial(url, Destination(HOST, port, (*silent, HOST), tls=False), {})
+        found = await websockets.dial(
+            url, Destination(HOST, port, (*silent[1:], HOST), tls=False), {}
+        )
         await found.close(1000)
 
     serving(takes_all, act)

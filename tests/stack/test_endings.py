@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from callstream.adapters.tables import DynamoTable
-from callstream.directory import Directory, Webhook
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.tenants.directory import Directory, Webhook
 from callstream_cli.listener.behaviour import DROPPED
 from callstream_cli.listener.server import Fork, Listener
 from callstream_cli.local import aws

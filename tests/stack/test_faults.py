@@ -13,8 +13,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import twilio
-from callstream.dialects.events import PCMU_8K, Media, Start, Stop
+from callstream.dialects.events import Media, Start, Stop
 from callstream_cli.gateway import media_url
 from tests.stack.conftest import DeployedStack, Tape, eventually
 from tests.stack.faults import FAILED, THROTTLED, Refusal, faulty_kinesis, kill_workers, names_of
@@ -141,7 +142,7 @@ def test_a_function_is_killed_in_mid_call(stack: DeployedStack, tape: Tape, vict
 
 def test_the_counting_function_is_killed_in_mid_call(stack: DeployedStack) -> None:
     call = GoodCall(stack, "CA-killed-tally")
-    [name] = names_of(stack, "StreamTallyFunction")
+    [name] = names_of(stack, "StreamCountersFunction")
     killed = 0
     with call.connected():
         for first in range(0, FRAMES, 25):

@@ -97,7 +97,7 @@ class Answer:
     body: str
 
 
-class Caller:
+class Principal:
     """A tenant that asks."""
 
     def __init__(self, stack: DeployedStack, customer: Customer) -> None:
@@ -148,10 +148,10 @@ def _encode(operation: Operation, body: dict[str, str]) -> bytes | None:
 
 
 @pytest.fixture(scope="module")
-def asker(stack: DeployedStack) -> Caller:
+def asker(stack: DeployedStack) -> Principal:
     ASKING.create(stack)
     ASKING.put_call(stack, OWN_CALL)
-    return Caller(stack, ASKING)
+    return Principal(stack, ASKING)
 
 
 def names_of(customer: Customer) -> Names:
@@ -188,7 +188,7 @@ def theirs(stack: DeployedStack) -> Names:
         Probe("telnyx_streaming_start", call, {"stream_url": URL, "command_id": "{command}"}),
         Probe("signalwire_create_stream", path, {"Url": URL, "Name": "{name}"}),
     ):
-        status, _headers, _body = Caller(stack, THEIRS).ask(probe, names)
+        status, _headers, _body = Principal(stack, THEIRS).ask(probe, names)
         assert status == 200
     for relay in settled(stack, THEIRS):
         names["relay" if relay["surface"] == "telnyx" else "stream"] = relay["relay_id"]
@@ -226,7 +226,7 @@ def test_every_operation_is_walked() -> None:
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.operation)
 def test_what_is_theirs_looks_like_what_is_absent(
-    probe: Probe, stack: DeployedStack, asker: Caller, theirs: Names, absent: Names
+    probe: Probe, stack: DeployedStack, asker: Principal, theirs: Names, absent: Names
 ) -> None:
     before = state_of(stack, THEIRS)
 
@@ -234,7 +234,7 @@ def test_what_is_theirs_looks_like_what_is_absent(
     assert state_of(stack, THEIRS) == before
 
 
-def test_a_token_is_of_the_tenant_that_asked(asker: Caller, theirs: Names) -> None:
+def test_a_token_is_of_the_tenant_that_asked(asker: Principal, theirs: Names) -> None:
     for probe in PROBES[:3]:
         _status, _headers, body = asker.ask(probe, theirs)
         token = IDS.search(json.loads(body)["streamingUrl"])
@@ -243,13 +243,13 @@ def test_a_token_is_of_the_tenant_that_asked(asker: Caller, theirs: Names) -> No
         assert claims["sub"] == ASKING.name
 
 
-def test_calls_and_commands_of_the_same_id_are_two(stack: DeployedStack, asker: Caller) -> None:
+def test_calls_and_commands_of_the_same_id_are_two(stack: DeployedStack, asker: Principal) -> None:
     names = names_of(ABSENT) | {"call": "v3:the-same"}
     call, command = {"call_control_id": "{call}"}, {"command_id": "{command}"}
     start = Probe("telnyx_streaming_start", call, command | {"stream_url": URL})
     for customer in (THEIRS, ASKING):
         customer.put_call(stack, names["call"])
-        assert Caller(stack, customer).ask(start, names)[0] == 200
+        assert Principal(stack, customer).ask(start, names)[0] == 200
     settled(stack, THEIRS)
     before = state_of(stack, THEIRS)
 
@@ -273,6 +273,6 @@ def test_they_themselves_see_what_is_theirs(
     probe: Probe, stack: DeployedStack, theirs: Names, absent: Names
 ) -> None:
     # So that the answers above are not alike for want of something to see.
-    them, own = Caller(stack, THEIRS), {"own_project": THEIRS.project}
+    them, own = Principal(stack, THEIRS), {"own_project": THEIRS.project}
 
     assert them.answer(probe, theirs | own) != them.answer(probe, absent | own)

@@ -13,10 +13,11 @@ from uuid import uuid4
 import pytest
 from websockets.sync.client import connect
 
+from callstream.audio.formats import PCMU_8K
+from callstream.calls.sweep import ABNORMAL, KEEP_ALIVE_MARK
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import PCMU_8K, Media, ReturnMark, Start, Stop
-from callstream.records import Disconnected, Record
-from callstream.sweep import ABNORMAL, KEEP_ALIVE_MARK
+from callstream.dialects.events import Media, ReturnMark, Start, Stop
+from callstream.frames.records import Disconnected, Record
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import media_url

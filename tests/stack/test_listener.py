@@ -24,9 +24,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
-    PCMU_8K,
     Clear,
     Media,
     ReturnDtmf,
@@ -43,7 +43,7 @@ from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour, Handshake
 from callstream_cli.listener.certificate import self_signed
-from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import ForkEnded, Listener
 from tests.template import ROOT
 

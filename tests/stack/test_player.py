@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from callstream.dialects.events import PCMU_8K, Media, Start
-from callstream.records import Record, RecordEvent
-from callstream_cli.consumer.player import PlayReport, play
-from callstream_cli.consumer.recording import Recording
-from callstream_cli.consumer.script import Script, script
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects.events import Media, Start
+from callstream.frames.records import Record, RecordEvent
+from callstream_cli.reading.player import PlayReport, play
+from callstream_cli.reading.recording import Recording
+from callstream_cli.reading.script import Script, script
 
 type Handler = Callable[[ServerConnection], Awaitable[None]]
 

@@ -14,8 +14,9 @@ from twilio.base.exceptions import TwilioRestException  # type: ignore[import-un
 from twilio.rest import Client  # type: ignore[import-untyped]
 from websockets.sync.client import connect
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import twilio
-from callstream.dialects.events import PCMU_8K, Start
+from callstream.dialects.events import Start
 from callstream_cli.gateway import media_url
 from tests.stack.conftest import Answer, DeployedStack, eventually
 from tests.template import ROOT

@@ -14,8 +14,9 @@ from boto3.dynamodb.conditions import Key
 from telnyx import Telnyx
 from websockets.sync.client import ClientConnection, connect
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import twilio
-from callstream.dialects.events import PCMU_8K, Start, Stop
+from callstream.dialects.events import Start, Stop
 from callstream_cli.gateway import media_url
 from tests.stack.conftest import Answer, DeployedStack, eventually
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from callstream.audio.formats import AudioFormat
 from callstream.dialects.events import (
-    AudioFormat,
     CarrierEvent,
     Clear,
     Connected,

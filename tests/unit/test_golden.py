@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from callstream.dialects import DIALECTS
-from callstream.records import Disconnected, Record, RecordEvent, Rejected, decode, encode
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected, decode, encode
 from tests.unit.documents import FROM_CARRIER, STREAMS, TO_CARRIER
 
 GOLDEN: dict[str, list[dict[str, str]]] = json.loads(

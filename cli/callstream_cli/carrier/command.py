@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from callstream_cli import audio, live
+from callstream_cli import audio, live_display
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
@@ -149,7 +149,7 @@ async def _place(
         grid.add_row(ProgressBar(total, done(), width=40), line())
         return grid
 
-    async with live.shown(console, picture, line):
+    async with live_display.shown(console, picture, line):
         return list(
             await asyncio.gather(
                 *(

@@ -24,17 +24,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import (
-    PCMU_8K,
-    CarrierEvent,
-    Dtmf,
-    Mark,
-    Media,
-    ReturnEvent,
-    Start,
-    Stop,
-)
+from callstream.dialects.events import CarrierEvent, Dtmf, Mark, Media, ReturnEvent, Start, Stop
 from callstream_cli.audio import FRAME_MS, Tracks, frames
 from callstream_cli.carrier.identity import CarrierName, made_up
 

@@ -6,14 +6,8 @@ Pure: time is passed in, in seconds of any clock.
 from collections import deque
 from typing import Final
 
-from callstream.dialects.events import (
-    PCMU_8K,
-    Clear,
-    ReturnDtmf,
-    ReturnEvent,
-    ReturnMark,
-    ReturnMedia,
-)
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 
 _BYTES_PER_SECOND: Final = PCMU_8K.sample_rate
 

@@ -10,9 +10,9 @@ from typing import Final
 import typer
 from rich.console import Console
 
-from callstream.adapters.kinesis_reader import FrameStreamReader, kinesis_client
+from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
 from callstream.errors import Unavailable
-from callstream_cli import audio, live
+from callstream_cli import audio, live_display
 from callstream_cli.carrier.command import INTERRUPTED
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
@@ -22,7 +22,7 @@ from callstream_cli.demo.forking import fork, listening
 from callstream_cli.demo.rehearsal import rehearse
 from callstream_cli.demo.verdict import problems
 from callstream_cli.gateway import GatewayError, media_url
-from callstream_cli.listener.storing import store
+from callstream_cli.listener.wav_files import store
 from callstream_cli.local import aws
 from callstream_cli.local.commands import ROOT, Port, local_stack
 from callstream_cli.local.description import StackDescription
@@ -102,7 +102,7 @@ async def _play(console: Console, stack: StackDescription) -> bool:
     url = await asyncio.to_thread(media_url, stack, "autotranscribe")
     async with (
         listening(scene.consumers) as consumer_urls,
-        live.shown(console, scene.picture, scene.line),
+        live_display.shown(console, scene.picture, scene.line),
     ):
         call = asyncio.create_task(place_call(url, CallPlan(tracks), watch=watch))
         forking = asyncio.create_task(_fork(stack, scene, consumer_urls))

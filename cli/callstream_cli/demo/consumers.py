@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from callstream.dialects.events import Media, Track
-from callstream.records import RecordEvent
-from callstream.reorder import Window
+from callstream.frames.records import RecordEvent
+from callstream.reordering.buffer import Window
 from callstream_cli import audio
 from callstream_cli.audio import FRAME_BYTES, FRAME_MS
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.gateway import fork_as_signalwire, fork_as_telnyx
-from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.local.description import StackDescription
 
 JOINING_SECONDS: Final = Window().seconds

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
-from callstream.records import RecordEvent
+from callstream.frames.records import RecordEvent
 from callstream_cli.demo.consumers import Consumer
 from callstream_cli.gateway import GatewayError
-from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import Listener
 from callstream_cli.local.description import StackDescription
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from callstream.adapters.kinesis_reader import Arrival
-from callstream.assembly import Assembly
+from callstream.adapters.aws.kinesis_reader import Arrival
 from callstream.dialects.events import Media
-from callstream.records import Record
+from callstream.frames.recording import Assembly
+from callstream.frames.records import Record
 
 
 @dataclass(slots=True)

@@ -16,18 +16,18 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console, RenderableType
 
-from callstream.frames import Happening, Over
-from callstream.records import Disconnected, RecordEvent
-from callstream_cli import live
+from callstream.frames.reader import Over, ReadEvent
+from callstream.frames.records import Disconnected, RecordEvent
+from callstream_cli import live_display
 from callstream_cli.audio import TooLongError, UnreadableAudioError
-from callstream_cli.consumer.options import Personal
-from callstream_cli.consumer.stereo import ByteOrder
-from callstream_cli.consumer.telling import Shown, Teller, clock_time
-from callstream_cli.listener import report, sound
+from callstream_cli.listener import codecs, report
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour
-from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import Listener
-from callstream_cli.listener.storing import store
+from callstream_cli.listener.wav_files import store
+from callstream_cli.reading.options import Personal
+from callstream_cli.reading.stereo import ByteOrder
+from callstream_cli.reading.tail_output import Shown, Teller, clock_time
 
 INTERRUPTED: Final = 130
 """The exit status after Ctrl-C."""
@@ -195,7 +195,7 @@ def listen(
             silent=silent,
             require_token=require_token,
             echo=echo,
-            play=sound.load(play) if play else b"",
+            play=codecs.load(play) if play else b"",
             speed=speed,
             byte_order=byte_order,
             marks=tuple(mark or ()),
@@ -311,7 +311,7 @@ class _Listening:
             hearings = [fork.hearing for fork in listener.forks]
             return report.picture(listener.url, hearings, len(listener.refused))
 
-        return live.shown(self._console, picture, str)
+        return live_display.shown(self._console, picture, str)
 
     def _happened(self, hearing: Hearing, event: RecordEvent) -> None:
         is_last = isinstance(event, Disconnected)
@@ -324,7 +324,7 @@ class _Listening:
                 line = report.event_as_dict(hearing, each, now, self.wishes.shown)
                 typer.echo(json.dumps(line))
             elif not self._console.is_terminal:
-                for text in self._teller.lines(Happening(hearing.stream, each), now):
+                for text in self._teller.lines(ReadEvent(hearing.stream, each), now):
                     self._say(f"{clock_time(now)}  {text}")
         if is_last and self.wishes.directory is not None:
             self._storing.append(asyncio.create_task(self._store(hearing, self.wishes.directory)))

@@ -9,14 +9,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from callstream.dialects.events import AudioFormat
-from callstream.frames import Happening, Over
-from callstream.records import RecordEvent
+from callstream.audio.formats import AudioFormat
+from callstream.frames.reader import Over, ReadEvent
+from callstream.frames.records import RecordEvent
 from callstream_cli.audio import TRACKS
-from callstream_cli.consumer import telling
-from callstream_cli.consumer.telling import Shown
-from callstream_cli.listener.hearing import Hearing
+from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import Refusal
+from callstream_cli.reading import tail_output
+from callstream_cli.reading.tail_output import Shown
 
 # Bytes a sample, of the codecs that are samples one after another.
 _SAMPLE_BYTES: Final[Mapping[str, int]] = {"PCMU": 1, "PCMA": 1, "L16": 2}
@@ -78,7 +78,7 @@ def event_as_dict(
     hearing: Hearing, event: RecordEvent | Over, received_at: int, shown: Shown
 ) -> dict[str, Any]:
     """Something that happened on a fork as JSON has it; the time is in ms since 1970."""
-    told = telling.as_dict(Happening(hearing.stream, event), received_at, shown)
+    told = tail_output.as_dict(ReadEvent(hearing.stream, event), received_at, shown)
     return {
         "fork": hearing.number,
         "dialect": told["dialect"],

@@ -21,11 +21,11 @@ from websockets.http11 import Request, Response
 
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Media, ReturnEvent, ReturnMedia, Start
-from callstream.records import RecordEvent
+from callstream.frames.records import RecordEvent
+from callstream_cli.listener.answering import talk
 from callstream_cli.listener.behaviour import DROPPED, Behaviour, Handshake
 from callstream_cli.listener.certificate import Certificate, self_signed
-from callstream_cli.listener.hearing import Hearing
-from callstream_cli.listener.talking import talk
+from callstream_cli.listener.fork_state import Hearing
 
 # How long the other side may take to say goodbye.
 _GOODBYE_SECONDS: Final = 5

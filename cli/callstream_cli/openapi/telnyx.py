@@ -3,7 +3,7 @@
 from typing import Final
 
 from callstream import errors
-from callstream.relays import NoSuchRelay
+from callstream.relays.store import NoSuchRelay
 from callstream.surfaces import telnyx
 from callstream_cli.openapi.document import (
     Described,

@@ -11,13 +11,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from callstream.adapters.tables import DynamoTable
-from callstream.calls import call_key, session_key
-from callstream.directory import Surface
-from callstream.lifecycle import CallState, RelayState, StreamState
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.calls.calls import call_key, session_key
+from callstream.calls.lifecycle import CallState, RelayState, StreamState
+from callstream.calls.streams import StreamStore, stream_key
+from callstream.dialects.events import Tracks
 from callstream.ports import Item
-from callstream.relays import RelayStore, Tracks
-from callstream.streams import StreamStore, stream_key
+from callstream.relays.store import RelayStore
+from callstream.tenants.directory import Surface
 from callstream_cli.operator.errors import OperatorError, output
 
 

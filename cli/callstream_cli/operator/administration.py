@@ -5,23 +5,31 @@ from functools import cached_property
 from typing import Any, NoReturn
 from uuid import uuid4
 
-from callstream import callback_keys
+from callstream.access.tokens import KeyRing
 from callstream.adapters import clock
-from callstream.adapters.secrets import (
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.secrets_manager import (
     PermanentSecret,
     StoredKeyRing,
     TwilioAuthTokens,
     rotate_signing_keys,
 )
-from callstream.adapters.tables import DynamoTable
-from callstream.agents import MOST_OF_A_ROUTE, Agent, AgentStore
-from callstream.credentials import new_id
-from callstream.directory import ROUTES, SCOPES, Credential, Directory, Inbox, Surface, Tenant
+from callstream.callbacks import keys
 from callstream.errors import ConditionFailed
 from callstream.identity import TwilioSignature
-from callstream.issuing import Issued, issue
-from callstream.relays import RelayOrder
-from callstream.tokens import KeyRing
+from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
+from callstream.relays.store import RelaySpec
+from callstream.tenants.credentials import new_id
+from callstream.tenants.directory import (
+    ROUTES,
+    SCOPES,
+    Credential,
+    Directory,
+    Inbox,
+    Surface,
+    Tenant,
+)
+from callstream.tenants.issuing import Issued, issue
 from callstream_cli.operator.errors import BadValueError, OperatorError, good_values, output
 from callstream_cli.public_keys import ed25519_public_key
 
@@ -184,7 +192,7 @@ class Administration:
         return inbox
 
     def create_agent(
-        self, tenant_id: str, route: str | None, inbox: str | None, order: RelayOrder
+        self, tenant_id: str, route: str | None, inbox: str | None, order: RelaySpec
     ) -> Agent:
         """Give a route of a tenant, or one of its inboxes, an agent.
 
@@ -230,8 +238,8 @@ class Administration:
     def callback_keys(self, tenant: Tenant) -> CallbackKeys:
         """What a tenant verifies its callbacks with."""
         master = self._secret("CallbackMasterSecretArn")
-        private_key = callback_keys.telnyx_private_key(master, tenant.callback_key_id)
-        signing_key = callback_keys.signalwire_signing_key(master, tenant.callback_key_id)
+        private_key = keys.telnyx_private_key(master, tenant.callback_key_id)
+        signing_key = keys.signalwire_signing_key(master, tenant.callback_key_id)
         return {
             "telnyx": {"public_key": ed25519_public_key(private_key)},
             "signalwire": {"signing_key": signing_key},

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import BaseModel
 
-from callstream.agents import Agent
-from callstream.directory import ROUTES
+from callstream.dialects.events import Tracks
 from callstream.errors import Invalid
-from callstream.relays import RelayOrder, Tracks
+from callstream.relays.agents import Agent
+from callstream.relays.store import RelaySpec
 from callstream.surfaces import bodies, signalwire, telnyx
+from callstream.tenants.directory import ROUTES
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
@@ -207,7 +208,7 @@ def _must_be_left_out(options: Mapping[str, object], dialect: Dialect) -> None:
             raise BadValueError(f"{option} is for --dialect {dialect} alone")
 
 
-def _telnyx(common: Mapping[str, Any], options: Mapping[str, object]) -> RelayOrder:
+def _telnyx(common: Mapping[str, Any], options: Mapping[str, object]) -> RelaySpec:
     """What `streaming_start` would ask for, but that the way back works if nothing is said."""
     names = {
         "--mode": "stream_bidirectional_mode",
@@ -226,14 +227,14 @@ def _telnyx(common: Mapping[str, Any], options: Mapping[str, object]) -> RelayOr
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_target_legs": "self",
     }
-    order = telnyx.order_of(_checked(telnyx.StreamingStart, fields | given, strict=True))
+    order = telnyx.spec_of(_checked(telnyx.StreamingStart, fields | given, strict=True))
     # Those are the call's then.
     unsaid = {names["--codec"], names["--sampling-rate"]} - given.keys()
     said = {each: value for each, value in order.settings.items() if each not in unsaid}
     return order.model_copy(update={"settings": said})
 
 
-def _signalwire(common: Mapping[str, Any], options: Mapping[str, object]) -> RelayOrder:
+def _signalwire(common: Mapping[str, Any], options: Mapping[str, object]) -> RelaySpec:
     """What `Create a Stream` would ask for."""
     fields = {
         "Url": common["url"],
@@ -246,7 +247,7 @@ def _signalwire(common: Mapping[str, Any], options: Mapping[str, object]) -> Rel
     for number, (name, value) in enumerate(common["parameters"].items(), 1):
         fields |= {f"Parameter{number}.Name": name, f"Parameter{number}.Value": value}
     form = {name: value for name, value in fields.items() if value is not None}
-    return signalwire.order_of(_checked(signalwire.CreateStreamBody, form, strict=False))
+    return signalwire.spec_of(_checked(signalwire.CreateStreamBody, form, strict=False))
 
 
 def _checked[Body: BaseModel](

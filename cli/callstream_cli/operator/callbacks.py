@@ -10,11 +10,11 @@ import typer
 from msgspec import structs
 from pydantic import BaseModel
 
-from callstream.adapters.callbacks import DeadCallback, DeadCallbacks, SqsCallbackQueue
-from callstream.adapters.tables import DynamoTable
-from callstream.callbacks import Event
-from callstream.directory import Surface
-from callstream.retries import Retries, Retry
+from callstream.adapters.aws.callback_queues import DeadCallback, DeadCallbacks, SqsCallbackQueue
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.callbacks.model import Event
+from callstream.callbacks.pending import PendingCallbacks, Retry
+from callstream.tenants.directory import Surface
 from callstream_cli.deployment import outputs_of
 from callstream_cli.operator.activity import Time
 from callstream_cli.operator.errors import OperatorError, output
@@ -43,7 +43,7 @@ def list_(
             views = [_given_up(each) for each in _dead(outputs).look()]
         else:
             table = DynamoTable(output(outputs, "StreamsTableName"))
-            views = [_waiting(each) for each in Retries(table).all()]
+            views = [_waiting(each) for each in PendingCallbacks(table).all()]
             length = _queue(outputs).length()
             queued = f"In the queue, with those that wait behind others: about {length}."
     _show([view for view in views if tenant_id in {None, view.tenant_id}], as_json=as_json)

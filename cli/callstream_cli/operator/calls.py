@@ -9,7 +9,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from callstream.directory import Directory, Tenant
+from callstream.tenants.directory import Directory, Tenant
 from callstream_cli.operator.activity import Activity, Call, Scope, WholeCall
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.options import Json, Stack

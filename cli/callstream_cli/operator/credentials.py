@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callstream.directory import SCOPES, Credential, Surface
+from callstream.tenants.directory import SCOPES, Credential, Surface
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_fields, show_json, show_table

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from callstream.access.tokens import RING_CACHE, KeyRing
 from callstream.adapters import clock
-from callstream.tokens import RING_CACHE, KeyRing
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, Stack
 from callstream_cli.operator.output import show_json, show_table

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from callstream.directory import SCOPES, Limits, Surface, Tenant
+from callstream.tenants.directory import SCOPES, Limits, Surface, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from callstream.directory import SCOPES, Surface
+from callstream.tenants.directory import SCOPES, Surface
 from callstream_cli.deployment import Stack
 
 __all__ = ["Json", "OfSurface", "OfTenant", "Stack", "Yes", "confirm"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callstream.directory import ROUTES, Tenant
+from callstream.tenants.directory import ROUTES, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.administration import must_be_of
 from callstream_cli.operator.options import Json, OfTenant, Stack

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callstream.directory import ROUTES, Limits, Tenant
+from callstream.tenants.directory import ROUTES, Limits, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.limits import effective, in_words
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm

@@ -5,8 +5,8 @@ from typing import Annotated, Final, get_args
 
 import typer
 
-from callstream.directory import Tenant
 from callstream.identity import TwilioSignature
+from callstream.tenants.directory import Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm

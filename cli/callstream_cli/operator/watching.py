@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Protocol
 import typer
 from rich.console import Console, RenderableType
 
-from callstream_cli import live
+from callstream_cli import live_display
 from callstream_cli.deployment import outputs_of
 from callstream_cli.operator.output import show, show_json
 
@@ -77,7 +77,7 @@ async def _watch(read: Read, *, as_json: bool) -> None:
     def picture() -> RenderableType:
         return scene.picture()
 
-    async with live.shown(Console(), picture, lambda: f"{_clock()}  {scene.line()}"):
+    async with live_display.shown(Console(), picture, lambda: f"{_clock()}  {scene.line()}"):
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             scene = await asyncio.to_thread(read)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from callstream.directory import Tenant, Webhook
+from callstream.tenants.directory import Tenant, Webhook
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError, good_values
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from callstream.identity import RelayIdentity
-
-if TYPE_CHECKING:
-    from callstream.tokens import KeyRing
 
 type Item = dict[str, Any]
 """A DynamoDB item, or the arguments of a DynamoDB request, in plain Python values."""
@@ -75,10 +72,3 @@ class RelayStarter(Protocol):
 
     def rescue(self, relay: RelayIdentity, run_id: str) -> None:
         """Start a run that takes over from this one, unless another has done so."""
-
-
-class KeyRingSource(Protocol):
-    """Where the signing keys are kept."""
-
-    def current(self) -> "KeyRing":
-        """The ring, at most `tokens.RING_CACHE` old. Raises `Unavailable`."""

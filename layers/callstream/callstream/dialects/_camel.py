@@ -8,16 +8,9 @@ from base64 import b64encode
 
 from msgspec import field
 
+from callstream.audio.formats import AudioFormat, media_type, rtp_name
 from callstream.dialects._wire import Documented, Fields, MediaFormat, Name
-from callstream.dialects.codecs import media_type, rtp_name
-from callstream.dialects.events import (
-    AudioFormat,
-    Connected,
-    Counter,
-    Media,
-    Start,
-    Track,
-)
+from callstream.dialects.events import Connected, Counter, Media, Start, Track
 
 
 class Message(Documented, kw_only=True, tag_field="event", rename="camel"):

@@ -3,27 +3,20 @@
 Sequence numbers, chunk numbers and timestamps are integers here, whatever the wire has.
 Timestamps are milliseconds since the stream's start; audio is raw bytes in the stream's own codec.
 What only some carriers say is optional. The same structs, tagged by `kind`, are what the Kinesis
-records carry (`callstream.records`).
+records carry (`callstream.frames.records`).
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from callstream.audio.formats import AudioFormat
+
 # Larger counters would be an error, and would not survive readers whose numbers are doubles.
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Track = Literal["inbound", "outbound"]
-
-
-class AudioFormat(Struct, frozen=True):
-    """A stream's audio: codec by its RTP name (`callstream.dialects.codecs`), rate in Hz."""
-
-    encoding: str
-    sample_rate: int
-    channels: int
-
-
-PCMU_8K = AudioFormat(encoding="PCMU", sample_rate=8000, channels=1)
+Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
+"""Which tracks of a call a relay takes, in the words that Telnyx and SignalWire share."""
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):

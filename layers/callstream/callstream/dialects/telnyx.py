@@ -13,11 +13,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from callstream.audio.formats import AudioFormat, rtp_name
 from callstream.dialects._returns import READER, read_return, return_fields
 from callstream.dialects._wire import Documented, Fields, Name, Reader, write
-from callstream.dialects.codecs import rtp_name
 from callstream.dialects.events import (
-    AudioFormat,
     CarrierEvent,
     Connected,
     Counter,

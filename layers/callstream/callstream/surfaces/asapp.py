@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from callstream import errors
-from callstream.directory import Surface
-from callstream.media_urls import MediaUrls
-from callstream.rate import Allowance
-from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
-from callstream.transcriptions import Side, Transcriptions
+from callstream.access.media_urls import MediaUrls
+from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
+from callstream.tenants.directory import Surface
+from callstream.tenants.rate_limits import Allowance
+from callstream.transcription.requests import Side, Transcriptions
 
 Product = Literal["genagent", "autotranscribe"]
 
@@ -85,7 +85,7 @@ class AsappSurface:
         except KeyError as missing:
             raise errors.Unauthenticated(f"header {missing} is missing") from None
 
-    def authorize(self, _caller: Caller, _request: Request) -> None:
+    def authorize(self, _principal: Principal, _request: Request) -> None:
         """Nothing more to check."""
 
     def failure(self, error: Exception, request_id: str) -> Response:

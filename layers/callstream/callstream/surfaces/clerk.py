@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from callstream import errors
-from callstream.credentials import split_key
-from callstream.directory import Directory, Surface
-from callstream.issuing import KEY_PREFIXES
-from callstream.media_urls import MediaUrls
-from callstream.rate import Allowance
-from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+from callstream.access.media_urls import MediaUrls
+from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
+from callstream.tenants.credentials import split_key
+from callstream.tenants.directory import Directory, Surface
+from callstream.tenants.issuing import KEY_PREFIXES
+from callstream.tenants.rate_limits import Allowance
 
 _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.BadRequest: (400, "Invalid request body"),
@@ -76,7 +76,7 @@ class ClerkSurface:
         """The halves of the API key. Raises `Unauthenticated`."""
         return split_key(KEY_PREFIXES["clerk"], request.headers.get("apikey", ""))
 
-    def authorize(self, _caller: Caller, _request: Request) -> None:
+    def authorize(self, _principal: Principal, _request: Request) -> None:
         """Nothing more to check."""
 
     def failure(self, error: Exception, request_id: str) -> Response:

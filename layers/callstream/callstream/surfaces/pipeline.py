@@ -14,8 +14,6 @@ import msgspec
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
-from callstream.credentials import matches
-from callstream.directory import MAX_IDENTIFIER, Credential, Directory, Surface, Tenant
 from callstream.errors import (
     ApiError,
     BadRequest,
@@ -24,8 +22,10 @@ from callstream.errors import (
     Unauthenticated,
     Unavailable,
 )
-from callstream.rate import Allowance, RateLimiter
 from callstream.surfaces.bodies import read_form, read_json, validate
+from callstream.tenants.credentials import matches
+from callstream.tenants.directory import MAX_IDENTIFIER, Credential, Directory, Surface, Tenant
+from callstream.tenants.rate_limits import Allowance, RateLimiter
 
 logger: Final = Logger(service="callstream")
 
@@ -115,7 +115,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """Who is asking, authenticated."""
 
     tenant: Tenant
@@ -126,7 +126,7 @@ class Caller:
 class Command[Body]:
     """A request that has come through: who asks, what for, and when."""
 
-    caller: Caller
+    principal: Principal
     body: Body
     path_parameters: Mapping[str, str]
     now: datetime
@@ -134,7 +134,7 @@ class Command[Body]:
     @property
     def tenant(self) -> Tenant:
         """Whose request it is."""
-        return self.caller.tenant
+        return self.principal.tenant
 
 
 class VendorSurface(Protocol):
@@ -147,25 +147,25 @@ class VendorSurface(Protocol):
     def credentials(self, request: Request) -> tuple[str, str]:
         """The id and secret that a request carries. Raises `Unauthenticated`."""
 
-    def authorize(self, caller: Caller, request: Request) -> None:
-        """Check what is the vendor's own about a caller. Raises `ApiError`."""
+    def authorize(self, principal: Principal, request: Request) -> None:
+        """Check what is the vendor's own about a principal. Raises `ApiError`."""
 
     def failure(self, error: Exception, request_id: str) -> Response:
         """The vendor's answer to an `ApiError`, to `Unavailable` and to anything unforeseen."""
 
     def rate_headers(self, allowance: Allowance) -> Mapping[str, str]:
-        """Headers that tell where the caller stands against its limits."""
+        """Headers that tell where the principal stands against its limits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Authenticator:
     """Authenticates requests and counts them against their tenant's limits."""
 
     directory: Directory
     limiter: RateLimiter
     pepper: Callable[[], str]
 
-    def authenticate(self, surface: VendorSurface, request: Request) -> Caller:
+    def authenticate(self, surface: VendorSurface, request: Request) -> Principal:
         """Find out who is asking.
 
         Raises:
@@ -186,7 +186,7 @@ class Gate:
         tenant = self.directory.tenant(credential.tenant_id)
         if tenant is None or not tenant.enabled:
             raise Forbidden("disabled tenant")
-        return Caller(tenant, credential)
+        return Principal(tenant, credential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Endpoint:
 
     surface: VendorSurface
     operation: Operation
-    gate: Gate
+    authenticator: Authenticator
     act: Callable[[Command[Any]], BaseModel]
 
     def answer(self, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -212,10 +212,10 @@ class Endpoint:
     def _respond(self, request: Request, now: datetime) -> tuple[Response, Allowance | None]:
         allowance: Allowance | None = None
         try:
-            caller = self.gate.authenticate(self.surface, request)
-            allowance = self._count(caller.tenant, now)
-            self.surface.authorize(caller, request)
-            return self._carry_out(caller, request, now), allowance
+            principal = self.authenticator.authenticate(self.surface, request)
+            allowance = self._count(principal.tenant, now)
+            self.surface.authorize(principal, request)
+            return self._carry_out(principal, request, now), allowance
         except ApiError as error:
             logger.info("refused: %s: %s", type(error).__name__, error)
             if isinstance(error, RateLimited):
@@ -231,11 +231,11 @@ class Endpoint:
     def _count(self, tenant: Tenant, now: datetime) -> Allowance | None:
         logger.append_keys(tenant_id=tenant.tenant_id)
         limits = tenant.limits_on(self.surface.name)
-        return self.gate.limiter.admit(self.surface.name, tenant.tenant_id, limits, now)
+        return self.authenticator.limiter.admit(self.surface.name, tenant.tenant_id, limits, now)
 
-    def _carry_out(self, caller: Caller, request: Request, now: datetime) -> Response:
-        if self.operation.scope not in caller.credential.scopes:
+    def _carry_out(self, principal: Principal, request: Request, now: datetime) -> Response:
+        if self.operation.scope not in principal.credential.scopes:
             raise Forbidden(f"credential without scope {self.operation.scope}")
         body = self.operation.read(request)
-        answer = self.act(Command(caller, body, request.path_parameters, now))
+        answer = self.act(Command(principal, body, request.path_parameters, now))
         return Response(200, answer.model_dump(mode="json", by_alias=True))

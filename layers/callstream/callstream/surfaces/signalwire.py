@@ -20,22 +20,22 @@ from pydantic.alias_generators import to_pascal
 from pydantic_core import PydanticCustomError
 
 from callstream import errors
-from callstream.credentials import split_key
-from callstream.directory import Surface, Tenant
-from callstream.issuing import KEY_PREFIXES
+from callstream.dialects.events import Tracks
 from callstream.ports import RelayStarter
-from callstream.rate import Allowance
-from callstream.relays import (
+from callstream.relays.store import (
     CallCommand,
     NameTaken,
     NoSuchRelay,
     Relay,
-    RelayOrder,
+    RelaySpec,
     RelayStore,
-    Tracks,
 )
-from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, is_address
+from callstream.tenants.credentials import split_key
+from callstream.tenants.directory import Surface, Tenant
+from callstream.tenants.issuing import KEY_PREFIXES
+from callstream.tenants.rate_limits import Allowance
 
 API_VERSION: Final = "2010-04-01"
 # The vendor's own base. Its SDKs, and Twilio's, leave `/api/laml` out; both are served.
@@ -237,7 +237,7 @@ class SignalwireSurface:
         _project, token = _basic(request)
         return split_key(KEY_PREFIXES["signalwire"], token)
 
-    def authorize(self, caller: Caller, request: Request) -> None:
+    def authorize(self, principal: Principal, request: Request) -> None:
         """Check that user and path name the token's own project.
 
         Only now: who has no good token learns nothing about projects.
@@ -247,9 +247,9 @@ class SignalwireSurface:
             NotFound: the path has another project, whether there is such a one or not.
         """
         project, _token = _basic(request)
-        if not _is_project(project, caller.tenant):
+        if not _is_project(project, principal.tenant):
             raise errors.Unauthenticated("the token is another project's")
-        if not _is_project(request.path_parameters.get("AccountSid", ""), caller.tenant):
+        if not _is_project(request.path_parameters.get("AccountSid", ""), principal.tenant):
             raise errors.NotFound("another project's path")
 
     def failure(self, error: Exception, _request_id: str) -> Response:
@@ -340,9 +340,9 @@ UPDATE_STREAM: Final = Operation(
 )
 
 
-def order_of(body: CreateStreamBody) -> RelayOrder:
+def spec_of(body: CreateStreamBody) -> RelaySpec:
     """What a command wants of its relay."""
-    return RelayOrder(
+    return RelaySpec(
         surface="signalwire",
         url=body.url,
         track=body.track,
@@ -371,7 +371,7 @@ class CreateStream:
             Unavailable: DynamoDB did not answer.
         """
         call = _call_command(command)
-        relay = Relay.of(order_of(command.body), str(uuid4()), call)
+        relay = Relay.of(spec_of(command.body), str(uuid4()), call)
         if self.relays.start(relay, call):
             self.starter.start(relay.identity)
         return _show(relay, command.tenant)

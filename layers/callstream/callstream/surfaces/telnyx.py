@@ -16,14 +16,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from callstream import errors
-from callstream.credentials import split_key
-from callstream.directory import Surface
-from callstream.issuing import KEY_PREFIXES
+from callstream.dialects.events import Tracks
 from callstream.ports import RelayStarter
-from callstream.rate import Allowance
-from callstream.relays import CallCommand, NoSuchRelay, Relay, RelayOrder, RelayStore, Tracks
-from callstream.surfaces.pipeline import Caller, Command, Operation, Request, Response
+from callstream.relays.store import CallCommand, NoSuchRelay, Relay, RelaySpec, RelayStore
+from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
+from callstream.tenants.credentials import split_key
+from callstream.tenants.directory import Surface
+from callstream.tenants.issuing import KEY_PREFIXES
+from callstream.tenants.rate_limits import Allowance
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
@@ -325,7 +326,7 @@ class TelnyxSurface:
             raise errors.Unauthenticated("no bearer token")
         return split_key(KEY_PREFIXES["telnyx"], key.strip())
 
-    def authorize(self, _caller: Caller, _request: Request) -> None:
+    def authorize(self, _principal: Principal, _request: Request) -> None:
         """Nothing more to check."""
 
     def failure(self, error: Exception, request_id: str) -> Response:
@@ -378,9 +379,9 @@ def _call_command(command: Command[Any]) -> CallCommand:
     )
 
 
-def order_of(body: StreamingStart) -> RelayOrder:
+def spec_of(body: StreamingStart) -> RelaySpec:
     """What a command wants of its relay."""
-    return RelayOrder(
+    return RelaySpec(
         surface="telnyx",
         url=body.stream_url,
         track=body.stream_track,
@@ -405,7 +406,7 @@ class StartStreaming:
             Unavailable: DynamoDB or Lambda did not answer.
         """
         call = _call_command(command)
-        relay = Relay.of(order_of(command.body), str(uuid4()), call)
+        relay = Relay.of(spec_of(command.body), str(uuid4()), call)
         # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
         if self.relays.start(relay, call, once=True) and relay.url is not None:
             self.starter.start(relay.identity)

@@ -1,0 +1,41 @@
+"""Forks as files."""
+
+from itertools import count
+from pathlib import Path
+
+from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.reading import raw
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.stereo import ByteOrder, combine
+
+
+def store(directory: Path, hearing: Hearing, byte_order: ByteOrder) -> list[Path]:
+    """Write a fork as a stereo WAV file, or its tracks as they came if they cannot be decoded.
+
+    Nothing is overwritten. A fork without audio makes no file.
+
+    Raises:
+        OSError: they cannot be written.
+        TooLongError: it is longer than a WAV file can be.
+    """
+    story = hearing.story()
+    if not story.frames():
+        return []
+    directory.mkdir(parents=True, exist_ok=True)
+    start = hearing.start
+    name = f"{hearing.dialect}-{raw.file_name(start.carrier_stream_id) if start else 'unknown'}"
+    try:
+        wav = combine([story], byte_order=byte_order).wav()
+    except ConsumerError:
+        return raw.write(_unused(directory, name, ""), [story])
+    path = _unused(directory, name, ".wav")
+    path.write_bytes(wav)
+    return [path]
+
+
+def _unused(directory: Path, name: str, suffix: str) -> Path:
+    """A path where nothing is yet."""
+    paths = (
+        directory / f"{name}{f'-{number}' if number > 1 else ''}{suffix}" for number in count(1)
+    )
+    return next(path for path in paths if not path.exists())

@@ -1,0 +1,182 @@
+"""``callstream record``."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from callstream_cli import audio
+from callstream_cli.deployment import explained
+from callstream_cli.operator.errors import BadValueError
+from callstream_cli.operator.output import show_json
+from callstream_cli.reading import raw
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.options import From, Json, Name, Stack
+from callstream_cli.reading.recording import Clock, Story, collect
+from callstream_cli.reading.source import INTERRUPTED, busy, frames_stream, position
+from callstream_cli.reading.stereo import ByteOrder, Stereo, TrackReport, combine
+
+_STANDARD_OUTPUT: Final = Path("-")
+
+
+def record(
+    name: Name,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; by default CALL|STREAM.wav, here."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the call has ended, or Ctrl-C.")
+    ] = False,
+    from_: From = "start",
+    native: Annotated[
+        bool, typer.Option("--native", help="Keep every byte, in mu-law or A-law, not 16-bit PCM.")
+    ] = False,
+    byte_order: Annotated[
+        ByteOrder | None,
+        typer.Option(help="Of L16; by default big, as RFC 3551 says. Carriers do not say."),
+    ] = None,
+    raw_directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--raw",
+            metavar="DIRECTORY",
+            help="Write each track's bytes as they came there instead, whatever the codec; "
+            "without -o, --native and --byte-order.",
+        ),
+    ] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Write a call as a stereo WAV file: inbound left, outbound right, silence for what is lost.
+
+    Takes what Kinesis still keeps of the call, by default a day. The codecs are PCMU, PCMA and L16.
+    Several streams of one call stand where their time puts them; if two have the same track at the
+    same time, they are mixed.
+
+    Ends with status 1 if there is nothing of the call.
+    """
+    file = output or Path(f"{raw.file_name(name)}.wav")
+    with explained():
+        _check(file, raw_directory, of_wav=bool(output or native or byte_order))
+    with frames_stream(stack) as open_, busy(f"Looking for {name}"):
+        where = position(from_, datetime.now(UTC))
+        if raw_directory is None and file.exists() and not force:
+            raise ConsumerError(f"{file} is there already; --force overwrites it")
+        clock = Clock(time.monotonic, time.sleep)
+        collector = collect(lambda: open_(where), name, clock, follow=follow)
+        stories = collector.stories()
+        if not stories:
+            raise ConsumerError(f"there is nothing of {name} on the stream (from {from_})")
+        try:
+            if raw_directory is None:
+                stereo = combine(stories, native=native, byte_order=byte_order or "big")
+                file.write_bytes(stereo.wav())
+                report = as_dict(stereo, file)
+                text = _summary(stereo, file)
+            else:
+                files = raw.write(raw_directory, stories, overwrite=force)
+                report = {"files": list(map(str, files)), "streams": [*map(_figures, stories)]}
+                text = [f"{file}, {file.stat().st_size} bytes" for file in files]
+        except audio.TooLongError as error:
+            raise ConsumerError(str(error)) from None
+        except OSError as error:
+            raise ConsumerError(f"{error.filename}: {error.strerror}") from None
+    if as_json:
+        show_json(report)
+    else:
+        for line in (*text, *_warnings(stories)):
+            typer.echo(line)
+    if collector.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _check(file: Path, raw_directory: Path | None, *, of_wav: bool) -> None:
+    """What can be said before anything is read."""
+    if raw_directory is not None:
+        if of_wav:
+            raise BadValueError("--raw goes without --output, --native and --byte-order")
+    elif file == _STANDARD_OUTPUT:
+        raise BadValueError("a WAV file cannot go to a pipe")
+    elif file.is_dir():
+        raise BadValueError(f"{file} is a directory")
+
+
+def as_dict(stereo: Stereo, file: Path) -> dict[str, Any]:
+    """A recording as JSON has it."""
+    return {
+        "file": str(file),
+        "seconds": round(stereo.seconds, 3),
+        "encoding": stereo.encoding,
+        "sample_rate": stereo.rate,
+        "mixed": stereo.mixed,
+        "streams": [
+            {
+                **_figures(placed.story),
+                "codec": placed.format.encoding,
+                "offset_ms": placed.offset_ms,
+                "length_ms": placed.length_ms,
+                "tracks": {
+                    track: {
+                        "frames": report.frames,
+                        "lost_ms": report.lost_ms,
+                        "misplaced": report.misplaced,
+                    }
+                    for track, report in placed.tracks.items()
+                },
+            }
+            for placed in stereo.streams
+        ],
+    }
+
+
+def _figures(story: Story) -> dict[str, Any]:
+    return {
+        "stream_id": story.stream_id,
+        "call_id": story.start.call_id if story.start else None,
+        "dialect": story.dialect,
+        "frames": story.frames(),
+        "missing": story.missing,
+        "repeats": story.repeats,
+        "rejected": story.rejected,
+        "ended": story.ended,
+    }
+
+
+def _summary(stereo: Stereo, file: Path) -> Sequence[str]:
+    lines = [f"{file}, {stereo.seconds:.2f} s, {stereo.encoding} at {stereo.rate} Hz"]
+    for placed in stereo.streams:
+        tracks = [_of_track(track, report) for track, report in placed.tracks.items()]
+        lines.append(f"{placed.story.stream_id}  {'; '.join(tracks) or 'no audio'}")
+    if stereo.mixed:
+        lines.append("Two streams have the same track at the same time: they are mixed.")
+    return lines
+
+
+def _of_track(track: str, report: TrackReport) -> str:
+    parts = [f"{track} {report.frames} frames of {'left' if track == 'inbound' else 'right'}"]
+    if report.lost_ms:
+        parts.append(f"{report.lost_ms} ms of silence for what is not there")
+    if report.misplaced:
+        parts.append(f"{report.misplaced} frames with timestamps that make no sense")
+    return ", ".join(parts)
+
+
+def _warnings(stories: Sequence[Story]) -> Sequence[str]:
+    lines: list[str] = []
+    for story in stories:
+        if story.missing:
+            lines.append(
+                f"{story.stream_id}  {story.missing} messages are missing,"
+                f" of which {story.rejected} could not be read"
+            )
+        if story.start is None:
+            lines.append(f"{story.stream_id}  its beginning is not there")
+        if not story.ended:
+            lines.append(f"{story.stream_id}  it has not ended yet (--follow waits for that)")
+    return lines

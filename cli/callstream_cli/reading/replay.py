@@ -1,0 +1,138 @@
+"""``callstream replay``."""
+
+import asyncio
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import SystemRandom
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from callstream_cli import live_display
+from callstream_cli.operator.output import show_json
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.options import From, Json, Name, Stack
+from callstream_cli.reading.player import PlayReport, play
+from callstream_cli.reading.recording import Clock, Story, collect
+from callstream_cli.reading.script import Script, carrier_stream_id, script
+from callstream_cli.reading.source import busy, frames_stream, position
+
+DialectName = Literal["twilio", "telnyx", "signalwire"]
+
+
+def replay(
+    name: Name,
+    *,
+    to: Annotated[str, typer.Option(metavar="URL", help="The WebSocket: ws:// or wss://.")],
+    dialect: Annotated[
+        DialectName | None, typer.Option(help="How to speak; by default as the carrier did.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="Times real time; 0 is as fast as it is taken.")
+    ] = 1.0,
+    from_: From = "start",
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Play a recorded stream to any WebSocket, as a carrier would, in its own timing or faster.
+
+    The stream is what Kinesis still keeps of it, by default a day. It gets a new id of its own;
+    call, parameters, chunk numbers and timestamps stay. Messages are numbered anew, without gaps.
+    What the other side sends is counted and passed over. The URL may be a media URL of Callstream.
+
+    Ends with status 1 if there is no such stream, or it could not be played to its end.
+    """
+    with frames_stream(stack) as open_:
+        where = position(from_, datetime.now(UTC))
+        clock = Clock(time.monotonic, time.sleep)
+        with busy(f"Looking for {name}"):
+            collector = collect(lambda: open_(where), name, clock, follow=False)
+        story = _only(name, from_, collector.stories())
+        speaks = dialect or story.dialect
+        if speaks is None:
+            raise ConsumerError("how its carrier spoke is not known; --dialect says how to")
+        made = script(story, speaks, carrier_stream_id(speaks, SystemRandom()))
+        # A script wants the report and nothing else.
+        console = Console(stderr=as_json, quiet=as_json and not sys.stderr.isatty())
+        report = asyncio.run(_play(console, to, made, speed))
+    if as_json:
+        show_json(as_dict(story, made, report))
+    elif report.messages:
+        for line in _summary(story, made, report):
+            typer.echo(line)
+    if report.error:
+        typer.echo(f"callstream: {report.error}", err=True)
+        raise typer.Exit(1)
+
+
+def as_dict(story: Story, made: Script, report: PlayReport) -> dict[str, Any]:
+    """A report as JSON has it; times in seconds."""
+    return {
+        "stream_id": story.stream_id,
+        "dialect": made.dialect,
+        "carrier_stream_id": made.carrier_stream_id,
+        "missing": story.missing,
+        "left_out": made.left_out,
+        **dataclasses.asdict(report),
+        "behind_seconds": round(report.behind_seconds, 4),
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _only(name: str, from_: str, stories: Sequence[Story]) -> Story:
+    match stories:
+        case []:
+            raise ConsumerError(f"there is nothing of {name} on the stream (from {from_})")
+        case [story]:
+            return story
+        case _:
+            ids = ", ".join(story.stream_id for story in stories)
+            raise ConsumerError(f"{name} has {len(stories)} streams; name one of them: {ids}")
+
+
+async def _play(console: Console, url: str, made: Script, speed: float) -> PlayReport:
+    report = PlayReport()
+
+    def watch(growing: PlayReport) -> None:
+        nonlocal report
+        report = growing
+
+    def line() -> str:
+        return f"{report.messages} of {len(made.lines)} messages"
+
+    def picture() -> Table:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(ProgressBar(len(made.lines), report.messages, width=40), line())
+        return grid
+
+    async with live_display.shown(console, picture, line):
+        return await play(url, made, speed=speed, watch=watch)
+
+
+def _summary(story: Story, made: Script, report: PlayReport) -> Sequence[str]:
+    played = (
+        f"{made.carrier_stream_id}  {report.messages} messages with {report.frames} frames, as"
+        f" {made.dialect}, in {report.seconds:.1f} s"
+    )
+    lines = [
+        "; ".join(
+            (
+                played,
+                f"at most {report.behind_seconds * 1000:.0f} ms behind",
+                f"closed with {report.close_code}",
+            )
+        )
+    ]
+    if story.missing:
+        lines.append(f"{story.stream_id}  {story.missing} messages are missing in the recording")
+    if made.left_out:
+        lines.append(f"{story.stream_id}  {made.left_out} could not be read or said")
+    if report.received:
+        lines.append(f"{report.received} messages came back and were passed over")
+    return lines

@@ -1,0 +1,107 @@
+"""What is sent to play a recorded stream again, and when. Pure: no socket, no clock."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from callstream.dialects import DIALECTS, translate
+from callstream.dialects.events import CarrierEvent, Connected, Mark, Media, Start, Stop
+from callstream.errors import Inexpressible
+from callstream.frames.records import Disconnected, Rejected
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.recording import Story
+
+_UUID_BITS: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message. `at` is in seconds of the stream's own time."""
+
+    at: float
+    event: CarrierEvent
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All messages of a stream, in order."""
+
+    dialect: str
+    carrier_stream_id: str
+    lines: Sequence[Line]
+    left_out: int
+    """Messages that could not be read then, and events for which the dialect has no words."""
+
+
+def carrier_stream_id(dialect: str, random: Random) -> str:
+    """A new id of a stream, in the form that the carrier has."""
+    bits = random.getrandbits(_UUID_BITS)
+    return str(UUID(int=bits, version=4)) if dialect == "telnyx" else f"MZ{bits:032x}"
+
+
+def script(story: Story, dialect: str, stream_id: str) -> Script:
+    """Write a stream's messages in a dialect, as a new stream with the id `stream_id`.
+
+    Messages are numbered anew, without gaps; chunk numbers and timestamps stay as they were, so
+    whoever hears it can tell where frames were lost. What has no timestamp comes right after what
+    came before it. If the carrier did not say `connected` or `stop`, it is said.
+
+    Raises:
+        ConsumerError: its `start` is not there.
+    """
+    if story.start is None:
+        raise ConsumerError(f"the start of stream {story.stream_id} is no longer kept")
+    source = story.dialect or dialect
+    lines: list[Line] = []
+    left_out = story.rejected
+    number, at = 1, 0
+    for event in _said(story, story.start, source, stream_id):
+        numbered = _is_numbered(event, dialect)
+        if not isinstance(event, Connected):
+            event = replace(event, sequence=number if numbered else None)  # noqa: PLW2901
+        if isinstance(event, Media):
+            at = max(at, event.timestamp)
+        try:
+            text = translate(event, source, dialect, stream_id)
+        except Inexpressible:
+            left_out += 1
+            continue
+        number += numbered
+        lines.append(Line(at / 1000, event, text))
+    return Script(dialect, stream_id, lines, left_out)
+
+
+def _said(story: Story, start: Start, source: str, stream_id: str) -> Iterator[CarrierEvent]:
+    """What the carrier said, or should have: its first and last words are often lost."""
+    said = [event for event in story.events if not isinstance(event, Rejected | Disconnected)]
+    first = [event for event in said if isinstance(event, Connected)]
+    last = [event for event in said if isinstance(event, Stop)]
+    yield first[0] if first else DIALECTS[source].PROTOCOL
+    # Telnyx does not say which tracks there will be; the others do.
+    tracks = start.tracks or tuple(story.frames())
+    yield replace(start, carrier_stream_id=stream_id, tracks=tracks)
+    for event in said:
+        if not isinstance(event, Connected | Start | Stop):
+            yield event
+    stop = last[0] if last else Stop(sequence=0)
+    yield replace(
+        stop,
+        call_id=stop.call_id or start.call_id,
+        account_id=stop.account_id or start.account_id,
+    )
+
+
+def _is_numbered(event: CarrierEvent, dialect: str) -> bool:
+    match event:
+        case Connected():
+            return False
+        case Mark():
+            return dialect != "signalwire"
+        case _:
+            # Telnyx numbers some of its errors.
+            return event.sequence is not None

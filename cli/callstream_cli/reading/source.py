@@ -1,0 +1,81 @@
+"""Where the consumers' commands read: the frames stream of a deployment."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import typer
+from rich.console import Console
+
+from callstream.adapters.aws.kinesis_reader import (
+    POLL_SECONDS,
+    FrameStreamReader,
+    Position,
+    kinesis_client,
+)
+from callstream_cli.deployment import outputs_of
+from callstream_cli.operator.errors import BadValueError
+
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C."""
+
+_AGO: Final = re.compile(r"(\d+)([smhd])", re.ASCII)
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# The local stack has no quota.
+_LOCAL_POLL_SECONDS: Final = 0.1
+
+type Opener = Callable[[Position], FrameStreamReader]
+"""Makes a reader of the deployment's frames stream that begins there."""
+
+
+@contextmanager
+def frames_stream(stack: str | None) -> Iterator[Opener]:
+    """The frames stream of a deployment; Ctrl-C ends the command with status 130.
+
+    Raises:
+        typer.Exit: there is no such deployment, it does not answer, or the command was ended.
+    """
+    try:
+        with outputs_of(stack) as outputs:
+            client = kinesis_client()
+            pace = POLL_SECONDS if stack else _LOCAL_POLL_SECONDS
+            yield lambda position: FrameStreamReader(
+                client, outputs["FramesStreamName"], position, poll_seconds=pace
+            )
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def busy(title: str) -> Iterator[None]:
+    """Say on standard error, if that is a terminal, what takes a while."""
+    if sys.stderr.isatty():
+        with Console(stderr=True).status(f"{title} …"):
+            yield
+    else:
+        yield
+
+
+def position(text: str, now: datetime) -> Position:
+    """Where to begin, as typed: `start`, `now`, how long ago (`90s`, `15m`, `2h`, `1d`) or a time.
+
+    A time is in ISO 8601, and local if it does not say otherwise.
+
+    Raises:
+        BadValueError: it is none of these.
+    """
+    if text == "start":
+        return "TRIM_HORIZON"
+    if text == "now":
+        return "LATEST"
+    try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadValueError(
+            f"{text!r} is neither start nor now, nor like 15m or 2026-05-04T17:00"
+        ) from None

@@ -1,0 +1,282 @@
+"""Streams as one stereo recording: inbound on the left, outbound on the right. Pure.
+
+Every frame stands where the carrier's timestamp puts it, so that what was lost is silence of the
+same length, and both tracks stay together. Streams of one call stand where their time puts them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import audioop
+import numpy as np
+
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.dialects.events import Media, Track
+from callstream_cli import audio
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.recording import Story
+
+ByteOrder = Literal["big", "little"]
+
+type _Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
+
+_SAMPLE_BYTES: Final = 2
+# Bytes a sample, and what silence is, of the codecs that are samples one after another.
+_WIDTHS: Final[Mapping[str, int]] = {"PCMU": 1, "PCMA": 1, "L16": _SAMPLE_BYTES}
+_COMPANDED: Final[Mapping[str, tuple[audio.Encoding, bytes]]] = {
+    "PCMU": ("mulaw", b"\xff"),
+    "PCMA": ("alaw", b"\xd5"),
+}
+# Longer than any connection lasts, so that a timestamp further on makes no sense.
+_LONGEST_GAP_SECONDS: Final = 4 * 3600
+# Two calls at different times, rather than two streams of one.
+_LONGEST_SECONDS: Final = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Audio that is to stand at a place, which is counted in samples."""
+
+    at: int
+    audio: bytes
+
+
+@dataclass(slots=True)
+class TrackReport:
+    """What became of one track of one stream."""
+
+    frames: int = 0
+    lost_ms: int = 0
+    """Silence between frames, which is what was lost (or what a carrier chose not to send)."""
+    misplaced: int = 0
+    """Frames whose timestamp makes no sense; they stand behind the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One stream in a recording."""
+
+    story: Story
+    format: AudioFormat
+    offset_ms: int
+    """Where in the recording it begins."""
+    length_ms: int
+    tracks: dict[Track, TrackReport]
+
+
+@dataclass(frozen=True, slots=True)
+class Stereo:
+    """A finished recording. `data` are interleaved samples, `rate` is in Hz."""
+
+    encoding: audio.Encoding
+    rate: int
+    data: bytes
+    streams: Sequence[Placed]
+    mixed: bool
+    """Whether two streams had audio of the same track at the same time."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        width = _SAMPLE_BYTES if self.encoding == "pcm16" else 1
+        return len(self.data) / (len(audio.TRACKS) * width) / self.rate
+
+    def wav(self) -> bytes:
+        """As a WAV file. Raises `audio.TooLongError`."""
+        return audio.wav(self.encoding, len(audio.TRACKS), self.rate, self.data)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A track's pieces, in order."""
+
+    width: int
+    """Bytes a sample."""
+    pieces: list[Piece] = field(default_factory=list)
+    report: TrackReport = field(default_factory=TrackReport)
+
+    @property
+    def end(self) -> int:
+        """The place behind the last piece."""
+        last = self.pieces[-1] if self.pieces else Piece(0, b"")
+        return last.at + len(last.audio) // self.width
+
+
+def format_of(story: Story) -> AudioFormat:
+    """A stream's audio format, although its `start` may not be kept any more.
+
+    Raises:
+        ConsumerError: nothing says which it is.
+    """
+    if story.start is not None:
+        return story.start.format
+    if story.dialect == "twilio":
+        return PCMU_8K  # Twilio has no other
+    raise ConsumerError(
+        f"the start of stream {story.stream_id} is no longer kept, so its codec is not known;"
+        " --raw writes the bytes as they came"
+    )
+
+
+def lane(frames: Iterable[Media], rate: int, width: int, base_ms: int = 0) -> _Lane:
+    """Place a track's frames, which are in order, by their timestamps less `base_ms`.
+
+    A frame that is off by less than half its length is jitter: it stands right behind the one
+    before. One that would overlap does so too, since no audio is ever overwritten.
+    """
+    lane = _Lane(width=width)
+    for frame in frames:
+        size = len(frame.audio) // width
+        if not size:
+            continue
+        end = lane.end
+        at = round((frame.timestamp - base_ms) * rate / 1000)
+        if at - end > _LONGEST_GAP_SECONDS * rate:
+            lane.report.misplaced += 1
+            at = end
+        elif at - end < size / 2 and lane.pieces:
+            at = end
+        elif lane.pieces:
+            lane.report.lost_ms += round((at - end) * 1000 / rate)
+        lane.pieces.append(Piece(max(at, 0), frame.audio[: size * width]))
+        lane.report.frames += 1
+    return lane
+
+
+def combine(
+    stories: Sequence[Story], *, native: bool = False, byte_order: ByteOrder = "big"
+) -> Stereo:
+    """Put streams together.
+
+    Args:
+        stories: the streams.
+        native: keep every byte, in the stream's own mu-law or A-law, instead of 16-bit samples.
+        byte_order: of L16, about which carriers do not agree.
+
+    Raises:
+        ConsumerError: they cannot be put into one file, or their codec is not decoded here.
+    """
+    formats = [format_of(story) for story in stories]
+    for story, format_ in zip(stories, formats, strict=True):
+        _require_decodable(story, format_)
+    encoding, fill, rate = _common(formats, native=native)
+    began_at = min(story.started_at for story in stories)
+    placed: list[Placed] = []
+    lanes: list[tuple[int, Mapping[Track, _Lane]]] = []
+    for story, format_ in zip(stories, formats, strict=True):
+        offset_ms = story.started_at - began_at
+        if offset_ms > _LONGEST_SECONDS * 1000:
+            raise ConsumerError(
+                "its streams are more than a day apart; record them one by one, by stream id"
+            )
+        of_stream = _lanes(story, format_)
+        lanes.append((round(offset_ms * rate / 1000), of_stream))
+        length = max((lane.end for lane in of_stream.values()), default=0)
+        reports = {track: lane.report for track, lane in of_stream.items()}
+        placed.append(Placed(story, format_, offset_ms, round(length * 1000 / rate), reports))
+    if native and _overlap(lanes):
+        raise ConsumerError(
+            "two of its streams have the same track at the same time, which can only be mixed as"
+            " 16-bit samples; record them one by one, by stream id"
+        )
+    data = _render(lanes, formats, encoding, fill, byte_order)
+    return Stereo(encoding, rate, data, placed, mixed=_overlap(lanes))
+
+
+def _require_decodable(story: Story, format_: AudioFormat) -> None:
+    if format_.encoding not in _WIDTHS:
+        raise ConsumerError(
+            f"stream {story.stream_id} is in {format_.encoding}, which cannot be decoded here;"
+            " --raw writes the bytes as they came"
+        )
+    if format_.channels != 1:
+        raise ConsumerError(
+            f"stream {story.stream_id} has {format_.channels} channels in each track;"
+            " --raw writes the bytes as they came"
+        )
+
+
+def _common(formats: Sequence[AudioFormat], *, native: bool) -> tuple[audio.Encoding, bytes, int]:
+    rates = {format_.sample_rate for format_ in formats}
+    if len(rates) > 1:
+        raise ConsumerError(
+            f"its streams have different rates ({', '.join(map(str, sorted(rates)))} Hz);"
+            " record them one by one, by stream id"
+        )
+    codecs = {format_.encoding for format_ in formats}
+    if not native:
+        return "pcm16", b"\0", rates.pop()
+    if len(codecs) > 1 or not codecs <= _COMPANDED.keys():
+        found = ", ".join(sorted(codecs))
+        raise ConsumerError(f"--native is for streams all in PCMU or all in PCMA, not {found}")
+    return *_COMPANDED[codecs.pop()], rates.pop()
+
+
+def _lanes(story: Story, format_: AudioFormat) -> dict[Track, _Lane]:
+    frames = [event for event in story.events if isinstance(event, Media)]
+    # Timestamps count from the start. Without it, what is kept begins somewhere.
+    base_ms = 0 if story.start else min((frame.timestamp for frame in frames), default=0)
+    width = _WIDTHS[format_.encoding]
+    return {
+        track: lane(of_track, format_.sample_rate, width, base_ms)
+        for track in audio.TRACKS
+        if (of_track := [frame for frame in frames if frame.track == track])
+    }
+
+
+def _overlap(lanes: Sequence[tuple[int, Mapping[Track, _Lane]]]) -> bool:
+    for track in audio.TRACKS:
+        spans = sorted(
+            (offset + of_stream[track].pieces[0].at, offset + of_stream[track].end)
+            for offset, of_stream in lanes
+            if track in of_stream and of_stream[track].pieces
+        )
+        ends_at = 0
+        for start, end in spans:
+            if start < ends_at:
+                return True
+            ends_at = max(ends_at, end)
+    return False
+
+
+def _render(
+    lanes: Sequence[tuple[int, Mapping[Track, _Lane]]],
+    formats: Sequence[AudioFormat],
+    encoding: audio.Encoding,
+    fill: bytes,
+    byte_order: ByteOrder,
+) -> bytes:
+    length = max(
+        (offset + lane.end for offset, of_stream in lanes for lane in of_stream.values()),
+        default=0,
+    )
+    if encoding != "pcm16":
+        bytes_ = np.full((length, len(audio.TRACKS)), fill[0], np.uint8)
+        for column, offset, piece, _ in _pieces(lanes, formats):
+            samples = np.frombuffer(piece.audio, np.uint8)
+            bytes_[offset + piece.at : offset + piece.at + len(samples), column] = samples
+        return bytes_.tobytes()
+    canvas = np.zeros((length, len(audio.TRACKS)), "<i2")
+    for column, offset, piece, format_ in _pieces(lanes, formats):
+        linear = decode(format_.encoding, piece.audio, byte_order)
+        place = canvas[offset + piece.at : offset + piece.at + len(linear), column]
+        place[:] = np.clip(place.astype(np.int32) + linear, -32_768, 32_767)
+    return canvas.tobytes()
+
+
+def _pieces(
+    lanes: Sequence[tuple[int, Mapping[Track, _Lane]]], formats: Sequence[AudioFormat]
+) -> Iterable[tuple[int, int, Piece, AudioFormat]]:
+    for (offset, of_stream), format_ in zip(lanes, formats, strict=True):
+        for track, lane in of_stream.items():
+            for piece in lane.pieces:
+                yield audio.TRACKS.index(track), offset, piece, format_
+
+
+def decode(codec: str, encoded: bytes, byte_order: ByteOrder) -> _Samples:
+    """Audio of PCMU, PCMA or L16 as linear samples."""
+    if codec == "L16":
+        return np.frombuffer(encoded, ">i2" if byte_order == "big" else "<i2").astype(np.int16)
+    law = audioop.ulaw2lin if codec == "PCMU" else audioop.alaw2lin
+    return np.frombuffer(law(encoded, _SAMPLE_BYTES), np.int16)

@@ -1,0 +1,129 @@
+"""``callstream tail``."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from callstream.errors import Unavailable
+from callstream.frames.reader import FrameReader, Over, ReadEvent, Selection
+from callstream_cli.deployment import explained
+from callstream_cli.operator.errors import BadValueError
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.options import From, Personal, Stack
+from callstream_cli.reading.receipts import Receipts
+from callstream_cli.reading.recording import PATIENCE_SECONDS, Clock
+from callstream_cli.reading.source import frames_stream, position
+from callstream_cli.reading.tail_output import Shown, Teller, as_dict, clock_time
+
+_RETRY_SECONDS: Final = 1.0
+
+type Show = Callable[[ReadEvent, int], object]
+"""Shows what has happened, and when it was received, in milliseconds since 1970."""
+
+
+def tail(
+    *,
+    stream_id: Annotated[
+        str | None, typer.Option(help="Of this media stream only; ends when that is over.")
+    ] = None,
+    call: Annotated[
+        str | None,
+        typer.Option(
+            help="Of this call only: what the carrier calls it, its session or the stream. "
+            "A stream tells at its start, so read from before that."
+        ),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant only.")] = None,
+    from_: From = "now",
+    follow: Annotated[
+        bool, typer.Option(help="Wait for more. --no-follow ends with what there is now.")
+    ] = True,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="A line for every frame, not one a second.")
+    ] = False,
+    personal: Personal = False,
+    audio: Annotated[
+        bool, typer.Option("--audio", help="With --json: the audio too, as base64.")
+    ] = False,
+    stack: Stack = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line of JSON for every event, frames too.")
+    ] = False,
+) -> None:
+    """Follow streams live: what happens on each, in order and once.
+
+    Records come nearly in order; a stream waits for a missing one for at most a second or 100
+    others. Times are UTC, of when a message was received. Ctrl-C ends it, with status 130.
+
+    With --no-follow, ends with status 1 if there is nothing of what was asked for.
+    """
+    with explained():
+        if audio and not as_json:
+            raise BadValueError("--audio goes with --json")
+    shown = Shown(personal=personal, audio=audio, frames=frames)
+    show = _json_lines(shown) if as_json else _lines(shown)
+    selection = Selection(stream_id=stream_id, call_id=call, tenant_id=tenant)
+    with frames_stream(stack) as open_:
+        source = Receipts(open_(position(from_, datetime.now(UTC))))
+        clock = Clock(time.monotonic, time.sleep)
+        reader = FrameReader(source, clock.now, selection)
+        found = _follow(source, reader, clock, show, forever=follow, until=stream_id)
+        if named := [name for name in (stream_id, call, tenant) if name is not None and not found]:
+            what = " and ".join(named)
+            raise ConsumerError(f"there is nothing of {what} on the stream (from {from_})")
+
+
+def _follow(
+    source: Receipts,
+    reader: FrameReader,
+    clock: Clock,
+    show: Show,
+    *,
+    forever: bool,
+    until: str | None,
+) -> bool:
+    """Show what happens; whether anything did."""
+    answered_at = clock.now()
+    found = False
+    while True:
+        try:
+            events = reader.poll()
+        except Unavailable as error:
+            if clock.now() - answered_at > PATIENCE_SECONDS:
+                raise
+            typer.echo(f"callstream: {error}; trying again", err=True)
+            clock.sleep(_RETRY_SECONDS)
+            continue
+        answered_at = clock.now()
+        ended = not forever and source.caught_up
+        if ended:
+            events += reader.flush()
+        for happening in events:
+            show(happening, source.of(happening))
+            found = True
+            ended = ended or (isinstance(happening.event, Over) and until is not None)
+        sys.stdout.flush()
+        if ended:
+            return found
+        clock.sleep(reader.seconds_until_due())
+
+
+def _json_lines(shown: Shown) -> Show:
+    return lambda happening, received_at: typer.echo(
+        json.dumps(as_dict(happening, received_at, shown))
+    )
+
+
+def _lines(shown: Shown) -> Show:
+    teller = Teller(shown)
+
+    def show(happening: ReadEvent, received_at: int) -> None:
+        for line in teller.lines(happening, received_at):
+            typer.echo(f"{clock_time(received_at)}  {line}")
+
+    return show

@@ -1,0 +1,200 @@
+"""How `callstream tail` tells of what happens: lines for people, JSON for scripts. Pure.
+
+What a stream may hold of persons (numbers, keys pressed, parameters) and its audio are left out
+unless they are asked for.
+"""
+
+import dataclasses
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec import UNSET, Struct, structs
+
+from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
+from callstream.frames.reader import Over, ReadEvent, Stream
+from callstream.frames.records import Disconnected, RecordEvent, Rejected
+from callstream.frames.stream_order import StreamCounts
+
+_PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
+    Start: frozenset({"from_number", "to_number", "parameters", "tags", "client_state"}),
+    Dtmf: frozenset({"digit"}),
+    Rejected: frozenset({"head", "detail"}),
+    Error: frozenset({"detail"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown beyond what may always be."""
+
+    personal: bool = False
+    audio: bool = False
+    frames: bool = False
+    """Every frame on a line of its own, for people."""
+
+
+def as_dict(happening: ReadEvent, received_at: int, shown: Shown) -> dict[str, Any]:
+    """A happening as JSON has it: the stream, and the event as docs/records.md has it.
+
+    `received_at` is when its message was received, in milliseconds since 1970. Audio and other
+    bytes are base64; `size` is how many bytes a frame has. A stream's last line has the kind
+    `over`, and its figures.
+    """
+    stream, event = happening
+    return {
+        "stream_id": stream.stream_id,
+        "tenant_id": stream.tenant_id,
+        "route": stream.route,
+        "dialect": stream.dialect,
+        "call_id": stream.start.call_id if stream.start else None,
+        "received_at": received_at,
+        "event": _event(event, stream, shown),
+    }
+
+
+def _event(event: Struct | Over, stream: Stream, shown: Shown) -> dict[str, Any]:
+    if isinstance(event, Over):
+        return {"kind": "over", "why": event.why, **structs.asdict(stream.counts)}
+    hidden = frozenset({"extra"}) | _PERSONAL.get(type(event), frozenset())
+    fields: dict[str, Any] = {"kind": event.__struct_config__.tag}
+    for field in structs.fields(event):
+        value = getattr(event, field.name)
+        if field.name == "audio":
+            fields["size"] = len(value)
+            if shown.audio:
+                fields["audio"] = b64encode(value).decode()
+        elif (shown.personal or field.name not in hidden) and not _is_default(field, value):
+            fields[field.encode_name] = _plain(value)
+    return fields
+
+
+def _is_default(field: structs.FieldInfo, value: object) -> bool:
+    return value == field.default if field.default is not UNSET else value in ({}, (), None)
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bytes():
+            return b64encode(value).decode()
+        case Struct():
+            return structs.asdict(value)
+        case _:
+            return value
+
+
+@dataclass(slots=True)
+class _Telling:
+    """When a stream's frames were told of last, what was missing then, and the frames since."""
+
+    told_at: int
+    skipped: int = 0
+    late: int = 0
+    frames: Counter[Track] = dataclasses.field(default_factory=Counter)
+
+
+class Teller:
+    """Tells people: a line for what is worth one, and for frames a line a second of each stream.
+
+    Args:
+        shown: what is shown beyond that.
+        interval_ms: least time between two lines about a stream's frames.
+    """
+
+    def __init__(self, shown: Shown, interval_ms: int = 1000) -> None:
+        self._shown = shown
+        self._interval_ms = interval_ms
+        self._telling: dict[Stream, _Telling] = {}
+
+    def lines(self, happening: ReadEvent, received_at: int) -> Iterator[str]:
+        """What to say, without the time of day, of what was received then (ms since 1970)."""
+        stream, event = happening
+        if isinstance(event, Media) and not self._shown.frames:
+            telling = self._telling.setdefault(stream, _Telling(received_at))
+            # One by one: the stream's counts may be ahead of what is being told.
+            telling.frames[event.track] += 1
+            if received_at - telling.told_at >= self._interval_ms:
+                yield from self._frames(stream, telling, received_at)
+            return
+        if stream in self._telling:
+            yield from self._frames(stream, self._telling[stream], received_at)
+        if isinstance(event, Over):
+            self._telling.pop(stream, None)
+        yield f"{stream.stream_id}  {self._said(happening)}"
+
+    def _frames(self, stream: Stream, before: _Telling, received_at: int) -> Iterator[str]:
+        counts = stream.counts
+        self._telling[stream] = _Telling(received_at, counts.skipped, counts.late)
+        parts = [f"{count} {track} frames" for track, count in sorted(before.frames.items())]
+        if lost := counts.skipped - before.skipped:
+            parts.append(f"{lost} missing")
+        if late := counts.late - before.late:
+            parts.append(f"{late} too late")
+        if parts:
+            yield f"{stream.stream_id}  {', '.join(parts)}"
+
+    def _said(self, happening: ReadEvent) -> str:
+        stream, event = happening
+        match event:
+            case Start():
+                return f"start  {self._start(event)}"
+            case Dtmf():
+                return f"dtmf  {event.digit if self._shown.personal else 'a key'}, {event.track}"
+            case Over():
+                return f"over ({event.why})  {_figures(stream.counts)}"
+            case _:
+                return f"{event.__struct_config__.tag}  {'  '.join(_words(event))}".rstrip()
+
+    def _start(self, start: Start) -> str:
+        format_ = start.format
+        parts = [
+            f"call {start.call_id}",
+            ", ".join(start.tracks),
+            f"{format_.encoding} at {format_.sample_rate} Hz",
+        ]
+        if self._shown.personal:
+            parts += [f"from {start.from_number}"] if start.from_number else []
+            parts += [f"to {start.to_number}"] if start.to_number else []
+            parts += [f"{name}={value}" for name, value in start.parameters.items()]
+        return "; ".join(part for part in parts if part)
+
+
+def _words(event: RecordEvent) -> Sequence[str]:
+    """What is told of the events that are about nobody."""
+    match event:
+        case Connected():
+            words = [event.protocol or "", event.version]
+        case Media():
+            place = f"{event.track}, chunk {event.chunk}, {event.timestamp} ms"
+            words = [f"{event.sequence}", f"{place}, {len(event.audio)} bytes"]
+        case Mark():
+            words = [event.name]
+        case Error():
+            words = [event.code, event.title]
+        case Rejected():
+            words = [event.reason, f"{event.size} bytes"]
+        case Disconnected():
+            words = [f"{event.code}", event.reason]
+        case _:
+            words = []
+    return [word for word in words if word]
+
+
+def _figures(counts: StreamCounts) -> str:
+    frames = ", ".join(f"{count} {track} frames" for track, count in counts.frames.items())
+    odd = {
+        "missing": counts.skipped - counts.late,
+        "repeated": counts.repeats,
+        "too late": counts.late,
+        "rejected": sum(counts.rejected.values()),
+        "astray": counts.strays,
+    }
+    return ", ".join([frames or "no frames", *(f"{n} {what}" for what, n in odd.items() if n)])
+
+
+def clock_time(milliseconds: int) -> str:
+    """The time of day that a line begins with, in UTC; given since 1970."""
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%H:%M:%S}"

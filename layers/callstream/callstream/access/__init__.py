@@ -1,0 +1,1 @@
+"""What may open a media stream: signed tokens, media URLs, Twilio's signature."""

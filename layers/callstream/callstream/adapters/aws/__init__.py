@@ -1,0 +1,1 @@
+"""AWS behind the core's protocols."""

@@ -1,0 +1,77 @@
+"""API Gateway's WebSocket connections, from the server's side (`@connections`)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from botocore.session import get_session
+
+from callstream.adapters import clock
+from callstream.adapters.aws._clients import CONFIG, unavailable
+from callstream.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+_GONE = 410
+
+
+class _Gone(Exception):
+    """Never leaves this module."""
+
+
+@contextmanager
+def _gone_or_unavailable() -> Iterator[None]:
+    try:
+        with unavailable("apigateway"):
+            yield
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        details = error.response["Error"]
+        # Sometimes 410 comes without a body, and an id that never was is "invalid".
+        if status == _GONE or "Invalid connectionId" in details.get("Message", ""):
+            raise _Gone from None
+        # Whatever the reason, a denied action too: other connections may do better.
+        raise Unavailable("apigateway", details["Code"]) from error
+
+
+class ApiConnections:
+    """The connections of one WebSocket API. Every method raises `Unavailable`.
+
+    Args:
+        url: the API's callback URL: https, the API's host, its stage.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._client: ApiGatewayManagementApiClient = get_session().create_client(  # type: ignore[assignment]
+            "apigatewaymanagementapi", endpoint_url=url, config=CONFIG
+        )
+
+    def post(self, connection_id: str, data: bytes) -> bool:
+        """Send a text message; False if the connection is gone."""
+        try:
+            with _gone_or_unavailable():
+                self._client.post_to_connection(ConnectionId=connection_id, Data=data)
+        except _Gone:
+            return False
+        return True
+
+    def active_at(self, connection_id: str) -> datetime | None:
+        """When the last message came or went; None if the connection is gone."""
+        try:
+            with _gone_or_unavailable():
+                answer = self._client.get_connection(ConnectionId=connection_id)
+        except _Gone:
+            return None
+        # The emulator gives it under another name; the connection is there in any case.
+        return answer.get("LastActiveAt", clock.now())
+
+    def close(self, connection_id: str) -> None:
+        """Close the connection; fine if it is gone."""
+        try:
+            with _gone_or_unavailable():
+                self._client.delete_connection(ConnectionId=connection_id)
+        except _Gone:
+            return

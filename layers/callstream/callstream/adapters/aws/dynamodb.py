@@ -1,0 +1,138 @@
+"""DynamoDB tables."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import boto3
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
+
+from callstream.adapters.aws._clients import CONFIG, unavailable
+from callstream.errors import ConditionFailed, Unavailable
+from callstream.ports import Item
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+# Why DynamoDB cancels a transaction that may go through another time.
+_PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_CONFLICT_TRIES = 8
+_CONFLICT_WAIT = 0.02
+
+
+class DynamoTable:
+    """A DynamoDB table, in plain Python values."""
+
+    def __init__(self, name: str) -> None:
+        self._table: Table = boto3.resource("dynamodb", config=CONFIG).Table(name)
+
+    def get(self, key: Item) -> Item | None:
+        """Read one item, consistently. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+
+    def query(self, partition: str, prefix: str) -> list[Item]:
+        """Read all items of a partition whose sort key begins so. Raises `Unavailable`."""
+        condition = Key("pk").eq(partition) & Key("sk").begins_with(prefix)
+        pages = self._table.meta.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            KeyConditionExpression=condition,  # type: ignore[arg-type]  # a resource's client
+            ConsistentRead=True,
+        )
+        with unavailable("dynamodb"):
+            return [item for page in pages for item in page["Items"]]
+
+    def scan(self) -> Iterator[Item]:
+        """Read every item. Raises `Unavailable`."""
+        pages = self._table.meta.client.get_paginator("scan").paginate(
+            TableName=self._table.name, ConsistentRead=True
+        )
+        with unavailable("dynamodb"):
+            for page in pages:
+                yield from page["Items"]
+
+    def index(self, name: str, key: str, value: str) -> Iterator[Item]:
+        """Read what an index has under a key. Raises `Unavailable`."""
+        pages = self._table.meta.client.get_paginator("query").paginate(
+            TableName=self._table.name,
+            IndexName=name,
+            KeyConditionExpression=Key(key).eq(value),  # type: ignore[arg-type]  # as above
+        )
+        with unavailable("dynamodb"):
+            for page in pages:
+                yield from page["Items"]
+
+    def put(self, item: Item) -> None:
+        """Write one item, whatever was there. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            self._table.put_item(Item=item)
+
+    def delete(self, key: Item) -> None:
+        """Remove one item; fine if it is not there. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            self._table.delete_item(Key=key)
+
+    def update(self, request: Item) -> Item:
+        """Update one item, and read it as it is afterwards.
+
+        Raises:
+            ConditionFailed: its condition does not hold.
+            Unavailable: DynamoDB did not answer.
+        """
+        for attempt in range(_CONFLICT_TRIES):
+            try:
+                with unavailable("dynamodb"):
+                    return self._table.update_item(**request, ReturnValues="ALL_NEW")["Attributes"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                    raise ConditionFailed from None
+                raise
+            except Unavailable as error:
+                if error.code != "TransactionConflictException":
+                    raise
+            _wait_for_others(attempt)
+        raise Unavailable("dynamodb", "TransactionConflictException")
+
+    def transact(self, operations: Sequence[Item]) -> None:
+        """Write several items, all or none.
+
+        Raises:
+            ConditionFailed: for the first operation whose condition does not hold.
+            Unavailable: DynamoDB did not answer.
+        """
+        items: list[Item] = [
+            {kind: {"TableName": self._table.name} | request for kind, request in operation.items()}
+            for operation in operations
+        ]
+        for attempt in range(_CONFLICT_TRIES):
+            reasons = self._cancellation(items)
+            if reasons is None:
+                return
+            for index, reason in enumerate(reasons):
+                if reason == "ConditionalCheckFailed":
+                    raise ConditionFailed(index)
+            if "TransactionConflict" not in reasons:
+                raise Unavailable("dynamodb", "TransactionCanceledException")
+            _wait_for_others(attempt)
+        raise Unavailable("dynamodb", "TransactionConflict")
+
+    def _cancellation(self, items: Sequence[Item]) -> list[str] | None:
+        """Run a transaction; if it was cancelled, why, for each of its operations."""
+        try:
+            with unavailable("dynamodb"):
+                self._table.meta.client.transact_write_items(
+                    TransactItems=items  # type: ignore[arg-type]  # a resource's client
+                )
+        except ClientError as error:
+            reasons = [reason["Code"] for reason in error.response.get("CancellationReasons", ())]
+            if not _PASSING.isdisjoint(reasons) or "ConditionalCheckFailed" in reasons:
+                return reasons
+            raise
+        return None
+
+
+def _wait_for_others(attempt: int) -> None:
+    """Another transaction is at one of the items; those are over within milliseconds."""
+    time.sleep(random.uniform(0, _CONFLICT_WAIT * 2**attempt))  # noqa: S311

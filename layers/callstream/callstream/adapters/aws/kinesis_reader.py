@@ -1,0 +1,258 @@
+"""Follows the frames stream: every shard, from a starting point, as records arrive."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+import boto3
+
+from callstream.adapters.aws._clients import CONFIG, unavailable
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.frames import records
+from callstream.frames.records import Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kinesis.type_defs import (
+        ChildShardTypeDef,
+        GetShardIteratorInputTypeDef,
+        ListShardsInputTypeDef,
+        RecordTypeDef,
+        ShardFilterTypeDef,
+    )
+
+# AWS allows five reads of a shard a second, all readers together; this leaves room for another.
+POLL_SECONDS: Final = 0.5
+
+type Position = Literal["TRIM_HORIZON", "LATEST"] | datetime
+"""Where to begin: with the oldest record kept, with what comes after now, or at a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One record, and how it came."""
+
+    record: Record | UnreadableMessage
+    """The second if somebody put something on the stream that is no record of ours."""
+    partition_key: str
+    shard_id: str
+    shard_sequence: str
+    """Kinesis's own number, ascending within the shard."""
+    arrived_at: int
+    """When Kinesis took it, in milliseconds since 1970."""
+
+
+@dataclass(slots=True)
+class _Shard:
+    shard_id: str
+    position: Position
+    iterator: str = ""
+    """Empty if it is still to be asked for."""
+    last: str = ""
+    due_at: float = 0.0
+    is_behind: bool = True
+    read_until: float = -math.inf
+    """Before this moment, by our clock, nothing came on it that has not been read."""
+
+
+def kinesis_client() -> "KinesisClient":
+    """A client with our bounded retries, for the account and region of the environment."""
+    return boto3.client("kinesis", config=CONFIG)
+
+
+class FrameStreamReader:
+    """Reads a Kinesis stream from a starting point on.
+
+    The starting point is fixed when the reader is made, so a caller may make the reader, do
+    something, and then read what that has caused. When a shard ends (resharding), its children are
+    read after it.
+
+    Args:
+        client: a Kinesis client (`kinesis_client`).
+        stream: the stream's name.
+        position: where to begin.
+        poll_seconds: the least time between two reads of one shard.
+        clock: monotonic time in seconds.
+
+    Raises:
+        Unavailable: Kinesis did not answer.
+    """
+
+    def __init__(
+        self,
+        client: "KinesisClient",
+        stream: str,
+        position: Position,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._opened_at = datetime.now(UTC)
+        self._shards: dict[str, _Shard] = {}
+        # Of each shard that has ended, those that go on with its streams today.
+        self._heirs: dict[str, set[str]] = {}
+        for shard_id in self._list_shards(position):
+            self._open(shard_id, position)
+
+    def poll(self) -> list[Arrival]:
+        """Read every shard that is due, once.
+
+        Raises:
+            Unavailable: Kinesis did not answer. Nothing is lost: the next poll goes on from here.
+        """
+        arrivals: list[Arrival] = []
+        for shard in list(self._shards.values()):
+            now = self._clock()
+            if now < shard.due_at:
+                continue
+            shard.due_at = now + self._poll_seconds
+            try:
+                arrivals += self._read(shard)
+            except Unavailable:
+                if not arrivals:
+                    raise
+                # What other shards have given must not be lost with the exception.
+                break
+            if not shard.is_behind:
+                shard.read_until = now
+        return arrivals
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was on the stream when it was last polled has been read."""
+        return not any(shard.is_behind for shard in self._shards.values())
+
+    def seconds_behind(self, shard_id: str) -> float:
+        """How long ago everything on a shard had been read; infinite if it never was.
+
+        That of a shard that has ended is what has come of it, since its streams go on there.
+        """
+        shards = self._heirs.get(shard_id, {shard_id})
+        now = self._clock()
+        return now - min((self._read_until(heir) for heir in shards), default=now)
+
+    def seconds_until_due(self) -> float:
+        """How long until a poll would read something; 0 if it would now."""
+        due_at = min((shard.due_at for shard in self._shards.values()), default=0.0)
+        return max(0.0, due_at - self._clock())
+
+    def follow(self, sleep: Callable[[float], object] = time.sleep) -> Iterator[Arrival]:
+        """Yield records as they arrive, for ever. Raises `Unavailable` as `poll` does."""
+        while True:
+            yield from self.poll()
+            sleep(self.seconds_until_due())
+
+    def _list_shards(self, position: Position) -> list[str]:
+        """The shards that were open at the starting point; `_follow_child` finds the later ones."""
+        request: ListShardsInputTypeDef = {
+            "StreamName": self._stream,
+            "ShardFilter": _shard_filter(position),
+        }
+        shards: list[str] = []
+        while True:
+            with unavailable("kinesis"):
+                answer = self._client.list_shards(**request)
+            shards += [shard["ShardId"] for shard in answer["Shards"]]
+            if not (token := answer.get("NextToken")):
+                return shards
+            # AWS refuses every other argument beside a token.
+            request = {"NextToken": token}
+
+    def _open(self, shard_id: str, position: Position) -> None:
+        shard = _Shard(shard_id, position)
+        shard.iterator = self._iterator(shard)
+        if position == "LATEST":
+            # Should the iterator expire before the first record, we go on from this moment.
+            shard.position = self._opened_at
+        self._shards[shard_id] = shard
+
+    def _iterator(self, shard: _Shard) -> str:
+        request: GetShardIteratorInputTypeDef = {
+            "StreamName": self._stream,
+            "ShardId": shard.shard_id,
+            "ShardIteratorType": "AT_TIMESTAMP",
+        }
+        if shard.last:
+            request["ShardIteratorType"] = "AFTER_SEQUENCE_NUMBER"
+            request["StartingSequenceNumber"] = shard.last
+        elif isinstance(shard.position, datetime):
+            request["Timestamp"] = shard.position
+        else:
+            request["ShardIteratorType"] = shard.position
+        with unavailable("kinesis"):
+            return self._client.get_shard_iterator(**request)["ShardIterator"]
+
+    def _read(self, shard: _Shard) -> list[Arrival]:
+        # Nothing may fail after the answer: what it says is told only once.
+        shard.iterator = shard.iterator or self._iterator(shard)
+        with unavailable("kinesis"):
+            try:
+                answer = self._client.get_records(ShardIterator=shard.iterator)
+            except self._client.exceptions.ExpiredIteratorException:
+                shard.iterator = self._iterator(shard)
+                answer = self._client.get_records(ShardIterator=shard.iterator)
+        if answer["Records"]:
+            shard.last = answer["Records"][-1]["SequenceNumber"]
+        shard.is_behind = answer.get("MillisBehindLatest", 0) > 0
+        # A shard that has ended gives no further iterator.
+        if iterator := answer.get("NextShardIterator"):
+            shard.iterator = iterator
+        else:
+            self._end(shard.shard_id, answer.get("ChildShards", []))
+        return [_arrival(shard.shard_id, record) for record in answer["Records"]]
+
+    def _end(self, shard_id: str, children: "list[ChildShardTypeDef]") -> None:
+        del self._shards[shard_id]
+        heirs: set[str] = set()
+        for child in children:
+            heirs |= self._heirs.get(child["ShardId"], {child["ShardId"]})
+            self._follow_child(child["ShardId"], child["ParentShards"])
+        for others in self._heirs.values():
+            if shard_id in others:
+                others.remove(shard_id)
+                others.update(heirs)
+        self._heirs[shard_id] = heirs
+
+    def _follow_child(self, shard_id: str, parents: list[str]) -> None:
+        # The last parent of a merge to end adds the child, so that its records come after theirs.
+        if shard_id in self._shards or shard_id in self._heirs:
+            return
+        if not any(parent in self._shards for parent in parents):
+            self._shards[shard_id] = _Shard(shard_id, "TRIM_HORIZON")
+
+    def _read_until(self, shard_id: str) -> float:
+        # The child of a merge is none of ours as long as one of its parents has not ended.
+        shard = self._shards.get(shard_id)
+        return shard.read_until if shard else -math.inf
+
+
+def _shard_filter(position: Position) -> "ShardFilterTypeDef":
+    match position:
+        case "LATEST":
+            return {"Type": "AT_LATEST"}
+        case "TRIM_HORIZON":
+            return {"Type": "AT_TRIM_HORIZON"}
+        case moment:
+            return {"Type": "AT_TIMESTAMP", "Timestamp": moment}
+
+
+def _arrival(shard_id: str, record: "RecordTypeDef") -> Arrival:
+    content: Record | UnreadableMessage
+    try:
+        content = records.decode(record["Data"])
+    except UnreadableMessage as error:
+        content = error
+    return Arrival(
+        record=content,
+        partition_key=record["PartitionKey"],
+        shard_id=shard_id,
+        shard_sequence=record["SequenceNumber"],
+        arrived_at=round(record["ApproximateArrivalTimestamp"].timestamp() * 1000),
+    )

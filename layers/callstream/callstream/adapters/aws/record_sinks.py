@@ -1,0 +1,85 @@
+"""Where records are put: the Kinesis stream, and the SQS queue that takes what Kinesis does not.
+
+The per-frame function imports this module, so it uses botocore alone, and makes the SQS client
+only when it is needed.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
+
+from callstream.adapters.aws._clients import SINK_CONFIG
+from callstream.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_sqs import SQSClient
+
+# The attribute of an overflow message that carries the record's partition key.
+_PARTITION_KEY = "PartitionKey"
+
+
+@contextmanager
+def _refusals(service: str) -> Iterator[None]:
+    """Whatever the reason, a denied action too, a record that was not taken must go elsewhere."""
+    try:
+        yield
+    except ClientError as error:
+        raise Unavailable(service, error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:
+        raise Unavailable(service, type(error).__name__) from error
+
+
+class KinesisSink:
+    """Puts records on a Kinesis stream."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._client: KinesisClient = get_session().create_client(  # type: ignore[assignment]
+            "kinesis", config=SINK_CONFIG
+        )
+
+    def put(self, partition_key: str, data: bytes) -> None:
+        """Put one record.
+
+        Raises:
+            Unavailable: Kinesis did not take it, after two tries where trying again can help.
+        """
+        with _refusals("kinesis"):
+            self._client.put_record(StreamName=self._stream, PartitionKey=partition_key, Data=data)
+
+
+class OverflowSink:
+    """Queues records that Kinesis did not take. SQS bodies are text, so the record is base64."""
+
+    def __init__(self, queue_url: str) -> None:
+        self._queue_url = queue_url
+
+    @cached_property
+    def _client(self) -> "SQSClient":
+        return get_session().create_client("sqs", config=SINK_CONFIG)  # type: ignore[return-value]
+
+    def put(self, partition_key: str, data: bytes) -> None:
+        """Queue one record.
+
+        Raises:
+            Unavailable: SQS did not take it.
+        """
+        with _refusals("sqs"):
+            self._client.send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=b64encode(data).decode(),
+                MessageAttributes={
+                    _PARTITION_KEY: {"DataType": "String", "StringValue": partition_key}
+                },
+            )
+
+
+def overflow_record(message: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The partition key and record of an overflow message, as Lambda receives it from SQS."""
+    return message["messageAttributes"][_PARTITION_KEY]["stringValue"], b64decode(message["body"])

@@ -1,0 +1,215 @@
+"""The WebSockets of a relay: to its consumer, and to the API that brings it the records."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.session import get_session
+from msgspec.structs import asdict
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from callstream.destinations import Destination
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.frames.records import Record
+from callstream.identity import RelayIdentity
+from callstream.relays.fan_out import read_batch
+from callstream.relays.run import ConsumerGone, DialFailed
+
+_OPEN_SECONDS: Final = 10
+_MOST_ADDRESSES: Final = 3
+"""So that a name with very many that do not answer costs no more than half a minute."""
+_UNHEARD_SECONDS: Final = 120
+"""After so long without a sign that something of what was sent has come, the other side is gone."""
+_CLOSE_SECONDS: Final = 5
+# The longest piece that Telnyx documents, 30 seconds, in L16 at 16 kHz and base64, is 1.28 million.
+_MOST_BYTES: Final = 1 << 21
+_SIGNED_SECONDS: Final = 60
+
+
+class _Connect(connect):
+    """A connection that follows no redirect: the address that it leads to was not looked at."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class ConsumerSocket:
+    """A connection to a consumer."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, text: str) -> None:
+        """Send a message. Raises `ConsumerGone`."""
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as closed:
+            raise ConsumerGone(closed.rcvd.code if closed.rcvd else None) from None
+
+    async def receive(self) -> str | bytes:
+        """The next message. Raises `ConsumerGone`."""
+        try:
+            return await self._connection.recv()
+        except ConnectionClosed as closed:
+            raise ConsumerGone(closed.rcvd.code if closed.rcvd else None) from None
+
+    async def close(self, code: int) -> None:
+        """Say goodbye; fine if it is gone."""
+        await self._connection.close(code)
+
+
+async def dial(
+    url: str, destination: Destination, headers: Mapping[str, str], *, trust_any: bool = False
+) -> ConsumerSocket:
+    """Connect to a consumer, at the addresses that were looked at, one after the other.
+
+    Args:
+        url: the consumer's.
+        destination: what was found out about it.
+        headers: for the handshake.
+        trust_any: take any certificate; for the local stack alone.
+
+    Raises:
+        DialFailed: none of them answers as a WebSocket server does.
+    """
+    context = ssl.create_default_context() if destination.tls else None
+    if context is not None and trust_any:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reason = "refused"
+    for address in destination.addresses[:_MOST_ADDRESSES]:
+        try:
+            connection = await _watched(
+                _Connect(
+                    url,
+                    host=address,
+                    port=destination.port,
+                    ssl=context,
+                    server_hostname=destination.host if context else None,
+                    additional_headers=headers,
+                    proxy=None,
+                    compression=None,
+                    open_timeout=_OPEN_SECONDS,
+                    close_timeout=_CLOSE_SECONDS,
+                    max_size=_MOST_BYTES,
+                    # A slow consumer answers a ping only when it has read what was sent before.
+                    ping_timeout=None,
+                    # `send` returns when the kernel has it, which outlives this process. (With 0,
+                    # asyncio's TLS would wait for ever.)
+                    write_limit=1,
+                )
+            )
+            return ConsumerSocket(connection)
+        except TimeoutError:
+            reason = "timeout"
+        except ssl.SSLError:
+            reason = "tls"
+        except OSError:
+            reason = "refused"
+        except InvalidURI:
+            raise DialFailed("invalid_url") from None
+        except InvalidHandshake:
+            # It has answered, so the other addresses would say the same.
+            raise DialFailed("handshake") from None
+    raise DialFailed(reason)
+
+
+async def _watched(connecting: _Connect) -> ClientConnection:
+    """Connect, and let the kernel notice if the other side is gone.
+
+    It sees whether what was sent has come, pings too; whether a pong comes back is no sign.
+    """
+    connection = await connecting
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
+        raw = connection.transport.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_SECONDS * 1000)
+    return connection
+
+
+class FeedSocket:
+    """A connection to the relay API."""
+
+    def __init__(self, connection: ClientConnection, who: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._who = who
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
+        self._reading = asyncio.create_task(self._read())
+
+    async def subscribe(self, stream_id: str) -> None:
+        """From when this returns, the stream's records come. Raises `Unavailable`."""
+        confirmed = self._confirmed[stream_id] = asyncio.Event()
+        try:
+            await self._connection.send(urlencode({"subscribe": stream_id, **self._who}))
+            async with asyncio.timeout(_OPEN_SECONDS):
+                await confirmed.wait()
+        except (ConnectionClosed, TimeoutError):
+            raise Unavailable("feed", "NotSubscribed") from None
+
+    async def receive(self) -> Sequence[Record]:
+        """The next records. Raises `Unavailable` if the connection has ended."""
+        batch = await self._batches.get()
+        if batch is None:
+            raise Unavailable("feed", "Closed")
+        return batch
+
+    async def close(self) -> None:
+        """No more records, please."""
+        self._reading.cancel()
+        await self._connection.close()
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._connection:
+                text = message if isinstance(message, str) else message.decode()
+                if text.startswith("subscribed="):
+                    self._confirmed[text.partition("=")[2]].set()
+                    continue
+                try:
+                    self._batches.put_nowait(read_batch(text))
+                except UnreadableMessage:
+                    continue
+        except ConnectionClosed:
+            pass
+        finally:
+            self._batches.put_nowait(None)
+
+
+async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
+    """Connect to the relay API as this function's role.
+
+    Args:
+        url: the API's.
+        relay: who wants records.
+        run_id: its present run, which is rescued if the connection goes.
+
+    Raises:
+        Unavailable: it does not answer.
+    """
+    session = get_session()
+    credentials, region = session.get_credentials(), session.get_config_variable("region")
+    if credentials is None:
+        raise Unavailable("feed", "NoCredentials")
+    request = AWSRequest("GET", url.replace("ws", "http", 1))
+    SigV4QueryAuth(credentials, "execute-api", region, _SIGNED_SECONDS).add_auth(request)
+    signed = str(request.url).replace("http", "ws", 1)
+    try:
+        connection = await _watched(
+            _Connect(
+                signed,
+                proxy=None,
+                compression=None,
+                open_timeout=_OPEN_SECONDS,
+                max_size=None,
+                # That API Gateway answers pings is nowhere promised.
+                ping_timeout=None,
+            )
+        )
+    except (OSError, TimeoutError, InvalidHandshake) as error:
+        raise Unavailable("feed", type(error).__name__) from None
+    return FeedSocket(connection, {**asdict(relay), "run_id": run_id})

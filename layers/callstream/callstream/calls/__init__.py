@@ -1,0 +1,1 @@
+"""The state of calls and of their media streams."""

@@ -1,0 +1,308 @@
+"""Streams in the Streams table: builders of its requests, and the store that runs them.
+
+| pk                    | sk     | what                                                           |
+|-----------------------|--------|----------------------------------------------------------------|
+| `STREAM#<stream id>`  | STREAM | a media stream, in one of the states of `lifecycle`            |
+| `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
+| `CALL#…`, `SESSION#…` | …      | calls (`calls.calls`), their relays (`relays.store`)           |
+
+Times are milliseconds since 1970; `expires_at` is the table's TTL, in seconds. A stream has `live`
+while it is not closed: by that, an index has the live ones alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from callstream.calls.calls import build_joined, build_left, call_key, continued, session_key
+from callstream.calls.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
+from callstream.dialects.events import Start
+from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
+from callstream.identity import StreamIdentity, StreamToken
+from callstream.ports import Item, Table
+from callstream.times import milliseconds
+
+# Of several streams that join a call at once, one gets through each time.
+_ATTEMPTS: Final = 10
+_MOST_OTHERS: Final = 50
+LIVE_INDEX: Final = "LiveItems"
+LIVE: Final = "yes"
+"""What the index has live streams under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a carrier's start message says, and in which dialect it said it."""
+
+    dialect: str
+    start: Start
+
+
+def stream_key(stream_id: str) -> Item:
+    """The key of a media stream."""
+    return {"pk": f"STREAM#{stream_id}", "sk": "STREAM"}
+
+
+def stream_id_of(key: Item) -> str:
+    """The stream of a key."""
+    return str(key["pk"]).partition("#")[2]
+
+
+def build_open(
+    identity: StreamIdentity,
+    token: StreamToken,
+    connection_id: str,
+    now: datetime,
+    retention: timedelta,
+) -> Sequence[Item]:
+    """Record a new connection and, for a one-shot token, claim it (the second operation)."""
+    stream = stream_key(identity.stream_id) | {
+        "stream_id": identity.stream_id,
+        "tenant_id": identity.tenant_id,
+        "route": identity.route,
+        "connection_id": connection_id,
+        "live": LIVE,
+        "state": StreamState.CONNECTED,
+        "attributes": dict(token.attributes),
+        "connected_at": milliseconds(now),
+        "expires_at": int((now + retention).timestamp()),
+    }
+    operations: list[Item] = [
+        {"Put": {"Item": stream, "ConditionExpression": "attribute_not_exists(pk)"}}
+    ]
+    if token.use == "once":
+        claim = {
+            "pk": f"TOKEN#{token.token_id}",
+            "sk": "TOKEN",
+            "stream_id": identity.stream_id,
+            # Kept until well after the token itself has expired: TTL deletes late, never early.
+            "expires_at": int((token.expires_at + timedelta(hours=1)).timestamp()),
+        }
+        operations.append(
+            {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
+        )
+    return operations
+
+
+def build_transition(
+    stream: Item,
+    call: Item | None,
+    event: StreamEvent,
+    now: datetime,
+    *,
+    started: Started | None = None,
+    earlier: Sequence[Item] = (),
+) -> Sequence[Item]:
+    """Take a stream as it was read to its next state, and its call, as it was read, with it.
+
+    Args:
+        stream: the stream.
+        call: its call; None if it has none yet.
+        event: what happens.
+        now: when.
+        started: what a start says.
+        earlier: with a start, the call's other streams.
+
+    Raises:
+        IllegalTransition: the lifecycle has no such step, or the stream has started before.
+    """
+    source = StreamState(stream["state"])
+    target = next_state(STREAM_LIFECYCLE, source, event)
+    if event is StreamEvent.START and "started_at" in stream:
+        raise IllegalTransition(source, event)
+
+    changes: Item = {"state": target, _TIME_OF[event]: milliseconds(now)}
+    condition = "#state = :source"
+    operations: list[Item] = []
+    if started is not None:
+        condition += " AND attribute_not_exists(started_at)"
+        changes |= _details(started)
+        if (other := continued(started.start, earlier, now)) is not None:
+            changes["continues"] = other["stream_id"]
+            operations.append(_build_continued(other, stream["stream_id"]))
+        is_open = target is not StreamState.CLOSED
+        operations += build_joined(stream, call, started.start, now, is_open=is_open)
+    elif event is StreamEvent.DISCONNECT and call is not None:
+        operations.append(build_left(stream, call, now))
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes)
+    if target is StreamState.CLOSED:
+        expression += " REMOVE live"
+    update = {
+        "Key": stream_key(stream["stream_id"]),
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in changes},
+        "ExpressionAttributeValues": {
+            ":source": source,
+            **{f":{name}": value for name, value in changes.items()},
+        },
+    }
+    return [{"Update": update}, *operations]
+
+
+def _build_continued(stream: Item, by: str) -> Item:
+    return {
+        "Update": {
+            "Key": stream_key(stream["stream_id"]),
+            "UpdateExpression": "SET continued_by = :by",
+            "ConditionExpression": "attribute_not_exists(continued_by)",
+            "ExpressionAttributeValues": {":by": by},
+        }
+    }
+
+
+def _details(started: Started) -> Item:
+    start = started.start
+    # The numbers are for the consumers of forks alone.
+    maybe = {
+        "session_id": start.session_id,
+        "from_number": start.from_number,
+        "to_number": start.to_number,
+    }
+    return {
+        "dialect": started.dialect,
+        "call_id": start.call_id,
+        "carrier_stream_id": start.carrier_stream_id,
+        "account_id": start.account_id,
+        **{name: value for name, value in maybe.items() if value is not None},
+        "tracks": list(start.tracks),
+        "encoding": start.format.encoding,
+        "sample_rate": start.format.sample_rate,
+        "channels": start.format.channels,
+    }
+
+
+class StreamStore:
+    """The state of streams and calls."""
+
+    def __init__(self, table: Table, retention: timedelta) -> None:
+        self._table = table
+        self._retention = retention
+
+    def open(
+        self, identity: StreamIdentity, token: StreamToken, connection_id: str, now: datetime
+    ) -> None:
+        """Record a new connection.
+
+        Raises:
+            TokenRejected: `used`: this one-shot token has opened a stream before; `open`: this very
+                stream is open (a message has found its way to the `$connect` route).
+        """
+        try:
+            self._table.transact(build_open(identity, token, connection_id, now, self._retention))
+        except ConditionFailed as failed:
+            raise TokenRejected("used" if failed.operation else "open") from None
+
+    def start(self, stream_id: str, started: Started, now: datetime) -> None:
+        """The carrier says what this stream is. Raises `IllegalTransition` for a second start."""
+        self._advance(stream_id, StreamEvent.START, now, started)
+
+    def stop(self, stream_id: str, now: datetime) -> None:
+        """The carrier has ended the stream. Raises `IllegalTransition` if it had already."""
+        self._advance(stream_id, StreamEvent.STOP, now)
+
+    def disconnect(self, stream_id: str, now: datetime) -> None:
+        """The socket is gone; a call whose last stream this was has ended.
+
+        Raises:
+            IllegalTransition: the stream was closed before.
+        """
+        self._advance(stream_id, StreamEvent.DISCONNECT, now)
+
+    def call(self, tenant_id: str, call_id: str) -> Item | None:
+        """The item of a call; None if there is no such call."""
+        return self._table.get(call_key(tenant_id, call_id))
+
+    def other_legs(self, tenant_id: str, call_id: str) -> list[str]:
+        """The ids of the other legs of a call, by the session that they have in common."""
+        session_id = (self.call(tenant_id, call_id) or {}).get("session_id")
+        if session_id is None:
+            return []
+        session = self._table.get(session_key(tenant_id, session_id)) or {}
+        return sorted({*session.get("calls", ())} - {call_id})
+
+    def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
+        """The items of a call's open streams that have started, the oldest first."""
+        return self._of_call(tenant_id, call_id, "open_streams")
+
+    def streams_since(self, tenant_id: str, call_id: str, moment: int) -> list[Item]:
+        """The items of those of a call's streams that were open at a moment or are newer.
+
+        Args:
+            tenant_id: whose call it is.
+            call_id: the call.
+            moment: in milliseconds since 1970.
+        """
+        streams = self._of_call(tenant_id, call_id, "streams")
+        return [each for each in streams if each.get("closed_at", moment) >= moment]
+
+    def _of_call(self, tenant_id: str, call_id: str, which: str) -> list[Item]:
+        call = self.call(tenant_id, call_id) or {}
+        found = (self._table.get(stream_key(each)) for each in sorted(call.get(which, ())))
+        return sorted(
+            (stream for stream in found if stream is not None),
+            key=lambda stream: stream["connected_at"],
+        )
+
+    def live_keys(self) -> Iterator[Item]:
+        """The keys of all streams that are not closed, as far as the index knows."""
+        for found in self._table.index(LIVE_INDEX, "live", LIVE):
+            yield {"pk": found["pk"], "sk": found["sk"]}
+
+    def live(self) -> Iterator[Item]:
+        """The items of all streams that are not closed, as far as the index knows."""
+        for key in self.live_keys():
+            if (stream := self.live_stream(key)) is not None:
+                yield stream
+
+    def live_stream(self, key: Item) -> Item | None:
+        """The item of a stream, by its key; None if it is closed by now."""
+        stream = self._table.get(key)
+        return None if stream is None or stream["state"] == StreamState.CLOSED else stream
+
+    def kept_alive(self, stream_id: str, now: datetime) -> None:
+        """Something was sent to this stream's carrier, so that the connection stays."""
+        self._table.update(
+            {
+                "Key": stream_key(stream_id),
+                "UpdateExpression": "SET kept_alive_at = :now",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeValues": {":now": milliseconds(now)},
+            }
+        )
+
+    def _advance(
+        self, stream_id: str, event: StreamEvent, now: datetime, started: Started | None = None
+    ) -> None:
+        for _ in range(_ATTEMPTS):
+            stream = self._table.get(stream_key(stream_id))
+            if stream is None:
+                raise IllegalTransition("absent", event)
+            call_id = started.start.call_id if started else stream.get("call_id")
+            call = self._table.get(call_key(stream["tenant_id"], call_id)) if call_id else None
+            earlier = self._others(call, stream_id) if started and call else ()
+            try:
+                operations = build_transition(
+                    stream, call, event, now, started=started, earlier=earlier
+                )
+                self._table.transact(operations)
+            except ConditionFailed:
+                continue  # something came between: look again
+            return
+        raise Unavailable("dynamodb", "Contended")
+
+    def _others(self, call: Item, stream_id: str) -> list[Item]:
+        others = {*call.get("streams", ())} - {stream_id}
+        # Of very many, all of which ended long ago but for a few, those few must do.
+        if len(others) > _MOST_OTHERS:
+            others &= {*call.get("open_streams", ())}
+        found = (self._table.get(stream_key(other)) for other in sorted(others)[:_MOST_OTHERS])
+        return [stream for stream in found if stream is not None]
+
+
+_TIME_OF: Final = {
+    StreamEvent.START: "started_at",
+    StreamEvent.STOP: "stopped_at",
+    StreamEvent.DISCONNECT: "closed_at",
+}

@@ -1,0 +1,1 @@
+"""Read models of calls and streams for operators."""

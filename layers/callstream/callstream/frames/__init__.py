@@ -1,0 +1,1 @@
+"""The records on Kinesis: written, put in order and read."""

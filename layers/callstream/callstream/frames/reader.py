@@ -1,0 +1,326 @@
+"""Reading streams live and in order: what a consumer in Python uses.
+
+A `FrameReader` takes what arrives on the frames stream, of all calls and all shards, and gives each
+media stream's events in the carrier's order, each once, until the stream is over.
+`callstream.reading` makes one for a Kinesis stream; docs/reading.md shows how to use it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, Protocol
+
+from callstream.dialects.events import Connected, Start
+from callstream.errors import UnreadableMessage
+from callstream.frames.records import Record, RecordEvent
+from callstream.frames.stream_order import OrderedStream, StreamCounts
+from callstream.reordering.buffer import Window
+
+QUIET_SECONDS: Final = 900.0
+"""How long nothing comes of a stream until it is taken to be over. API Gateway closes a connection
+on which nothing is said for 10 minutes, and tells so on best effort."""
+
+# A stream that appears so soon after the first record that was read of its shard may have begun
+# before, if not with its first words; a later one begins now.
+_JOIN_SECONDS: Final = 10.0
+# What may come before a late `start` that tells whether a stream is the one that is wanted.
+_HELD: Final = 256
+
+
+class Arrival(Protocol):
+    """One record, and how it came; `callstream.adapters.aws.kinesis_reader.Arrival` is one."""
+
+    @property
+    def record(self) -> Record | UnreadableMessage:
+        """The record; the second if it is none of ours."""
+
+    @property
+    def shard_id(self) -> str:
+        """The shard that it came on."""
+
+    @property
+    def arrived_at(self) -> int:
+        """When Kinesis took it, in milliseconds since 1970."""
+
+
+class ArrivalSource(Protocol):
+    """Where records come from; `adapters.aws.kinesis_reader.FrameStreamReader` is one."""
+
+    def poll(self) -> Sequence[Arrival]:
+        """What has come since the last time, in the order of each shard. Raises `Unavailable`."""
+
+    def seconds_behind(self, shard_id: str) -> float:
+        """How long ago everything on a shard had been read; infinite if it never was.
+
+        That of a shard that has ended is what has come of it, since its streams go on there.
+        """
+
+    def seconds_until_due(self) -> float:
+        """How long until a poll would read something; 0 if it would now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which streams to read: those that fit everything that is given.
+
+    A stream's call is known from its `start`, so by `call_id` (the carrier's id of the call, of the
+    session that its legs have in common, or of its own stream) a stream is found only by who reads
+    from before its start.
+    """
+
+    stream_id: str | None = None
+    call_id: str | None = None
+    tenant_id: str | None = None
+
+    def may_fit(self, record: Record) -> bool:
+        """Whether a record's stream fits, as far as any record tells."""
+        return self.stream_id in {None, record.stream_id} and self.tenant_id in {
+            None,
+            record.tenant_id,
+        }
+
+    def fits(self, start: Start | None) -> bool:
+        """Whether a stream with this start is of the call."""
+        return self.call_id is None or (start is not None and is_of(start, self.call_id))
+
+
+def is_of(start: Start, carrier_id: str) -> bool:
+    """Whether the carrier calls the stream, its call or the call's session so."""
+    return carrier_id in {start.call_id, start.session_id, start.carrier_stream_id}
+
+
+class Over(NamedTuple):
+    """The last event of every stream: nothing more of it is given.
+
+    `disconnected`: its socket is gone. `quiet`: nothing has come of it for `QUIET_SECONDS`.
+    """
+
+    why: Literal["disconnected", "quiet"]
+
+
+class Stream:
+    """One media stream, as far as it has been read.
+
+    The same object comes with each of its events, so it can be a key of what a consumer keeps.
+    """
+
+    __slots__ = ("_order", "dialect", "received_at", "route", "start", "stream_id", "tenant_id")
+
+    def __init__(self, record: Record, order: OrderedStream) -> None:
+        self.stream_id = record.stream_id
+        self.tenant_id = record.tenant_id
+        self.route = record.route
+        self.dialect = record.dialect
+        """How its carrier speaks; None as long as nothing that can be recognised has come."""
+        self.received_at = record.received_at
+        """When the first message that was read was received, in milliseconds since 1970."""
+        self.start: Start | None = None
+        """What the carrier says of it; None until then, or if that was before we began to read."""
+        self._order = order
+
+    @property
+    def counts(self) -> StreamCounts:
+        """What has come of it so far, as a copy."""
+        return self._order.counts
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.stream_id}>"
+
+
+class ReadEvent(NamedTuple):
+    """An event and the stream that it is of."""
+
+    stream: Stream
+    event: RecordEvent | Over
+
+
+@dataclass(slots=True)
+class _Following:
+    """A stream that is being read."""
+
+    stream: Stream
+    order: OrderedStream
+    shard_id: str
+    heard_at: float
+    held: list[RecordEvent] = field(default_factory=list)
+    """What was said before its `start`, as long as that is what it is selected by."""
+
+
+@dataclass(slots=True)
+class _ShardTime:
+    """What time it is on a shard, in seconds since 1970.
+
+    Its records say so, and while none come although the shard is read, how long ago the last one
+    did. By this time and not by ours, records that were stored long ago wait for one another as if
+    they came now, and nothing is given up on only because the reader was held up, or could not
+    read the shard.
+    """
+
+    began_at: float
+    latest: float
+    arrived_at: float
+    read_at: float
+
+    def arrived(self, arrived_at: float, now: float) -> float:
+        # It never goes back, although Kinesis's clock may, and ours may be faster.
+        self.arrived_at, self.read_at = arrived_at, now
+        self.latest = max(self.latest, arrived_at)
+        return self.latest
+
+    def at(self, read_until: float) -> float:
+        # What came since the shard was last read to its end may be what is waited for.
+        self.latest = max(self.latest, self.arrived_at + read_until - self.read_at)
+        return self.latest
+
+
+class FrameReader:
+    """Gives the events of all streams of a selection: each stream's in order, each event once.
+
+    `callstream.frames.stream_order` says what a stream's order is and when a missing message is
+    given up. That only happens after the stream's shard has been read once more, to its end. The
+    reader keeps only messages that wait for their turn, of streams that are not over.
+
+    Args:
+        source: where records come from.
+        clock: monotonic time in seconds.
+        selection: which streams; all if not given.
+        window: how much of a stream may wait for a missing message, and for how long.
+        quiet_seconds: how long nothing comes of a stream until it is taken to be over.
+    """
+
+    def __init__(
+        self,
+        source: ArrivalSource,
+        clock: Callable[[], float],
+        selection: Selection | None = None,
+        *,
+        window: Window | None = None,
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
+        self.unreadable = 0
+        """Arrivals that are no records of ours, or of a later version."""
+        self._source = source
+        self._clock = clock
+        self._selection = selection or Selection()
+        self._window = window
+        self._quiet_seconds = quiet_seconds
+        self._times: dict[str, _ShardTime] = {}
+        self._followed: dict[str, _Following] = {}
+        # Streams that are over or another call's, on which shard they are, and when they were last
+        # heard of: a straggler must not make them anew.
+        self._ignored: dict[str, tuple[str, float]] = {}
+
+    def __len__(self) -> int:
+        """How many streams are being read, before it is known whether they are of the call."""
+        return len(self._followed)
+
+    def poll(self) -> list[ReadEvent]:
+        """Read what has come, and give what is in order now or has waited long enough.
+
+        Raises:
+            Unavailable: the source did not answer. Nothing is lost: poll again.
+        """
+        arrivals = self._source.poll()
+        # After the poll, which may be slow: what it gives has arrived before now.
+        now = self._clock()
+        events: list[ReadEvent] = []
+        for arrival in arrivals:
+            events += self._take(arrival, now)
+        return events + self._expire(now)
+
+    def seconds_until_due(self) -> float:
+        """How long until the source is to be polled again."""
+        return self._source.seconds_until_due()
+
+    def follow(self, sleep: Callable[[float], object]) -> Iterator[ReadEvent]:
+        """Yield what happens as it happens, for ever. After `Unavailable` call it again.
+
+        Args:
+            sleep: waits so many seconds.
+
+        Raises:
+            Unavailable: the source did not answer.
+        """
+        while True:
+            yield from self.poll()
+            sleep(self.seconds_until_due())
+
+    def flush(self) -> list[ReadEvent]:
+        """Give everything that still waits: nothing more is going to be read."""
+        return [
+            happening
+            for followed in list(self._followed.values())
+            for happening in self._given(followed, followed.order.flush())
+        ]
+
+    def _take(self, arrival: Arrival, now: float) -> list[ReadEvent]:
+        shard_id, arrived_at = arrival.shard_id, arrival.arrived_at / 1000
+        shard = self._times.setdefault(
+            shard_id, _ShardTime(arrived_at, arrived_at, arrived_at, now)
+        )
+        time = shard.arrived(arrived_at, now)
+        record = arrival.record
+        if isinstance(record, UnreadableMessage):
+            self.unreadable += 1
+            return []
+        if not self._selection.may_fit(record):
+            return []
+        if record.stream_id in self._ignored:
+            self._ignored[record.stream_id] = (shard_id, time)
+            return []
+        followed = self._followed.get(record.stream_id)
+        if followed is None:
+            is_new = isinstance(record.event, Connected | Start)
+            joins = not is_new and time - shard.began_at < _JOIN_SECONDS
+            order = OrderedStream(self._window, joins=joins)
+            followed = _Following(Stream(record, order), order, shard_id, time)
+            self._followed[record.stream_id] = followed
+        # After a shard was split or merged, another one goes on with its streams.
+        followed.shard_id, followed.heard_at = shard_id, time
+        followed.stream.dialect = followed.stream.dialect or record.dialect
+        return self._given(followed, followed.order.push(record, time))
+
+    def _expire(self, now: float) -> list[ReadEvent]:
+        times = {
+            shard_id: shard.at(now - self._source.seconds_behind(shard_id))
+            for shard_id, shard in self._times.items()
+        }
+        events: list[ReadEvent] = []
+        for followed in list(self._followed.values()):
+            time, deadline = times[followed.shard_id], followed.order.deadline
+            if deadline is not None and deadline <= time:
+                events += self._given(followed, followed.order.expire(time))
+            # What was given may have been its end, or the `start` of another call.
+            if followed.stream.stream_id in self._followed and self._is_quiet(
+                followed.heard_at, time
+            ):
+                events += self._given(followed, followed.order.flush(), quiet=True)
+        for stream_id, (shard_id, heard_at) in list(self._ignored.items()):
+            if self._is_quiet(heard_at, times[shard_id]):
+                del self._ignored[stream_id]
+        return events
+
+    def _is_quiet(self, heard_at: float, time: float) -> bool:
+        return time - heard_at >= self._quiet_seconds
+
+    def _given(
+        self, followed: _Following, events: list[RecordEvent], *, quiet: bool = False
+    ) -> list[ReadEvent]:
+        stream = followed.stream
+        for event in events:
+            if isinstance(event, Start):
+                stream.start = event
+        why: Literal["disconnected", "quiet"] | None = None
+        if followed.order.ended:
+            why = "disconnected"
+        elif quiet:
+            why = "quiet"
+        is_anothers = stream.start is not None and not self._selection.fits(stream.start)
+        if why or is_anothers:
+            self._followed.pop(stream.stream_id, None)
+            self._ignored[stream.stream_id] = (followed.shard_id, followed.heard_at)
+        if not self._selection.fits(stream.start):
+            followed.held = [*followed.held, *events][-_HELD:]
+            return []
+        given = [ReadEvent(stream, event) for event in (*followed.held, *events)]
+        followed.held = []
+        return [*given, ReadEvent(stream, Over(why))] if why else given

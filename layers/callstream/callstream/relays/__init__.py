@@ -1,0 +1,1 @@
+"""Relays: each carries a call's live audio to one sink."""

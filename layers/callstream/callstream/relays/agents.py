@@ -1,0 +1,166 @@
+"""Agents: consumers to which the calls of a route are forked by themselves, as they start.
+
+In the Directory table, beside their tenant:
+
+| pk                   | sk                                 | what                                |
+|----------------------|------------------------------------|-------------------------------------|
+| `TENANT#<tenant id>` | `AGENT#<route>#<inbox>#<agent id>` | an agent of a route, or of an inbox |
+
+They are items of their own, so that no request reads them with its tenant.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+from callstream.audio.formats import AudioFormat
+from callstream.dialects.events import Start
+from callstream.errors import CallError, Unavailable
+from callstream.identity import StreamIdentity
+from callstream.ports import Item, RelayStarter, Table
+from callstream.relays.store import CallCommand, Relay, RelaySpec, RelayStore
+from callstream.tenants.directory import Directory, Identifier, inbox_key, tenant_key
+
+_logger = logging.getLogger(__name__)
+
+Route = Literal["autotranscribe", "genagent", "inbox"]
+"""What a stream token says that its stream is for."""
+MOST_OF_A_ROUTE: Final = 10
+"""Each is a relay more for each call, and the call's `start` waits for all of them."""
+
+_NAMESPACE: Final = UUID("0b5c7a52-6a0e-5c39-8f0e-6f6f6b1e4c55")
+_RATE: Final = "stream_bidirectional_sampling_rate"
+_CODEC: Final = "stream_bidirectional_codec"
+
+
+class Agent(BaseModel):
+    """A consumer that gets every call of a route, or of one inbox of the route `inbox`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    agent_id: Identifier
+    tenant_id: Identifier
+    route: Route
+    inbox: str = ""
+    order: RelaySpec
+
+    def order_for(self, call: AudioFormat) -> RelaySpec:
+        """What is wanted on one call: if nothing else is said, to speak the call's own codec."""
+        if self.order.surface != "telnyx":
+            return self.order
+        spoken = {_CODEC: call.encoding, _RATE: call.sample_rate}
+        return self.order.model_copy(update={"settings": spoken | self.order.settings})
+
+
+def agent_key(agent: Agent) -> Item:
+    """The key of an agent."""
+    sk = _prefix(agent.route, agent.inbox) + agent.agent_id
+    return tenant_key(agent.tenant_id) | {"sk": sk}
+
+
+def _prefix(route: str, inbox: str) -> str:
+    return f"AGENT#{route}#{inbox}#"
+
+
+class AgentStore:
+    """The agents of tenants. Every method may raise `Unavailable`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def all(self, tenant_id: str) -> list[Agent]:
+        """All of a tenant's agents, by route."""
+        return self._read(tenant_id, "AGENT#")
+
+    def of_route(self, tenant_id: str, route: str, inbox: str = "") -> list[Agent]:
+        """The agents of a route or of an inbox."""
+        found = self._read(tenant_id, _prefix(route, inbox))
+        # The id of another inbox may begin in the same way.
+        return [agent for agent in found if agent.inbox == inbox]
+
+    def create(self, agent: Agent) -> None:
+        """Add an agent.
+
+        Raises:
+            ConditionFailed: its tenant does not exist (operation 1) or the inbox (operation 2).
+        """
+        item = agent_key(agent) | agent.model_dump(mode="json", exclude_none=True)
+        owners = [tenant_key(agent.tenant_id)]
+        if agent.route == "inbox":
+            owners.append(inbox_key(agent.tenant_id, agent.inbox))
+        checks = [
+            {"ConditionCheck": {"Key": owner, "ConditionExpression": "attribute_exists(pk)"}}
+            for owner in owners
+        ]
+        put = {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        self._table.transact([{"Put": put}, *checks])
+
+    def delete(self, agent: Agent) -> None:
+        """Remove an agent; fine if it is not there. Its relays go on."""
+        self._table.delete(agent_key(agent))
+
+    def _read(self, tenant_id: str, prefix: str) -> list[Agent]:
+        items = self._table.query(tenant_key(tenant_id)["pk"], prefix)
+        return [Agent.model_validate(item) for item in items]
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """Has the agents of a stream's route join its call."""
+
+    store: AgentStore
+    directory: Directory
+    relays: RelayStore
+    starter: RelayStarter
+
+    def join(self, stream: StreamIdentity, inbox: str, start: Start, now: datetime) -> None:
+        """Make and start the relays of the agents that are not on the call.
+
+        They get ids that follow from stream and agent: twice the same start makes none twice. One
+        that was made and could not be started stays requested.
+
+        Args:
+            stream: which has started, and is in its call.
+            inbox: the inbox that its URL was for; "" if it was for none.
+            start: what its carrier said.
+            now: the present.
+
+        Raises:
+            Unavailable: a table did not answer; those that were made by then are started.
+        """
+        agents = self.store.of_route(stream.tenant_id, stream.route, inbox)
+        if not agents:
+            return
+        told = {"stream_id": stream.stream_id}
+        tenant = self.directory.tenant(stream.tenant_id)
+        if tenant is None or not tenant.enabled:
+            _logger.info("no agents: the tenant is disabled", extra=told)
+            return
+        command = CallCommand(stream.tenant_id, start.call_id, now)
+        reachable = True
+        for agent in agents:
+            relay_id = str(uuid5(_NAMESPACE, f"{stream.stream_id}/{agent.agent_id}"))
+            relay = Relay.of(agent.order_for(start.format), relay_id, command)
+            try:
+                made = self.relays.join(agent.agent_id, relay, stream.stream_id, now)
+            except CallError:
+                _logger.info("no agents: the call is over", extra=told)
+                return
+            if made is None:
+                continue
+            # The carrier waits: of a service that does not answer, nothing more is asked.
+            reachable = reachable and self._start(made)
+            if not reachable:
+                _logger.error("agent not started", extra=told | {"relay_id": made.relay_id})
+
+    def _start(self, relay: Relay) -> bool:
+        try:
+            self.starter.start(relay.identity)
+        except Unavailable as error:
+            _logger.warning("%s", error, extra={"relay_id": relay.relay_id})
+            return False
+        return True

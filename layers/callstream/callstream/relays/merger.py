@@ -1,0 +1,157 @@
+"""The streams of a call in one, as a relay says them: each in order, each track from one stream.
+
+A call may have several streams at a time: a carrier that connects again has two for a moment, and
+each may have tracks of its own. A track is heard from one stream until that has ended, or is silent
+on it: of a connection that broke, nobody may hear for minutes that it did.
+
+How long a stream waits for a message that is missing is told by its records, by when each of them
+was received. Between two records time stands still: whoever hands them on may be late with all of
+them, as one that polls every second is, or one that was killed and starts anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from callstream.dialects.events import CarrierEvent, Media, Stop, Track
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.stream_order import OrderedStream, StreamSnapshot
+
+_SILENT: Final = 1.0
+"""Seconds by which another stream's latest frame must be newer for the track to be heard there."""
+_ROUNDING: Final = 0.001
+_STANDSTILL: Final = 10.0
+"""Seconds without a record for which time stands still; then what waits has waited enough."""
+
+
+class Source(Struct):
+    """From which stream a track is heard, and when that last had some of it, in seconds."""
+
+    stream_id: str
+    heard_at: float
+
+
+class _Stream:
+    """One stream, and its time, in seconds since 1970: when the latest of its records was received.
+
+    `_heard` is that time when the last record came, which was at `_heard_at` by the clock.
+    """
+
+    def __init__(self, order: OrderedStream, received_at: int, now: float) -> None:
+        self.order = order
+        self._heard = self._time = received_at / 1000
+        self._heard_at = now
+
+    def push(self, record: Record, now: float) -> Sequence[RecordEvent]:
+        """Take a record. It may be the one that is missing, so time goes on after it."""
+        events = self.order.push(record, self._time)
+        self._heard = self._time = max(self._time, record.received_at / 1000)
+        self._heard_at = now
+        return events
+
+    def expire(self, now: float) -> Sequence[RecordEvent]:
+        """What has waited for long enough."""
+        silent = max(0.0, now - self._heard_at - self._stands)
+        self._time = max(self._time, self._heard + silent)
+        return self.order.expire(self._time)
+
+    @property
+    def heard(self) -> float:
+        """The stream's time when its last record came."""
+        return self._heard
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` has something to give even if nothing comes."""
+        deadline = self.order.deadline
+        if deadline is None:
+            return None
+        return self._heard_at + self._stands + max(0.0, deadline - self._heard) + _ROUNDING
+
+    @property
+    def _stands(self) -> float:
+        return 0.0 if self.order.settling else _STANDSTILL
+
+
+class StreamMerger:
+    """What was heard of a call's streams so far, and whose turn it is.
+
+    `now` is in seconds of a clock that never goes back.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+        self._sources: dict[Track, Source] = {}
+
+    @classmethod
+    def resume(
+        cls, streams: Mapping[str, StreamSnapshot], sources: Mapping[Track, Source], now: float
+    ) -> Self:
+        """Go on where a predecessor stopped."""
+        mixing = cls()
+        mixing._streams = {
+            each: _Stream(OrderedStream.resume(left), left.counts.last_at or 0, now)
+            for each, left in streams.items()
+        }
+        mixing._sources = {track: replace(source) for track, source in sources.items()}
+        return mixing
+
+    def snapshot(self) -> tuple[dict[str, StreamSnapshot], dict[Track, Source]]:
+        """Where it is, for `resume`."""
+        streams = {each: stream.order.snapshot() for each, stream in self._streams.items()}
+        return streams, {track: replace(source) for track, source in self._sources.items()}
+
+    @property
+    def over(self) -> bool:
+        """Whether all streams that were heard of have ended."""
+        streams = self._streams.values()
+        return bool(streams) and all(stream.order.ended for stream in streams)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `take` has something to give even if nothing comes."""
+        times = (stream.deadline for stream in self._streams.values())
+        return min((time for time in times if time is not None), default=None)
+
+    def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
+        """The events whose turn it is, with their streams."""
+        events: list[tuple[str, CarrierEvent]] = []
+        for record in found:
+            stream = self._streams.get(record.stream_id)
+            if stream is None:
+                stream = _Stream(OrderedStream(joins=True), record.received_at, now)
+                self._streams[record.stream_id] = stream
+            events += self._of(record.stream_id, stream.push(record, now))
+        for stream_id, stream in self._streams.items():
+            events += self._of(stream_id, stream.expire(now))
+        return events
+
+    def _of(self, stream_id: str, events: Sequence[RecordEvent]) -> list[tuple[str, CarrierEvent]]:
+        chosen: list[tuple[str, CarrierEvent]] = []
+        for event in events:
+            match event:
+                case Stop() | Disconnected():
+                    # Its tracks may come from another stream from now on.
+                    self._sources = {
+                        track: source
+                        for track, source in self._sources.items()
+                        if source.stream_id != stream_id
+                    }
+                case Rejected():
+                    pass
+                case Media() if not self._is_heard(stream_id, event.track):
+                    pass
+                case _:
+                    chosen.append((stream_id, event))
+        return chosen
+
+    def _is_heard(self, stream_id: str, track: Track) -> bool:
+        now = self._streams[stream_id].heard
+        source = self._sources.setdefault(track, Source(stream_id, now))
+        if source.stream_id != stream_id and now - source.heard_at >= _SILENT:
+            source.stream_id = stream_id
+        if source.stream_id == stream_id:
+            source.heard_at = max(source.heard_at, now)
+        return source.stream_id == stream_id

@@ -1,0 +1,1 @@
+"""Where relays take the audio."""

@@ -1,0 +1,239 @@
+"""The Directory table: who may do what. Owned by the operator, read by the endpoints.
+
+| pk                           | sk               | what                                         |
+|------------------------------|------------------|----------------------------------------------|
+| `TENANT#<tenant id>`         | TENANT           | a tenant: its limits, routes and webhooks    |
+| `TENANT#<tenant id>`         | `INBOX#<id>`     | one of its inboxes (Clerk Chat)              |
+| `TENANT#<tenant id>`         | `AGENT#…`        | an agent of a route (`relays.agents`)         |
+| `CREDENTIAL#<surface>#<id>`  | CREDENTIAL       | one of a tenant's credentials for a surface  |
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PlainSerializer
+
+from callstream.identity import TwilioSignature
+from callstream.ports import Item, Table
+
+Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
+MAX_IDENTIFIER: Final = 128
+Identifier = Annotated[
+    str, Field(min_length=1, max_length=MAX_IDENTIFIER, pattern=r"^[A-Za-z0-9_.:@+-]+$")
+]
+
+# What a credential of each surface can be good for; new ones are good for all of it.
+SCOPES: Final[dict[Surface, frozenset[str]]] = {
+    "asapp": frozenset({"genagent", "autotranscribe"}),
+    "clerk": frozenset({"twilio-connector"}),
+    "telnyx": frozenset({"call-control"}),
+    "signalwire": frozenset({"Voice"}),
+}
+# What can be done with the streams that ASAPP's URLs open.
+ROUTES: Final = frozenset({"genagent", "autotranscribe"})
+
+_Sorted = PlainSerializer(sorted, return_type=list[str])
+_Names = Annotated[frozenset[Identifier], _Sorted]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Limits(_Model):
+    """Requests that a tenant may make on one surface; None is no limit of ours."""
+
+    per_second: Annotated[int, Field(gt=0)] | None = 100
+    per_day: Annotated[int, Field(gt=0)] | None = None
+
+
+class Webhook(_Model):
+    """Where a tenant's callbacks go, and where if that fails."""
+
+    url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
+    failover_url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))] | None = None
+
+
+class Tenant(_Model):
+    """A customer.
+
+    `project_id` is its SignalWire project, which that vendor also calls AccountSid. From
+    `callback_key_id` come the keys that its callbacks are signed with: a new id, new keys.
+    `twilio_signature` is for its media URLs; the auth token that it needs is in a secret.
+    """
+
+    tenant_id: Identifier
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    project_id: UUID
+    callback_key_id: Identifier
+    enabled: bool = True
+    limits: dict[Surface, Limits] = {}
+    routes: _Names = frozenset()
+    webhooks: dict[Surface, Webhook] = {}
+    twilio_signature: TwilioSignature = "off"
+
+    def limits_on(self, surface: Surface) -> Limits:
+        """Its limits on a surface."""
+        return self.limits.get(surface, Limits())
+
+
+class Inbox(_Model):
+    """One of a tenant's inboxes, by the id under which its clients know it."""
+
+    tenant_id: Identifier
+    external_id: Annotated[str, Field(min_length=1, max_length=200)]
+    name: str = ""
+
+
+class Credential(_Model):
+    """One of a tenant's credentials."""
+
+    surface: Surface
+    credential_id: Identifier
+    tenant_id: Identifier
+    secret_hash: str = Field(repr=False)
+    scopes: _Names = frozenset()
+    enabled: bool = True
+    created_at: datetime
+    label: str = ""
+
+
+def tenant_key(tenant_id: str) -> Item:
+    """The key of a tenant."""
+    return {"pk": f"TENANT#{tenant_id}", "sk": "TENANT"}
+
+
+def inbox_key(tenant_id: str, external_id: str) -> Item:
+    """The key of an inbox. The tenant is part of it: nobody can name another's."""
+    return {"pk": f"TENANT#{tenant_id}", "sk": f"INBOX#{external_id}"}
+
+
+def credential_key(surface: str, credential_id: str) -> Item:
+    """The key of a credential."""
+    return {"pk": f"CREDENTIAL#{surface}#{credential_id}", "sk": "CREDENTIAL"}
+
+
+class Directory:
+    """Tenants, inboxes and credentials. Every method may raise `Unavailable`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        """A tenant, by id."""
+        return _read(Tenant, self._table.get(tenant_key(tenant_id)))
+
+    def inbox(self, tenant_id: str, external_id: str) -> Inbox | None:
+        """A tenant's inbox, by the id under which its clients know it."""
+        return _read(Inbox, self._table.get(inbox_key(tenant_id, external_id)))
+
+    def credential(self, surface: Surface, credential_id: str) -> Credential | None:
+        """A credential, by its public half."""
+        return _read(Credential, self._table.get(credential_key(surface, credential_id)))
+
+    def inboxes(self, tenant_id: str) -> list[Inbox]:
+        """All of a tenant's inboxes, by id."""
+        key = inbox_key(tenant_id, "")
+        items = self._table.query(key["pk"], key["sk"])
+        return [inbox for item in items if (inbox := _read(Inbox, item)) is not None]
+
+    def create(self, entry: Tenant | Inbox | Credential) -> None:
+        """Add an entry.
+
+        Raises:
+            ConditionFailed: it is there already (operation 0), or the tenant that it belongs to
+                does not exist or is being changed (operation 1).
+        """
+        item = _key(entry) | entry.model_dump(mode="json")
+        operations: list[Item] = [
+            {"Put": {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
+        ]
+        if not isinstance(entry, Tenant):
+            owner = tenant_key(entry.tenant_id)
+            operations.append(
+                {"ConditionCheck": {"Key": owner, "ConditionExpression": "attribute_exists(pk)"}}
+            )
+        self._table.transact(operations)
+
+    def change_tenant(self, tenant_id: str, change: Callable[[Tenant], Tenant]) -> Tenant | None:
+        """Change a tenant; the tenant as it is then, or None if there is none.
+
+        Only the fields that `change` gives other values are written.
+
+        Raises:
+            ConditionFailed: somebody else has changed one of them meanwhile.
+        """
+        item = self._table.get(tenant_key(tenant_id))
+        old = _read(Tenant, item)
+        if item is None or old is None:
+            return None
+        new = change(old)
+        before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+        changed = [name for name in after if after[name] != before[name]]
+        if not changed:
+            return new
+        # Compared with what is stored, which another version may have written in another form.
+        known = [name for name in changed if name in item]
+        conditions = ["attribute_exists(pk)"]
+        conditions += [
+            f"#{name} = :old_{name}" if name in known else f"attribute_not_exists(#{name})"
+            for name in changed
+        ]
+        request: Item = {
+            "Key": tenant_key(tenant_id),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :new_{name}" for name in changed),
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": {f"#{name}": name for name in changed},
+            "ExpressionAttributeValues": {
+                **{f":new_{name}": after[name] for name in changed},
+                **{f":old_{name}": item[name] for name in known},
+            },
+        }
+        self._table.update(request)
+        return new
+
+    def save(self, entry: Tenant | Inbox | Credential) -> None:
+        """Create or replace an entry."""
+        self._table.put(_key(entry) | entry.model_dump(mode="json"))
+
+    def delete(self, entry: Tenant | Inbox | Credential) -> None:
+        """Remove an entry; fine if it is not there."""
+        self._table.delete(_key(entry))
+
+    def entries(self) -> Iterator[Tenant | Inbox | Credential]:
+        """Everything but agents, in no order.
+
+        Reads the whole table: for the operator, not for requests.
+        """
+        for item in self._table.scan():
+            kind: type[Tenant | Inbox | Credential]
+            match item["sk"].partition("#")[0]:
+                case "TENANT":
+                    kind = Tenant
+                case "INBOX":
+                    kind = Inbox
+                case "AGENT":
+                    continue
+                case _:
+                    kind = Credential
+            entry = _read(kind, item)
+            if entry is not None:
+                yield entry
+
+
+def _key(entry: Tenant | Inbox | Credential) -> Item:
+    match entry:
+        case Tenant():
+            return tenant_key(entry.tenant_id)
+        case Inbox():
+            return inbox_key(entry.tenant_id, entry.external_id)
+        case Credential():
+            return credential_key(entry.surface, entry.credential_id)
+
+
+def _read[Entry: BaseModel](kind: type[Entry], item: Item | None) -> Entry | None:
+    if item is None:
+        return None
+    return kind.model_validate({k: v for k, v in item.items() if k not in {"pk", "sk"}})

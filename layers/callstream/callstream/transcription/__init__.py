@@ -1,0 +1,1 @@
+"""Transcription: requests for it."""

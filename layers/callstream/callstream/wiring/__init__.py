@@ -1,0 +1,1 @@
+"""Composition roots: settings, adapters and core, put together for a family of functions."""

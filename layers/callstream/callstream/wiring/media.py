@@ -1,0 +1,19 @@
+"""Builds what the media routes put records with. Imports botocore alone: it runs for each frame."""
+
+import time
+from collections.abc import Mapping
+
+from callstream.adapters.aws.record_sinks import KinesisSink, OverflowSink
+from callstream.frames.publisher import Publisher
+from callstream.wiring.settings import FramesSettings, OverflowSettings, load
+
+
+def frames_sink(environment: Mapping[str, str]) -> KinesisSink:
+    """The frames stream. Raises msgspec.ValidationError if a setting is missing."""
+    return KinesisSink(load(FramesSettings, environment).frames_stream)
+
+
+def publisher(environment: Mapping[str, str]) -> Publisher:
+    """The publisher of a media function. Raises msgspec.ValidationError if a setting is missing."""
+    overflow = OverflowSink(load(OverflowSettings, environment).overflow_queue_url)
+    return Publisher(frames_sink(environment), overflow, time.monotonic)

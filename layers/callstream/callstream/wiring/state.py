@@ -1,0 +1,14 @@
+"""Builds the stores of the Streams table."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.calls.streams import StreamStore
+from callstream.wiring.settings import StreamsSettings, load
+
+
+def stream_store(environment: Mapping[str, str]) -> StreamStore:
+    """The state of streams and calls. Raises msgspec.ValidationError if a setting is missing."""
+    settings = load(StreamsSettings, environment)
+    return StreamStore(DynamoTable(settings.streams_table), timedelta(days=settings.retention_days))

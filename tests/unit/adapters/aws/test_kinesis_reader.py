@@ -1,0 +1,384 @@
+"""Following the frames stream: shards, resharding, expired iterators and outages."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from callstream.adapters.aws.kinesis_reader import Arrival, FrameStreamReader, Position
+from callstream.dialects.events import Connected
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.frames import records
+from callstream.frames.records import Record
+from callstream.wiring.relays import read_up
+
+STREAM = "frames"
+MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+RECORD = Record("stream-1", "acme", "genagent", "twilio", 5, Connected("Call", "1.0.0"))
+
+
+class Kinesis:
+    """A Kinesis that answers what it is told to, in that order, and nothing else."""
+
+    def __init__(self) -> None:
+        self.client = boto3.client(
+            "kinesis", "us-east-1", aws_access_key_id="none", aws_secret_access_key="none"
+        )
+        self.stub = Stubber(self.client)
+        self.now = 0.0
+
+    def shards(self, *shard_ids: str, filtered: object = ANY) -> None:
+        shards = [_shard(shard_id) for shard_id in shard_ids]
+        request = {"StreamName": STREAM, "ShardFilter": filtered}
+        self.stub.add_response("list_shards", {"Shards": shards}, request)
+
+    def iterator(self, shard_id: str, iterator: str, **where: object) -> None:
+        request = {"StreamName": STREAM, "ShardId": shard_id, **where}
+        self.stub.add_response("get_shard_iterator", {"ShardIterator": iterator}, request)
+
+    def records(self, iterator: str, *numbers: int, then: str = "", **more: object) -> None:
+        answer: dict[str, Any] = {"Records": [_record(number) for number in numbers], **more}
+        if then:
+            answer["NextShardIterator"] = then
+        self.stub.add_response("get_records", answer, {"ShardIterator": iterator})
+
+    def fails(self, code: str, status: int = 400, *, when: str = "get_records") -> None:
+        self.stub.add_client_error(when, code, http_status_code=status)
+
+    def reader(self, position: Position = "TRIM_HORIZON") -> FrameStreamReader:
+        return FrameStreamReader(
+            self.client, STREAM, position, poll_seconds=0.5, clock=lambda: self.now
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    def poll(self, reader: FrameStreamReader) -> list[str]:
+        """Poll once, when the shards are due."""
+        self.now += 0.5
+        return [arrival.shard_sequence for arrival in reader.poll()]
+
+
+def _shard(shard_id: str) -> dict[str, object]:
+    return {
+        "ShardId": shard_id,
+        "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "1"},
+        "SequenceNumberRange": {"StartingSequenceNumber": "0"},
+    }
+
+
+def _child(shard_id: str, *parents: str) -> dict[str, object]:
+    return {
+        "ShardId": shard_id,
+        "ParentShards": list(parents),
+        "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "1"},
+    }
+
+
+def _record(number: int, data: bytes = records.encode(RECORD)) -> dict[str, object]:
+    return {
+        "SequenceNumber": str(number),
+        "Data": data,
+        "PartitionKey": "stream-1",
+        "ApproximateArrivalTimestamp": MOMENT,
+    }
+
+
+@pytest.fixture
+def kinesis() -> Iterator[Kinesis]:
+    kinesis = Kinesis()
+    with kinesis.stub:
+        yield kinesis
+        kinesis.stub.assert_no_pending_responses()
+
+
+def test_it_yields_records_with_how_they_came(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 7, then="i1")
+
+    assert kinesis.reader().poll() == [
+        Arrival(RECORD, "stream-1", "shard-0", "7", arrived_at=1_767_268_800_000)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("position", "filtered", "where"),
+    [
+        ("TRIM_HORIZON", {"Type": "AT_TRIM_HORIZON"}, {"ShardIteratorType": "TRIM_HORIZON"}),
+        ("LATEST", {"Type": "AT_LATEST"}, {"ShardIteratorType": "LATEST"}),
+        (
+            MOMENT,
+            {"Type": "AT_TIMESTAMP", "Timestamp": MOMENT},
+            {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": MOMENT},
+        ),
+    ],
+)
+def test_it_begins_where_it_is_told(
+    kinesis: Kinesis, position: Position, filtered: object, where: dict[str, object]
+) -> None:
+    kinesis.shards("shard-0", filtered=filtered)
+    kinesis.iterator("shard-0", "i0", **where)
+
+    kinesis.reader(position)
+
+
+def test_all_pages_of_shards_are_read(kinesis: Kinesis) -> None:
+    kinesis.stub.add_response("list_shards", {"Shards": [_shard("a")], "NextToken": "more"})
+    kinesis.stub.add_response("list_shards", {"Shards": [_shard("b")]}, {"NextToken": "more"})
+    for shard_id in "ab":
+        kinesis.iterator(shard_id, f"i-{shard_id}", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a", 1, then="next")
+    kinesis.records("i-b", 2, then="next")
+
+    assert kinesis.poll(kinesis.reader()) == ["1", "2"]
+
+
+def test_a_shard_is_not_read_more_often_than_allowed(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1, then="i1")
+    reader = kinesis.reader()
+    reader.poll()
+
+    kinesis.now = 0.25
+    assert reader.poll() == []
+    assert reader.seconds_until_due() == 0.25
+    kinesis.now = 0.75
+    assert reader.seconds_until_due() == 0.0
+
+
+def test_it_says_when_all_that_there_is_has_been_read(kinesis: Kinesis) -> None:
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a", 1, then="i-a2", MillisBehindLatest=0)
+    kinesis.records("i-b", then="i-b2", MillisBehindLatest=5000)
+    kinesis.records("i-a2", then="i-a3", MillisBehindLatest=0)
+    kinesis.records("i-b2", 2, ChildShards=[_child("c", "b")], MillisBehindLatest=0)
+    kinesis.records("i-a3", then="i-a4", MillisBehindLatest=0)
+    kinesis.iterator("c", "i-c", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-c", then="i-c2", MillisBehindLatest=0)
+    reader = kinesis.reader()
+    caught_up = [reader.caught_up]
+    for _ in range(3):
+        kinesis.poll(reader)
+        caught_up.append(reader.caught_up)
+
+    # A child shard that has not been read yet may hold anything.
+    assert caught_up == [False, False, False, True]
+
+
+def test_following_sleeps_between_polls(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1, then="i1")
+    kinesis.records("i1", then="i2")
+    kinesis.records("i2", 2, then="i3")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        kinesis.now += seconds
+
+    arrivals = kinesis.reader().follow(sleep)
+
+    assert [next(arrivals).shard_sequence for _ in range(2)] == ["1", "2"]
+    assert slept == [0.5, 0.5]
+
+
+def test_an_expired_iterator_goes_on_after_the_last_record(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1, 2, then="i1")
+    kinesis.fails("ExpiredIteratorException")
+    kinesis.iterator(
+        "shard-0",
+        "fresh",
+        ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+        StartingSequenceNumber="2",
+    )
+    kinesis.records("fresh", 3, then="i2")
+    reader = kinesis.reader()
+
+    assert kinesis.poll(reader) == ["1", "2"]
+    assert kinesis.poll(reader) == ["3"]
+
+
+def test_an_iterator_that_expires_before_the_first_record_skips_nothing(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="LATEST")
+    kinesis.fails("ExpiredIteratorException")
+    kinesis.iterator("shard-0", "fresh", ShardIteratorType="AT_TIMESTAMP", Timestamp=ANY)
+    kinesis.records("fresh", 1, then="i1")
+
+    assert kinesis.poll(kinesis.reader("LATEST")) == ["1"]
+
+
+def test_the_children_of_a_split_shard_are_read_after_it(kinesis: Kinesis) -> None:
+    kinesis.shards("old")
+    kinesis.iterator("old", "i-old", ShardIteratorType="LATEST")
+    children = [_child("left", "old"), _child("right", "old")]
+    kinesis.records("i-old", 1, ChildShards=children)
+    kinesis.iterator("left", "i-left", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-left", 2, then="x")
+    kinesis.iterator("right", "i-right", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-right", 3, then="y")
+    reader = kinesis.reader("LATEST")
+
+    assert kinesis.poll(reader) == ["1"]
+    assert kinesis.poll(reader) == ["2", "3"]
+
+
+def test_the_child_of_a_merge_waits_for_both_parents(kinesis: Kinesis) -> None:
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    child = [_child("ab", "a", "b")]
+    kinesis.records("i-a", 1, ChildShards=child)
+    kinesis.records("i-b", 2, then="i-b2")
+    kinesis.records("i-b2", 3, ChildShards=child)
+    kinesis.iterator("ab", "i-ab", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-ab", 4, then="x")
+    reader = kinesis.reader()
+
+    assert [kinesis.poll(reader) for _ in range(3)] == [["1", "2"], ["3"], ["4"]]
+
+
+def test_an_outage_when_a_shard_ends_loses_neither_its_records_nor_its_child(
+    kinesis: Kinesis,
+) -> None:
+    kinesis.shards("old")
+    kinesis.iterator("old", "i-old", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-old", 1, ChildShards=[_child("new", "old")])
+    kinesis.fails("ProvisionedThroughputExceededException", when="get_shard_iterator")
+    kinesis.iterator("new", "i-new", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-new", 2, then="x")
+    reader = kinesis.reader()
+
+    assert kinesis.poll(reader) == ["1"]
+    with pytest.raises(Unavailable):
+        kinesis.poll(reader)
+    assert not reader.caught_up
+    assert kinesis.poll(reader) == ["2"]
+
+
+def test_it_says_until_when_a_shard_has_been_read(kinesis: Kinesis) -> None:
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a", 1, then="i-a2")
+    kinesis.records("i-b", 2, then="i-b2", MillisBehindLatest=5000)
+    kinesis.records("i-a2", 3, then="i-a3")
+    kinesis.fails("ProvisionedThroughputExceededException")
+    kinesis.records("i-a3", 4, then="i-a4", MillisBehindLatest=1)
+    kinesis.records("i-b2", 5, then="i-b3")
+    reader = kinesis.reader()
+    behind = []
+    for _ in range(3):
+        kinesis.poll(reader)
+        behind.append((reader.seconds_behind("a"), reader.seconds_behind("b")))
+    kinesis.now += 0.25
+    reader.poll()  # nothing is due
+    behind.append((reader.seconds_behind("a"), reader.seconds_behind("b")))
+
+    assert behind == [(0, math.inf), (0, math.inf), (0.5, 0), (0.75, 0.25)]
+    assert reader.seconds_behind("unheard-of") == math.inf
+
+
+def test_what_has_ended_has_been_read_until_when_what_came_of_it_has(kinesis: Kinesis) -> None:
+    """Two shards are merged, and that is split: a stream of theirs may go on on either half."""
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    merged, halves = [_child("ab", "a", "b")], [_child("l", "ab"), _child("r", "ab")]
+    kinesis.records("i-a", 1, ChildShards=merged)
+    kinesis.records("i-b", 2, then="i-b2", MillisBehindLatest=5000)
+    kinesis.records("i-b2", 3, ChildShards=merged)
+    kinesis.iterator("ab", "i-ab", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-ab", 4, then="i-ab2")
+    kinesis.records("i-ab2", 5, ChildShards=halves)
+    kinesis.iterator("l", "i-l", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-l", 6, then="i-l2")
+    kinesis.iterator("r", "i-r", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-r", 7, then="i-r2")
+    kinesis.records("i-l2", 8, then="i-l3")
+    kinesis.fails("ProvisionedThroughputExceededException")
+    reader = kinesis.reader()
+    behind = []
+    for _ in range(6):
+        kinesis.poll(reader)
+        behind.append(reader.seconds_behind("a"))
+
+    assert behind == [math.inf, math.inf, 0, math.inf, 0, 0.5]
+
+
+def test_a_shard_that_ends_without_children_has_all_been_read(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1)
+    reader = kinesis.reader()
+    kinesis.poll(reader)
+    kinesis.now += 5
+
+    assert reader.seconds_behind("shard-0") == 0
+
+
+def test_an_outage_raises_and_loses_nothing(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.fails("ProvisionedThroughputExceededException")
+    kinesis.records("i0", 1, then="i1")
+    reader = kinesis.reader()
+
+    with pytest.raises(Unavailable):
+        kinesis.poll(reader)
+    assert kinesis.poll(reader) == ["1"]
+
+
+def test_an_outage_of_one_shard_does_not_lose_what_another_gave(kinesis: Kinesis) -> None:
+    kinesis.shards("a", "b")
+    kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
+    kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i-a", 1, then="i-a2")
+    kinesis.fails("InternalFailure", 500)
+    kinesis.records("i-a2", then="i-a3")
+    kinesis.records("i-b", 2, then="i-b2")
+    reader = kinesis.reader()
+
+    assert [kinesis.poll(reader) for _ in range(2)] == [["1"], ["2"]]
+
+
+def test_what_is_no_record_of_ours_is_passed_on_as_such(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
+    foreign = {"Records": [_record(1, b"something else")], "NextShardIterator": "i1"}
+    kinesis.stub.add_response("get_records", foreign)
+
+    [arrival] = kinesis.reader().poll()
+    assert isinstance(arrival.record, UnreadableMessage)
+
+
+def test_what_a_relay_missed_is_read_although_kinesis_is_busy(kinesis: Kinesis) -> None:
+    kinesis.shards("a")
+    kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
+    kinesis.records("i0", 1, then="i1", MillisBehindLatest=1000)
+    kinesis.fails("ProvisionedThroughputExceededException")
+    kinesis.records("i1", 2, then="i2", MillisBehindLatest=0)
+
+    found = read_up(kinesis.reader(MOMENT), {"stream-1"}, lambda: kinesis.now, kinesis.pass_time)
+    assert found == [RECORD, RECORD]
+
+
+def test_reading_what_was_missed_comes_to_an_end(kinesis: Kinesis) -> None:
+    kinesis.shards("a")
+    kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
+    for number in range(20):
+        kinesis.records(f"i{number}", number, then=f"i{number + 1}", MillisBehindLatest=1000)
+
+    reader = kinesis.reader(MOMENT)
+    assert read_up(reader, {"stream-1"}, lambda: kinesis.now, kinesis.pass_time) == [RECORD] * 20

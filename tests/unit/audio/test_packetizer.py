@@ -1,0 +1,72 @@
+"""What consumers send back: its format, and the pieces that it is cut into."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.audio.packetizer import Packetizer, return_format
+
+RTP: dict[str, Any] = {
+    "stream_bidirectional_mode": "rtp",
+    "stream_bidirectional_codec": "L16",
+    "stream_bidirectional_sampling_rate": 16000,
+}
+# The format, the bytes of a sample, and one of silence.
+CODECS = st.sampled_from(
+    [
+        (AudioFormat("PCMU", 8000, 1), 1, b"\xff"),
+        (AudioFormat("PCMA", 8000, 1), 1, b"\xd5"),
+        (AudioFormat("L16", 16000, 1), 2, b"\0\0"),
+        (AudioFormat("L16", 22050, 2), 2, b"\0\0"),
+    ]
+)
+
+
+def test_who_names_a_codec_sends_in_it_and_nobody_else() -> None:
+    assert return_format(RTP, PCMU_8K) == AudioFormat("L16", 16000, 1)
+    assert return_format(RTP | {"stream_bidirectional_mode": "mp3"}, PCMU_8K).encoding == "mp3"
+    assert return_format({}, PCMU_8K) == PCMU_8K
+
+
+@given(st.lists(st.binary(max_size=1500)), CODECS)
+def test_messages_are_cut_and_joined(
+    messages: list[bytes], codec: tuple[AudioFormat, int, bytes]
+) -> None:
+    format_, sample, silence = codec
+    cutter = Packetizer(format_)
+    size = format_.sample_rate // 50 * sample * format_.channels
+    pieces = [piece for message in messages for piece in cutter.cut(message)]
+    said, all_said = b"".join(pieces), b"".join(messages)
+
+    assert all(len(piece) == size for piece in pieces)
+    assert all_said.startswith(said)
+    assert len(all_said) - len(said) < size
+    assert cutter.waits == (len(all_said) > len(said))
+    # The rest is one more piece, filled up with silence; half a sample is nobody's.
+    left = all_said[len(said) :]
+    left = left[: len(left) // sample * sample]
+    rest = cutter.rest()
+    assert rest == ([left + silence * ((size - len(left)) // sample)] if left else [])
+    assert not cutter.waits
+    assert cutter.rest() == []
+
+
+def test_what_is_forgotten_is_not_joined_with_what_comes() -> None:
+    cutter = Packetizer(PCMU_8K)
+    assert cutter.cut(b"old") == []
+    cutter.forget()
+
+    assert cutter.cut(b"n" * 160) == [b"n" * 160]
+
+
+@pytest.mark.parametrize("codec", ["OPUS", "AMR-WB", "G722"])
+def test_a_packet_is_not_cut(codec: str) -> None:
+    cutter = Packetizer(AudioFormat(codec, 16000, 1))
+
+    assert cutter.cut(bytes(1001)) == [bytes(1001)]
+    assert cutter.cut(b"") == []
+    assert not cutter.waits
+    assert cutter.rest() == []

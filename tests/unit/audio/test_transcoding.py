@@ -1,0 +1,87 @@
+"""Audio of one codec as that of another."""
+
+import audioop
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.audio.transcoding import ByteOrder, UnusableAudio, conversion, forked
+
+PCMA_8K, L16_8K = AudioFormat("PCMA", 8000, 1), AudioFormat("L16", 8000, 1)
+LAWS = st.sampled_from([PCMU_8K, PCMA_8K])
+ORDERS: st.SearchStrategy[ByteOrder] = st.sampled_from(["big", "little"])
+
+
+@given(st.binary(), LAWS, ORDERS)
+def test_there_and_back_through_linear_is_lossless(
+    audio: bytes, law: AudioFormat, order: ByteOrder
+) -> None:
+    there, back = conversion(law, L16_8K, order), conversion(L16_8K, law, order)
+    linear = there(audio)
+
+    assert len(linear) == 2 * len(audio)
+    # Mu-law has two zeros.
+    expected = audio.replace(b"\x7f", b"\xff") if law == PCMU_8K else audio
+    assert back(linear) == expected
+
+
+@given(st.binary(), LAWS, LAWS)
+def test_one_law_becomes_the_other_as_the_library_has_it(
+    audio: bytes, source: AudioFormat, target: AudioFormat
+) -> None:
+    made = conversion(source, target, "big")(audio)
+
+    assert len(made) == len(audio)
+    if source == target:
+        assert made == audio
+    elif source == PCMU_8K:
+        assert made == audioop.lin2alaw(audioop.ulaw2lin(audio, 2), 2)
+    else:
+        assert made == audioop.lin2ulaw(audioop.alaw2lin(audio, 2), 2)
+
+
+def test_linear_has_the_byte_order_that_is_set() -> None:
+    # 0x00 is mu-law's most negative sample, -32124.
+    assert conversion(PCMU_8K, L16_8K, "big")(b"\x00") == (-32124).to_bytes(2, "big", signed=True)
+    little = (-32124).to_bytes(2, "little", signed=True)
+    assert conversion(PCMU_8K, L16_8K, "little")(b"\x00") == little
+    assert conversion(L16_8K, PCMU_8K, "little")(little + b"half") == b"\x00" + conversion(
+        L16_8K, PCMU_8K, "little"
+    )(b"half")
+
+
+def test_silence_stays_silence_and_half_a_sample_goes() -> None:
+    assert conversion(PCMU_8K, PCMA_8K, "big")(b"\xff" * 3) == b"\xd5" * 3
+    assert conversion(L16_8K, PCMA_8K, "big")(b"\0\0\0\0\0") == b"\xd5" * 2
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (AudioFormat("L16", 16000, 1), "L16 at 16000 Hz cannot"),
+        (AudioFormat("G722", 8000, 1), "G722 at 8000 Hz cannot"),
+        (AudioFormat("OPUS", 8000, 1), "OPUS"),
+        (AudioFormat("PCMU", 8000, 2), "of 2 channels"),
+    ],
+)
+def test_what_cannot_be_converted_is_told_in_words(source: AudioFormat, why: str) -> None:
+    with pytest.raises(UnusableAudio, match=why):
+        conversion(source, PCMU_8K, "big")
+
+
+def test_what_is_the_calls_own_is_not_looked_at() -> None:
+    opus = AudioFormat("OPUS", 16000, 1)
+
+    assert conversion(opus, opus, "big")(b"\x01\x02\x03") == b"\x01\x02\x03"
+
+
+@pytest.mark.parametrize(
+    ("codec", "gets"),
+    [("default", "PCMU"), ("PCMU", "PCMU"), ("PCMA", "PCMA"), ("L16", "L16"), ("OPUS", "PCMU")],
+)
+def test_a_fork_gets_the_codec_that_it_wants_or_else_the_calls_own(codec: str, gets: str) -> None:
+    format_, convert = forked(PCMU_8K, codec, "big")
+
+    assert format_ == AudioFormat(gets, 8000, 1)
+    assert convert(b"\xff") == {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}[gets]

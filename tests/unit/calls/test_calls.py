@@ -1,0 +1,324 @@
+"""Calls: their legs, several streams at once, and streams that continue others."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.audio.formats import PCMU_8K
+from callstream.calls.calls import CONNECTION_LIMIT, call_key, session_key
+from callstream.calls.streams import LIVE_INDEX, Started, StreamStore, stream_key
+from callstream.dialects.events import Start
+from callstream.identity import StreamIdentity, StreamToken
+from callstream.ports import Item
+from tests.template import create_table
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+RETENTION = timedelta(days=30)
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoTable]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        yield DynamoTable(create_table(boto3.client("dynamodb"), "StreamsTable"))
+
+
+@pytest.fixture
+def store(table: DynamoTable) -> StreamStore:
+    return StreamStore(table, RETENTION)
+
+
+def connect(store: StreamStore, name: str, now: datetime = NOW) -> None:
+    token = StreamToken("token", "acme", "genagent", "many", now + timedelta(minutes=5))
+    store.open(StreamIdentity(name, "acme", "genagent"), token, f"connection-{name}", now)
+
+
+def says(carrier_stream_id: str, **fields: Any) -> Started:
+    given = {"call_id": "CA1", "tracks": ("inbound",), "session_id": None} | fields
+    start = Start(
+        sequence=1,
+        carrier_stream_id=carrier_stream_id,
+        account_id="AC1",
+        format=PCMU_8K,
+        **given,
+    )
+    return Started("twilio", start)
+
+
+def begin(store: StreamStore, name: str, now: datetime = NOW, **fields: Any) -> None:
+    """A stream that connects and starts; the carrier calls it `MZ-<name>` if not told otherwise."""
+    carrier_stream_id = fields.pop("carrier_stream_id", f"MZ-{name}")
+    connect(store, name, now)
+    store.start(name, says(carrier_stream_id, **fields), now)
+
+
+def item(table: DynamoTable, key: Item) -> Item:
+    found = table.get(key)
+    assert found is not None
+    return found
+
+
+def links(table: DynamoTable, *names: str) -> dict[str, tuple[str | None, str | None]]:
+    """What each stream continues, and by what it is continued."""
+    streams = {name: item(table, stream_key(name)) for name in names}
+    return {
+        name: (stream.get("continues"), stream.get("continued_by"))
+        for name, stream in streams.items()
+    }
+
+
+class TestLegs:
+    def test_share_a_session_and_live_on_their_own(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a", call_id="leg-a", session_id="session")
+        begin(store, "b", call_id="leg-b", session_id="session")
+
+        session = item(table, session_key("acme", "session"))
+        assert session["calls"] == {"leg-a", "leg-b"}
+        assert session["expires_at"] == int((NOW + RETENTION).timestamp())
+        for leg, name in (("leg-a", "a"), ("leg-b", "b")):
+            call = item(table, call_key("acme", leg))
+            assert (call["session_id"], call["streams"]) == ("session", {name})
+        assert links(table, "a", "b") == {"a": (None, None), "b": (None, None)}
+
+        store.disconnect("a", NOW)
+        assert item(table, call_key("acme", "leg-a"))["state"] == "ended"
+        assert item(table, call_key("acme", "leg-b"))["state"] == "active"
+
+    def test_a_carrier_without_sessions_leaves_none(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a")
+
+        assert "session_id" not in item(table, call_key("acme", "CA1"))
+        assert not [each for each in table.scan() if each["sk"] == "SESSION"]
+
+    def test_another_tenants_session_of_the_same_name_is_another(self) -> None:
+        assert session_key("acme", "session") != session_key("other", "session")
+
+
+class TestSeveralAtOnce:
+    def test_belong_to_one_call_and_continue_nothing(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        for name in ("a", "b", "c"):
+            begin(store, name)
+
+        call = item(table, call_key("acme", "CA1"))
+        assert call["streams"] == call["open_streams"] == {"a", "b", "c"}
+        assert links(table, "a", "b", "c") == dict.fromkeys("abc", (None, None))
+
+        store.disconnect("b", NOW)
+        call = item(table, call_key("acme", "CA1"))
+        assert call["streams"] == {"a", "b", "c"}
+        assert call["open_streams"] == {"a", "c"}
+
+
+class TestContinuation:
+    def test_of_one_whose_socket_ended_without_a_stop(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a")
+        store.disconnect("a", NOW)
+        begin(store, "b")
+
+        assert links(table, "a", "b") == {"a": (None, "b"), "b": ("a", None)}
+
+    def test_not_of_one_that_the_carrier_stopped(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a")
+        store.stop("a", NOW)
+        store.disconnect("a", NOW)
+        begin(store, "b")
+
+        assert links(table, "a", "b") == dict.fromkeys("ab", (None, None))
+
+    @pytest.mark.parametrize(
+        ("age", "expected"),
+        [
+            (CONNECTION_LIMIT, True),
+            # The handshake begins a moment before we know of it.
+            (CONNECTION_LIMIT - timedelta(seconds=2), True),
+            (CONNECTION_LIMIT - timedelta(minutes=5), False),
+        ],
+    )
+    def test_of_one_so_old_that_its_socket_must_have_ended(
+        self, store: StreamStore, table: DynamoTable, age: timedelta, *, expected: bool
+    ) -> None:
+        begin(store, "a", NOW - age)
+        begin(store, "b")
+
+        continued = {"a": (None, "b"), "b": ("a", None)}
+        assert links(table, "a", "b") == (
+            continued if expected else dict.fromkeys("ab", (None, None))
+        )
+
+    def test_not_of_another_track(self, store: StreamStore, table: DynamoTable) -> None:
+        begin(store, "in")
+        begin(store, "out", tracks=("outbound",))
+        for name in ("in", "out"):
+            store.disconnect(name, NOW)
+        begin(store, "both", tracks=("inbound", "outbound"))
+        begin(store, "out2", tracks=("outbound",))
+
+        assert links(table, "in", "out", "both", "out2") == {
+            "in": (None, None),
+            "out": (None, "out2"),
+            "both": (None, None),
+            "out2": ("out", None),
+        }
+
+    def test_not_of_another_call(self, store: StreamStore, table: DynamoTable) -> None:
+        begin(store, "a")
+        store.disconnect("a", NOW)
+        begin(store, "b", call_id="CA2", carrier_stream_id="MZ-a")
+
+        assert links(table, "a", "b") == dict.fromkeys("ab", (None, None))
+
+    def test_by_the_carriers_own_id_it_has_connected_twice(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a", carrier_stream_id="MZ", tracks=("inbound", "outbound"))
+        begin(store, "b", carrier_stream_id="MZ")
+
+        assert links(table, "a", "b") == {"a": (None, "b"), "b": ("a", None)}
+        # Nobody closes the first one but its own disconnection, or the sweep.
+        assert item(table, call_key("acme", "CA1"))["open_streams"] == {"a", "b"}
+
+    def test_goes_on_in_a_chain(self, store: StreamStore, table: DynamoTable) -> None:
+        for hours, name in enumerate("abc"):
+            now = NOW + hours * CONNECTION_LIMIT
+            begin(store, name, now)
+            store.disconnect(name, now + CONNECTION_LIMIT)
+
+        assert links(table, "a", "b", "c") == {
+            "a": (None, "b"),
+            "b": ("a", "c"),
+            "c": ("b", None),
+        }
+
+    def test_takes_the_latest_of_several(self, store: StreamStore, table: DynamoTable) -> None:
+        for minutes, name in enumerate(("z", "a")):
+            begin(store, name, NOW + timedelta(minutes=minutes))
+        for name in ("z", "a"):
+            store.disconnect(name, NOW)
+        begin(store, "m", NOW + timedelta(minutes=5))
+        begin(store, "n", NOW + timedelta(minutes=6))
+
+        assert links(table, "m", "n") == {"m": ("a", None), "n": ("z", None)}
+
+    def test_by_one_that_is_gone_already(self, store: StreamStore, table: DynamoTable) -> None:
+        begin(store, "a")
+        store.disconnect("a", NOW)
+        connect(store, "b")
+        store.disconnect("b", NOW)
+        store.start("b", says("MZ-b"), NOW)
+
+        assert links(table, "a", "b") == {"a": (None, "b"), "b": ("a", None)}
+        call = item(table, call_key("acme", "CA1"))
+        assert (call["state"], call["streams"]) == ("ended", {"a", "b"})
+        assert "open_streams" not in call
+
+    def test_is_read_from_what_is_there(self, store: StreamStore, table: DynamoTable) -> None:
+        """An earlier stream whose item has expired continues nothing and hinders nobody."""
+        begin(store, "a")
+        table.delete(stream_key("a"))
+        begin(store, "b", carrier_stream_id="MZ-a")
+
+        assert links(table, "b") == {"b": (None, None)}
+
+
+class Overtaken(DynamoTable):
+    """A table on which something happens right before a transaction is written, once."""
+
+    def __init__(self, between: Callable[[], None]) -> None:
+        super().__init__("StreamsTable")
+        self._between: Callable[[], None] | None = between
+
+    def transact(self, operations: Sequence[Item]) -> None:
+        if self._between is not None:
+            between, self._between = self._between, None
+            between()
+        super().transact(operations)
+
+
+class TestRaces:
+    def test_two_starts_of_a_call_that_connects_twice(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        connect(store, "a")
+        connect(store, "b")
+        overtaken = Overtaken(lambda: store.start("a", says("MZ"), NOW))
+        StreamStore(overtaken, RETENTION).start("b", says("MZ"), NOW)
+
+        # Had it written what it first saw, neither would know of the other.
+        assert links(table, "a", "b") == {"a": (None, "b"), "b": ("a", None)}
+        assert item(table, call_key("acme", "CA1"))["open_streams"] == {"a", "b"}
+
+    def test_two_that_would_continue_the_same(self, store: StreamStore, table: DynamoTable) -> None:
+        begin(store, "a")
+        store.disconnect("a", NOW)
+        connect(store, "b")
+        connect(store, "c")
+        overtaken = Overtaken(lambda: store.start("c", says("MZ-c"), NOW))
+        StreamStore(overtaken, RETENTION).start("b", says("MZ-b"), NOW)
+
+        assert links(table, "a", "b", "c") == {
+            "a": (None, "c"),
+            "b": (None, None),
+            "c": ("a", None),
+        }
+
+    def test_the_last_leaves_while_another_joins(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a")
+        connect(store, "b")
+        overtaken = Overtaken(lambda: store.start("b", says("MZ-b"), NOW))
+        StreamStore(overtaken, RETENTION).disconnect("a", NOW)
+
+        call = item(table, call_key("acme", "CA1"))
+        assert (call["state"], call["open_streams"]) == ("active", {"b"})
+
+
+class TestLive:
+    def test_has_what_is_not_closed(self, store: StreamStore, table: DynamoTable) -> None:
+        for name in ("a", "b", "c"):
+            begin(store, name)
+        connect(store, "d")
+        store.stop("b", NOW)
+        store.disconnect("c", NOW)
+
+        assert [stream["stream_id"] for stream in store.live()] == ["a", "b", "d"]
+        assert "live" not in item(table, stream_key("c"))
+
+    def test_has_nothing_else(self, store: StreamStore, table: DynamoTable) -> None:
+        begin(store, "a", session_id="session")
+
+        [found] = table.index(LIVE_INDEX, "live", "yes")
+        assert found["pk"] == "STREAM#a"
+        # Counting must cost no write to the index.
+        assert found.keys() == {"pk", "sk", "live"}
+
+    def test_does_not_believe_an_index_that_is_behind(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        begin(store, "a")
+        closed = item(table, stream_key("a")) | {"state": "closed"}
+        table.put(closed)
+        gone = stream_key("b") | {"live": "yes"}
+        entries = [*table.index(LIVE_INDEX, "live", "yes"), gone]
+
+        class Behind(DynamoTable):
+            def index(self, name: str, key: str, value: str) -> Iterator[Item]:
+                assert (name, key, value) == (LIVE_INDEX, "live", "yes")
+                return iter(entries)
+
+        assert list(StreamStore(Behind("StreamsTable"), RETENTION).live()) == []

@@ -1,0 +1,429 @@
+"""What the simulated carrier sends: each carrier's messages, and faults as ordered."""
+
+import json
+import re
+from base64 import b64encode
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import (
+    Clear,
+    Connected,
+    Dtmf,
+    Media,
+    ReturnDtmf,
+    ReturnMark,
+    ReturnMedia,
+    Start,
+    Stop,
+)
+from callstream.errors import UnreadableMessage
+from callstream.frames.publisher import read
+from callstream.frames.records import Rejected
+from callstream.reordering.buffer import ReorderBuffer, Window
+from callstream_cli.audio import Tracks
+from callstream_cli.carrier.identity import CarrierName
+from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults, Message, corrupted
+from callstream_cli.carrier.playback import Playback
+
+STEREO: Tracks = {"inbound": bytes(range(200)) * 4, "outbound": bytes(reversed(range(200))) * 4}
+FRAMES = 5
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+def sent(plan: CallPlan) -> list[Message]:
+    return [message for message in Carrier(plan).messages() if message.fate is not Fate.DROPPED]
+
+
+def sequence_of(message: Message) -> int:
+    assert not isinstance(message.event, Connected)
+    assert message.event.sequence is not None
+    return message.event.sequence
+
+
+def test_a_call_is_what_twilio_documents() -> None:
+    carrier = Carrier(CallPlan(STEREO, digits="4", parameters={"tenant": "acme"}))
+    messages = [json.loads(message.text) for message in carrier.messages()]
+    who = carrier.identity
+
+    assert messages[0] == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+    assert messages[1] == {
+        "event": "start",
+        "sequenceNumber": "1",
+        "streamSid": who.stream_id,
+        "start": {
+            "streamSid": who.stream_id,
+            "accountSid": who.account_id,
+            "callSid": who.call_id,
+            "tracks": ["inbound", "outbound"],
+            "customParameters": {"tenant": "acme"},
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        },
+    }
+    media = [message for message in messages if message["event"] == "media"]
+    assert [
+        (each["media"]["track"], each["media"]["chunk"], each["media"]["timestamp"])
+        for each in media
+    ] == [
+        (track, str(index + 1), str(index * 20))
+        for index in range(FRAMES)
+        for track in ("inbound", "outbound")
+    ]
+    assert messages[-2] == {
+        "event": "dtmf",
+        "streamSid": who.stream_id,
+        "sequenceNumber": "12",
+        "dtmf": {"track": "inbound_track", "digit": "4"},
+    }
+    assert messages[-1] == {
+        "event": "stop",
+        "sequenceNumber": "13",
+        "streamSid": who.stream_id,
+        "stop": {"accountSid": who.account_id, "callSid": who.call_id},
+    }
+    assert [message["sequenceNumber"] for message in messages[1:]] == [
+        str(number) for number in range(1, 14)
+    ]
+    assert carrier.frame_count == len(media)
+
+
+def test_a_call_is_what_telnyx_documents() -> None:
+    plan = CallPlan(STEREO, carrier="telnyx", digits="4", parameters={"tenant": "acme"})
+    carrier = Carrier(plan, began_at=1_795_262_400.25)
+    messages = [json.loads(message.text) for message in carrier.messages()]
+    who = carrier.identity
+
+    assert messages[0] == {"event": "connected", "version": "1.0.0"}
+    assert messages[1] == {
+        "event": "start",
+        "sequence_number": "1",
+        "stream_id": who.stream_id,
+        "start": {
+            "user_id": who.account_id,
+            "call_control_id": who.call_id,
+            "call_session_id": who.session_id,
+            "from": "+13125550100",
+            "to": "+13125550101",
+            "tags": [],
+            "custom_parameters": {"tenant": "acme"},
+            "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
+        },
+    }
+    assert messages[3] == {
+        "event": "media",
+        "sequence_number": "3",
+        "stream_id": who.stream_id,
+        "media": {
+            "track": "outbound",
+            "chunk": "1",
+            "timestamp": "0",
+            "payload": b64encode(STEREO["outbound"][:160]).decode(),
+        },
+    }
+    assert messages[-2] == {
+        "event": "dtmf",
+        "stream_id": who.stream_id,
+        "sequence_number": "12",
+        "occurred_at": "2026-11-21T12:00:00.750000Z",
+        "dtmf": {"digit": "4"},
+    }
+    assert messages[-1] == {
+        "event": "stop",
+        "stream_id": who.stream_id,
+        "sequence_number": "13",
+        "stop": {"user_id": who.account_id, "call_control_id": who.call_id},
+    }
+    assert [message["sequence_number"] for message in messages[1:]] == [
+        str(number) for number in range(1, 14)
+    ]
+
+
+def test_a_call_is_what_signalwire_documents() -> None:
+    carrier = Carrier(CallPlan(STEREO, carrier="signalwire", digits="4"))
+    messages = [json.loads(message.text) for message in carrier.messages()]
+    who = carrier.identity
+
+    assert messages[0] == {"event": "connected", "protocol": "Call", "version": "0.2.0"}
+    assert messages[1] == {
+        "event": "start",
+        "sequenceNumber": "1",
+        "start": {
+            "streamSid": who.stream_id,
+            "accountSid": who.account_id,
+            "callSid": who.call_id,
+            "tracks": ["inbound", "outbound"],
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        },
+    }
+    assert messages[3] == {
+        "event": "media",
+        "sequenceNumber": "3",
+        "media": {
+            "track": "outbound",
+            "chunk": "1",
+            "timestamp": "0",
+            "payload": b64encode(STEREO["outbound"][:160]).decode(),
+        },
+    }
+    assert messages[-2] == {
+        "event": "dtmf",
+        "streamSid": who.stream_id,
+        "sequenceNumber": "12",
+        "dtmf": {"digit": "4", "duration": 160},
+    }
+    assert messages[-1] == {"event": "stop", "sequenceNumber": "13"}
+
+
+@pytest.mark.parametrize(
+    ("carrier", "forms"),
+    [
+        (
+            "twilio",
+            {
+                "stream_sid": "MZ[0-9a-f]{32}",
+                "call_sid": "CA[0-9a-f]{32}",
+                "account_sid": "AC[0-9a-f]{32}",
+            },
+        ),
+        (
+            "telnyx",
+            {
+                "stream_id": UUID,
+                "call_control_id": r"v3:[\w-]{44}",
+                "user_id": UUID,
+                "call_session_id": UUID,
+            },
+        ),
+        ("signalwire", {"stream_sid": UUID, "call_sid": UUID, "account_sid": UUID}),
+    ],
+)
+def test_ids_have_the_carriers_names_and_form(carrier: CarrierName, forms: dict[str, str]) -> None:
+    ids = Carrier(CallPlan(STEREO, carrier=carrier)).identity.named()
+
+    assert ids.keys() == forms.keys()
+    assert all(re.fullmatch(form, ids[name]) for name, form in forms.items())
+    assert len(set(ids.values())) == len(ids)
+
+
+def test_a_frame_leaves_when_it_has_been_spoken_and_a_digit_when_it_is_pressed() -> None:
+    messages = sent(CallPlan({"inbound": bytes(160 * 60)}, digits="12"))
+
+    assert [m.at for m in messages if isinstance(m.event, Media)] == [
+        pytest.approx((index + 1) * 0.02) for index in range(60)
+    ]
+    assert [m.at for m in messages if isinstance(m.event, Dtmf)] == [0.5, 1.0]
+    assert [m.at for m in messages] == sorted(m.at for m in messages)
+
+
+def test_the_shorter_track_ends_earlier() -> None:
+    messages = sent(CallPlan({"inbound": bytes(480), "outbound": bytes(160)}))
+
+    assert Counter(m.event.track for m in messages if isinstance(m.event, Media)) == {
+        "inbound": 3,
+        "outbound": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "numbered", "others"),
+    [
+        ("twilio", {"sequenceNumber": "3"}, [1, 2, 4, 5]),
+        ("telnyx", {"sequence_number": "3"}, [1, 2, 4, 5]),
+        ("signalwire", {}, [1, 2, 3, 4]),
+    ],
+)
+def test_a_mark_echo_takes_the_next_number_but_signalwires(
+    name: CarrierName, numbered: dict[str, str], others: list[int]
+) -> None:
+    carrier = Carrier(CallPlan({"inbound": bytes(320)}, carrier=name))
+    messages = carrier.messages()
+    taken = [next(messages) for _ in range(3)]
+
+    mark = json.loads(carrier.mark("greeting"))
+    rest = list(messages)
+
+    stream = "stream_id" if name == "telnyx" else "streamSid"
+    assert mark == {
+        "event": "mark",
+        stream: carrier.identity.stream_id,
+        "mark": {"name": "greeting"},
+        **numbered,
+    }
+    assert [sequence_of(m) for m in (*taken[1:], *rest)] == others
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_each_carrier_understands_what_its_vendor_documents(name: CarrierName) -> None:
+    carrier = Carrier(CallPlan(STEREO, carrier=name))
+    key = '{"event": "dtmf", "streamSid": "x", "dtmf": {"digit": "5"}}'
+
+    assert carrier.understand('{"event": "clear"}') == Clear()
+    if name == "signalwire":
+        assert carrier.understand(key) == ReturnDtmf("5")
+    else:
+        with pytest.raises(UnreadableMessage):
+            carrier.understand(key)
+
+
+probabilities = st.floats(0, 0.4)
+plans = st.builds(
+    CallPlan,
+    tracks=st.builds(
+        lambda inbound, outbound: {"inbound": bytes(inbound), "outbound": bytes(outbound)},
+        st.integers(1, 8000),
+        st.integers(0, 8000),
+    ),
+    faults=st.builds(
+        Faults,
+        shuffle=st.integers(0, 12),
+        shuffle_control=st.booleans(),
+        duplicate=probabilities,
+        drop=probabilities,
+        corrupt=probabilities,
+    ),
+    carrier=st.sampled_from(list(DIALECTS)),
+    digits=st.text("0123456789*#", max_size=3),
+    seed=st.integers(0, 2**32),
+)
+
+
+@given(plans)
+def test_a_seed_repeats_everything(plan: CallPlan) -> None:
+    assert list(Carrier(plan).messages()) == list(Carrier(plan).messages())
+
+
+@given(plans)
+def test_every_frame_has_one_fate_and_only_readable_ones_can_be_read(plan: CallPlan) -> None:
+    carrier = Carrier(plan)
+    fates: dict[int, list[Fate]] = {}
+    for message in carrier.messages():
+        if isinstance(message.event, Media):
+            fates.setdefault(sequence_of(message), []).append(message.fate)
+        if message.fate is Fate.CORRUPTED:
+            with pytest.raises(UnreadableMessage):
+                DIALECTS[plan.carrier].parse(message.text)
+            assert isinstance(read(message.text).event, Rejected)
+        else:
+            assert read(message.text) == (message.event, plan.carrier)
+
+    assert len(fates) == carrier.frame_count
+    allowed = [[Fate.SENT], [Fate.DROPPED], [Fate.CORRUPTED], [Fate.DUPLICATE, Fate.SENT]]
+    assert all(sorted(found) in allowed for found in fates.values())
+
+
+@given(plans)
+def test_time_never_goes_back(plan: CallPlan) -> None:
+    times = [message.at for message in Carrier(plan).messages()]
+
+    assert times == sorted(times)
+
+
+@given(plans)
+def test_only_media_is_shuffled_unless_the_rest_is_asked_for(plan: CallPlan) -> None:
+    kept = replace(plan, faults=replace(plan.faults, shuffle_control=False))
+    events = [message.event for message in sent(kept)]
+
+    assert isinstance(events[0], Connected)
+    assert isinstance(events[1], Start)
+    assert isinstance(events[-1], Stop)
+
+
+@given(plans)
+def test_shuffling_keeps_its_window_so_that_a_reorder_buffer_undoes_it(plan: CallPlan) -> None:
+    numbered = [m for m in sent(plan) if not isinstance(m.event, Connected)]
+    media = [m for m in numbered if plan.faults.shuffle_control or isinstance(m.event, Media)]
+    index = {number: i for i, number in enumerate(sorted({sequence_of(m) for m in media}))}
+    highest = -1
+    for message in media:
+        place = index[sequence_of(message)]
+        assert highest - place < max(plan.faults.shuffle, 1)
+        highest = max(highest, place)
+
+
+def test_control_messages_are_shuffled_on_request() -> None:
+    faults = Faults(shuffle=10, shuffle_control=True)
+    first = {type(sent(CallPlan(STEREO, faults, seed=seed))[0].event) for seed in range(50)}
+
+    assert {Connected, Media} <= first
+
+
+def test_a_reorder_buffer_of_the_window_restores_a_shuffled_call() -> None:
+    plan = CallPlan({"inbound": bytes(160 * 500)}, Faults(shuffle=25, duplicate=0.1), seed=7)
+    buffer = ReorderBuffer[int](Window(messages=25, seconds=1e9), first=1)
+    arrivals = [sequence_of(m) for m in sent(plan) if not isinstance(m.event, Connected)]
+
+    released = [out for number in arrivals for out in buffer.push(number, number, now=0.0)]
+
+    assert arrivals != sorted(arrivals)
+    assert released == list(range(1, 503))
+    assert buffer.counts.repeats == len(arrivals) - 502
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_messages_are_made_unreadable_in_several_ways(carrier: CarrierName) -> None:
+    [_, _, message, _] = sent(CallPlan({"inbound": bytes(160)}, carrier=carrier))
+    random = Random(1)  # noqa: S311 - no secret
+    details = set()
+    for _ in range(100):
+        with pytest.raises(UnreadableMessage) as caught:
+            DIALECTS[carrier].parse(corrupted(message.text, random))
+        details.add((caught.value.reason, caught.value.detail))
+
+    assert {"not_json", "not_as_documented"} == {reason for reason, _ in details}
+    assert len(details) >= 5
+
+
+class TestPlayback:
+    SECOND = ReturnMedia(bytes(8000))
+
+    def test_a_mark_comes_back_when_the_audio_before_it_has_been_heard(self) -> None:
+        playback = Playback()
+        playback.take(self.SECOND, now=10.0)
+        playback.take(ReturnMark("a"), now=10.0)
+        playback.take(self.SECOND, now=10.5)
+        playback.take(ReturnMark("b"), now=10.5)
+
+        assert playback.next_mark_at == 11.0
+        assert playback.due(now=10.9) == []
+        assert playback.due(now=11.0) == ["a"]
+        assert playback.due(now=12.0) == ["b"]
+        assert playback.next_mark_at is None
+
+    def test_a_mark_with_nothing_before_it_comes_back_at_once(self) -> None:
+        playback = Playback()
+        playback.take(ReturnMark("a"), now=5.0)
+
+        assert playback.due(now=5.0) == ["a"]
+
+    def test_clear_gives_back_every_mark_and_forgets_the_audio(self) -> None:
+        playback = Playback()
+        playback.take(self.SECOND, now=0.0)
+        playback.take(ReturnMark("a"), now=0.0)
+        playback.take(ReturnMark("b"), now=0.0)
+        playback.take(Clear(), now=0.25)
+
+        assert playback.due(now=0.25) == ["a", "b"]
+        playback.take(ReturnMark("c"), now=0.25)
+        assert playback.due(now=0.25) == ["c"]
+        assert (playback.marks, playback.clears, len(playback.received)) == (3, 1, 8000)
+
+    def test_keys_are_noted(self) -> None:
+        playback = Playback()
+        for digit in "5#":
+            playback.take(ReturnDtmf(digit), now=0.0)
+
+        assert playback.digits == "5#"
+
+    @pytest.mark.parametrize(("speed", "seconds"), [(2.0, 0.5), (0.0, 0.0)])
+    def test_it_plays_at_the_speed_of_the_call(self, speed: float, seconds: float) -> None:
+        playback = Playback(speed)
+        playback.take(self.SECOND, now=0.0)
+        playback.take(ReturnMark("a"), now=0.0)
+
+        assert playback.next_mark_at == seconds

@@ -1,0 +1,289 @@
+"""The demo's verdict: it says so if anything is missing or different."""
+
+from dataclasses import replace
+
+import pytest
+
+from callstream.adapters.aws.kinesis_reader import Arrival
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import CarrierEvent, Media, Start, Stop, Track
+from callstream.errors import UnreadableMessage
+from callstream.frames.records import Record, RecordEvent, Rejected
+from callstream_cli.carrier.plan import CallPlan, Carrier
+from callstream_cli.carrier.session import CallReport
+from callstream_cli.demo.consumers import VENDORS, Consumer
+from callstream_cli.demo.display import Scene
+from callstream_cli.demo.landing import Landings, percentile
+from callstream_cli.demo.verdict import problems
+from callstream_cli.listener.behaviour import Handshake
+from callstream_cli.listener.fork_state import Hearing
+
+SENT_AT = 1_767_268_800.0
+
+
+class World:
+    """A call that has been sent, and what is on Kinesis of it: all of it, so far."""
+
+    def __init__(self) -> None:
+        carrier = Carrier(CallPlan({"inbound": bytes(480), "outbound": bytes(range(160)) * 3}))
+        self.report = CallReport(carrier.identity)
+        self.events: list[RecordEvent] = []
+        for message in carrier.messages():
+            self.report.count(message, SENT_AT)
+            self.events.append(message.event)
+        self.foreign = 0
+
+    def scene(self) -> Scene:
+        scene = Scene(60, self.report)
+        scene.landings.add(_arrival(event) for event in self.events)
+        nonsense = Arrival(UnreadableMessage("not_a_record", ""), "", "", "", 0)
+        scene.landings.add([nonsense] * self.foreign)
+        return scene
+
+    def problems(self) -> str:
+        scene = self.scene()
+        return "; ".join(problems(self.report, scene.landing, scene.landings.unreadable))
+
+
+def _arrival(event: RecordEvent, stream_id: str = "stream-1") -> Arrival:
+    record = Record(stream_id, "demo", "genagent", "twilio", int(SENT_AT * 1000) + 2, event)
+    return Arrival(record, stream_id, "shard-0", "1", int(SENT_AT * 1000) + 7)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_all_is_well_if_all_is_there(world: World) -> None:
+    world.events = [*reversed(world.events), world.events[3]]
+
+    assert world.problems() == ""
+    landing = world.scene().landing
+    assert landing is not None
+    assert landing.complete
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        (Start, "no start of this call has come to Kinesis"),
+        (Media, "1 sequence numbers are missing; the inbound audio is not the audio"),
+        (Stop, "no stop has come to Kinesis"),
+    ],
+)
+def test_what_is_missing_is_named(world: World, kind: type, problem: str) -> None:
+    missing = next(event for event in world.events if isinstance(event, kind))
+    world.events.remove(missing)
+
+    assert problem in world.problems()
+    landing = world.scene().landing
+    assert landing is None or not landing.complete
+
+
+def test_different_audio_is_named(world: World) -> None:
+    *before, stop = world.events
+    last = before.pop()
+    assert isinstance(last, Media)
+    different = Media(last.sequence, last.track, last.chunk, last.timestamp, b"?" * 160)
+    world.events = [*before, different, stop]
+
+    assert world.problems() == f"the {last.track} audio is not the audio that was sent"
+
+
+def test_rejected_conflicting_and_foreign_records_are_named(world: World) -> None:
+    first = world.events[2]
+    assert isinstance(first, Media)
+    world.events += [
+        Rejected("not_json", "cut", 1, b"{"),
+        Media(first.sequence, first.track, first.chunk, first.timestamp, b"!"),
+    ]
+    world.foreign = 2
+
+    found = world.problems()
+    assert "1 messages were rejected; not_json: cut" in found
+    assert "1 repeated records differ from the first" in found
+    assert "2 records on the stream cannot be read" in found
+
+
+def test_a_call_that_failed_says_why(world: World) -> None:
+    world.report = replace(world.report, error="the gateway has hung up")
+
+    assert world.problems() == "the gateway has hung up"
+
+
+def test_other_calls_on_the_stream_do_not_matter(world: World) -> None:
+    landings = Landings()
+    landings.add(_arrival(event, "stream-2") for event in World().events)
+    landings.add(_arrival(event, "stream-1") for event in world.events)
+
+    landing = landings.of(world.report.identity.stream_id)
+    assert landing is not None
+    assert landing.stream_id == "stream-1"
+
+
+def test_the_display_has_the_figures(world: World) -> None:
+    line = world.scene().line()
+
+    assert "call 0.1 of 0.1 s" in line
+    assert "inbound 3 frames, 480 bytes" in line
+    assert "records 9, of which 1 connected, 1 start, 6 media, 1 stop" in line
+    assert "since sent p50 7 ms, p95 7 ms, in gateway p50 5 ms, p95 5 ms" in line
+    assert "rejected" not in line
+
+
+def test_odd_things_are_displayed_if_there_are_any(world: World) -> None:
+    world.foreign = 1
+
+    assert "unreadable 1" in world.scene().line()
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (95, 10), (100, 10)])
+def test_percentiles_are_values_that_occurred(percent: float, value: int) -> None:
+    assert percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == value
+
+
+# ── forks ────────────────────────────────────────────────────────────────────────────────────────
+
+JOINED = 2
+LATE = 0.03
+
+
+class Forked:
+    """A call with speech behind silence, and a fork that has joined it and got all since."""
+
+    def __init__(self, dialect: str = "telnyx", silent: int = 1) -> None:
+        speech = bytes(range(160)) + bytes(range(90, 250)) + bytes(range(40, 200))
+        audio: dict[Track, bytes] = {
+            "inbound": b"\xff" * 160 * silent + speech,
+            "outbound": b"\xff" * 160 * silent + speech[::-1],
+        }
+        carrier = Carrier(CallPlan(audio))
+        self.report = CallReport(carrier.identity)
+        self.dialect = dialect
+        self.events: list[CarrierEvent] = [
+            Start(1, "fork", "call", "AC", ("inbound", "outbound"), PCMU_8K)
+        ]
+        self.heard_at = [SENT_AT]
+        for number, message in enumerate(carrier.messages()):
+            sent_at = SENT_AT + number * 0.02
+            self.report.count(message, sent_at)
+            match message.event:
+                case Media(chunk=chunk) as media if chunk > JOINED:
+                    own = len(self.events) + 1
+                    self.events.append(Media(own, media.track, chunk - JOINED, 0, media.audio))
+                    self.heard_at.append(sent_at + LATE)
+        self.events.append(Stop(len(self.events) + 1, "call", "AC"))
+        self.heard_at.append(SENT_AT + 60)
+
+    def consumer(self) -> Consumer:
+        consumer = Consumer(VENDORS[0])
+        hearing = Hearing(1, Handshake("/", {}))
+        for event, at in zip(self.events, self.heard_at, strict=False):
+            text = DIALECTS[self.dialect].render(event, "fork")
+            consumer.hear(hearing, hearing.take(text, at), at)
+        return consumer
+
+    def problems(self) -> str:
+        return "; ".join(self.consumer().problems(self.report))
+
+
+def test_a_fork_is_well_if_it_has_all_since_it_joined() -> None:
+    assert Forked().problems() == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        (1, "Telnyx: 1 chunks missing"),
+        (3, "Telnyx: the inbound audio is not the call's from where it joined to the end"),
+        (-2, "Telnyx: the outbound audio is not the call's from where it joined to the end"),
+        (-1, "Telnyx: the fork has ended without a stop"),
+    ],
+)
+def test_what_a_fork_lacks_is_named(place: int, problem: str) -> None:
+    forked = Forked()
+    del forked.events[place]
+
+    assert problem in forked.problems()
+
+
+def test_a_fork_that_differs_is_named() -> None:
+    forked = Forked()
+    last = forked.events[-2]
+    assert isinstance(last, Media)
+    forked.events[-2] = Media(last.sequence, last.track, last.chunk, 0, b"?" * 160)
+
+    assert forked.problems() == (
+        f"Telnyx: the {last.track} audio is not the call's from where it joined to the end"
+    )
+
+
+def test_a_fork_in_another_dialect_is_named() -> None:
+    assert Forked(dialect="signalwire").problems() == "Telnyx: the fork speaks signalwire"
+
+
+def test_a_fork_without_audio_is_named() -> None:
+    forked = Forked()
+    forked.events = [forked.events[0], Stop(2, "call", "AC")]
+
+    assert forked.problems() == (
+        "Telnyx: no inbound audio has come; Telnyx: no outbound audio has come"
+    )
+
+
+def test_a_fork_that_never_came_is_named(world: World) -> None:
+    scene = world.scene()
+    failed = Consumer(VENDORS[1], error="refused")
+
+    found = problems(world.report, scene.landing, 0, [Consumer(VENDORS[0]), failed])
+
+    assert found == ["Telnyx: no fork has come", "SignalWire: refused"]
+    assert not scene.complete
+
+
+def test_latencies_go_from_the_carrier_to_the_consumer() -> None:
+    forked = Forked()
+    consumer = forked.consumer()
+
+    assert consumer.joined(forked.report, "inbound") == JOINED
+    assert consumer.joined_seconds(forked.report) == pytest.approx(0.04)
+    latencies = consumer.latencies(forked.report)
+    assert latencies == pytest.approx([LATE * 1000] * len(latencies))
+    assert len(latencies) == 2 * 2
+    assert len(consumer.latencies(forked.report, but_for_seconds=0.02)) == 2
+
+
+def test_silence_does_not_tell_where_a_fork_has_joined_until_it_is_over() -> None:
+    forked = Forked(silent=5)
+    forked.events = forked.events[:3]
+    unsure = forked.consumer()
+
+    assert unsure.has_audio
+    assert unsure.joined(forked.report, "inbound") is None
+    assert unsure.latencies(forked.report) == []
+    assert Forked(silent=5).consumer().joined(forked.report, "inbound") == JOINED
+
+
+def test_a_call_that_is_all_silence_is_known_by_its_end() -> None:
+    forked = Forked()
+    silence: dict[Track, bytes] = {"inbound": b"\xff" * 800}
+    carrier = Carrier(CallPlan(silence))
+    report = CallReport(carrier.identity)
+    for message in carrier.messages():
+        report.count(message, SENT_AT)
+    frames = [Media(number, "inbound", number - 1, 0, b"\xff" * 160) for number in (2, 3)]
+    forked.events = [forked.events[0], *frames, Stop(4, "call", "AC")]
+
+    assert forked.consumer().joined(report, "inbound") == 3
+
+
+def test_forks_are_displayed() -> None:
+    forked = Forked()
+    scene = Scene(60, forked.report, consumers=[forked.consumer(), Consumer(VENDORS[1])])
+
+    line = scene.line()
+    assert "fork in Telnyx's dialect: inbound 2 frames, outbound 2 frames, joined at 0.0 s" in line
+    assert "since sent p50 30 ms, p95 30 ms" in line
+    assert "fork in SignalWire's dialect: fork none yet" in line

@@ -1,0 +1,333 @@
+"""What `callstream tail` tells, and what it keeps to itself; where reading begins."""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from callstream.adapters.aws.kinesis_reader import Arrival, Position
+from callstream.audio.formats import AudioFormat
+from callstream.dialects.events import (
+    CarrierEvent,
+    Connected,
+    Dtmf,
+    Error,
+    Mark,
+    Media,
+    Start,
+    Stop,
+)
+from callstream.frames.reader import FrameReader, Over, ReadEvent, Stream
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.stream_order import OrderedStream
+from callstream_cli.__main__ import build
+from callstream_cli.operator.errors import BadValueError
+from callstream_cli.reading.receipts import Receipts
+from callstream_cli.reading.source import position
+from callstream_cli.reading.tail_output import Shown, Teller, as_dict, clock_time
+
+NOW = datetime(2026, 5, 4, 17, tzinfo=UTC)
+START = Start(
+    sequence=1,
+    carrier_stream_id="T1",
+    call_id="v3:call",
+    account_id="user",
+    tracks=("inbound",),
+    format=AudioFormat(encoding="PCMU", sample_rate=8000, channels=1),
+    parameters={"name": "PRIVATE"},
+    from_number="+1PRIVATE",
+    to_number="+2PRIVATE",
+    tags=("PRIVATE",),
+    client_state="PRIVATE",
+    extra='{"x": "PRIVATE"}',
+)
+EVENTS: tuple[RecordEvent, ...] = (
+    Connected(protocol=None, version="1.0.0"),
+    START,
+    Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"AUDIO"),
+    Media(sequence=3, track="inbound", chunk=2, timestamp=20, audio=b"AUDIO", extra="PRIVATE"),
+    Dtmf(sequence=4, track="inbound", digit="7", extra="PRIVATE"),
+    Mark(sequence=5, name="hello"),
+    Error(sequence=6, code="100005", title="rate_limit_reached", detail="PRIVATE"),
+    Rejected("not_json", "PRIVATE", 9, b"PRIVATE"),
+    Stop(sequence=7, call_id="v3:call"),
+    Disconnected(1000, "bye"),
+)
+
+
+class Watching:
+    """A stream whose events come one by one."""
+
+    def __init__(self) -> None:
+        self.order = OrderedStream()
+        self.stream: Stream | None = None
+
+    def happen(self, event: CarrierEvent | RecordEvent | Over) -> ReadEvent:
+        if not isinstance(event, Over):
+            record = Record("s1", "acme", "genagent", "telnyx", 5, event)
+            self.stream = self.stream or Stream(record, self.order)
+            if isinstance(event, Start):
+                self.stream.start = event
+            self.order.push(record, 0)
+        assert self.stream is not None
+        return ReadEvent(self.stream, event)
+
+    def all(self) -> Iterator[ReadEvent]:
+        for event in (*EVENTS, Over("disconnected")):
+            yield self.happen(event)
+
+
+def told(shown: Shown) -> list[str]:
+    teller = Teller(shown)
+    return [line for happening in Watching().all() for line in teller.lines(happening, 0)]
+
+
+def as_json(shown: Shown) -> list[dict[str, Any]]:
+    """As a script gets it."""
+    return [json.loads(json.dumps(as_dict(happening, 5, shown))) for happening in Watching().all()]
+
+
+def test_lines_are_for_people() -> None:
+    assert told(Shown()) == [
+        "s1  connected  1.0.0",
+        "s1  start  call v3:call; inbound; PCMU at 8000 Hz",
+        "s1  2 inbound frames",
+        "s1  dtmf  a key, inbound",
+        "s1  mark  hello",
+        "s1  error  100005  rate_limit_reached",
+        "s1  rejected  not_json  9 bytes",
+        "s1  stop",
+        "s1  disconnected  1000  bye",
+        "s1  over (disconnected)  2 inbound frames, 1 rejected",
+    ]
+
+
+def test_every_frame_has_its_line_if_wanted() -> None:
+    lines = told(Shown(frames=True))
+
+    assert lines[2] == "s1  media  2  inbound, chunk 1, 0 ms, 5 bytes"
+    assert len(lines) == len(EVENTS) + 1
+
+
+def test_frames_are_told_of_once_a_second() -> None:
+    teller, watching = Teller(Shown()), Watching()
+    said: list[str] = []
+    for number in range(40):
+        event = Media(sequence=number + 1, track="inbound", chunk=number, timestamp=0, audio=b"x")
+        said += teller.lines(watching.happen(event), number * 1000 // 16)
+
+    assert said == ["s1  17 inbound frames", "s1  16 inbound frames"]
+
+
+def test_what_is_missing_is_told() -> None:
+    teller, watching = Teller(Shown()), Watching()
+    list(teller.lines(watching.happen(START), 0))
+    list(teller.lines(watching.happen(EVENTS[2]), 0))
+    watching.order.push(Record("s1", "acme", "genagent", "telnyx", 5, EVENTS[5]), 0)
+    watching.order.expire(5)
+
+    lines = teller.lines(watching.happen(EVENTS[6]), 6000)
+    assert next(lines) == "s1  1 inbound frames, 2 missing"
+
+
+def test_nothing_about_persons_is_shown_unless_asked() -> None:
+    for shown in (Shown(), Shown(frames=True, audio=False)):
+        everything = "\n".join(told(shown)) + json.dumps(as_json(shown))
+        assert "PRIVATE" not in everything
+        assert '"7"' not in everything
+        assert "QVVESU8" not in everything
+
+
+def test_what_is_about_persons_is_shown_if_asked() -> None:
+    lines = told(Shown(personal=True))
+    assert (
+        "s1  start  call v3:call; inbound; PCMU at 8000 Hz; from +1PRIVATE; to +2PRIVATE;"
+        " name=PRIVATE" in lines
+    )
+    assert "s1  dtmf  7, inbound" in lines
+    events = [line["event"] for line in as_json(Shown(personal=True))]
+    assert events[1]["from_number"] == "+1PRIVATE"
+    assert events[1]["parameters"] == {"name": "PRIVATE"}
+    assert events[4]["digit"] == "7"
+    assert events[7]["head"] == "UFJJVkFURQ=="
+    assert "audio" not in events[2]
+
+
+def test_audio_is_shown_if_asked() -> None:
+    events = [line["event"] for line in as_json(Shown(audio=True))]
+
+    assert (events[2]["size"], events[2]["audio"]) == (5, "QVVESU8=")
+    assert "PRIVATE" not in json.dumps(events)
+
+
+def test_json_has_the_stream_and_the_event_as_the_record_format_has_it() -> None:
+    lines = as_json(Shown())
+
+    assert [line["event"]["kind"] for line in lines] == [
+        *("connected", "start", "media", "media", "dtmf", "mark", "error", "rejected", "stop"),
+        *("disconnected", "over"),
+    ]
+    assert lines[0]["call_id"] is None
+    assert lines[2] == {
+        "stream_id": "s1",
+        "tenant_id": "acme",
+        "route": "genagent",
+        "dialect": "telnyx",
+        "call_id": "v3:call",
+        "received_at": 5,
+        "event": {
+            "kind": "media",
+            "sequence": 2,
+            "track": "inbound",
+            "chunk": 1,
+            "timestamp": 0,
+            "size": 5,
+        },
+    }
+    assert lines[1]["event"]["format"] == {
+        "encoding": "PCMU",
+        "sample_rate": 8000,
+        "channels": 1,
+    }
+    assert lines[-1]["event"]["frames"] == {"inbound": 2}
+    assert lines[-1]["event"]["why"] == "disconnected"
+
+
+class Shelf:
+    """A shard of which everything comes in one poll."""
+
+    def __init__(self, arrivals: list[Arrival]) -> None:
+        self.arrivals = arrivals
+        self.caught_up = False
+
+    def poll(self) -> list[Arrival]:
+        self.caught_up = True
+        given, self.arrivals = self.arrivals, []
+        return given
+
+    def seconds_behind(self, shard_id: str) -> float:
+        assert shard_id == "a"
+        return 0.5
+
+    def seconds_until_due(self) -> float:
+        return 0.25
+
+
+def stored(*received_at: int) -> Receipts:
+    """Frames that came to Kinesis a second after they were received."""
+    frames = [
+        Media(sequence=number, track="inbound", chunk=number, timestamp=0, audio=b"x")
+        for number, _ in enumerate(received_at, start=1)
+    ]
+    records = [
+        Record("s1", "acme", "genagent", "twilio", at, frame)
+        for frame, at in zip(frames, received_at, strict=True)
+    ]
+    return Receipts(
+        Shelf([Arrival(each, "s1", "a", "1", each.received_at + 1000) for each in records])
+    )
+
+
+def test_each_event_has_the_time_at_which_its_message_was_received() -> None:
+    source = stored(7_000, 7_020, 7_010)
+    reader = FrameReader(source, lambda: 0)
+
+    given = [*reader.poll(), *reader.flush()]
+    times = [(source.of(each), getattr(each.event, "sequence", None)) for each in given]
+    assert times == [(7_000, 1), (7_020, 2), (7_010, 3)]
+
+
+def test_the_end_has_the_time_of_the_latest_message() -> None:
+    watching = Watching()
+    watching.happen(EVENTS[0])
+
+    assert stored().of(watching.happen(Over("quiet"))) == 5
+
+
+def test_what_was_stored_is_given_a_second_at_a_time() -> None:
+    source = stored(0, 999, 1_000, 1_500, 60_000)
+    sizes: list[int] = []
+    while not source.caught_up:
+        sizes.append(len(source.poll()))
+        more = not source.caught_up
+        assert source.seconds_behind("a") == (math.inf if more else 0.5)
+        assert source.seconds_until_due() == (0 if more else 0.25)
+
+    assert sizes == [2, 2, 1]
+    assert source.poll() == []
+
+
+def test_what_was_stored_has_a_line_a_second() -> None:
+    source, teller = stored(*range(0, 3_000, 100)), Teller(Shown())
+    reader = FrameReader(source, lambda: 0)
+    said: list[str] = []
+    while not source.caught_up:
+        for happening in reader.poll():
+            at = source.of(happening)
+            said += [f"{clock_time(at)}  {line}" for line in teller.lines(happening, at)]
+
+    assert said == ["00:00:01  s1  11 inbound frames", "00:00:02  s1  10 inbound frames"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("start", "TRIM_HORIZON"),
+        ("now", "LATEST"),
+        ("90s", NOW - timedelta(seconds=90)),
+        ("15m", NOW - timedelta(minutes=15)),
+        ("2h", NOW - timedelta(hours=2)),
+        ("1d", NOW - timedelta(days=1)),
+        ("2026-05-04T16:30:00+00:00", NOW - timedelta(minutes=30)),
+        ("2026-05-04T16:30:00Z", NOW - timedelta(minutes=30)),
+    ],
+)
+def test_reading_begins_where_one_says(text: str, expected: Position) -> None:
+    assert position(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "15", "m", "-5m", "99999999999d", "25:00"])
+def test_other_beginnings_are_refused(text: str) -> None:
+    with pytest.raises(BadValueError, match="neither start nor now"):
+        position(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["tail", "--audio"], "--audio goes with --json"),
+        (["record", "x", "-o", "-"], "a WAV file cannot go to a pipe"),
+        (["record", "x", "-o", "/"], "/ is a directory"),
+        *(
+            (["record", "x", "--raw", "r", *option], "--raw goes without --output, --native and")
+            for option in (["-o", "y"], ["--native"], ["--byte-order", "big"])
+        ),
+        (["replay", "x"], "Missing option '--to'"),
+        (["replay", "x", "--to", "ws://y", "--dialect", "asapp"], "'--dialect'"),
+        (["replay", "x", "--to", "ws://y", "--speed", "-1"], "'--speed'"),
+        (["record"], "Missing argument"),
+        (["record", "x", "--byte-order", "middle"], "'--byte-order'"),
+    ],
+)
+def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> None:
+    result = CliRunner().invoke(
+        build(arguments), arguments, env={"NO_COLOR": "1", "COLUMNS": "200"}
+    )
+
+    assert result.exit_code == 2
+    assert why in result.stderr
+
+
+def test_without_a_region_the_reason_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    result = CliRunner().invoke(build(["tail"]), ["tail", "--stack", "x"])
+
+    assert result.exit_code == 1
+    assert result.stderr == "callstream: no AWS region given: set AWS_DEFAULT_REGION\n"

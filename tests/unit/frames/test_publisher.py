@@ -1,0 +1,194 @@
+"""What becomes of a message: its record, and where it goes when Kinesis does not take it."""
+
+import logging
+from base64 import b64decode
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callstream.adapters.aws.record_sinks import KinesisSink, OverflowSink, overflow_record
+from callstream.dialects.events import Media
+from callstream.errors import Unavailable
+from callstream.frames import records
+from callstream.frames.publisher import PAUSE_SECONDS, Heard, Publisher, read
+from callstream.frames.records import Rejected
+from callstream.identity import StreamIdentity
+
+STREAM = StreamIdentity("stream-1", "acme", "genagent")
+FRAME = Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"\xffsecret-audio")
+HEARD = Heard(FRAME, "twilio")
+
+
+class Sink:
+    def __init__(self, *, works: bool = True) -> None:
+        self.works = works
+        self.records: list[tuple[str, bytes]] = []
+
+    def put(self, partition_key: str, data: bytes) -> None:
+        if not self.works:
+            raise Unavailable("test", "Down")
+        self.records.append((partition_key, data))
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def publisher(frames: Sink, overflow: Sink) -> Publisher:
+    return Publisher(frames, overflow, Clock())
+
+
+def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
+    frames, overflow = Sink(), Sink()
+    publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, HEARD)
+
+    [(key, data)] = frames.records
+    assert key == "stream-1"
+    record = records.decode(data)
+    assert record.event == FRAME
+    assert (record.tenant_id, record.route, record.dialect) == ("acme", "genagent", "twilio")
+    assert record.received_at == 1_795_000_000_000
+    assert not overflow.records
+
+
+def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFixture) -> None:
+    frames, overflow = Sink(works=False), Sink()
+    publisher(frames, overflow).publish(STREAM, 0, HEARD)
+
+    [(key, data)] = overflow.records
+    assert key == "stream-1"
+    assert records.decode(data).event == FRAME
+    assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
+
+
+def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
+    frames, overflow, clock = Sink(works=False), Sink(), Clock()
+    publishing = Publisher(frames, overflow, clock)
+    other = StreamIdentity("stream-2", "acme", "genagent")
+    publishing.publish(STREAM, 0, HEARD)
+    frames.works = True
+
+    publishing.publish(STREAM, 0, HEARD)
+    assert len(overflow.records) == 2
+    publishing.publish(other, 0, HEARD)
+    assert len(frames.records) == 1
+
+    clock.now += PAUSE_SECONDS
+    publishing.publish(STREAM, 0, HEARD)
+    assert len(frames.records) == 2
+    assert len(overflow.records) == 2
+
+
+def test_a_record_that_nobody_takes_is_told_without_its_audio(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, HEARD)
+
+    [entry] = caplog.records
+    assert entry.levelno == logging.ERROR
+    assert "lost" in entry.message
+    assert vars(entry)["stream_id"] == "stream-1"
+    assert "secret-audio" not in str(vars(entry))
+
+
+def test_an_unreadable_message_becomes_a_rejected_record() -> None:
+    body = '{"event": "media", "media": {}}' + " " * 100
+    event, dialect = read(body)
+
+    assert dialect is None
+    assert isinstance(event, Rejected)
+    assert event.reason == "not_as_documented"
+    assert event.size == len(body)
+    assert event.head == body[:64].encode()
+
+
+@given(st.text())
+def test_whatever_comes_in_can_be_published(body: str) -> None:
+    frames = Sink()
+    publisher(frames, Sink()).publish(STREAM, 0, read(body))
+
+    assert len(frames.records) == 1
+    records.decode(frames.records[0][1])
+
+
+@pytest.fixture
+def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@pytest.mark.usefixtures("_region")
+@pytest.mark.parametrize(
+    ("status", "code", "attempts"),
+    [
+        (400, "ProvisionedThroughputExceededException", 2),
+        (500, "InternalFailure", 2),
+        (400, "ResourceNotFoundException", 1),
+        (400, "AccessDeniedException", 1),
+    ],
+)
+def test_a_refusal_is_retried_where_that_helps_and_never_for_long(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, attempts: int
+) -> None:
+    sink = KinesisSink("frames")
+    seen: list[str] = []
+    slept: list[float] = []
+
+    def refuse(request: Any, **_: object) -> Any:
+        seen.append(request.url)
+        body = b'{"__type": "%s"}' % code.encode()
+        headers: Any = {}
+        return AWSResponse(request.url, status, headers, RawBytes(BytesIO(body)))
+
+    events: Any = sink._client.meta.events
+    events.register("before-send.kinesis.PutRecord", refuse)
+    monkeypatch.setattr("time.sleep", slept.append)
+    with pytest.raises(Unavailable, match=code):
+        sink.put("stream-1", b"data")
+
+    assert len(seen) == attempts
+    config: Any = sink._client.meta.config
+    # Longer than this, and a few tracks that cannot be put take all of an account's concurrency.
+    assert attempts * (config.connect_timeout + config.read_timeout) + sum(slept) <= 4
+
+
+class RawBytes:
+    """A raw HTTP body, as botocore reads it."""
+
+    def __init__(self, body: BytesIO) -> None:
+        self._body = body
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._body.read()
+
+
+@pytest.mark.usefixtures("_region")
+def test_a_record_survives_the_overflow_queue() -> None:
+    sent: dict[str, Any] = {}
+
+    class Client:
+        def send_message(self, **request: object) -> None:
+            sent.update(request)
+
+    sink = OverflowSink("https://queue")
+    sink.__dict__["_client"] = Client()
+    sink.put("stream-1", b"\x00\xff")
+
+    delivered = {
+        "body": sent["MessageBody"],
+        "messageAttributes": {
+            name: {"stringValue": value["StringValue"]}
+            for name, value in sent["MessageAttributes"].items()
+        },
+    }
+    assert overflow_record(delivered) == ("stream-1", b"\x00\xff")
+    assert b64decode(sent["MessageBody"]) == b"\x00\xff"

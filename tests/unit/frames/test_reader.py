@@ -1,0 +1,448 @@
+"""Reading streams live: order, several streams and shards, what is over, what is selected."""
+
+import math
+from collections.abc import Iterable
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from callstream.adapters.aws.kinesis_reader import Arrival
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects.events import Connected, Mark, Media, Start, Stop
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.frames.reader import FrameReader, Over, ReadEvent, Selection, Stream, _ShardTime
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.reordering.buffer import Window
+
+BEGAN = 1_767_268_800_000
+"""In ms since 1970: Kinesis's time when ours is 0."""
+CONNECTED = Connected(protocol="Call", version="1.0.0")
+GONE = Disconnected(1000, "")
+
+
+def media(number: int, track: str = "inbound") -> Media:
+    return Media(
+        sequence=number,
+        track=track,  # type: ignore[arg-type]
+        chunk=number - 1,
+        timestamp=(number - 2) * 20,
+        audio=number.to_bytes(2) * 80,
+    )
+
+
+def start(call: str = "CA1", session: str | None = None) -> Start:
+    return Start(
+        sequence=1,
+        carrier_stream_id=f"MZ-{call}",
+        call_id=call,
+        account_id="AC",
+        tracks=("inbound",),
+        format=PCMU_8K,
+        session_id=session,
+    )
+
+
+def whole(frames: int = 10, call: str = "CA1") -> list[RecordEvent]:
+    """A stream from its first word to its last."""
+    numbers = range(2, frames + 2)
+    return [CONNECTED, start(call), *map(media, numbers), Stop(sequence=frames + 2), GONE]
+
+
+class World:
+    """A Kinesis, a clock, and a reader of both."""
+
+    def __init__(self, selection: Selection | None = None) -> None:
+        self.now = 0.0
+        self.waiting: list[Arrival] = []
+        self.down = False
+        self.throttled: set[str] = set()
+        self.takes = 0.0
+        self._read_at: dict[str, float] = {}
+        self.reader = FrameReader(self, lambda: self.now, selection, quiet_seconds=60)
+        self.heard: list[ReadEvent] = []
+
+    def poll(self) -> list[Arrival]:
+        if self.down:
+            raise Unavailable("kinesis", "test")
+        self.now += self.takes
+        shards = {*self._read_at, *(arrival.shard_id for arrival in self.waiting)}
+        self._read_at |= dict.fromkeys(shards - self.throttled, self.now)
+        arrivals = [one for one in self.waiting if one.shard_id not in self.throttled]
+        self.waiting = [one for one in self.waiting if one.shard_id in self.throttled]
+        return arrivals
+
+    def seconds_behind(self, shard_id: str) -> float:
+        return self.now - self._read_at.get(shard_id, -math.inf)
+
+    def seconds_until_due(self) -> float:
+        return 0.5
+
+    def put(
+        self,
+        *events: RecordEvent,
+        stream: str = "s1",
+        shard: str = "a",
+        tenant: str = "acme",
+        at: float | None = None,
+    ) -> None:
+        """Put records on the stream, now or at another of our seconds."""
+        time = BEGAN + round((self.now if at is None else at) * 1000)
+        for event in events:
+            record = Record(stream, tenant, "genagent", "twilio", time, event)
+            self.waiting.append(Arrival(record, stream, shard, "1", time))
+
+    def read(self, seconds: float = 0.0) -> list[RecordEvent | Over]:
+        """Poll until so much time has passed; what was said."""
+        until = self.now + seconds
+        said: list[ReadEvent] = self.reader.poll()
+        while self.now < until:
+            self.now = min(self.now + 0.1, until)
+            said += self.reader.poll()
+        self.heard += said
+        return [happening.event for happening in said]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_stream_comes_in_order_once_and_has_an_end(world: World) -> None:
+    events = whole()
+    shuffled = [*events, *events[3:6]]
+    Random(1).shuffle(shuffled)  # noqa: S311
+    world.put(*shuffled)
+
+    said = world.read(3)
+
+    assert sorted(map(str, said)) == sorted(map(str, [*events, Over("disconnected")]))
+    numbered = [event.sequence for event in said if isinstance(event, Start | Media | Stop)]
+    assert numbered == sorted(numbered)
+    assert said[-2:] == [GONE, Over("disconnected")]
+    assert len(world.reader) == 0
+
+
+def test_what_is_in_order_is_given_at_once(world: World) -> None:
+    for event in whole()[:-1]:
+        world.put(event)
+        assert world.read() == [event]
+
+
+def test_the_same_stream_object_comes_with_every_event(world: World) -> None:
+    world.put(*whole())
+    world.read(3)
+
+    [stream] = {happening.stream for happening in world.heard}
+    assert (stream.stream_id, stream.tenant_id, stream.route) == ("s1", "acme", "genagent")
+    assert stream.dialect == "twilio"
+    assert stream.received_at == BEGAN
+    assert stream.start == start()
+    assert stream.counts.frames == {"inbound": 10}
+
+
+def test_a_gap_is_given_up_on_although_nothing_comes(world: World) -> None:
+    world.put(CONNECTED, start(), media(2), media(4))
+    assert world.read() == [CONNECTED, start(), media(2)]
+
+    assert world.read(0.9) == []
+    assert world.read(0.2) == [media(4)]
+
+
+def test_nothing_is_given_up_on_before_the_source_was_read_again(world: World) -> None:
+    """The reader was held up for a minute; the missing message came meanwhile."""
+    world.put(CONNECTED, start(), media(3))
+    world.read()
+    world.put(media(2), at=0.3)
+    world.put(media(5), at=50)
+    world.now = 60
+
+    assert world.read() == [media(2), media(3)]
+    assert world.read(1.1) == [media(5)]
+
+
+def test_records_of_yesterday_wait_for_one_another_as_then(world: World) -> None:
+    """All of it is read in one go: only the records' times tell how long each waited."""
+    world.put(CONNECTED, start(), media(2), media(4), at=0)
+    world.put(media(3), at=0.5)
+    world.put(media(6), at=0.6)
+    world.put(media(7), at=2)
+    world.put(media(5), at=2.1)
+    world.now = 86_400
+
+    said = [event for event in world.read(3) if isinstance(event, Media)]
+
+    assert [event.sequence for event in said] == [2, 3, 4, 6, 7]
+    assert world.heard[0].stream.counts.late == 1
+
+
+def test_an_outage_raises_and_gives_nothing_up(world: World) -> None:
+    world.put(CONNECTED, start(), media(3))
+    world.read()
+    world.down = True
+    for world.now in (1.0, 2.0, 3.0):
+        with pytest.raises(Unavailable):
+            world.reader.poll()
+    world.down = False
+    world.put(media(2), at=0.4)
+
+    assert world.read() == [media(2), media(3)]
+
+
+def test_nothing_is_given_up_on_as_long_as_its_shard_is_not_read(world: World) -> None:
+    """One shard is throttled for hours, while another can be read."""
+    world.put(CONNECTED, start(), media(3))
+    world.put(CONNECTED, start(), stream="other", shard="b")
+    world.read()
+    world.throttled = {"a"}
+    world.put(media(2), at=0.01)
+    for hour in (1, 2, 3):
+        world.now = hour * 3600
+        world.put(media(hour + 1), stream="other", shard="b")
+        world.read()
+    world.throttled = set()
+
+    assert world.read() == [media(2), media(3)]
+    assert world.heard[0].stream.counts.late == 0
+
+
+def test_an_unread_shard_has_the_time_until_which_it_was_read(world: World) -> None:
+    world.put(CONNECTED, start(), media(3))
+    world.read(0.9)
+    world.throttled = {"a"}
+    assert world.read(60) == []
+    world.throttled = set()
+
+    assert world.read() == [media(3), Over("quiet")]
+
+
+def test_a_slow_reading_does_not_put_the_time_forward(world: World) -> None:
+    """The shard is the last of many to be read, and a frame comes just before that."""
+    world.put(CONNECTED, start(), media(3), at=0.7)
+    world.takes = 0.8
+    world.read()
+    world.takes = 0
+    world.now = 1.3
+    assert world.read() == []
+    world.put(media(2))
+
+    assert world.read() == [media(2), media(3)]
+
+
+@given(st.integers(0, 2**32), st.integers(2, 5))
+def test_streams_do_not_disturb_each_other(seed: int, streams: int) -> None:
+    world, random = World(), Random(seed)  # noqa: S311
+    ids = [f"s{number}" for number in range(streams)]
+    pending = {stream: whole(random.randrange(4, 30), call=stream) for stream in ids}
+    expected = {stream: [*events, Over("disconnected")] for stream, events in pending.items()}
+    heard: dict[str, list[object]] = {stream: [] for stream in ids}
+    while any(pending.values()):
+        stream = random.choice([stream for stream, events in pending.items() if events])
+        batch, pending[stream] = pending[stream][:5], pending[stream][5:]
+        random.shuffle(batch)
+        # Two streams to a shard.
+        world.put(*batch, stream=stream, shard=stream if stream > "s2" else "shared")
+        world.read()
+    world.read(3)
+
+    for happening in world.heard:
+        heard[happening.stream.stream_id].append(happening.event)
+    for stream, said in heard.items():
+        assert [event for event in said if event != CONNECTED] == expected[stream][1:]
+        assert said.count(CONNECTED) == 1
+
+
+def test_a_stream_that_is_joined_begins_where_we_come(world: World) -> None:
+    world.put(media(503), media(502), media(504))
+    assert world.read(0.9) == []
+    assert world.read(0.2) == [media(502), media(503), media(504)]
+    assert world.heard[0].stream.start is None
+    assert world.heard[0].stream.counts.skipped == 0
+
+
+def test_a_stream_that_begins_later_misses_what_it_lost_first(world: World) -> None:
+    world.put(media(2), stream="old")
+    world.read(15)
+    world.put(media(3))
+
+    assert world.read(0.9) == []
+    assert world.read(0.2) == [media(3)]
+    assert world.heard[-1].stream.counts.skipped == 2
+
+
+def test_a_quiet_stream_is_over_and_forgotten(world: World) -> None:
+    world.put(CONNECTED, start(), media(3))
+    assert world.read(59) == [CONNECTED, start(), media(3)]
+
+    assert world.read(2) == [Over("quiet")]
+    assert len(world.reader) == 0
+
+
+def test_what_still_waits_is_given_before_a_quiet_stream_is_over() -> None:
+    world = World()
+    long = Window(seconds=1000)
+    world.reader = FrameReader(world, lambda: world.now, window=long, quiet_seconds=60)
+    world.put(CONNECTED, start(), media(3))
+    world.read()
+
+    assert world.read(61) == [media(3), Over("quiet")]
+
+
+def test_a_straggler_does_not_make_a_stream_anew(world: World) -> None:
+    world.put(*whole())
+    world.read(3)
+    world.put(media(4), GONE)
+
+    assert world.read(5) == []
+    assert len(world.reader) == 0
+
+
+def test_what_is_remembered_of_past_streams_is_bounded(world: World) -> None:
+    for number in range(50):
+        world.put(*whole(2), stream=f"s{number}")
+        world.read(10)
+
+    assert len(world.reader._ignored) <= 7
+
+
+def test_a_stream_goes_on_on_the_shard_that_a_split_has_made(world: World) -> None:
+    world.put(CONNECTED, start(), media(3), shard="parent")
+    world.read()
+    world.put(media(2), media(4), shard="child")
+
+    assert world.read() == [media(2), media(3), media(4)]
+    assert world.read(70) == [Over("quiet")]
+
+
+def test_a_stream_has_the_time_of_the_shard_that_it_is_on(world: World) -> None:
+    """All of it is from yesterday; nothing comes on the parent any more."""
+    world.put(CONNECTED, start(), media(2), shard="parent", at=0)
+    world.put(media(4), shard="child", at=10)
+    world.put(media(2), stream="other", shard="child", at=12)
+    world.now = 86_400
+
+    assert world.read() == [CONNECTED, start(), media(2), media(4)]
+
+
+def test_a_stream_is_not_quiet_as_long_as_it_is_heard(world: World) -> None:
+    world.put(CONNECTED, start())
+    for number in range(2, 5):
+        world.read(50)
+        world.put(media(number))
+
+    assert world.read(59) == [media(4)]
+
+
+def test_what_is_no_record_of_ours_is_counted(world: World) -> None:
+    world.waiting.append(Arrival(UnreadableMessage("not_a_record", ""), "x", "a", "1", BEGAN))
+
+    assert world.read() == []
+    assert world.reader.unreadable == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "streams"),
+    [
+        (Selection(), ["s1", "s2", "s3"]),
+        (Selection(stream_id="s2"), ["s2"]),
+        (Selection(tenant_id="other"), ["s3"]),
+        (Selection(call_id="CA2"), ["s2"]),
+        (Selection(call_id="MZ-CA3"), ["s3"]),
+        (Selection(call_id="legs"), ["s2", "s3"]),
+        (Selection(call_id="legs", tenant_id="acme"), ["s2"]),
+        (Selection(call_id="CA1", stream_id="s2"), []),
+    ],
+)
+def test_only_what_is_selected_is_given(selection: Selection, streams: list[str]) -> None:
+    world = World(selection)
+    for number, tenant, session in ((1, "acme", None), (2, "acme", "legs"), (3, "other", "legs")):
+        events = whole(call=f"CA{number}")
+        events[1] = start(f"CA{number}", session)
+        world.put(*events, stream=f"s{number}", tenant=tenant)
+
+    world.read(3)
+
+    assert _ids(world.heard) == streams
+    assert len(world.heard) == len(streams) * 15
+
+
+def test_what_came_before_a_late_start_is_given_with_it() -> None:
+    world = World(Selection(call_id="CA1"))
+    rejected = Rejected("not_json", "", 1, b"{")
+    world.put(CONNECTED, rejected, media(2), Mark(sequence=3, name="m"))
+    assert world.read(2) == []
+    world.put(start())
+
+    assert world.read() == [CONNECTED, rejected, media(2), Mark(sequence=3, name="m"), start()]
+
+
+def test_streams_of_other_calls_are_not_kept() -> None:
+    world = World(Selection(call_id="CA1"))
+    world.put(*whole(call="CA2")[:-1], stream="other")
+    world.read()
+    assert len(world.reader) == 0
+
+    world.put(media(50), stream="other")
+    world.read()
+    assert len(world.reader) == 0
+
+
+def test_a_quiet_stream_that_turns_out_to_be_of_another_call_disturbs_no_other() -> None:
+    world = World(Selection(call_id="CA1"))
+    world.put(replace(start("CA2"), sequence=2), stream="other")
+    world.put(CONNECTED, start(), media(3))
+    world.read()
+    world.now = 60
+
+    assert world.read() == [media(3), Over("quiet")]
+    assert len(world.reader) == 0
+
+
+def test_flushing_gives_what_still_waits(world: World) -> None:
+    world.put(CONNECTED, start(), media(4))
+    world.read()
+
+    assert [happening.event for happening in world.reader.flush()] == [media(4)]
+
+
+def test_following_sleeps_between_polls(world: World) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        world.put(media(len(slept) + 1))
+
+    world.put(CONNECTED, start())
+    events = world.reader.follow(sleep)
+
+    assert [next(events).event for _ in range(4)] == [CONNECTED, start(), media(2), media(3)]
+    assert slept == [0.5, 0.5]
+
+
+def test_a_clock_that_goes_back_gives_nothing_up(world: World) -> None:
+    """Kinesis's times are approximate."""
+    world.put(CONNECTED, start(), at=5)
+    world.read()
+    world.put(media(3), at=4)
+    world.read(1.5)
+    world.put(media(2), at=5.5)
+
+    assert world.read() == [media(2), media(3)]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 100), st.integers(0, 3))))
+def test_time_on_a_shard_never_goes_back(steps: list[tuple[bool, int, int]]) -> None:
+    time = _ShardTime(50, 50, 50, 0)
+    now, times = 0, [50.0]
+    for arrives, arrived_at, passed in steps:
+        now += passed
+        times.append(time.arrived(arrived_at, now) if arrives else time.at(now))
+
+    assert times == sorted(times)
+
+
+def _ids(events: Iterable[ReadEvent]) -> list[str]:
+    streams: set[Stream] = {happening.stream for happening in events}
+    return sorted(stream.stream_id for stream in streams)

@@ -1,0 +1,475 @@
+"""A stream's events in order: what the consumers of a stream can rely on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.stream_order import Arrival, OrderedStream, StreamCounts, StreamSnapshot
+from callstream.reordering.buffer import Window
+
+FOREVER = 1e9
+EPOCH = 1_700_000_000_000
+
+CONNECTED = Connected("Call", "1.0.0")
+START = Start(1, "MZ1", "CA1", "AC1", ("inbound", "outbound"), PCMU_8K)
+GONE = Disconnected(1000, "")
+BAD = Rejected("not_json", "", 1, b"{")
+
+
+def record(event: RecordEvent, at: float = 0.0) -> Record:
+    return Record("stream-1", "acme", "genagent", "twilio", EPOCH + round(at * 1000), event)
+
+
+def media(sequence: int, audio: bytes = b"\xff" * 160) -> Media:
+    return Media(sequence, "inbound", sequence, sequence * 20, audio)
+
+
+def stop(sequence: int) -> Stop:
+    return Stop(sequence, "CA1", "AC1")
+
+
+@dataclass(frozen=True)
+class Came:
+    """An event that is read at a time, in seconds; it was received when it first came."""
+
+    at: float
+    event: RecordEvent
+    received_at: float | None = None
+
+    @property
+    def record(self) -> Record:
+        return record(self.event, self.at if self.received_at is None else self.received_at)
+
+
+def story(events: Iterable[RecordEvent], since: float = 0.0) -> list[Came]:
+    return [Came(since + index / 50, event) for index, event in enumerate(events)]
+
+
+def read(order: OrderedStream, arrivals: Sequence[Came]) -> list[RecordEvent]:
+    """Push each record at its time, and wake at every deadline between."""
+    events: list[RecordEvent] = []
+    for came in arrivals:
+        events += wake(order, came.at)
+        events += order.push(came.record, came.at)
+    return events
+
+
+def wake(order: OrderedStream, until: float = FOREVER) -> list[RecordEvent]:
+    events: list[RecordEvent] = []
+    while (deadline := order.deadline) is not None and deadline <= until:
+        before = order.snapshot()
+        events += order.expire(deadline)
+        assert order.snapshot() != before
+    return events
+
+
+def accounted(counts: StreamCounts) -> int:
+    return counts.released + counts.repeats + counts.late + counts.strays
+
+
+# Whole streams -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Call:
+    """A stream, as it was sent and as its records come."""
+
+    sent: list[RecordEvent] = field(repr=False)
+    arrivals: list[Came] = field(repr=False)
+    repeats: int
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> Call:
+    """Shuffled inside the window, some lost, some repeated then or much later."""
+    random = draw(st.randoms(use_true_random=True))
+    window = draw(st.integers(1, 25))
+    lost = draw(st.sampled_from([0.0, 0.1, 0.5]))
+    sent: list[RecordEvent] = [START]
+    for sequence in range(2, draw(st.integers(2, 200))):
+        if sequence % 50 == 0:
+            sent.append(Dtmf(sequence, "inbound", "7"))
+        elif random.random() >= lost:
+            sent.append(media(sequence, random.choice([b"\xff" * 160, random.randbytes(160)])))
+    if draw(st.booleans()):
+        sent.append(stop(draw(st.sampled_from([201, 900]))))
+    if not isinstance(sent[-1], Stop) or draw(st.booleans()):
+        sent.append(GONE)
+    arrivals: list[Came] = []
+    repeats = 0
+    for index, event in enumerate(sent):
+        at = (index + random.random() * window) / 50
+        arrivals.append(Came(at, event))
+        if random.random() < 0.1:
+            arrivals.append(Came(at + random.choice([0.0, 0.1, 3.0]), event, received_at=at))
+            repeats += 1
+    return Call(sent, sorted(arrivals, key=lambda came: came.at), repeats)
+
+
+@given(calls())
+def test_every_event_of_a_call_comes_in_order_bit_by_bit_and_once(call: Call) -> None:
+    order = OrderedStream()
+
+    events = read(order, call.arrivals) + wake(order)
+
+    assert events == call.sent
+    assert order.ended == (GONE in call.sent)
+    frames = [event for event in call.sent if isinstance(event, Media)]
+    counts = order.counts
+    assert counts.frames == ({"inbound": len(frames)} if frames else {})
+    assert counts.audio_bytes == 160 * len(frames)
+    assert (counts.repeats, counts.late, counts.strays) == (call.repeats, 0, 0)
+    assert counts.restarts == 0
+    times = [came.record.received_at for came in call.arrivals]
+    assert (counts.first_at, counts.last_at) == (min(times), max(times))
+
+
+@given(calls(), st.integers(0, 250))
+def test_a_successor_goes_on_where_the_snapshot_was_taken(call: Call, handover: int) -> None:
+    order = OrderedStream(Window())
+    events = read(order, call.arrivals[:handover])
+    snapshot = order.snapshot()
+    data = msgspec.msgpack.encode(snapshot)
+    order = OrderedStream.resume(msgspec.msgpack.decode(data, type=StreamSnapshot), Window())
+
+    assert order.snapshot() == snapshot
+    events += read(order, call.arrivals[handover:]) + wake(order)
+    assert events == call.sent
+    assert accounted(order.counts) == len(call.arrivals)
+
+
+numbers = st.integers(0, 30) | st.integers(990, 1040) | st.integers(0, 2**53 - 1)
+any_events: st.SearchStrategy[RecordEvent] = st.one_of(
+    st.sampled_from([CONNECTED, BAD, GONE, START]),
+    numbers.map(media),
+    st.builds(media, numbers, st.binary(max_size=2)),
+    numbers.map(stop),
+    st.builds(Mark, numbers, st.just("m")),
+    st.builds(replace, st.just(START), sequence=numbers),
+)
+
+
+@given(
+    arrivals=st.lists(st.tuples(any_events, st.floats(0, 2)), max_size=80),
+    window=st.builds(Window, messages=st.integers(0, 8), seconds=st.floats(0, 3)),
+    joins=st.booleans(),
+)
+def test_whatever_comes_is_accounted_for_and_the_end_is_the_end(
+    arrivals: list[tuple[RecordEvent, float]], window: Window, *, joins: bool
+) -> None:
+    order = OrderedStream(window, joins=joins)
+    now = 0.0
+    events: list[RecordEvent] = []
+    for event, pause in arrivals:
+        now += pause
+        events += order.push(record(event, now), now)
+        assert order.deadline is None or order.deadline > now
+    events += wake(order)
+    assert order.flush() == []
+    assert order.deadline is None
+
+    came = [event for event, _ in arrivals]
+    assert accounted(order.counts) == len(came)
+    assert order.counts.released == len(events)
+    assert order.ended == (GONE in came)
+    starts = [event for event in came if isinstance(event, Start)]
+    # The one that came first; one with a lower number may overtake it.
+    assert all(start in events for start in starts[:1])
+    stops = [place for place, event in enumerate(events) if isinstance(event, Stop)]
+    assert len(stops) <= 1
+    if any(isinstance(event, Stop) for event in before_the_end(came)):
+        assert stops
+    if stops:
+        assert {type(event) for event in events[stops[0] + 1 :]} <= {Start, Disconnected}
+    if GONE in events:
+        assert {type(event) for event in events[events.index(GONE) + 1 :]} <= {Start}
+
+
+def before_the_end(events: list[RecordEvent]) -> list[RecordEvent]:
+    return events[: events.index(GONE)] if GONE in events else events
+
+
+# Without a number ----------------------------------------------------------------------------
+
+
+def test_events_without_a_number_are_handed_on_at_once() -> None:
+    order = OrderedStream()
+    order.push(record(media(2)), 0.0)
+
+    assert order.push(record(CONNECTED), 0.0) == [CONNECTED]
+    assert order.push(record(BAD), 0.0) == [BAD]
+    assert order.counts.rejected == {"not_json": 1}
+
+
+def test_an_event_whose_number_is_none_is_handed_on_at_once() -> None:
+    order = OrderedStream()
+    mark = Mark(None, "hello")  # type: ignore[arg-type, unused-ignore]
+
+    assert order.push(record(mark), 0.0) == [mark]
+    assert order.push(record(mark), 0.1) == []  # Kinesis says it again
+    assert order.push(record(mark, at=0.5), 0.5) == [mark]  # the carrier says it again
+    assert order.counts.repeats == 1
+
+
+def test_of_the_events_without_number_only_the_latest_are_remembered() -> None:
+    order = OrderedStream()
+    for number in range(100):
+        order.push(record(BAD, at=number), number)
+
+    assert len(order.snapshot().unnumbered) == 16
+
+
+# Start ---------------------------------------------------------------------------------------
+
+
+def test_start_comes_first_when_it_is_overtaken() -> None:
+    order = OrderedStream()
+
+    assert order.push(record(media(2)), 0.0) == []
+    assert order.push(record(START), 0.5) == [START, media(2)]
+
+
+def test_a_start_that_is_later_than_the_window_is_handed_on_once() -> None:
+    order = OrderedStream()
+    read(order, story(media(number) for number in range(2, 200)))
+
+    assert order.push(record(START), 60.0) == [START]
+    assert order.push(record(START), 61.0) == []
+    assert order.push(record(media(200)), 61.0) == [media(200)]
+    assert (order.counts.repeats, order.counts.late) == (1, 0)
+
+
+@pytest.mark.parametrize("number", [0, 1, 77, 5000])
+def test_a_start_is_handed_on_whatever_its_number_is(number: int) -> None:
+    order = OrderedStream()
+    start = replace(START, sequence=number)
+    arrivals = story([START, *(media(number) for number in range(2, 100))])[1:]
+
+    events = read(order, [*arrivals, Came(3.0, start), Came(4.0, stop(100)), Came(5.0, GONE)])
+
+    assert events.count(start) == 1
+
+
+@pytest.mark.parametrize("last", [stop(4), GONE])
+def test_a_start_is_handed_on_even_after_the_end(last: RecordEvent) -> None:
+    order = OrderedStream()
+    read(order, story([media(2), media(3), last]))
+    wake(order)
+
+    assert order.push(record(START), 600.0) == [START]
+    assert order.push(record(START), 601.0) == []
+
+
+def test_a_start_after_the_end_does_not_wait_for_its_turn() -> None:
+    order = OrderedStream()
+    read(order, [Came(0.0, GONE)])
+    wake(order)
+    start = replace(START, sequence=5)
+
+    assert order.push(record(start), 60.0) == [start]
+    assert order.deadline is None
+
+
+def test_a_start_beyond_the_stop_is_not_lost_with_what_else_is_there() -> None:
+    order = OrderedStream()
+    start = replace(START, sequence=9)
+    events = read(order, story([media(1), start, media(8), stop(3), GONE])) + wake(order)
+
+    assert events == [media(1), start, stop(3), GONE]
+    assert order.counts.strays == 1
+
+
+def test_a_second_start_is_an_event_like_others() -> None:
+    order = OrderedStream()
+    second = replace(START, sequence=3, call_id="CA2")
+
+    assert read(order, story([START, second, media(2)])) == [START, media(2), second]
+
+
+def test_who_joins_gets_the_start_at_once() -> None:
+    order = OrderedStream(joins=True)
+
+    assert order.push(record(media(500)), 0.0) == []
+    assert order.push(record(START), 0.1) == [START]
+    assert wake(order) == [media(500)]
+    assert order.counts.gaps == 0
+
+
+# The end -------------------------------------------------------------------------------------
+
+
+def test_stop_waits_for_the_last_frames() -> None:
+    order = OrderedStream()
+
+    assert read(order, story([START, stop(4), media(3), media(2)]))[1:] == [
+        media(2),
+        media(3),
+        stop(4),
+    ]
+
+
+def test_stop_waits_no_longer_than_the_window_and_what_waits_comes_before_it() -> None:
+    order = OrderedStream()
+    read(order, story([START, media(2)]))
+    order.push(record(stop(9)), 1.0)
+    order.push(record(media(7)), 1.5)
+
+    assert order.deadline == 2.5
+    assert order.expire(2.5) == [media(7), stop(9)]
+    assert order.push(record(media(3)), 2.6) == []
+    assert order.push(record(media(7)), 2.7) == []
+    assert (order.counts.late, order.counts.repeats) == (1, 1)
+
+
+def test_after_the_stop_comes_nothing_with_a_higher_number() -> None:
+    order = OrderedStream()
+
+    events = read(order, story([START, media(4), stop(3), BAD, media(2), media(5), BAD]))
+
+    assert events == [START, BAD, media(2), stop(3)]
+    assert (order.counts.strays, order.counts.late, order.counts.repeats) == (1, 2, 0)
+    assert order.deadline is None
+
+
+@pytest.mark.parametrize("number", [0, 2, 5000, 2**53 - 1])
+def test_a_stop_ends_the_stream_whatever_its_number_is(number: int) -> None:
+    order = OrderedStream()
+    read(order, story([START, *(media(number) for number in range(2, 12)), media(13)]))
+    order.push(record(stop(number)), 1.0)
+
+    assert wake(order, 1.9) == [media(13)]
+    assert wake(order) == [stop(number)]
+    assert order.push(record(media(14)), 3.0) == []
+
+
+def test_a_stop_without_number_ends_the_stream_after_the_window() -> None:
+    order = OrderedStream()
+    last = Stop(None, "CA1", "AC1")  # type: ignore[arg-type, unused-ignore]
+    read(order, story([START, media(3)]))
+    order.push(record(last), 0.5)
+    order.push(record(replace(last, call_id="CA2")), 0.7)
+
+    assert order.deadline == 1.02
+    assert wake(order) == [media(3), last]
+    assert order.counts.repeats == 1
+
+
+def test_of_two_stops_the_first_that_is_due_is_the_end() -> None:
+    order = OrderedStream()
+    events = read(order, story([START, stop(5000), stop(2), GONE])) + wake(order)
+
+    assert events == [START, stop(2), GONE]
+    assert order.counts.late == 1
+
+
+def test_disconnected_waits_for_late_frames_and_comes_last() -> None:
+    order = OrderedStream()
+    events = read(order, story([START, media(3), GONE, media(4)]))
+
+    assert (events, order.ended) == ([START], False)
+    order.push(record(media(5)), 0.9)
+    assert wake(order, 1.03) == [media(3), media(4), media(5)]
+    assert (order.deadline, order.ended) == (1.04, False)
+    assert order.expire(1.04) == [GONE]
+    assert (order.deadline, order.ended) == (None, True)
+    assert order.push(record(media(6)), 1.1) == []
+    assert order.push(record(GONE), 1.1) == []
+    assert (order.counts.late, order.counts.repeats) == (1, 1)
+
+
+def test_with_stop_and_disconnected_the_end_is_at_once() -> None:
+    order = OrderedStream()
+
+    assert read(order, story([START, GONE, stop(2)])) == [START, stop(2), GONE]
+    assert order.ended
+
+
+def test_disconnected_after_stop_is_the_end_at_once() -> None:
+    order = OrderedStream()
+
+    assert read(order, story([START, stop(2), GONE])) == [START, stop(2), GONE]
+    assert order.ended
+
+
+def test_who_stops_reading_gets_what_is_there() -> None:
+    order = OrderedStream()
+    read(order, story([START, media(3)]))
+    assert order.flush() == [media(3)]
+    assert not order.ended
+
+    order = OrderedStream()
+    read(order, story([START, stop(9), media(3), GONE]))
+    assert order.flush() == [media(3), stop(9), GONE]
+    assert order.ended
+    assert order.flush() == []
+
+
+def test_a_repeat_after_the_stop_is_one_even_to_a_successor() -> None:
+    order = OrderedStream()
+    sent = story([START, media(2), media(4), stop(5)])
+    read(order, sent)
+    wake(order)
+    order = OrderedStream.resume(order.snapshot())
+
+    assert read(order, [Came(3.0, came.event, came.at) for came in sent]) == []
+    assert (order.counts.repeats, order.counts.late) == (4, 0)
+    # One that never came, and one that cannot be.
+    assert read(order, [Came(3.0, media(3), 0.05), Came(3.0, media(9), 0.07)]) == []
+    assert (order.counts.repeats, order.counts.late) == (4, 2)
+
+
+# Restarts ------------------------------------------------------------------------------------
+
+
+@given(st.integers(5, 300), st.integers(60, 300), st.floats(2, 5))
+def test_a_counter_that_restarts_costs_time_and_nothing_else(
+    old: int, new: int, pause: float
+) -> None:
+    # Silence on both sides: only the times tell a frame from its namesake.
+    sent: list[RecordEvent] = [START, *(media(number) for number in range(2, old))]
+    second: list[RecordEvent] = [media(number) for number in range(1, new)]
+    order = OrderedStream()
+    arrivals = story(sent) + story([*second, stop(new)], since=old / 50 + pause)
+    events = read(order, [*arrivals, Came(100.0, GONE)]) + wake(order)
+
+    assert events == [*sent, *second, stop(new), GONE]
+    assert order.counts.restarts == 1
+
+
+def test_frames_from_the_overflow_are_late_though_nothing_else_comes() -> None:
+    order = OrderedStream()
+    sent = story([START, *(media(number) for number in range(2, 300))])
+    live = [*sent[:100], *sent[199:260]]
+    overflow = [Came(15.0 + came.at, came.event, came.at) for came in sent[100:199]]
+    rest = [Came(20.0 + came.at, came.event, came.at) for came in sent[260:]]
+
+    events = read(order, [*live, *overflow, *rest]) + wake(order)
+
+    assert events == [came.event for came in [*live, *rest]]
+    assert (order.counts.restarts, order.counts.late) == (0, 99)
+
+
+def test_an_arrival_is_a_repeat_within_two_seconds_only() -> None:
+    arrival = Arrival(EPOCH, media(1))
+
+    assert arrival == Arrival(EPOCH + 2000, media(1))
+    assert arrival != Arrival(EPOCH + 2001, media(1))
+    assert arrival != Arrival(EPOCH, media(2))
+    assert arrival != media(1)
+
+
+def test_counts_are_a_copy() -> None:
+    order = OrderedStream()
+    read(order, story([START, media(2)]))
+    counts = order.counts
+    read(order, story([media(3)], since=1.0))
+
+    assert (counts.frames, counts.released) == ({"inbound": 1}, 2)

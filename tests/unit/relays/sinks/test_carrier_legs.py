@@ -1,0 +1,227 @@
+"""The way back, from the relay to the carriers' legs: who gets what, in which codec."""
+
+import json
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.audio.transcoding import UnusableAudio
+from callstream.dialects.events import Media, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
+from callstream.errors import Unavailable
+from callstream.ports import Item
+from callstream.relays.lease import Office
+from callstream.relays.sinks.carrier_legs import Legs
+from callstream.relays.sinks.fork import Fork
+from callstream.relays.store import Relay
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+RTP = {
+    "stream_bidirectional_mode": "rtp",
+    "stream_bidirectional_codec": "PCMU",
+    "stream_bidirectional_sampling_rate": 8000,
+}
+
+
+def leg(call_id: str, dialect: str = "telnyx", encoding: str = "PCMU", rate: int = 8000) -> Item:
+    return {
+        "stream_id": f"stream-{call_id}",
+        "call_id": call_id,
+        "connection_id": f"socket-{call_id}",
+        "carrier_stream_id": f"carrier-{call_id}",
+        "dialect": dialect,
+        "encoding": encoding,
+        "sample_rate": rate,
+        "channels": 1,
+    }
+
+
+class Scene:
+    """The call `A`, whose other leg is the call `B`."""
+
+    def __init__(self, *legs: Item, surface: Any = "telnyx", **settings: Any) -> None:
+        self.legs = list(legs) or [leg("A"), leg("B")]
+        self.now = NOW
+        self.looked = 0
+        self.is_down = False
+        self.gone: set[str] = set()
+        self.unreachable: set[str] = set()
+        self.posted: list[tuple[str, dict[str, Any]]] = []
+        here: Any = self
+        self.relay = Relay(
+            relay_id="relay-1",
+            tenant_id="acme",
+            call_id="A",
+            surface=surface,
+            track="inbound_track",
+            settings=settings,
+            created_at=0,
+            updated_at=0,
+        )
+        self.told = Legs(self.relay, here, here, lambda: self.now)
+
+    def fork(self, stream: Item) -> Fork:
+        tenant = SimpleNamespace(project_id="project")
+        directory: Any = SimpleNamespace(tenant=lambda _: tenant)
+        news: Any = SimpleNamespace(streams=SimpleNamespace(call=lambda *_: None))
+        unused: Any = None
+        return Office(self.relay, news, directory, unused, "run").fork([stream], None)
+
+    def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
+        assert tenant_id == "acme"
+        self.looked += 1
+        if self.is_down:
+            raise Unavailable("dynamodb", "Throttled")
+        return [each for each in self.legs if each["call_id"] == call_id]
+
+    def other_legs(self, _tenant_id: str, call_id: str) -> list[str]:
+        return sorted({each["call_id"] for each in self.legs} - {call_id})
+
+    def post(self, connection_id: str, data: bytes) -> bool:
+        if connection_id in self.unreachable:
+            raise Unavailable("apigateway", "Throttled")
+        if connection_id in self.gone:
+            return False
+        self.posted.append((connection_id, json.loads(data)))
+        return True
+
+    @property
+    def audio(self) -> dict[str, bytes]:
+        return {
+            socket: b64decode(text["media"]["payload"])
+            for socket, text in self.posted
+            if text["event"] == "media"
+        }
+
+
+@pytest.mark.parametrize(
+    ("meant", "sockets", "others"),
+    [
+        ("self", ["socket-A"], set()),
+        ("opposite", ["socket-B"], {"stream-B"}),
+        ("both", ["socket-A", "socket-B"], {"stream-B"}),
+    ],
+)
+def test_the_legs_that_are_meant_get_it(meant: str, sockets: list[str], others: set[str]) -> None:
+    scene = Scene(stream_bidirectional_target_legs=meant)
+
+    assert scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K) == others
+    assert sorted(socket for socket, _ in scene.posted) == sockets
+
+
+def test_the_other_legs_are_known_before_anything_is_said() -> None:
+    alone = Scene()
+
+    assert Scene(stream_bidirectional_target_legs="opposite").told.other_legs() == {"stream-B"}
+    assert alone.told.other_legs() == set()
+    assert alone.looked == 0
+
+
+def test_each_leg_gets_its_own_codec() -> None:
+    legs = leg("A", encoding="PCMA"), leg("B", encoding="L16"), leg("C", "twilio")
+    scene = Scene(*legs, stream_bidirectional_target_legs="both")
+    scene.told.send_back(ReturnMedia(b"\xff\x00"), PCMU_8K)
+
+    assert scene.audio == {
+        "socket-A": b"\xd5\x2a",
+        "socket-B": b"\0\0" + (-32124).to_bytes(2, "big", signed=True),
+        "socket-C": b"\xff\x00",
+    }
+
+
+def test_a_leg_that_cannot_play_it_is_told_of_and_the_other_plays_it() -> None:
+    legs = leg("A", encoding="OPUS", rate=16000), leg("B")
+    scene = Scene(*legs, stream_bidirectional_target_legs="both")
+    with pytest.raises(UnusableAudio, match=r"PCMU at 8000 Hz cannot .* OPUS at 16000 Hz"):
+        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+
+    assert scene.audio == {"socket-B": b"\x01"}
+
+
+@pytest.mark.parametrize("event", [ReturnMedia(b"\x01"), ReturnMark("x")])
+def test_a_call_without_that_leg_is_told_of(event: ReturnEvent) -> None:
+    scene = Scene(leg("A"), stream_bidirectional_target_legs="opposite")
+    with pytest.raises(UnusableAudio, match="opposite"):
+        scene.told.send_back(event, PCMU_8K)
+
+
+def test_keys_go_to_the_carriers_that_can_press_them() -> None:
+    legs = leg("A", "signalwire"), leg("B", "telnyx"), leg("C", "twilio")
+    scene = Scene(*legs, stream_bidirectional_target_legs="both")
+    scene.told.send_back(ReturnDtmf("5"), PCMU_8K)
+
+    [(socket, text)] = scene.posted
+    assert socket == "socket-A"
+    assert text == {"event": "dtmf", "streamSid": "carrier-A", "dtmf": {"digit": "5"}}
+
+
+def test_the_table_is_not_asked_for_each_message() -> None:
+    scene = Scene()
+    for _ in range(500):
+        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+        scene.now += timedelta(milliseconds=4)
+
+    assert len(scene.posted) == 500
+    assert scene.looked == 2
+
+
+def test_a_carrier_that_connects_again_misses_nothing() -> None:
+    scene = Scene()
+    scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+    again = leg("A") | {"connection_id": "again"}
+    scene.legs.append(again)
+    scene.gone.add("socket-A")
+    for _ in range(10):
+        scene.told.send_back(ReturnMedia(b"\x02"), PCMU_8K)
+
+    assert [socket for socket, _ in scene.posted] == ["socket-A", *["again"] * 10]
+    # What is gone is still in the table, and is not asked about again and again.
+    assert scene.looked == 2
+
+
+def test_one_leg_that_cannot_be_reached_keeps_nothing_from_the_other() -> None:
+    scene = Scene(stream_bidirectional_target_legs="both")
+    scene.unreachable.add("socket-A")
+    with pytest.raises(Unavailable):
+        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+
+    assert scene.audio == {"socket-B": b"\x01"}
+
+
+def test_what_is_known_will_do_while_the_table_does_not_answer() -> None:
+    scene = Scene()
+    scene.is_down = True
+    with pytest.raises(Unavailable):
+        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+    scene.is_down = False
+    scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+    scene.is_down = True
+    scene.now += timedelta(seconds=5)
+    scene.told.send_back(ReturnMedia(b"\x02"), PCMU_8K)
+
+    assert len(scene.posted) == 2
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoding", "payload"), [("PCMA", "PCMA", "1Q=="), ("OPUS", "PCMU", "/w==")]
+)
+def test_the_fork_says_in_which_codec_it_is(codec: str, encoding: str, payload: str) -> None:
+    scene = Scene(stream_codec=codec, **RTP)
+    fork = scene.fork(leg("A"))
+    start = json.loads(fork.open()[1])["start"]
+    [frame] = fork.take("stream-A", Media(1, "inbound", 1, 0, b"\xff"), 0)
+
+    assert start["media_format"] == {"encoding": encoding, "sample_rate": 8000, "channels": 1}
+    assert json.loads(frame)["media"]["payload"] == payload
+    assert fork.hears == PCMU_8K
+
+
+def test_signalwires_consumers_send_what_they_get() -> None:
+    linear = AudioFormat("L16", 16000, 1)
+    fork = Scene(surface="signalwire").fork(leg("A", encoding="L16", rate=16000))
+
+    assert json.loads(fork.open()[1])["start"]["mediaFormat"]["encoding"] == "audio/x-L16"
+    assert fork.hears == linear

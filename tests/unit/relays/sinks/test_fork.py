@@ -1,0 +1,210 @@
+"""What a fork says to its consumer: as the vendors document it, whatever the carrier speaks."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import (
+    CarrierEvent,
+    Clear,
+    Dtmf,
+    Error,
+    Mark,
+    Media,
+    ReturnDtmf,
+    ReturnMark,
+    ReturnMedia,
+)
+from callstream.errors import UnreadableMessage
+from callstream.relays.sinks.fork import Fork, ForkedCall, ForkNumbers
+
+CALL = ForkedCall(
+    stream_id="7a2f7b1e-2f0e-4a0b-9a55-0d6bd1b2a001",
+    call_id="CA0123456789abcdef0123456789abcdef",
+    account_id="3e6f995f-85f7-4705-9741-53b116d28237",
+    format=PCMU_8K,
+    tracks=("inbound",),
+    parameters={"tenant": "acme"},
+)
+
+
+def fork(dialect: str = "telnyx", **numbers: Any) -> Fork:
+    return Fork(dialect, CALL, numbers=ForkNumbers(**numbers) if numbers else None)
+
+
+def media(sequence: int, timestamp: int, track: Any = "inbound", audio: bytes = b"\x7f") -> Media:
+    return Media(sequence, track, sequence, timestamp, audio)
+
+
+def said(texts: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in texts]
+
+
+def test_a_telnyx_fork_begins_as_telnyx_documents() -> None:
+    assert said(fork("telnyx").open()) == [
+        {"event": "connected", "version": "1.0.0"},
+        {
+            "event": "start",
+            "sequence_number": "1",
+            "stream_id": CALL.stream_id,
+            "start": {
+                "user_id": CALL.account_id,
+                "call_control_id": CALL.call_id,
+                "call_session_id": CALL.call_id,
+                "tags": [],
+                "custom_parameters": {"tenant": "acme"},
+                "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
+            },
+        },
+    ]
+
+
+def test_a_signalwire_fork_begins_as_signalwire_documents() -> None:
+    assert said(fork("signalwire").open()) == [
+        {"event": "connected", "protocol": "Call", "version": "0.2.0"},
+        {
+            "event": "start",
+            "sequenceNumber": "1",
+            "start": {
+                "streamSid": CALL.stream_id,
+                "accountSid": CALL.account_id,
+                "callSid": CALL.call_id,
+                "tracks": ["inbound"],
+                "customParameters": {"tenant": "acme"},
+                "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            },
+        },
+    ]
+
+
+def test_it_counts_for_itself_and_its_time_begins_with_it() -> None:
+    forked = fork()
+    forked.open()
+    texts = [
+        *forked.take("s1", media(500, 9_000), 40),
+        *forked.take("s1", media(501, 9_020, "outbound"), 45),
+        *forked.take("s1", media(502, 9_020), 60),
+        *forked.close(),
+    ]
+
+    frames = said(texts)
+    assert [frame.get("media") for frame in frames[:-1]] == [
+        {"track": "inbound", "chunk": "1", "timestamp": "40", "payload": "fw=="},
+        {"track": "inbound", "chunk": "2", "timestamp": "60", "payload": "fw=="},
+    ]
+    assert [frame["sequence_number"] for frame in frames] == ["2", "3", "4"]
+    assert forked.close() == []
+
+
+def test_a_second_stream_goes_on_in_the_time_of_the_fork() -> None:
+    forked = fork()
+    forked.take("s1", media(1, 0), 0)
+    [frame] = said(forked.take("s2", media(1, 777), 5_000))
+
+    assert frame["media"]["timestamp"] == "5000"
+
+
+def test_keys_are_told_and_the_carriers_own_words_are_not() -> None:
+    forked = fork()
+    [key] = said(forked.take("s1", Dtmf(9, "inbound", "5"), 0))
+    others: list[CarrierEvent] = [Error(None, "1", "x", "y"), Mark(3, "somebody-elses")]
+
+    assert key["dtmf"] == {"digit": "5"}
+    assert [forked.take("s1", event, 0) for event in others] == [[], []]
+
+
+def test_a_mark_comes_back_to_the_fork_that_set_it_and_to_no_other() -> None:
+    forked = fork()
+    mark = forked.hear('{"event": "mark", "mark": {"name": "greeting-end"}}')
+    assert isinstance(mark, ReturnMark)
+
+    [echo] = said(forked.take("s1", Mark(9, mark.name), 0))
+    assert echo["mark"] == {"name": "greeting-end"}
+    assert mark.name != "greeting-end"
+    # Once, though several of the call's streams may echo it.
+    assert forked.take("s2", Mark(9, mark.name), 0) == []
+
+
+@pytest.mark.parametrize(("dialect", "number"), [("telnyx", "2"), ("signalwire", "1")])
+def test_no_number_is_spent_on_a_mark_that_has_none(dialect: str, number: str) -> None:
+    forked = fork(dialect)
+    mark = forked.hear('{"event": "mark", "mark": {"name": "greeting-end"}}')
+    assert isinstance(mark, ReturnMark)
+    forked.give_back(mark.name)
+    [frame] = said(forked.take("s1", media(500, 9_000), 0))
+
+    assert number == (frame.get("sequence_number") or frame["sequenceNumber"])
+
+
+def test_marks_of_one_name_come_back_each_by_itself_also_to_a_successor() -> None:
+    first = fork()
+    marks = [first.hear('{"event": "mark", "mark": {"name": "a/b"}}') for _ in range(2)]
+    legacy = msgspec.msgpack.encode(first.numbers())
+    second = Fork("telnyx", CALL, numbers=msgspec.msgpack.decode(legacy, type=ForkNumbers))
+    another = replace(CALL, stream_id="another")
+
+    for mark in marks:
+        assert isinstance(mark, ReturnMark)
+        assert Fork("telnyx", another, numbers=first.numbers()).give_back(mark.name) == []
+        [echo] = said(second.give_back(mark.name))
+        assert echo["mark"] == {"name": "a/b"}
+        assert second.give_back(mark.name) == []
+
+
+def test_marks_that_never_come_back_are_forgotten() -> None:
+    forked = fork()
+    for _ in range(10_001):
+        forked.hear('{"event": "mark", "mark": {"name": "x"}}')
+
+    assert forked.give_back(f"{CALL.stream_id}/1/x") == []
+    assert forked.give_back(f"{CALL.stream_id}/2/x")
+
+
+@pytest.mark.parametrize("dialect", ["telnyx", "signalwire"])
+def test_what_a_consumer_sends_back_is_understood(dialect: str) -> None:
+    forked, vendor = fork(dialect), DIALECTS[dialect]
+
+    assert forked.hear(vendor.render_return(ReturnMedia(b"\x01"), "x")) == ReturnMedia(b"\x01")
+    assert forked.hear(vendor.render_return(Clear(), "x")) == Clear()
+    with pytest.raises(UnreadableMessage):
+        forked.hear('{"event": "noise"}')
+
+
+def test_only_signalwires_consumers_press_keys() -> None:
+    text = '{"event": "dtmf", "streamSid": "x", "dtmf": {"digit": "5"}}'
+
+    assert fork("signalwire").hear(text) == ReturnDtmf("5")
+    with pytest.raises(UnreadableMessage):
+        fork("telnyx").hear(text)
+
+
+def test_only_telnyx_has_words_for_what_cannot_be_used() -> None:
+    error = Error(7, "100003", "malformed_frame", "The frame was not formed correctly")
+
+    [told] = said(fork("telnyx").refuse(error))
+    assert told["payload"]["code"] == 100003
+    assert "sequence_number" not in told
+    assert fork("signalwire").refuse(error) == []
+
+
+def test_a_successor_goes_on_with_the_numbers() -> None:
+    first = fork()
+    first.open()
+    first.take("s1", media(500, 9_000), 0)
+    second = Fork("telnyx", CALL, numbers=first.numbers())
+    [_, start] = said(second.open())
+    [frame] = said(second.take("s1", media(501, 9_020), 99))
+
+    assert start["sequence_number"] == "3"
+    assert frame["sequence_number"] == "4"
+    assert frame["media"] | {"payload": ""} == {
+        "track": "inbound",
+        "chunk": "2",
+        "timestamp": "20",
+        "payload": "",
+    }

@@ -1,0 +1,329 @@
+"""Agents of routes: whose relays a call gets by itself, and when it gets none."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.calls.calls import call_key
+from callstream.calls.lifecycle import RelayEvent, RelayState
+from callstream.calls.streams import Started, StreamStore
+from callstream.dialects.events import Start
+from callstream.errors import ConditionFailed
+from callstream.identity import StreamIdentity, StreamToken
+from callstream.ports import Item
+from callstream.relays.agents import Agent, Agents, AgentStore
+from callstream.relays.store import CallCommand, Relay, RelaySpec, RelayStore
+from callstream.tenants.directory import Directory, Inbox, Tenant
+from tests.starter import Starter
+from tests.template import create_table
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+TELNYX = RelaySpec(
+    surface="telnyx",
+    url="wss://agent.example.com/?key=s3cret",
+    track="inbound_track",
+    auth_token="s3cret",
+    parameters={"key": "s3cret"},
+    settings={"stream_bidirectional_mode": "rtp", "stream_bidirectional_target_legs": "self"},
+)
+SIGNALWIRE = RelaySpec(
+    surface="signalwire", url="wss://recorder.example.com/", track="both_tracks", name="main"
+)
+L16 = AudioFormat("L16", 16_000, 1)
+
+
+class Meanwhile:
+    """A table at which somebody else does something before the first transaction."""
+
+    def __init__(self, table: DynamoTable, act: Callable[[], None]) -> None:
+        self._table, self._act = table, act
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def transact(self, operations: Sequence[Item]) -> None:
+        act, self._act = self._act, lambda: None
+        act()
+        self._table.transact(operations)
+
+
+class World:
+    """Two tables with the tenant acme, and its calls."""
+
+    def __init__(self) -> None:
+        client = boto3.client("dynamodb")
+        directory = DynamoTable(create_table(client, "DirectoryTable"))
+        self.table = DynamoTable(create_table(client, "StreamsTable"))
+        self.streams = StreamStore(self.table, timedelta(days=30))
+        self.relays, self.store = RelayStore(self.table), AgentStore(directory)
+        self.starter, self.directory = Starter(), Directory(directory)
+        self.agents = Agents(self.store, self.directory, self.relays, self.starter)
+        self.enable(enabled=True)
+
+    def enable(self, *, enabled: bool) -> None:
+        self.directory.save(
+            Tenant(
+                tenant_id="acme",
+                name="Acme",
+                project_id=uuid4(),
+                callback_key_id="k",
+                enabled=enabled,
+            )
+        )
+
+    def agent(self, agent_id: str, order: RelaySpec = TELNYX, **place: Any) -> Agent:
+        fields = {"route": "genagent"} | place
+        agent = Agent(agent_id=agent_id, tenant_id="acme", order=order, **fields)
+        self.store.create(agent)
+        return agent
+
+    def begin(self, stream_id: str, form: AudioFormat = PCMU_8K) -> tuple[StreamIdentity, Start]:
+        """A stream that its call has."""
+        identity = StreamIdentity(stream_id, "acme", "genagent")
+        token = StreamToken("token", "acme", "genagent", "many", NOW)
+        start = Start(1, f"MZ-{stream_id}", "CA1", "AC1", ("inbound",), form)
+        self.streams.open(identity, token, f"connection-of-{stream_id}", NOW)
+        self.streams.start(stream_id, Started("twilio", start), NOW)
+        return identity, start
+
+    def join(self, stream_id: str, form: AudioFormat = PCMU_8K) -> None:
+        self.agents.join(*self.arguments(stream_id, form))
+
+    def arguments(self, stream_id: str, form: AudioFormat = PCMU_8K) -> tuple[Any, ...]:
+        identity, start = self.begin(stream_id, form)
+        return identity, "", start, NOW
+
+    def join_late(self, mine: tuple[Any, ...], meanwhile: tuple[Any, ...]) -> None:
+        """Have agents join for a stream, just after they have looked whether to for another."""
+        table = Meanwhile(self.table, lambda: self.agents.join(*meanwhile))
+        Agents(self.store, self.directory, RelayStore(table), self.starter).join(*mine)
+
+    def on_the_call(self) -> list[Relay]:
+        return self.relays.relays("acme", "CA1")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield World()
+
+
+class TestTheStore:
+    def test_keeps_them_as_they_are(self, world: World) -> None:
+        agent = world.agent("a")
+
+        assert world.store.all("acme") == [agent]
+        assert world.store.of_route("acme", "genagent") == [agent]
+        assert world.store.of_route("acme", "autotranscribe") == []
+        world.store.delete(agent)
+        assert world.store.all("acme") == []
+
+    def test_keeps_numbers_as_numbers(self, world: World) -> None:
+        settings = {
+            "stream_bidirectional_codec": "PCMU",
+            "stream_bidirectional_sampling_rate": 8000,
+        }
+        world.agent("a", TELNYX.model_copy(update={"settings": settings}))
+        world.join("stream-1", L16)
+
+        [relay] = world.on_the_call()
+        assert relay.settings == settings
+
+    def test_an_inbox_has_its_own(self, world: World) -> None:
+        for inbox in ("one", "one#two"):
+            world.directory.save(Inbox(tenant_id="acme", external_id=inbox))
+            world.agent(f"a-{len(inbox)}", route="inbox", inbox=inbox)
+
+        assert [each.inbox for each in world.store.of_route("acme", "inbox", "one")] == ["one"]
+
+    @pytest.mark.parametrize(
+        ("changes", "operation"),
+        [
+            ({}, 0),
+            ({"tenant_id": "nobody"}, 1),
+            ({"agent_id": "b", "route": "inbox", "inbox": "nowhere"}, 2),
+        ],
+    )
+    def test_takes_none_that_belongs_nowhere(
+        self, world: World, changes: dict[str, str], operation: int
+    ) -> None:
+        agent = world.agent("a").model_copy(update=changes)
+
+        with pytest.raises(ConditionFailed) as failed:
+            world.store.create(agent)
+        assert failed.value.operation == operation
+
+    def test_no_repr_shows_secrets(self, world: World) -> None:
+        assert "s3cret" not in repr(world.agent("a"))
+
+    def test_nothing_else_of_the_directory_reads_them(self, world: World) -> None:
+        world.agent("a")
+
+        assert [type(entry) for entry in world.directory.entries()] == [Tenant]
+
+
+class TestJoining:
+    def test_every_agent_of_the_route_gets_the_call(self, world: World) -> None:
+        agents = [world.agent("a"), world.agent("b", SIGNALWIRE)]
+        world.agent("c", route="autotranscribe")
+        world.join("stream-1")
+
+        made = {each.surface: each for each in world.on_the_call()}
+        started = [("start", each.relay_id, None) for each in made.values()]
+        assert sorted(world.starter.asked) == sorted(started)
+        for agent in agents:
+            # As if a command had been given.
+            relay = made[agent.order.surface]
+            command = CallCommand("acme", "CA1", NOW)
+            assert relay == Relay.of(agent.order_for(PCMU_8K), relay.relay_id, command)
+
+    def test_the_way_back_speaks_the_calls_own_codec(self, world: World) -> None:
+        world.agent("a")
+        world.join("stream-1", L16)
+
+        [relay] = world.on_the_call()
+        assert relay.settings == TELNYX.settings | {
+            "stream_bidirectional_codec": "L16",
+            "stream_bidirectional_sampling_rate": 16_000,
+        }
+
+    def test_twice_the_same_start_makes_one(self, world: World) -> None:
+        world.agent("a", SIGNALWIRE)
+        arguments = world.arguments("stream-1")
+        for _ in range(2):
+            world.agents.join(*arguments)
+
+        assert len(world.on_the_call()) == len(world.starter.asked) == 1
+
+    def test_nor_do_many_at_once(self, world: World) -> None:
+        world.agent("a")
+        arguments = [world.arguments(f"stream-{number}") for number in range(4)]
+        together = Barrier(len(arguments))
+
+        def join(mine: tuple[Any, ...]) -> None:
+            together.wait()
+            world.agents.join(*mine)
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(join, arguments))
+        assert len(world.on_the_call()) == len(world.starter.asked) == 1
+
+    @pytest.mark.parametrize("had_ended", [False, True])
+    def test_nor_does_one_that_comes_between(self, world: World, *, had_ended: bool) -> None:
+        world.agent("a")
+        if had_ended:
+            world.join("stream-0")
+            world.streams.disconnect("stream-0", NOW)
+            [relay] = world.on_the_call()
+            world.relays.advance(relay, RelayEvent.STOP, NOW)
+        mine, others = world.arguments("stream-1"), world.arguments("stream-2")
+        world.join_late(mine, others)
+
+        assert [each.state for each in world.on_the_call()].count(RelayState.REQUESTED) == 1
+        assert len(world.starter.asked) == 1 + had_ended
+
+    def test_a_second_stream_of_the_call_makes_none(self, world: World) -> None:
+        world.agent("a")
+        world.join("stream-1")
+        world.join("stream-2")
+
+        assert len(world.on_the_call()) == 1
+
+    def test_nor_one_whose_predecessor_has_just_left(self, world: World) -> None:
+        world.agent("a")
+        world.join("stream-1")
+        arguments = world.arguments("stream-2")
+        world.join("stream-3")
+        world.streams.disconnect("stream-1", NOW)
+        world.agents.join(*arguments)
+
+        assert len(world.on_the_call()) == 1
+
+    def test_a_call_that_comes_back_is_joined_anew(self, world: World) -> None:
+        world.agent("a", SIGNALWIRE)
+        world.join("stream-1")
+        world.streams.disconnect("stream-1", NOW)
+        # The first relay has not noticed yet, and has the name.
+        world.join("stream-2")
+
+        assert sorted((each.state, each.name) for each in world.on_the_call()) == [
+            ("requested", "main"),
+            ("stopped", "main"),
+        ]
+        assert len(world.starter.asked) == 2
+
+    def test_a_name_that_is_taken_is_left_out(self, world: World) -> None:
+        world.agent("a", SIGNALWIRE)
+        arguments = world.arguments("stream-1")
+        command = CallCommand("acme", "CA1", NOW)
+        world.relays.start(Relay.of(SIGNALWIRE, "of-a-command", command), command)
+        world.agents.join(*arguments)
+
+        names = {each.relay_id: each.name for each in world.on_the_call()}
+        assert names.pop("of-a-command") == "main"
+        assert list(names.values()) == [None]
+        assert len(world.starter.asked) == 1
+
+    def test_a_disabled_tenant_gets_none(self, world: World) -> None:
+        world.agent("a")
+        world.enable(enabled=False)
+        world.join("stream-1")
+
+        assert world.on_the_call() == []
+
+    def test_a_call_that_is_over_gets_none(self, world: World) -> None:
+        world.agent("a")
+        arguments = world.arguments("stream-1")
+        world.streams.disconnect("stream-1", NOW)
+        world.agents.join(*arguments)
+
+        assert world.on_the_call() == []
+
+    def test_what_could_not_be_started_stays_requested(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for agent_id in ("a", "b", "c"):
+            world.agent(agent_id)
+        world.starter.down = True
+        world.join("stream-1")
+
+        relays = world.on_the_call()
+        assert [each.state for each in relays] == ["requested"] * 3
+        # The carrier waits meanwhile.
+        assert world.starter.tries == 1
+        told = [record.relay_id for record in caplog.records if record.levelname == "ERROR"]  # type: ignore[attr-defined]
+        assert sorted(told) == sorted(each.relay_id for each in relays)
+        assert "s3cret" not in caplog.text
+
+    def test_one_that_was_stopped_does_not_come_back(self, world: World) -> None:
+        world.agent("a")
+        world.join("stream-1")
+        world.relays.stop(CallCommand("acme", "CA1", NOW), "telnyx")
+        world.join("stream-2")
+
+        assert [each.state for each in world.on_the_call()] == ["stopped"]
+
+    def test_the_note_of_it_ends_with_the_call(self, world: World) -> None:
+        world.agent("a")
+        world.join("stream-1")
+
+        call = world.table.get(call_key("acme", "CA1"))
+        note = world.table.get(call_key("acme", "CA1") | {"sk": "AGENT#a"})
+        assert call is not None
+        assert note is not None
+        assert note["expires_at"] == call["expires_at"]

@@ -1,0 +1,309 @@
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import pytest
+
+from callstream.errors import Invalid, NotFound, Unauthenticated
+from callstream.relays.store import CallCommand, Relay, RelayStore
+from callstream.surfaces.pipeline import Command, Principal, Request
+from callstream.surfaces.signalwire import (
+    CREATE_STREAM,
+    CreateStream,
+    CreateStreamBody,
+    SignalwireSurface,
+)
+from callstream.tenants.directory import Credential, Tenant
+from tests.starter import Starter
+
+NOW = datetime(2026, 8, 21, 10, 15, tzinfo=UTC)
+PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
+URL = "wss://consumer.example.com/audio"
+TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(PROJECT), callback_key_id="k")
+CREDENTIAL = Credential(
+    surface="signalwire", credential_id="id", tenant_id="acme", secret_hash="", created_at=NOW
+)
+
+
+def request(fields: dict[str, str], authorization: str = "") -> Request:
+    return Request(
+        request_id="request",
+        headers={
+            "content-type": "application/x-www-form-urlencoded",
+            "authorization": authorization,
+        },
+        path_parameters={"AccountSid": PROJECT, "CallSid": "call"},
+        event={"body": urlencode(fields)},
+    )
+
+
+def read(fields: dict[str, str]) -> CreateStreamBody:
+    body = CREATE_STREAM.read(request(fields))
+    assert isinstance(body, CreateStreamBody)
+    return body
+
+
+def refusal(fields: dict[str, str]) -> dict[str, Any]:
+    with pytest.raises(Invalid) as raised:
+        read(fields)
+    response = SignalwireSurface().failure(raised.value, "request")
+    assert isinstance(response.body, dict)
+    assert response.body["status"] == response.status
+    return response.body
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "WSS://Consumer.Example.com",
+        "wss://consumer.example.com:8443/a?b=c%20d",
+        "wss://user:password@consumer.example.com/",
+        "wss://192.0.2.1/",
+        "wss://[2001:db8::1]:443/",
+        "wss://bücher.example/",
+        "wss://consumer.example.com/" + "x" * 1973,
+    ],
+)
+def test_urls_that_can_be_streamed_to(url: str) -> None:
+    assert read({"Url": url}).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://consumer.example.com/",
+        "http://consumer.example.com/",
+        "https://consumer.example.com/",
+        "/audio",
+        "//consumer.example.com/audio",
+        "consumer.example.com",
+        "wss:consumer.example.com",
+        "wss:/consumer.example.com",
+        "wss://",
+        "wss:///audio",
+        "wss://?a=b",
+        "wss://:443/",
+        "wss://user@/",
+        f" {URL}",
+        f"{URL} ",
+        f"\t{URL}",
+        f"{URL}\n",
+        f"{URL}\r\n",
+        "wss://consumer.example.com/au dio",
+        "wss://consumer\t.example.com/audio",
+        "ws\ns://consumer.example.com/audio",
+        f"{URL}\N{NO-BREAK SPACE}",
+        f"{URL}\N{IDEOGRAPHIC SPACE}audio",
+        f"{URL}\N{ZERO WIDTH SPACE}",
+        f"{URL}\N{RIGHT-TO-LEFT OVERRIDE}",
+        "wss://consumer%20.example.com/",
+        "wss://consumer\\.example.com/",
+        "wss://consumer.example.com:99999/",
+        "wss://consumer.example.com:0/",
+        "wss://consumer.example.com:port/",
+        "wss://[2001:db8::1/",
+        "wss://[consumer]/",
+        f"{URL}#fragment",
+        f"{URL}#",
+        "wss://consumer.example.com/" + "x" * 1974,
+    ],
+)
+def test_urls_that_cannot(url: str) -> None:
+    assert refusal({"Url": url})["code"] == 31922
+
+
+@pytest.mark.parametrize("url", ["http://tenant.example.com/", "https://tenant.example.com/a#b"])
+def test_callback_urls(url: str) -> None:
+    assert read({"Url": URL, "StatusCallback": url}).status_callback == url
+
+
+@pytest.mark.parametrize("url", ["/streams", URL, "https://", "https://a b/", "mailto:a@b.example"])
+def test_urls_that_cannot_be_called_back(url: str) -> None:
+    assert refusal({"Url": URL, "StatusCallback": url})["code"] == 21456
+
+
+def test_up_to_99_parameters() -> None:
+    expected = {f"name {number}": f"value {number}" for number in range(1, 100)}
+    fields = {"Url": URL}
+    for number, (name, value) in enumerate(expected.items(), 1):
+        fields |= {f"Parameter{number}.Name": name, f"Parameter{number}.Value": value}
+
+    assert read(fields).parameters == expected
+
+
+def test_parameters_may_leave_gaps_and_have_no_value() -> None:
+    fields = {
+        "Url": URL,
+        "Parameter7.Name": "seven",
+        "Parameter99.Name": "ninety-nine",
+        "Parameter99.Value": "",
+        "Parameter8.Name": "",
+        "Parameter8.Value": "",
+        "Parameter9.Value": "",
+    }
+
+    assert read(fields).parameters == {"seven": "", "ninety-nine": ""}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Parameter0.Name",
+        "Parameter00.Name",
+        "Parameter01.Name",
+        "Parameter100.Name",
+        "Parameter-1.Name",
+        "Parameter.Name",
+        "Parameter1.name",
+        "parameter1.Name",
+        "Parameter1",
+        "Parameter1.Name.",
+        "Parameter1.Name\n",
+        "Parameter\N{ARABIC-INDIC DIGIT ONE}.Name",
+        "Codec",
+        "url",
+        "",
+    ],
+)
+def test_fields_that_there_are_not(field: str) -> None:
+    body = refusal({"Url": URL, field: "a", "Parameter1.Value": "b"})
+
+    assert body["code"] == 10000
+    assert body["message"] == f"{field} is not a parameter of this resource"
+
+
+def test_a_long_unknown_field_is_not_given_back_whole() -> None:
+    assert len(refusal({"Url": URL, "x" * 10_000: ""})["message"]) < 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Basic",
+        "Basic ",
+        "Basic *",
+        "Basic ä",
+        "Basic YTpi YTpi",
+        "Bearer YTpi",
+        "Basic " + b64encode(b"\xff:\xff").decode(),
+        "Basic " + b64encode(PROJECT.encode()).decode(),
+        *("Basic " + b64encode(f"{PROJECT}:{token}".encode()).decode() for token in ("", "PTid")),
+    ],
+)
+def test_no_credentials(authorization: str) -> None:
+    with pytest.raises(Unauthenticated):
+        SignalwireSurface().credentials(request({}, authorization))
+
+
+def test_a_token_may_hold_colons_and_underscores() -> None:
+    header = "Basic " + b64encode(f"{PROJECT}:PTid_a_b:c".encode()).decode()
+
+    assert SignalwireSurface().credentials(request({}, header)) == ("id", "a_b:c")
+
+
+@pytest.mark.parametrize("user", ["", "PTid", PROJECT[:-1], PROJECT + " ", PROJECT[:-1] + "2"])
+def test_the_user_must_be_the_tokens_project(user: str) -> None:
+    header = "Basic " + b64encode(f"{user}:PTid_secret".encode()).decode()
+
+    with pytest.raises(Unauthenticated):
+        SignalwireSurface().authorize(Principal(TENANT, CREDENTIAL), request({}, header))
+
+
+class Recorder(RelayStore):
+    """Remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[Relay, CallCommand]] = []
+
+    def start(self, relay: Relay, command: CallCommand, *, once: bool = False) -> bool:
+        assert not once
+        self.started.append((relay, command))
+        return True
+
+
+def create(fields: dict[str, str]) -> Relay:
+    relays, starter = Recorder(), Starter()
+    caller = Principal(TENANT, CREDENTIAL)
+    parameters = {"AccountSid": PROJECT, "CallSid": "CA%2F1"}
+
+    answer = CreateStream(relays, starter)(Command(caller, read(fields), parameters, NOW))
+    [(relay, command)] = relays.started
+    assert command == CallCommand("acme", "CA/1", NOW)
+    assert starter.asked == [("start", relay.relay_id, None)]
+    base = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Calls/CA%2F1/Streams"
+    assert answer.model_dump() == {
+        "sid": relay.relay_id,
+        "account_sid": PROJECT,
+        "call_sid": "CA/1",
+        "api_version": "2010-04-01",
+        "name": relay.name,
+        "status": "in-progress",
+        "date_updated": "Fri, 21 Aug 2026 10:15:00 +0000",
+        "error_code": None,
+        "uri": f"{base}/{relay.relay_id}.json",
+    }
+    return relay
+
+
+def test_everything_that_was_asked_for_is_recorded() -> None:
+    relay = create(
+        {
+            "Url": URL,
+            "Name": "my-stream",
+            "Track": "outbound_track",
+            "StatusCallback": "https://tenant.example.com/streams",
+            "StatusCallbackMethod": "GET",
+            "AuthorizationBearerToken": "s3cr3t",
+            "Parameter1.Name": "FirstName",
+            "Parameter1.Value": "Jane",
+        }
+    )
+
+    assert relay.model_dump(exclude={"relay_id"}) == {
+        "tenant_id": "acme",
+        "call_id": "CA/1",
+        "surface": "signalwire",
+        "url": URL,
+        "track": "outbound_track",
+        "name": "my-stream",
+        "state": "requested",
+        "auth_token": "s3cr3t",
+        "parameters": {"FirstName": "Jane"},
+        "settings": {},
+        "status_callback": "https://tenant.example.com/streams",
+        "status_callback_method": "GET",
+        "error": None,
+        "created_at": 1787307300000,
+        "updated_at": 1787307300000,
+        "run": None,
+        "seen_at": None,
+        "dropped": None,
+    }
+    assert UUID(relay.relay_id).version == 4
+
+
+def test_the_defaults() -> None:
+    relay = create({"Url": URL})
+
+    assert relay.track == "both_tracks"
+    assert relay.status_callback_method == "POST"
+    assert relay.model_dump(include={"name", "auth_token", "status_callback"}) == {
+        "name": None,
+        "auth_token": None,
+        "status_callback": None,
+    }
+
+
+@pytest.mark.parametrize("call_id", ["x" * 513, "%C3%BC" * 257])
+def test_ids_that_fit_into_no_key_are_not_looked_for(call_id: str) -> None:
+    relays = Recorder()
+    parameters = {"AccountSid": PROJECT, "CallSid": call_id}
+    command = Command(Principal(TENANT, CREDENTIAL), read({"Url": URL}), parameters, NOW)
+
+    with pytest.raises(NotFound):
+        CreateStream(relays, Starter())(command)
+    assert not relays.started
