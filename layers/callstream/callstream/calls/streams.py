@@ -18,9 +18,10 @@ from typing import Final
 from callstream.calls.calls import build_joined, build_left, call_key, continued, session_key
 from callstream.calls.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
 from callstream.dialects.events import Start
-from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
+from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item, Table
+from callstream.table_requests import optimistically, set_request
 from callstream.times import milliseconds
 
 # Of several streams that join a call at once, one gets through each time.
@@ -125,31 +126,20 @@ def build_transition(
         operations += build_joined(stream, call, started.start, now, is_open=is_open)
     elif event is StreamEvent.DISCONNECT and call is not None:
         operations.append(build_left(stream, call, now))
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changes)
-    if target is StreamState.CLOSED:
-        expression += " REMOVE live"
-    update = {
-        "Key": stream_key(stream["stream_id"]),
-        "UpdateExpression": expression,
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": {f"#{name}": name for name in changes},
-        "ExpressionAttributeValues": {
-            ":source": source,
-            **{f":{name}": value for name, value in changes.items()},
-        },
-    }
+    update = set_request(
+        stream_key(stream["stream_id"]),
+        changes,
+        condition,
+        {"source": source},
+        remove=["live"] if target is StreamState.CLOSED else [],
+    )
     return [{"Update": update}, *operations]
 
 
 def _build_continued(stream: Item, by: str) -> Item:
-    return {
-        "Update": {
-            "Key": stream_key(stream["stream_id"]),
-            "UpdateExpression": "SET continued_by = :by",
-            "ConditionExpression": "attribute_not_exists(continued_by)",
-            "ExpressionAttributeValues": {":by": by},
-        }
-    }
+    key = stream_key(stream["stream_id"])
+    unless_continued = "attribute_not_exists(#continued_by)"
+    return {"Update": set_request(key, {"continued_by": by}, unless_continued)}
 
 
 def _details(started: Started) -> Item:
@@ -263,34 +253,25 @@ class StreamStore:
 
     def kept_alive(self, stream_id: str, now: datetime) -> None:
         """Something was sent to this stream's carrier, so that the connection stays."""
-        self._table.update(
-            {
-                "Key": stream_key(stream_id),
-                "UpdateExpression": "SET kept_alive_at = :now",
-                "ConditionExpression": "attribute_exists(pk)",
-                "ExpressionAttributeValues": {":now": milliseconds(now)},
-            }
-        )
+        values = {"kept_alive_at": milliseconds(now)}
+        self._table.update(set_request(stream_key(stream_id), values, "attribute_exists(pk)"))
 
     def _advance(
         self, stream_id: str, event: StreamEvent, now: datetime, started: Started | None = None
     ) -> None:
-        for _ in range(_ATTEMPTS):
-            stream = self._table.get(stream_key(stream_id))
-            if stream is None:
-                raise IllegalTransition("absent", event)
-            call_id = started.start.call_id if started else stream.get("call_id")
-            call = self._table.get(call_key(stream["tenant_id"], call_id)) if call_id else None
-            earlier = self._others(call, stream_id) if started and call else ()
-            try:
-                operations = build_transition(
-                    stream, call, event, now, started=started, earlier=earlier
-                )
-                self._table.transact(operations)
-            except ConditionFailed:
-                continue  # something came between: look again
-            return
-        raise Unavailable("dynamodb", "Contended")
+        optimistically(lambda: self._try_to_advance(stream_id, event, now, started), _ATTEMPTS)
+
+    def _try_to_advance(
+        self, stream_id: str, event: StreamEvent, now: datetime, started: Started | None
+    ) -> None:
+        stream = self._table.get(stream_key(stream_id))
+        if stream is None:
+            raise IllegalTransition("absent", event)
+        call_id = started.start.call_id if started else stream.get("call_id")
+        call = self._table.get(call_key(stream["tenant_id"], call_id)) if call_id else None
+        earlier = self._others(call, stream_id) if started and call else ()
+        operations = build_transition(stream, call, event, now, started=started, earlier=earlier)
+        self._table.transact(operations)
 
     def _others(self, call: Item, stream_id: str) -> list[Item]:
         others = {*call.get("streams", ())} - {stream_id}
