@@ -1,7 +1,7 @@
 """Audio files to a call's tracks and back: 8 kHz mu-law, in frames of 20 milliseconds."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,12 +10,13 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 
 from callstream.audio.formats import PCMU_8K
+from callstream.audio.packetizer import PIECE_MS
 from callstream.dialects.events import Track
 
-FRAME_MS: Final = 20
+FRAME_MS: Final = PIECE_MS
 BYTES_PER_MS: Final = PCMU_8K.sample_rate // 1000
 FRAME_BYTES: Final = FRAME_MS * BYTES_PER_MS
-SILENCE: Final = b"\xff"
+SILENCE: Final = PCMU_8K.silence
 RAW_SUFFIXES: Final = frozenset({".mulaw", ".raw", ".ulaw"})
 
 type Tracks = Mapping[Track, bytes]
@@ -75,12 +76,6 @@ def load(path: Path) -> Tracks:
     if not any(tracks.values()):
         raise UnreadableAudioError(f"{path}: no audio in it")
     return tracks
-
-
-def frames(audio: bytes) -> Iterator[bytes]:
-    """Split a track into frames of 20 milliseconds; the last is filled up with silence."""
-    for start in range(0, len(audio), FRAME_BYTES):
-        yield audio[start : start + FRAME_BYTES].ljust(FRAME_BYTES, SILENCE)
 
 
 def save(path: Path, tracks: Tracks, encoding: Literal["mulaw", "pcm16"] = "mulaw") -> None:

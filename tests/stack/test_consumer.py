@@ -17,6 +17,8 @@ from typing import Any
 import audioop
 import pytest
 
+from callstream.audio.formats import PCMU_8K
+from callstream.audio.packetizer import pieces
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Media, Track
 from callstream.frames.reader import Over, Selection
@@ -89,7 +91,7 @@ class Call:
         said = self.report.audio(track)
         kept = bytearray()
         sent = {said[at : at + FRAME] for at in range(0, len(said), FRAME)}
-        for frame in audio.frames(self.plan.tracks[track]):
+        for frame in pieces(self.plan.tracks[track], PCMU_8K):
             # Every frame differs from every other.
             kept += frame if frame in sent else audio.SILENCE * FRAME
         return bytes(kept.rstrip(audio.SILENCE))

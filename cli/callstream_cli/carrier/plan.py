@@ -25,9 +25,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from callstream.audio.formats import PCMU_8K
+from callstream.audio.packetizer import pieces
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import CarrierEvent, Dtmf, Mark, Media, ReturnEvent, Start, Stop
-from callstream_cli.audio import FRAME_MS, Tracks, frames
+from callstream_cli.audio import FRAME_MS, Tracks
 from callstream_cli.carrier.identity import CarrierName, made_up
 
 _DIGIT_INTERVAL_MS: Final = 500
@@ -106,7 +107,7 @@ class Carrier:
     @property
     def frame_count(self) -> int:
         """How many frames the call has on all tracks together, before any fault."""
-        return sum(1 for audio in self._plan.tracks.values() for _ in frames(audio))
+        return sum(len(pieces(audio, PCMU_8K)) for audio in self._plan.tracks.values())
 
     def messages(self) -> Iterator[Message]:
         """The messages in the order of sending; those that are dropped are among them, as such."""
@@ -150,7 +151,8 @@ class Carrier:
 
     def _said(self) -> Iterator[tuple[int, Media | Dtmf]]:
         tracks = self._plan.tracks
-        for index, row in enumerate(zip_longest(*(frames(audio) for audio in tracks.values()))):
+        cut = (pieces(audio, PCMU_8K) for audio in tracks.values())
+        for index, row in enumerate(zip_longest(*cut)):
             for track, audio in zip(tracks, row, strict=True):
                 if audio is not None:
                     media = Media(0, track, index + 1, index * FRAME_MS, audio)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from callstream.audio.packetizer import pieces
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     Clear,
@@ -63,7 +64,7 @@ def _events(
         audio = b""
         if behaviour.play:
             unsaid.append(str(error))
-    for number, piece in enumerate(codecs.pieces(audio, start.format) if audio else ()):
+    for number, piece in enumerate(pieces(audio, start.format)):
         at = number * FRAME_MS / 1000 / behaviour.speed if behaviour.speed else 0.0
         if behaviour.clear_after is not None and at > behaviour.clear_after:
             # To go on behind the clear would be to say what nobody wants to hear any more.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 
-from callstream_cli.reading.stereo import ByteOrder
+from callstream.audio.formats import ByteOrder
 
 DROPPED: Final = 1006
 """The close code that stands for a connection that is dropped without a goodbye."""

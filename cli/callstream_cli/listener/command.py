@@ -16,6 +16,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console, RenderableType
 
+from callstream.audio.formats import ByteOrder
 from callstream.frames.reader import Over, ReadEvent
 from callstream.frames.records import Disconnected, RecordEvent
 from callstream_cli import live_display
@@ -26,7 +27,6 @@ from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import Listener
 from callstream_cli.listener.wav_files import store
 from callstream_cli.reading.options import Personal
-from callstream_cli.reading.stereo import ByteOrder
 from callstream_cli.reading.tail_output import Shown, Teller, clock_time
 
 INTERRUPTED: Final = 130

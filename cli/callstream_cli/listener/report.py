@@ -1,6 +1,6 @@
 """How the listener tells of forks: for scripts, and in a line or a table for people. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +17,6 @@ from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.listener.server import Refusal
 from callstream_cli.reading import tail_output
 from callstream_cli.reading.tail_output import Shown
-
-# Bytes a sample, of the codecs that are samples one after another.
-_SAMPLE_BYTES: Final[Mapping[str, int]] = {"PCMU": 1, "PCMA": 1, "L16": 2}
 
 # Names shall not push away the figures.
 _CALL_WIDTH: Final = 12
@@ -140,10 +137,9 @@ def picture(url: str, hearings: Iterable[Hearing], refused: int) -> RenderableTy
 
 def _audio_seconds(size: int, format_: AudioFormat | None) -> float | None:
     """How long so many bytes are, of both tracks together; None if their codec does not tell."""
-    if format_ is None or format_.encoding not in _SAMPLE_BYTES:
+    if format_ is None or not format_.sample_bytes:
         return None
-    sample = _SAMPLE_BYTES[format_.encoding] * format_.channels
-    return round(size / sample / format_.sample_rate, 3)
+    return round(size / format_.sample_bytes / format_.channels / format_.sample_rate, 3)
 
 
 def _frames(hearing: Hearing) -> str:

@@ -3,10 +3,11 @@
 from itertools import count
 from pathlib import Path
 
+from callstream.audio.formats import ByteOrder
 from callstream_cli.listener.fork_state import Hearing
 from callstream_cli.reading import raw
 from callstream_cli.reading.errors import ConsumerError
-from callstream_cli.reading.stereo import ByteOrder, combine
+from callstream_cli.reading.stereo import combine
 
 
 def store(directory: Path, hearing: Hearing, byte_order: ByteOrder) -> list[Path]:

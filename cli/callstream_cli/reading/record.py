@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from callstream.audio.formats import ByteOrder
 from callstream_cli import audio
 from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
@@ -17,7 +18,7 @@ from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Json, Name, Stack
 from callstream_cli.reading.recording import Clock, Story, collect
 from callstream_cli.reading.source import INTERRUPTED, busy, frames_stream, position
-from callstream_cli.reading.stereo import ByteOrder, Stereo, TrackReport, combine
+from callstream_cli.reading.stereo import Stereo, TrackReport, combine
 
 _STANDARD_OUTPUT: Final = Path("-")
 

@@ -6,28 +6,21 @@ same length, and both tracks stay together. Streams of one call stand where thei
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-import audioop
 import numpy as np
 
-from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.audio import transcoding
+from callstream.audio.formats import CODECS, PCMU_8K, AudioFormat, ByteOrder
 from callstream.dialects.events import Media, Track
 from callstream_cli import audio
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.recording import Story
 
-ByteOrder = Literal["big", "little"]
-
 type _Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 _SAMPLE_BYTES: Final = 2
-# Bytes a sample, and what silence is, of the codecs that are samples one after another.
-_WIDTHS: Final[Mapping[str, int]] = {"PCMU": 1, "PCMA": 1, "L16": _SAMPLE_BYTES}
-_COMPANDED: Final[Mapping[str, tuple[audio.Encoding, bytes]]] = {
-    "PCMU": ("mulaw", b"\xff"),
-    "PCMA": ("alaw", b"\xd5"),
-}
+_COMPANDED: Final[Mapping[str, audio.Encoding]] = {"PCMU": "mulaw", "PCMA": "alaw"}
 # Longer than any connection lasts, so that a timestamp further on makes no sense.
 _LONGEST_GAP_SECONDS: Final = 4 * 3600
 # Two calls at different times, rather than two streams of one.
@@ -185,7 +178,7 @@ def combine(
 
 
 def _require_decodable(story: Story, format_: AudioFormat) -> None:
-    if format_.encoding not in _WIDTHS:
+    if not format_.sample_bytes:
         raise ConsumerError(
             f"stream {story.stream_id} is in {format_.encoding}, which cannot be decoded here;"
             " --raw writes the bytes as they came"
@@ -210,16 +203,16 @@ def _common(formats: Sequence[AudioFormat], *, native: bool) -> tuple[audio.Enco
     if len(codecs) > 1 or not codecs <= _COMPANDED.keys():
         found = ", ".join(sorted(codecs))
         raise ConsumerError(f"--native is for streams all in PCMU or all in PCMA, not {found}")
-    return *_COMPANDED[codecs.pop()], rates.pop()
+    (codec,) = codecs
+    return _COMPANDED[codec], CODECS[codec].silence, rates.pop()
 
 
 def _lanes(story: Story, format_: AudioFormat) -> dict[Track, _Lane]:
     frames = [event for event in story.events if isinstance(event, Media)]
     # Timestamps count from the start. Without it, what is kept begins somewhere.
     base_ms = 0 if story.start else min((frame.timestamp for frame in frames), default=0)
-    width = _WIDTHS[format_.encoding]
     return {
-        track: lane(of_track, format_.sample_rate, width, base_ms)
+        track: lane(of_track, format_.sample_rate, format_.sample_bytes, base_ms)
         for track in audio.TRACKS
         if (of_track := [frame for frame in frames if frame.track == track])
     }
@@ -254,12 +247,12 @@ def _render(
     if encoding != "pcm16":
         bytes_ = np.full((length, len(audio.TRACKS)), fill[0], np.uint8)
         for column, offset, piece, _ in _pieces(lanes, formats):
-            samples = np.frombuffer(piece.audio, np.uint8)
-            bytes_[offset + piece.at : offset + piece.at + len(samples), column] = samples
+            begin = offset + piece.at
+            bytes_[begin : begin + len(piece.audio), column] = np.frombuffer(piece.audio, np.uint8)
         return bytes_.tobytes()
     canvas = np.zeros((length, len(audio.TRACKS)), "<i2")
     for column, offset, piece, format_ in _pieces(lanes, formats):
-        linear = decode(format_.encoding, piece.audio, byte_order)
+        linear = samples(piece.audio, format_.encoding, byte_order)
         place = canvas[offset + piece.at : offset + piece.at + len(linear), column]
         place[:] = np.clip(place.astype(np.int32) + linear, -32_768, 32_767)
     return canvas.tobytes()
@@ -274,9 +267,6 @@ def _pieces(
                 yield audio.TRACKS.index(track), offset, piece, format_
 
 
-def decode(codec: str, encoded: bytes, byte_order: ByteOrder) -> _Samples:
+def samples(encoded: bytes, codec: str, byte_order: ByteOrder) -> _Samples:
     """Audio of PCMU, PCMA or L16 as linear samples."""
-    if codec == "L16":
-        return np.frombuffer(encoded, ">i2" if byte_order == "big" else "<i2").astype(np.int16)
-    law = audioop.ulaw2lin if codec == "PCMU" else audioop.alaw2lin
-    return np.frombuffer(law(encoded, _SAMPLE_BYTES), np.int16)
+    return np.frombuffer(transcoding.decode(encoded, codec, byte_order), np.int16)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.audio.packetizer import Packetizer, return_format
+from callstream.audio.packetizer import Packetizer, pieces, return_format
 
 RTP: dict[str, Any] = {
     "stream_bidirectional_mode": "rtp",
@@ -38,10 +38,10 @@ def test_messages_are_cut_and_joined(
     format_, sample, silence = codec
     cutter = Packetizer(format_)
     size = format_.sample_rate // 50 * sample * format_.channels
-    pieces = [piece for message in messages for piece in cutter.cut(message)]
-    said, all_said = b"".join(pieces), b"".join(messages)
+    cut = [piece for message in messages for piece in cutter.cut(message)]
+    said, all_said = b"".join(cut), b"".join(messages)
 
-    assert all(len(piece) == size for piece in pieces)
+    assert all(len(piece) == size for piece in cut)
     assert all_said.startswith(said)
     assert len(all_said) - len(said) < size
     assert cutter.waits == (len(all_said) > len(said))
@@ -70,3 +70,30 @@ def test_a_packet_is_not_cut(codec: str) -> None:
     assert cutter.cut(b"") == []
     assert not cutter.waits
     assert cutter.rest() == []
+
+
+@given(st.binary(max_size=1000))
+def test_pieces_of_a_recording_are_20_ms_and_the_last_is_filled_up_with_silence(
+    data: bytes,
+) -> None:
+    found = pieces(data, PCMU_8K)
+
+    assert {len(piece) for piece in found} <= {160}
+    joined = b"".join(found)
+    assert joined == data.ljust(len(joined), b"\xff")
+    assert len(joined) - len(data) < 160
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "silence"),
+    [("PCMU", 8000, b"\xff"), ("PCMA", 8000, b"\xd5"), ("L16", 16_000, b"\0\0")],
+)
+def test_the_last_piece_is_filled_up_with_silence_of_its_codec(
+    codec: str, rate: int, silence: bytes
+) -> None:
+    size = rate // 50 * len(silence)
+
+    first, last = pieces(b"\1\1" * (size // 2 + 3), AudioFormat(codec, rate, 1))
+
+    assert first == b"\1" * size
+    assert last == b"\1" * 6 + silence * ((size - 6) // len(silence))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.audio.transcoding import ByteOrder, UnusableAudio, conversion, forked
+from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
+from callstream.audio.transcoding import UnusableAudio, conversion, forked
 
 PCMA_8K, L16_8K = AudioFormat("PCMA", 8000, 1), AudioFormat("L16", 8000, 1)
 LAWS = st.sampled_from([PCMU_8K, PCMA_8K])

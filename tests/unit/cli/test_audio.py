@@ -127,16 +127,6 @@ def test_linear_wav_is_what_everything_reads(tmp_path: Path) -> None:
         assert reader.readframes(1) == struct.pack("<hh", 32124, -32124)
 
 
-@given(st.binary(max_size=1000))
-def test_frames_are_20_ms_and_the_last_is_filled_with_silence(data: bytes) -> None:
-    frames = list(audio.frames(data))
-
-    assert {len(frame) for frame in frames} <= {160}
-    joined = b"".join(frames)
-    assert joined == data.ljust(len(joined), b"\xff")
-    assert len(joined) - len(data) < 160
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [

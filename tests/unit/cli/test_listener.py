@@ -403,19 +403,6 @@ class TestSound:
         assert np.argmax(spectrum) == 400
 
     @pytest.mark.parametrize(
-        ("format_", "silence"), [(PCMU_8K, b"\xff"), (PCMA, b"\xd5"), (L16, b"\0\0")]
-    )
-    def test_the_last_piece_is_filled_up_with_silence(
-        self, format_: AudioFormat, silence: bytes
-    ) -> None:
-        size = 640 if format_ is L16 else 160
-
-        first, last = codecs.pieces(b"\1\1" * (size // 2 + 3), format_)
-
-        assert first == b"\1" * size
-        assert last == b"\1" * 6 + silence * ((size - 6) // len(silence))
-
-    @pytest.mark.parametrize(
         "format_",
         [
             AudioFormat(encoding="OPUS", sample_rate=16_000, channels=1),

@@ -29,7 +29,7 @@ from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.recording import Clock, Collector, Recording, Story, collect
 from callstream_cli.reading.replay import DialectName
 from callstream_cli.reading.script import Script, carrier_stream_id, script
-from callstream_cli.reading.stereo import combine, decode
+from callstream_cli.reading.stereo import combine, samples
 
 BEGAN = 1_767_268_800_000
 TRACKS: tuple[Track, ...] = ("inbound", "outbound")
@@ -483,7 +483,7 @@ def test_the_same_track_at_the_same_time_is_mixed() -> None:
 
     made = combine(legs)
 
-    a, b = (decode("PCMU", noise(320, number), "big").astype(np.int32) for number in range(2))
+    a, b = (samples(noise(320, number), "PCMU", "big").astype(np.int32) for number in range(2))
     expected = np.concatenate([a, np.zeros(160, np.int32)])
     expected[160:] += b
     _, [left, right] = channels(made.wav())

@@ -1,47 +1,80 @@
-"""What carriers call their codecs. Inside, a codec has its RTP name (RFC 3551 and its successors).
+"""Audio formats and codecs: everything that is known about a codec stands here.
 
-Telnyx writes RTP names; Twilio and SignalWire write media types of the older, `x-` kind. What we
-do not know is carried under the carrier's own name: nothing here decodes audio.
+Inside Callstream, a codec has its RTP name (RFC 3551 and its successors). Telnyx writes RTP names;
+Twilio and SignalWire write media types of the older `x-` kind. An unknown codec keeps the carrier's
+own name: nothing on the way of a frame decodes audio.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from msgspec import Struct
 
+ByteOrder = Literal["big", "little"]
+"""The byte order of L16. RFC 3551 has network order, the larger byte first; carriers do not say."""
+
+
+class Codec(Struct, frozen=True):
+    """A codec that at least one of the carriers documents."""
+
+    media_type: str
+    """The codec's name in the messages of Twilio and SignalWire."""
+    silence: bytes = b""
+    """One sample of silence; empty if the codec's audio comes in packets instead of samples."""
+    audio_rate: int | None = None
+    """The rate of the audio in Hz, where it is fixed and RTP's clock rate is another."""
+
 
 class AudioFormat(Struct, frozen=True):
-    """A stream's audio: codec by its RTP name, rate in Hz."""
+    """A stream's audio format: the codec's RTP name, and the rate in Hz that the carrier gives."""
 
     encoding: str
     sample_rate: int
     channels: int
 
+    @property
+    def audio_rate(self) -> int:
+        """The rate of the decoded audio in Hz. Of G722 the carrier may give RTP's clock rate."""
+        codec = CODECS.get(self.encoding)
+        return (codec and codec.audio_rate) or self.sample_rate
+
+    @property
+    def silence(self) -> bytes:
+        """One sample of silence in one channel; empty if the audio cannot be cut into samples."""
+        codec = CODECS.get(self.encoding)
+        return codec.silence if codec else b""
+
+    @property
+    def sample_bytes(self) -> int:
+        """The bytes of one sample in one channel; 0 if the audio cannot be cut into samples."""
+        return len(self.silence)
+
 
 PCMU_8K = AudioFormat(encoding="PCMU", sample_rate=8000, channels=1)
 
-_MEDIA_TYPES: Final = {
-    "PCMU": "audio/x-mulaw",
-    "PCMA": "audio/x-alaw",
-    "G722": "audio/G722",
-    "L16": "audio/x-L16",
-    "OPUS": "audio/opus",
-    "AMR-WB": "audio/AMR-WB",
+CODECS: Final[Mapping[str, Codec]] = {
+    "PCMU": Codec("audio/x-mulaw", silence=b"\xff"),
+    "PCMA": Codec("audio/x-alaw", silence=b"\xd5"),
+    # RFC 3551, 4.5.2: audio of 16 kHz, whose RTP clock is 8 kHz by an old mistake.
+    "G722": Codec("audio/G722", audio_rate=16_000),
+    "L16": Codec("audio/x-L16", silence=b"\0\0"),
+    "OPUS": Codec("audio/opus"),
+    "AMR-WB": Codec("audio/AMR-WB"),
 }
-CODECS: Final = frozenset(_MEDIA_TYPES)
-"""The codecs that any of the carriers documents."""
+"""The known codecs, by their RTP names."""
 
 # Older Telnyx documents have media types too, so every dialect reads both.
 _RTP_NAMES: Final = {
-    **{media_type.lower(): codec for codec, media_type in _MEDIA_TYPES.items()},
-    **{codec.lower(): codec for codec in CODECS},
+    name.lower(): codec for codec, known in CODECS.items() for name in (codec, known.media_type)
 }
 
 
 def rtp_name(name: str) -> str:
-    """The RTP name of what a carrier calls its codec."""
+    """The RTP name of a codec that a carrier names; an unknown name stays as it is."""
     return _RTP_NAMES.get(name.lower(), name)
 
 
 def media_type(codec: str) -> str:
-    """What Twilio and SignalWire call a codec."""
-    return _MEDIA_TYPES.get(codec, codec)
+    """The media type of a codec, as Twilio and SignalWire write it; an unknown name stays."""
+    known = CODECS.get(codec)
+    return known.media_type if known else codec

@@ -9,10 +9,8 @@ MP3: Final = "mp3"
 """The encoding of a way back in Telnyx's mode of this name: whole files."""
 
 # Carriers choke on uneven pieces; Telnyx takes none under 20 ms.
-PIECE_SECONDS: Final = 0.02
-_PIECES_A_SECOND: Final = 50
-# A sample of silence. What is not here comes in packets, which are not cut.
-_SILENCE: Final = {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}
+PIECE_MS: Final = 20
+PIECE_SECONDS: Final = PIECE_MS / 1000
 
 
 def return_format(settings: Mapping[str, Any], fork: AudioFormat) -> AudioFormat:
@@ -33,24 +31,24 @@ def return_format(settings: Mapping[str, Any], fork: AudioFormat) -> AudioFormat
 
 
 class Packetizer:
-    """Cuts audio into pieces of 20 ms. What is left of a message waits for the next one.
+    """Cuts audio into pieces of 20 ms. The remainder of a message waits for the next message.
 
-    Packets of other codecs than PCMU, PCMA and L16 are left as they are.
+    Audio of a codec that comes in packets is not cut: each message is a piece.
     """
 
     def __init__(self, format_: AudioFormat) -> None:
-        self._silence = _SILENCE.get(format_.encoding, b"")
-        samples = format_.sample_rate // _PIECES_A_SECOND * format_.channels
-        self._size = samples * len(self._silence)
+        self._silence = format_.silence
+        samples = format_.sample_rate * PIECE_MS // 1000 * format_.channels
+        self._size = samples * format_.sample_bytes
         self._left = b""
 
     @property
     def waits(self) -> bool:
-        """Whether there is something that is not a piece yet."""
+        """Whether a remainder waits that is shorter than a piece."""
         return bool(self._left)
 
     def cut(self, audio: bytes) -> list[bytes]:
-        """The pieces that are complete with this."""
+        """Take a message's audio; return the pieces that it completes."""
         if not self._size:
             return [audio] if audio else []
         audio = self._left + audio
@@ -59,7 +57,7 @@ class Packetizer:
         return [audio[begin : begin + self._size] for begin in range(0, whole, self._size)]
 
     def rest(self) -> list[bytes]:
-        """What is left, filled up with silence; half a sample is not worth a piece."""
+        """Return the remainder, filled up with silence; a part of a sample is dropped."""
         sample = len(self._silence)
         left, self._left = self._left, b""
         samples = len(left) // sample if sample else 0
@@ -69,5 +67,11 @@ class Packetizer:
         return [left[: samples * sample] + self._silence * missing]
 
     def forget(self) -> None:
-        """Nothing is left."""
+        """Drop the remainder."""
         self._left = b""
+
+
+def pieces(audio: bytes, format_: AudioFormat) -> list[bytes]:
+    """A whole recording as pieces of 20 ms; the last piece is filled up with silence."""
+    packetizer = Packetizer(format_)
+    return [*packetizer.cut(audio), *packetizer.rest()]

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from callstream.audio.formats import ByteOrder
 from callstream.audio.packetizer import return_format
-from callstream.audio.transcoding import ByteOrder, forked
+from callstream.audio.transcoding import forked
 from callstream.calls.lifecycle import RelayState
 from callstream.ports import Item, RelayStarter
 from callstream.relays.notifier import RelayNotifier
@@ -34,7 +35,7 @@ class Office:
     starter: RelayStarter
     run_id: str
     follows: str | None = None
-    l16: ByteOrder = "big"
+    l16_byte_order: ByteOrder = "big"
 
     def connected(self, checkpoint: bytes) -> bool:
         """The consumer has answered the first run; False if the relay was stopped meanwhile."""
@@ -161,7 +162,7 @@ class Office:
         first, tenant = streams[0], self.tenant()
         settings = self.relay.settings
         format_, convert = forked(
-            format_of(first), settings.get("stream_codec", "default"), self.l16
+            format_of(first), settings.get("stream_codec", "default"), self.l16_byte_order
         )
         known = self.news.streams.call(self.relay.tenant_id, self.relay.call_id) or {}
         call = ForkedCall(

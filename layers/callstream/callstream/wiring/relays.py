@@ -76,7 +76,7 @@ class RelayRunFactory:
             starter=self._starter,
             run_id=run_id,
             follows=event["after"],
-            l16=self._settings.l16_byte_order,
+            l16_byte_order=self._settings.l16_byte_order,
         )
         return RelayPorts(
             dial=lambda: self._dial(relay),

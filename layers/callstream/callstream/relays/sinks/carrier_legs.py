@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from callstream.audio.formats import AudioFormat
-from callstream.audio.transcoding import ByteOrder, UnusableAudio, conversion
+from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.transcoding import UnusableAudio, conversion
 from callstream.calls.streams import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnEvent, ReturnMark, ReturnMedia
@@ -59,7 +59,7 @@ class Legs:
     streams: StreamStore
     connections: Connections
     now: Callable[[], datetime]
-    l16: ByteOrder = "big"
+    l16_byte_order: ByteOrder = "big"
     known: KnownLegs = field(default_factory=KnownLegs)
 
     def send_back(self, event: ReturnEvent, hears: AudioFormat) -> Collection[str]:
@@ -97,7 +97,7 @@ class Legs:
         """Tell a leg; what went wrong, if anything did. One that has gone is not asked again."""
         try:
             if isinstance(event, ReturnMedia):
-                convert = conversion(hears, format_of(leg), self.l16)
+                convert = conversion(hears, format_of(leg), self.l16_byte_order)
                 event = ReturnMedia(convert(event.audio))
             text = DIALECTS[leg["dialect"]].render_return(event, leg["carrier_stream_id"])
             if not self.connections.post(leg["connection_id"], text.encode()):
