@@ -1,4 +1,4 @@
-"""Hands what lands on the frames stream on to the relays that have subscribed to it."""
+"""Sends the records of the frames stream to the relays that have subscribed to them."""
 
 import logging
 import os
@@ -10,7 +10,8 @@ from typing import Any
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.errors import Unavailable
-from callstream.relays.fan_out import FanOut, Subscriptions
+from callstream.relays.fan_out import FanOut
+from callstream.relays.subscriptions import Subscriptions
 from callstream.wiring.notifier import starter
 from callstream.wiring.settings import FanOutSettings, load
 
@@ -25,12 +26,12 @@ _fan_out = FanOut(
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Take a batch of Kinesis records; the answer names from where on to deliver again."""
+    """Take a batch of Kinesis records; the answer says from where on to deliver again."""
     streams: defaultdict[str, list[bytes]] = defaultdict(list)
     first: dict[str, str] = {}
     for entry in event["Records"]:
         kinesis = entry["kinesis"]
-        # The partition key is the stream's id: nothing needs to be decoded here.
+        # The partition key is the stream's id, so that no record needs to be decoded here.
         streams[kinesis["partitionKey"]].append(b64decode(kinesis["data"]))
         first.setdefault(kinesis["partitionKey"], kinesis["sequenceNumber"])
     failed: list[str] = []
@@ -40,5 +41,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
         except Unavailable:
             _logger.exception("not handed on yet", extra={"stream_id": stream_id})
             failed.append(first[stream_id])
-    # What others had of the batch after that comes again; they drop repeats.
+    # Other streams' later records come again as well; relays drop repeats.
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}

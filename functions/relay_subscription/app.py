@@ -1,15 +1,13 @@
-"""The relay API's routes: a run of a relay asks for the records of a stream."""
+"""The relay API's routes: a run of a relay subscribes to the records of a stream."""
 
 import os
 from typing import Any
-from urllib.parse import parse_qsl
 
 from callstream.access.websocket_events import OK
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.identity import RelayIdentity
-from callstream.relays.fan_out import Subscriber, Subscriptions
+from callstream.relays.subscriptions import SubscribeRequest, Subscriptions
 from callstream.wiring.settings import FanOutSettings, load
 
 _settings = load(FanOutSettings, os.environ)
@@ -21,11 +19,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Connect, disconnect, or subscribe. Only relays get here: the API takes their role alone."""
     context = event["requestContext"]
     if context["eventType"] == "MESSAGE":
-        said = dict(parse_qsl(event.get("body") or ""))
-        if "subscribe" in said:
-            relay = RelayIdentity(said["tenant_id"], said["call_id"], said["relay_id"])
-            subscriber = Subscriber(context["connectionId"], relay, said["run_id"])
-            _subscriptions.add(said["subscribe"], subscriber, clock.now())
-            answer = f"subscribed={said['subscribe']}"
-            _connections.post(subscriber.connection_id, answer.encode())
+        request = SubscribeRequest.decode(event.get("body") or "")
+        if request is not None:
+            subscriber = request.subscriber(context["connectionId"])
+            _subscriptions.add(request.stream_id, subscriber, clock.now())
+            _connections.post(subscriber.connection_id, request.confirmation().encode())
     return OK

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from callstream.adapters import clock
@@ -18,6 +18,7 @@ from callstream.calls.lifecycle import RelayState
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
+from callstream.relays.invocation import RelayInvocation, RunKind
 from callstream.relays.lease import Office
 from callstream.relays.run import Consumer, DialFailed, RelayPorts
 from callstream.relays.sinks.carrier_legs import Legs
@@ -56,17 +57,20 @@ class RelayRunFactory:
         self._local = is_local(environment)
         self._connections = ApiConnections(settings.connections_url)
 
-    def ports(self, event: Mapping[str, Any], seconds: float) -> RelayPorts | None:
+    def ports(self, invocation: RelayInvocation, seconds: float) -> RelayPorts | None:
         """What a relay works with; None if there is none that waits to be run.
 
         Args:
-            event: what the starter says.
+            invocation: which relay, and how the run starts.
             seconds: how long the run may take.
         """
-        relay = self._news.relays.get(event["tenant_id"], event["call_id"], event["relay_id"])
+        relay = self._news.relays.get(invocation.tenant_id, invocation.call_id, invocation.relay_id)
         # One that shall rescue a relay which is over may have to tell so.
-        waits_in = {"first": RelayState.REQUESTED, "successor": RelayState.STREAMING}
-        if relay is None or relay.state is not waits_in.get(event["run_as"], relay.state):
+        waits_in = {
+            RunKind.FIRST: RelayState.REQUESTED,
+            RunKind.SUCCESSOR: RelayState.STREAMING,
+        }
+        if relay is None or relay.state is not waits_in.get(invocation.run_as, relay.state):
             return None
         run_id = str(uuid4())
         office = Office(
@@ -75,7 +79,7 @@ class RelayRunFactory:
             directory=self._directory,
             starter=self._starter,
             run_id=run_id,
-            follows=event["after"],
+            follows=invocation.after,
             l16_byte_order=self._settings.l16_byte_order,
         )
         return RelayPorts(

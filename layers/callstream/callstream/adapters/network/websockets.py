@@ -5,12 +5,10 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import urlencode
 
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.session import get_session
-from msgspec.structs import asdict
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
@@ -18,8 +16,9 @@ from callstream.destinations import Destination
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames.records import Record
 from callstream.identity import RelayIdentity
-from callstream.relays.fan_out import read_batch
+from callstream.relays.batches import read_batch
 from callstream.relays.run import ConsumerGone, DialFailed
+from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream
 
 _OPEN_SECONDS: Final = 10
 _MOST_ADDRESSES: Final = 3
@@ -132,11 +131,11 @@ async def _watched(connecting: _Connect) -> ClientConnection:
 
 
 class FeedSocket:
-    """A connection to the relay API."""
+    """A run's connection to the relay API, which brings it records."""
 
-    def __init__(self, connection: ClientConnection, who: Mapping[str, str]) -> None:
+    def __init__(self, connection: ClientConnection, relay: RelayIdentity, run_id: str) -> None:
         self._connection = connection
-        self._who = who
+        self._relay, self._run_id = relay, run_id
         self._confirmed: dict[str, asyncio.Event] = {}
         self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
         self._reading = asyncio.create_task(self._read())
@@ -144,8 +143,9 @@ class FeedSocket:
     async def subscribe(self, stream_id: str) -> None:
         """From when this returns, the stream's records come. Raises `Unavailable`."""
         confirmed = self._confirmed[stream_id] = asyncio.Event()
+        request = SubscribeRequest.of(stream_id, self._relay, self._run_id)
         try:
-            await self._connection.send(urlencode({"subscribe": stream_id, **self._who}))
+            await self._connection.send(request.encode())
             async with asyncio.timeout(_OPEN_SECONDS):
                 await confirmed.wait()
         except (ConnectionClosed, TimeoutError):
@@ -167,8 +167,8 @@ class FeedSocket:
         try:
             async for message in self._connection:
                 text = message if isinstance(message, str) else message.decode()
-                if text.startswith("subscribed="):
-                    self._confirmed[text.partition("=")[2]].set()
+                if (stream_id := confirmed_stream(text)) is not None:
+                    self._confirmed[stream_id].set()
                     continue
                 try:
                     self._batches.put_nowait(read_batch(text))
@@ -212,4 +212,4 @@ async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
         )
     except (OSError, TimeoutError, InvalidHandshake) as error:
         raise Unavailable("feed", type(error).__name__) from None
-    return FeedSocket(connection, {**asdict(relay), "run_id": run_id})
+    return FeedSocket(connection, relay, run_id)

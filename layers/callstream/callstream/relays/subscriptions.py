@@ -1,0 +1,113 @@
+"""The subscribers of streams: runs of relays, by their connections to the relay API.
+
+| pk                   | sk                           | what                                       |
+|----------------------|------------------------------|--------------------------------------------|
+| `STREAM#<stream id>` | `SUBSCRIBER#<connection id>` | a connection that gets its records         |
+
+A run subscribes by a message on its connection, and gets a confirmation there.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Self
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from callstream.calls.streams import stream_key
+from callstream.identity import RelayIdentity
+from callstream.ports import Item, Table
+
+# A relay lives for minutes. Subscriptions of runs that died are removed when their connections are
+# found gone, or by the TTL.
+_LIFETIME: Final = timedelta(hours=1)
+_CONFIRMED: Final = "subscribed="
+
+
+class Subscriber(Struct, frozen=True):
+    """A connection that gets a stream's records, and the run of a relay that has it."""
+
+    connection_id: str
+    relay: RelayIdentity
+    run_id: str
+
+
+class SubscribeRequest(Struct, frozen=True):
+    """The message by which a run of a relay asks for a stream's records.
+
+    On the wire it is form-encoded, with the stream's id as `subscribe`. The answer is
+    `subscribed=<stream id>`.
+    """
+
+    stream_id: str = msgspec.field(name="subscribe")
+    tenant_id: str
+    call_id: str
+    relay_id: str
+    run_id: str
+
+    @classmethod
+    def of(cls, stream_id: str, relay: RelayIdentity, run_id: str) -> Self:
+        """The request of a run of a relay."""
+        return cls(stream_id, relay.tenant_id, relay.call_id, relay.relay_id, run_id)
+
+    @classmethod
+    def decode(cls, text: str) -> Self | None:
+        """Read a message; None if it is another kind of message.
+
+        Raises:
+            msgspec.ValidationError: the request is incomplete.
+        """
+        fields = dict(parse_qsl(text))
+        return msgspec.convert(fields, cls) if "subscribe" in fields else None
+
+    def encode(self) -> str:
+        """The message."""
+        return urlencode(msgspec.to_builtins(self))
+
+    def subscriber(self, connection_id: str) -> Subscriber:
+        """Who asks, on this connection."""
+        relay = RelayIdentity(self.tenant_id, self.call_id, self.relay_id)
+        return Subscriber(connection_id, relay, self.run_id)
+
+    def confirmation(self) -> str:
+        """The answer when the subscription is in the table."""
+        return _CONFIRMED + self.stream_id
+
+
+def confirmed_stream(text: str) -> str | None:
+    """The stream that a message confirms the subscription of; None if it is another message."""
+    return text.removeprefix(_CONFIRMED) if text.startswith(_CONFIRMED) else None
+
+
+class Subscriptions:
+    """The subscribers of streams, in the Streams table. Every method may raise `Unavailable`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, stream_id: str, subscriber: Subscriber, now: datetime) -> None:
+        """Let a subscriber have a stream's records, from about now on."""
+        item = _key(stream_id, subscriber.connection_id) | asdict(subscriber.relay)
+        expires_at = int((now + _LIFETIME).timestamp())
+        self._table.put(item | {"run_id": subscriber.run_id, "expires_at": expires_at})
+
+    def remove(self, stream_id: str, connection_id: str) -> None:
+        """End a subscription; fine if there is none."""
+        self._table.delete(_key(stream_id, connection_id))
+
+    def of(self, stream_id: str) -> list[Subscriber]:
+        """The subscribers of a stream."""
+        items = self._table.query(stream_key(stream_id)["pk"], "SUBSCRIBER#")
+        return [
+            Subscriber(
+                str(item["sk"]).partition("#")[2],
+                RelayIdentity(item["tenant_id"], item["call_id"], item["relay_id"]),
+                item["run_id"],
+            )
+            for item in items
+        ]
+
+
+def _key(stream_id: str, connection_id: str) -> Item:
+    return stream_key(stream_id) | {"sk": f"SUBSCRIBER#{connection_id}"}
