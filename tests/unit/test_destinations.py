@@ -1,4 +1,4 @@
-"""Which URLs of tenants are dialled, and where the connection goes."""
+"""Checks of tenants' URLs, and the addresses that connections go to."""
 
 import ipaddress
 import socket
@@ -27,7 +27,7 @@ NAMES = {
 
 
 def resolve(host: str, _port: int) -> Sequence[str]:
-    """A name service; addresses are read as the C library's reads them, in all their forms."""
+    """A name service that reads addresses in all forms that the C library reads."""
     if host in NAMES:
         return NAMES[host]
     if ":" in host:
@@ -35,7 +35,7 @@ def resolve(host: str, _port: int) -> Sequence[str]:
     return [socket.inet_ntoa(socket.inet_aton(host))]
 
 
-def test_a_good_url_is_dialled_at_the_addresses_that_were_looked_at() -> None:
+def test_allowed_url_is_connected_to_at_the_checked_addresses() -> None:
     assert vet("wss://both.example/media?a=b", {"wss"}, resolve) == Destination(
         "both.example", 443, (PUBLIC, SIX), tls=True
     )
@@ -47,7 +47,7 @@ def test_a_good_url_is_dialled_at_the_addresses_that_were_looked_at() -> None:
 
 
 HOSTILE = {
-    # Not what the vendor allows
+    # Schemes that the vendor does not allow
     "http://agent.example/": "scheme",
     "ws://agent.example/": "scheme",
     "file:///etc/passwd": "scheme",
@@ -60,7 +60,7 @@ HOSTILE = {
     "wss://[::1/": "not_a_url",
     "wss://agent%2eexample/": "not_a_url",
     "wss://agent example/": "not_a_url",
-    # Credentials, also those that hide another host
+    # Credentials, also such as hide another host
     "wss://user:password@agent.example/": "credentials",
     "wss://user@agent.example/": "credentials",
     "wss://agent.example@127.0.0.1/": "credentials",
@@ -119,7 +119,7 @@ HOSTILE = {
     "wss://2852039166/": "address",
     "wss://[fe80::1]/": "address",
     "wss://[fd00:ec2::254]/": "address",
-    # Everybody, and nobody yet
+    # Multicast, broadcast and reserved addresses
     "wss://224.0.0.1/": "address",
     "wss://232.1.2.3/": "address",
     "wss://239.255.255.250/": "address",
@@ -137,7 +137,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("url", "reason"), HOSTILE.items())
-def test_hostile_urls(url: str, reason: str) -> None:
+def test_hostile_url_is_forbidden(url: str, reason: str) -> None:
     with pytest.raises(ForbiddenDestination) as caught:
         vet(url, {"wss"}, resolve)
 
@@ -145,12 +145,12 @@ def test_hostile_urls(url: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["wss://none.example/", "wss://unknown.example/", "wss://é../"])
-def test_a_name_without_an_address_is_another_matter(url: str) -> None:
+def test_name_without_an_address_is_an_unknown_host(url: str) -> None:
     with pytest.raises(UnknownHost):
         vet(url, {"wss"}, resolve)
 
 
-def test_the_local_stack_may_reach_its_own_machine_and_nothing_else_that_is_private() -> None:
+def test_local_stack_may_reach_loopback_and_no_other_private_address() -> None:
     assert vet("ws://127.0.0.1:9000/", {"ws"}, resolve, local=True).addresses == ("127.0.0.1",)
     assert vet("wss://[::1]:9000/", {"wss"}, resolve, local=True).addresses == ("::1",)
     for url in ("wss://10.0.0.1/", "wss://169.254.169.254/", "wss://0.0.0.0/"):
@@ -159,7 +159,7 @@ def test_the_local_stack_may_reach_its_own_machine_and_nothing_else_that_is_priv
 
 
 @given(st.ip_addresses(v=4))
-def test_what_is_not_public_stays_so_in_every_ipv6_form(address: ipaddress.IPv4Address) -> None:
+def test_private_address_stays_private_in_every_ipv6_form(address: ipaddress.IPv4Address) -> None:
     number = int(address)
     mapped = ipaddress.IPv6Address(0xFFFF << 32 | number)
     assert is_public(mapped) == is_public(address)
@@ -170,6 +170,6 @@ def test_what_is_not_public_stays_so_in_every_ipv6_form(address: ipaddress.IPv4A
 
 
 @given(st.ip_addresses())
-def test_nothing_private_is_public(address: ipaddress.IPv4Address) -> None:
+def test_private_address_is_never_public(address: ipaddress.IPv4Address) -> None:
     if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
         assert not is_public(address)

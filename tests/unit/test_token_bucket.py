@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from callstream.token_bucket import TokenBucket
 
 
-def test_all_at_once_and_then_as_time_goes_by() -> None:
+def test_bucket_allows_a_burst_and_then_refills_with_time() -> None:
     bucket = TokenBucket(3, 2)
 
     assert [bucket.take(1000.0) for _ in range(4)] == [True, True, True, False]
@@ -15,7 +15,7 @@ def test_all_at_once_and_then_as_time_goes_by() -> None:
 
 
 @given(st.lists(st.floats(0, 100), max_size=300))
-def test_never_more_than_its_size_and_its_pace(times: list[float]) -> None:
+def test_bucket_never_allows_more_than_its_size_and_its_rate(times: list[float]) -> None:
     bucket = TokenBucket(5, 3)
     taken = [time for time in sorted(times) if bucket.take(time)]
 

@@ -1,9 +1,9 @@
-"""Whether an address that a tenant gives may be dialled, and at which of its machines.
+"""Checks of the URLs that tenants supply: whether to connect to a URL, and to which addresses.
 
 A stream_url or a callback's URL could name anything that a Lambda function reaches: the metadata
-service, a private network, the function's own runtime. So a name is resolved first, every address
-that it has must be a public one, and the connection then goes to the addresses that were looked at:
-what the name resolves to a moment later does not matter. Who dials must not follow redirects.
+service, a private network, the function's own runtime. Therefore the host name is resolved first,
+all of its addresses must be public, and the connection then goes to these very addresses: a later
+answer of the name service does not matter. Callers that connect must not follow redirects.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -16,25 +16,25 @@ from callstream.errors import CallstreamError
 
 type Address = IPv4Address | IPv6Address
 type Resolver = Callable[[str, int], Sequence[str]]
-"""All addresses of a host, as text; raises `OSError` if there are none."""
+"""Returns all addresses of a host and port, as text; raises `OSError` if there are none."""
 
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 _TLS: Final = frozenset({"wss", "https"})
-# Below are services of other kinds, which a request could be made to look like.
+# Ports below belong to services of other kinds, whose protocols a request could imitate.
 _FIRST_FREE_PORT: Final = 1024
 
-# Addresses that hold an IPv4 address, which a gateway on the way may take out: IPv4-compatible ones
-# (RFC 4291), NAT64's (RFC 6052, RFC 8215), 6to4's (RFC 3056) and Teredo's (RFC 4380). Nobody offers
-# a service there.
+# Addresses with an IPv4 address inside, which a gateway on the way may extract: IPv4-compatible
+# addresses (RFC 4291), NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056) and Teredo (RFC 4380). No
+# service is offered at such addresses.
 _TRANSLATED: Final = tuple(
     map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 )
-# Deprecated by RFC 3879, and not in every list of private addresses.
+# Site-local addresses: deprecated by RFC 3879, and not in every list of private addresses.
 _SITE_LOCAL: Final = IPv6Network("fec0::/10")
 
 
 class ForbiddenDestination(CallstreamError):
-    """This URL is not dialled. `reason` is one of a small set and holds nothing of the URL."""
+    """Nothing may connect to this URL. `reason` is one of a small set, and quotes no URL."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -42,15 +42,12 @@ class ForbiddenDestination(CallstreamError):
 
 
 class UnknownHost(CallstreamError):
-    """The name has no address, at least not now."""
+    """The host name has no address, at least for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where to connect, and what to ask for there.
-
-    `host` goes into the TLS handshake and the Host header; the connection goes to `addresses`.
-    """
+    """Where to connect. `host` is for the TLS handshake and the Host header only."""
 
     host: str
     port: int
@@ -64,15 +61,15 @@ def vet(
     """Check a URL, and find the addresses to connect to.
 
     Args:
-        url: what the tenant gave.
-        schemes: those that its vendor allows, of ws, wss, http and https.
+        url: the URL that the tenant supplied.
+        schemes: the schemes that the vendor allows, of ws, wss, http and https.
         resolve: asks the name service.
-        local: also allow this machine itself; for the local stack alone.
+        local: whether to allow loopback addresses too; for the local stack only.
 
     Raises:
         ForbiddenDestination: with reason `not_a_url`, `scheme`, `credentials`, `port`, or `address`
-            if any of its addresses is not a public one.
-        UnknownHost: the name has no address.
+            if any of the host's addresses is not public.
+        UnknownHost: the host name has no address.
     """
     try:
         parts = urlsplit(url)
@@ -113,7 +110,7 @@ def _may_be_dialled(text: str, *, local: bool) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to one machine on the internet."""
+    """Whether an address is the address of one machine on the public internet."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)

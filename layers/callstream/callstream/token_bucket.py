@@ -1,11 +1,11 @@
-"""Token buckets: how often something may happen, all at once and in the long run. Pure."""
+"""Token buckets: limits on how often something happens, in a burst and in the long run. Pure."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Lets things happen `size` times at once, and `a_second` in the long run."""
+    """Allows a burst of `size`, and `a_second` times a second in the long run."""
 
     size: float
     a_second: float
@@ -16,7 +16,7 @@ class TokenBucket:
         self._level = self.size
 
     def take(self, now: float) -> bool:
-        """Whether it may happen now (seconds); if so, it has."""
+        """Take a token at `now` (seconds of any clock); return whether there was one."""
         earned = max(0.0, now - self._seen) * self.a_second
         self._level, self._seen = min(self.size, self._level + earned), now
         if self._level < 1:

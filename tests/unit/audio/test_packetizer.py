@@ -1,4 +1,4 @@
-"""What consumers send back: its format, and the pieces that it is cut into."""
+"""The format of return audio, and the pieces that it is cut into."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ RTP: dict[str, Any] = {
     "stream_bidirectional_codec": "L16",
     "stream_bidirectional_sampling_rate": 16000,
 }
-# The format, the bytes of a sample, and one of silence.
+# The format, the bytes of a sample, and one sample of silence.
 CODECS = st.sampled_from(
     [
         (AudioFormat("PCMU", 8000, 1), 1, b"\xff"),
@@ -25,28 +25,28 @@ CODECS = st.sampled_from(
 )
 
 
-def test_who_names_a_codec_sends_in_it_and_nobody_else() -> None:
+def test_return_format_is_the_settings_or_else_the_forks() -> None:
     assert return_format(RTP, PCMU_8K) == AudioFormat("L16", 16000, 1)
     assert return_format(RTP | {"stream_bidirectional_mode": "mp3"}, PCMU_8K).encoding == "mp3"
     assert return_format({}, PCMU_8K) == PCMU_8K
 
 
 @given(st.lists(st.binary(max_size=1500)), CODECS)
-def test_messages_are_cut_and_joined(
+def test_packetizer_cuts_and_joins_messages(
     messages: list[bytes], codec: tuple[AudioFormat, int, bytes]
 ) -> None:
     format_, sample, silence = codec
     cutter = Packetizer(format_)
     size = format_.sample_rate // 50 * sample * format_.channels
     cut = [piece for message in messages for piece in cutter.cut(message)]
-    said, all_said = b"".join(cut), b"".join(messages)
+    sent, all_sent = b"".join(cut), b"".join(messages)
 
     assert all(len(piece) == size for piece in cut)
-    assert all_said.startswith(said)
-    assert len(all_said) - len(said) < size
-    assert cutter.waits == (len(all_said) > len(said))
-    # The rest is one more piece, filled up with silence; half a sample is nobody's.
-    left = all_said[len(said) :]
+    assert all_sent.startswith(sent)
+    assert len(all_sent) - len(sent) < size
+    assert cutter.waits == (len(all_sent) > len(sent))
+    # The remainder is one more piece, filled up with silence; a part of a sample is dropped.
+    left = all_sent[len(sent) :]
     left = left[: len(left) // sample * sample]
     rest = cutter.rest()
     assert rest == ([left + silence * ((size - len(left)) // sample)] if left else [])
@@ -54,7 +54,7 @@ def test_messages_are_cut_and_joined(
     assert cutter.rest() == []
 
 
-def test_what_is_forgotten_is_not_joined_with_what_comes() -> None:
+def test_dropped_remainder_is_not_joined_with_the_next_message() -> None:
     cutter = Packetizer(PCMU_8K)
     assert cutter.cut(b"old") == []
     cutter.forget()
@@ -63,7 +63,7 @@ def test_what_is_forgotten_is_not_joined_with_what_comes() -> None:
 
 
 @pytest.mark.parametrize("codec", ["OPUS", "AMR-WB", "G722"])
-def test_a_packet_is_not_cut(codec: str) -> None:
+def test_audio_in_packets_is_not_cut(codec: str) -> None:
     cutter = Packetizer(AudioFormat(codec, 16000, 1))
 
     assert cutter.cut(bytes(1001)) == [bytes(1001)]

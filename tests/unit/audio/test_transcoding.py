@@ -1,4 +1,4 @@
-"""Audio of one codec as that of another."""
+"""Conversion between codecs."""
 
 import audioop
 import pytest
@@ -14,7 +14,7 @@ ORDERS: st.SearchStrategy[ByteOrder] = st.sampled_from(["big", "little"])
 
 
 @given(st.binary(), LAWS, ORDERS)
-def test_there_and_back_through_linear_is_lossless(
+def test_conversion_to_linear_and_back_is_lossless(
     audio: bytes, law: AudioFormat, order: ByteOrder
 ) -> None:
     there, back = conversion(law, L16_8K, order), conversion(L16_8K, law, order)
@@ -27,7 +27,7 @@ def test_there_and_back_through_linear_is_lossless(
 
 
 @given(st.binary(), LAWS, LAWS)
-def test_one_law_becomes_the_other_as_the_library_has_it(
+def test_mu_law_and_a_law_are_converted_through_linear(
     audio: bytes, source: AudioFormat, target: AudioFormat
 ) -> None:
     made = conversion(source, target, "big")(audio)
@@ -41,7 +41,7 @@ def test_one_law_becomes_the_other_as_the_library_has_it(
         assert made == audioop.lin2ulaw(audioop.alaw2lin(audio, 2), 2)
 
 
-def test_linear_has_the_byte_order_that_is_set() -> None:
+def test_linear_has_the_given_byte_order() -> None:
     # 0x00 is mu-law's most negative sample, -32124.
     assert conversion(PCMU_8K, L16_8K, "big")(b"\x00") == (-32124).to_bytes(2, "big", signed=True)
     little = (-32124).to_bytes(2, "little", signed=True)
@@ -51,7 +51,7 @@ def test_linear_has_the_byte_order_that_is_set() -> None:
     )(b"half")
 
 
-def test_silence_stays_silence_and_half_a_sample_goes() -> None:
+def test_silence_stays_silence_and_a_part_of_a_sample_is_dropped() -> None:
     assert conversion(PCMU_8K, PCMA_8K, "big")(b"\xff" * 3) == b"\xd5" * 3
     assert conversion(L16_8K, PCMA_8K, "big")(b"\0\0\0\0\0") == b"\xd5" * 2
 
@@ -65,12 +65,12 @@ def test_silence_stays_silence_and_half_a_sample_goes() -> None:
         (AudioFormat("PCMU", 8000, 2), "of 2 channels"),
     ],
 )
-def test_what_cannot_be_converted_is_told_in_words(source: AudioFormat, why: str) -> None:
+def test_impossible_conversion_is_explained(source: AudioFormat, why: str) -> None:
     with pytest.raises(UnusableAudio, match=why):
         conversion(source, PCMU_8K, "big")
 
 
-def test_what_is_the_calls_own_is_not_looked_at() -> None:
+def test_audio_in_the_calls_own_format_is_not_changed() -> None:
     opus = AudioFormat("OPUS", 16000, 1)
 
     assert conversion(opus, opus, "big")(b"\x01\x02\x03") == b"\x01\x02\x03"
@@ -80,7 +80,7 @@ def test_what_is_the_calls_own_is_not_looked_at() -> None:
     ("codec", "gets"),
     [("default", "PCMU"), ("PCMU", "PCMU"), ("PCMA", "PCMA"), ("L16", "L16"), ("OPUS", "PCMU")],
 )
-def test_a_fork_gets_the_codec_that_it_wants_or_else_the_calls_own(codec: str, gets: str) -> None:
+def test_fork_has_the_wanted_codec_or_else_the_calls_own(codec: str, gets: str) -> None:
     format_, convert = forked(PCMU_8K, codec, "big")
 
     assert format_ == AudioFormat(gets, 8000, 1)

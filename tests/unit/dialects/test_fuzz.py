@@ -1,4 +1,4 @@
-"""Whatever a carrier sends, a record comes of it, and nothing is raised.
+"""Every message of a carrier becomes a record, and nothing is raised.
 
 The vendors' documents, spoilt in every way that comes to mind, and by chance: always the same
 chance, so that a run that fails fails again.
@@ -29,13 +29,12 @@ REASONS = {"not_json", "not_as_documented"}
 
 
 def survives(body: str) -> None:
-    """What the functions do with a message, and what readers and relays do with its record."""
+    """Do what the functions do with a message, and readers and relays with its record."""
     heard = read(body)
     record = Record("stream-1", "acme", "genagent", heard.dialect, 0, heard.event)
     data = records.encode(record)
     assert records.decode(data) == record
-    # Beside its own few fields a record is never much larger than the message was. Numbers may be:
-    # 1e15 is written in full.
+    # A record adds a few fields to the message. Numbers may grow: 1e15 is written in full.
     assert len(data) < 4 * len(body.encode("utf-8", "surrogatepass")) + 2000
     if isinstance(heard.event, Rejected):
         assert heard.event.reason in REASONS
@@ -93,7 +92,7 @@ def with_each_value(message: object, odd: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("said", FROM_CARRIER, ids=str)
-def test_odd_values_everywhere(said: object) -> None:
+def test_message_with_an_odd_value_anywhere_becomes_a_record(said: object) -> None:
     message = getattr(said, "message")  # noqa: B009
     whole = json.dumps(message)
     for odd in ODD:
@@ -107,7 +106,7 @@ def test_odd_values_everywhere(said: object) -> None:
 
 
 @pytest.mark.parametrize("whole", SPOILT_EACH)
-def test_cut_anywhere(whole: str) -> None:
+def test_message_cut_anywhere_becomes_a_record(whole: str) -> None:
     for at in range(len(whole)):
         survives(whole[:at])
         survives(whole[at:])
@@ -142,12 +141,12 @@ def _splice(text: str, random: Random) -> str:
 
 def _odd(text: str, random: Random) -> str:
     at = random.randrange(len(text))
-    # The long ones have had their turn above.
+    # The test above covers the long messages.
     return text[:at] + random.choice([odd for odd in ODD if len(odd) < 100]) + text[at:]
 
 
 @pytest.mark.parametrize("spoil", [_flip, _insert, _remove, _repeat, _splice, _odd])
-def test_spoilt_by_chance(spoil: Callable[[str, Random], str]) -> None:
+def test_randomly_spoilt_message_becomes_a_record(spoil: Callable[[str, Random], str]) -> None:
     random = Random(spoil.__name__)  # noqa: S311  # no secret
     for whole in SPOILT_EACH:
         for _ in range(ROUNDS):
@@ -184,7 +183,7 @@ objects = st.dictionaries(st.sampled_from(NAMES), values, max_size=6)
     objects,
     st.dictionaries(st.sampled_from(EVENTS), objects, max_size=2),
 )
-def test_any_json_under_the_documented_names(
+def test_any_json_under_documented_names_becomes_a_record(
     event: str, message: dict[str, object], fields: dict[str, object], bodies: dict[str, object]
 ) -> None:
     survives(json.dumps(fields | bodies | {"event": event}))
@@ -195,14 +194,14 @@ def test_any_json_under_the_documented_names(
 @seed(0)
 @settings(max_examples=150)
 @given(st.text(st.characters(codec=None)))
-def test_any_text(body: str) -> None:
+def test_any_text_becomes_a_record(body: str) -> None:
     survives(body)
 
 
 @seed(0)
 @settings(max_examples=150)
 @given(st.binary())
-def test_any_bytes_are_a_record_or_not(data: bytes) -> None:
+def test_any_bytes_are_a_record_or_unreadable(data: bytes) -> None:
     for body in (data, b"\x91" * 50_000 + data, b"\x86\xa1x" + b"\x91" * 50_000 + data):
         try:
             records.decode(body)

@@ -1,6 +1,6 @@
-"""Dialects: one module per vendor, sans-I/O, both directions.
+"""Dialects: one module for each vendor's WebSocket messages, without I/O, in both directions.
 
-A dialect module has what `Dialect` says; `DIALECTS` is the registry.
+Every dialect module implements the protocol `Dialect`; `DIALECTS` is the registry.
 """
 
 from typing import Final, Protocol
@@ -14,37 +14,37 @@ from callstream.errors import UnreadableMessage
 
 
 class Dialect(Protocol):
-    """What a dialect module offers.
+    """The interface of a dialect module.
 
     `parse*` raise `UnreadableMessage`, `render*` raise `Inexpressible`, and nothing else.
     """
 
     @property
     def PROTOCOL(self) -> Connected:  # noqa: N802  # a constant of the module
-        """What its carrier says first."""
+        """The first message that the carrier sends."""
 
     @property
     def NUMBERS_MARKS(self) -> bool:  # noqa: N802  # as above
-        """Whether its carrier gives a mark a sequence number."""
+        """Whether the carrier's marks have sequence numbers."""
 
     def claims(self, shape: Shape) -> bool:
-        """Whether a message of this shape is this carrier's."""
+        """Whether a message of this shape comes from this carrier."""
 
     def parse(self, text: str | bytes) -> CarrierEvent:
-        """Read what a carrier says."""
+        """Read a message that the carrier sends."""
 
     def render(self, event: CarrierEvent, carrier_stream_id: str) -> str:
-        """Say it as that carrier does."""
+        """Write an event as the message that the carrier sends for it."""
 
     def parse_return(self, text: str | bytes) -> ReturnEvent:
-        """Read what a carrier is told (audio to play, marks, keys to press, clear)."""
+        """Read a message to the carrier: audio to play, a mark, a key to press, or a clear."""
 
     def render_return(self, event: ReturnEvent, carrier_stream_id: str) -> str:
-        """Tell that carrier."""
+        """Write an event as the message to the carrier for it."""
 
 
-# In the order in which they may claim a message: the last two are like each other, and SignalWire's
-# has less in it.
+# In the order in which they may claim a message: SignalWire's messages are Twilio's with fewer
+# fields, so SignalWire claims what Twilio has not.
 DIALECTS: Final[dict[str, Dialect]] = {
     "telnyx": telnyx,
     "twilio": twilio,
@@ -53,10 +53,10 @@ DIALECTS: Final[dict[str, Dialect]] = {
 
 
 def recognise(text: str | bytes) -> str:
-    """The dialect of a carrier's message, by its shape alone.
+    """Name the dialect of a carrier's message, by its shape alone.
 
     Raises:
-        UnreadableMessage: `not_json`, or `not_as_documented` if it is no dialect's.
+        UnreadableMessage: `not_json`, or `not_as_documented` if no dialect claims the message.
     """
     shape = shape_of(text)
     for name, dialect in DIALECTS.items():
@@ -66,22 +66,15 @@ def recognise(text: str | bytes) -> str:
 
 
 def translate(event: CarrierEvent, source: str, target: str, carrier_stream_id: str) -> str:
-    """Say in one dialect what was said in another.
+    """Write an event of one dialect as a message of another.
 
-    Sequence numbers stay, so whoever leaves messages out has to number them anew before. Fields
-    that the source's dialect does not know are left behind: they mean nothing in another.
+    Sequence numbers stay: callers that leave messages out have to number the rest anew. Fields that
+    the source's dialect does not know are dropped: they mean nothing in another dialect.
 
     Raises:
-        Inexpressible: the target has no words for it.
+        Inexpressible: the target dialect has no message for the event.
     """
     dialect = DIALECTS[target]
     if source != target:
         event = dialect.PROTOCOL if isinstance(event, Connected) else replace(event, extra="")
     return dialect.render(event, carrier_stream_id)
-
-
-def translate_return(event: ReturnEvent, source: str, target: str, carrier_stream_id: str) -> str:
-    """The same for what a carrier is told."""
-    if source != target:
-        event = replace(event, extra="")
-    return DIALECTS[target].render_return(event, carrier_stream_id)

@@ -1,26 +1,34 @@
-"""What Twilio's messages and SignalWire's have in common: SignalWire took the protocol over.
+"""The messages that Twilio and SignalWire share: SignalWire took over Twilio's protocol.
 
-Source of both: twilio.com/docs/voice/media-streams/websocket-messages; where SignalWire's differ,
-its own module says so.
+Source: twilio.com/docs/voice/media-streams/websocket-messages. Where SignalWire's messages differ,
+`signalwire.py` says so.
 """
 
-from base64 import b64encode
+from typing import Annotated
 
-from msgspec import field
+from msgspec import Meta, field
 
 from callstream.audio.formats import AudioFormat, media_type, rtp_name
-from callstream.dialects._wire import Documented, Fields, MediaFormat, Name
+from callstream.dialects._wire import Documented, Fields, MediaBody, Name
 from callstream.dialects.events import Connected, Counter, Media, Start, Track
 
 
 class Message(Documented, kw_only=True, tag_field="event", rename="camel"):
-    """A message of the carrier's. Some have no `streamSid` at the top, or need not."""
+    """A message from the carrier. `streamSid` is empty in the messages that have none."""
 
     stream_sid: str = ""
 
 
+class MediaFormat(Documented, rename="camel"):
+    """The `mediaFormat` of a `start`; the rate is in Hz."""
+
+    encoding: str
+    sample_rate: Annotated[int, Meta(gt=0, le=192_000)]
+    channels: Annotated[int, Meta(gt=0, le=8)]
+
+
 class StartBody(Documented, rename="camel"):
-    """What is in a `start`."""
+    """The `start` object."""
 
     stream_sid: Name
     call_sid: Name
@@ -28,21 +36,6 @@ class StartBody(Documented, rename="camel"):
     tracks: tuple[Track, ...]
     media_format: MediaFormat
     custom_parameters: dict[str, str] = field(default_factory=dict)
-
-
-class MediaBody(Documented):
-    """What is in a `media`."""
-
-    track: Track
-    chunk: Counter
-    timestamp: Counter
-    payload: bytes
-
-
-class MarkBody(Documented):
-    """What is in a `mark`."""
-
-    name: str
 
 
 class ConnectedMessage(Message, tag="connected"):
@@ -53,7 +46,7 @@ class ConnectedMessage(Message, tag="connected"):
 
 
 class StartMessage(Message, tag="start"):
-    """What the stream is."""
+    """The identity and the format of the stream."""
 
     sequence_number: Counter
     start: StartBody
@@ -67,11 +60,11 @@ class MediaMessage(Message, tag="media"):
 
 
 type Common = ConnectedMessage | StartMessage | MediaMessage
-"""The messages in which the two do not differ."""
+"""The messages that are the same for both carriers."""
 
 
 def common_event(message: Common, extra: str) -> Connected | Start | Media:
-    """One of these as the event."""
+    """Make the event of a shared message."""
     match message:
         case MediaMessage(sequence_number=sequence, media=media):
             return Media(
@@ -100,8 +93,17 @@ def _start_event(sequence: Counter, body: StartBody, extra: str) -> Start:
     )
 
 
+def connected_message(connected: Connected) -> Fields:
+    """The whole `connected` message of an event."""
+    return {
+        "event": "connected",
+        "protocol": connected.protocol,
+        "version": connected.version,
+    }
+
+
 def start_body(start: Start) -> Fields:
-    """The event as what is in a `start`, without custom parameters."""
+    """The `start` object of an event, without custom parameters."""
     return {
         "streamSid": start.carrier_stream_id,
         "accountSid": start.account_id,
@@ -112,14 +114,4 @@ def start_body(start: Start) -> Fields:
             "sampleRate": start.format.sample_rate,
             "channels": start.format.channels,
         },
-    }
-
-
-def media_body(media: Media) -> Fields:
-    """The event as what is in a `media`."""
-    return {
-        "track": media.track,
-        "chunk": str(media.chunk),
-        "timestamp": str(media.timestamp),
-        "payload": b64encode(media.audio).decode(),
     }

@@ -1,7 +1,7 @@
-"""What carriers are told on a bidirectional stream: the same few messages in every dialect.
+"""The messages to a carrier on a bidirectional stream: the same few in every dialect.
 
-Twilio and SignalWire want `streamSid` in each, Telnyx no stream id; SignalWire alone can be told to
-press a key.
+Twilio and SignalWire want `streamSid` in each message, Telnyx wants no stream id; only SignalWire
+can press a key. Sources: as in each dialect's module.
 """
 
 from base64 import b64encode
@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, field
 
-from callstream.dialects._wire import Documented, Fields, Reader
+from callstream.dialects._wire import Documented, Fields, MarkBody, Reader
 from callstream.dialects.events import (
     Clear,
     ReturnDtmf,
@@ -32,12 +32,8 @@ class _Media(_Message, tag="media"):
     media: _MediaBody
 
 
-class _MarkBody(Documented):
-    name: str
-
-
 class _Mark(_Message, tag="mark"):
-    mark: _MarkBody
+    mark: MarkBody
 
 
 class _Clear(_Message, tag="clear"):
@@ -62,7 +58,7 @@ def read_return(
     reader: Reader[_Media | _Mark | _Clear] | Reader[_Media | _Mark | _Clear | _Dtmf],
     text: str | bytes,
 ) -> ReturnEvent:
-    """One message as the event. Raises `UnreadableMessage`."""
+    """Read one message into its event. Raises `UnreadableMessage`."""
     message, extra = reader.read(text)
     match message:
         case _Media(media=media):
@@ -76,7 +72,7 @@ def read_return(
 
 
 def return_fields(event: ReturnEvent) -> Fields:
-    """The event as a message, but for the stream's id."""
+    """The message of an event, without the stream id."""
     match event:
         case ReturnMedia(audio=audio):
             return {"event": "media", "media": {"payload": b64encode(audio).decode()}}

@@ -1,10 +1,12 @@
-"""What the dialects share: messages as JSON, read into and written from their documented fields."""
+"""JSON messages, read into and written from their documented fields: common to all dialects."""
 
+from base64 import b64encode
 from typing import Annotated, Any, Final, get_args
 
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from callstream.dialects.events import Counter, Media, Track
 from callstream.errors import UnreadableMessage
 
 type Fields = dict[str, Any]
@@ -12,32 +14,39 @@ type Fields = dict[str, Any]
 
 # Part of a DynamoDB key, which has at most 2048 bytes.
 Name = Annotated[str, Meta(min_length=1, max_length=400)]
-"""An identifier of the carrier's."""
+"""An identifier that the carrier gives."""
 
 
 class Documented(Struct, forbid_unknown_fields=True):
     """The fields of an object in a message, as the vendor documents them."""
 
 
-class MediaFormat(Documented, rename="camel"):
-    """Rate in Hz."""
+class MediaBody(Documented):
+    """The `media` object, which is the same for all carriers."""
 
-    encoding: str
-    sample_rate: Annotated[int, Meta(gt=0, le=192_000)]
-    channels: Annotated[int, Meta(gt=0, le=8)]
+    track: Track
+    chunk: Counter
+    timestamp: Counter
+    payload: bytes
+
+
+class MarkBody(Documented):
+    """The `mark` object, which is the same for all carriers."""
+
+    name: str
 
 
 class Reader[T]:
-    """Reads one dialect's messages of one direction. What it does not know, it keeps.
+    """Reads one dialect's messages of one direction, and keeps their unknown fields.
 
-    Nearly every message has documented fields and no others: those are read in one go. Only where
-    that fails is the message read again, for its unknown fields, or for what is wrong.
+    Nearly every message has documented fields only, and is read in one pass. Only if that pass
+    fails is the message read again, to find its unknown fields or its fault.
 
     Args:
         messages: a union of `Documented` structs, tagged by `event`.
     """
 
-    def __init__(self, messages: Any) -> None:  # noqa: ANN401  # a union is no type
+    def __init__(self, messages: Any) -> None:  # noqa: ANN401  # a union is not a type
         self._messages = messages
         self._kinds: Final[dict[str, type[Struct]]] = {
             str(kind.__struct_config__.tag): kind for kind in get_args(messages)
@@ -46,7 +55,7 @@ class Reader[T]:
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(messages, strict=False)
 
     def read(self, text: str | bytes) -> tuple[T, str]:
-        """One message, and its unknown fields as JSON text.
+        """Read one message; return it and its unknown fields as JSON text.
 
         Raises:
             UnreadableMessage: with reason `not_json` (not JSON, not UTF-8, nested too deep) or
@@ -74,22 +83,32 @@ class Reader[T]:
             raise UnreadableMessage("not_json", str(error)) from None
 
 
+def media_body(media: Media) -> Fields:
+    """The `media` object of an event."""
+    return {
+        "track": media.track,
+        "chunk": str(media.chunk),
+        "timestamp": str(media.timestamp),
+        "payload": b64encode(media.audio).decode(),
+    }
+
+
 def write(message: Fields, extra: str = "") -> str:
-    """A message as JSON text, with the unknown fields of the one that it was read from."""
+    """Write a message as JSON text, with the unknown fields that `Reader.read` returned."""
     if extra:
         _add(message, _anything.decode(extra))
     return msgspec.json.encode(message).decode()
 
 
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
-# Unknown fields are written again, by us and by readers in other languages. How deep each of them
-# can go depends on who asks; every one of them can go so deep.
+# Unknown fields are written again, here and by readers in other languages. JSON libraries differ in
+# the depth that they accept; all of them accept this one.
 _MOST_LEVELS: Final = 100
 _anything: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 
 
 def _take_unknown(kind: type[Struct], fields: Fields) -> Fields:
-    """Take out of an object, and out of the objects in it, what is not documented."""
+    """Remove the undocumented fields from an object and the objects in it, and return them."""
     known = {field.encode_name: field.type for field in structs.fields(kind)}
     unknown: Fields = {}
     for name in list(fields):
@@ -108,7 +127,7 @@ def _take_unknown(kind: type[Struct], fields: Fields) -> Fields:
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    """Whether there are more than so many objects and lists within each other."""
+    """Whether objects and lists are nested deeper than `levels`."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
@@ -117,7 +136,7 @@ def _is_deeper(value: object, levels: int) -> bool:
 
 
 def _struct_of(annotation: Any) -> type[Struct] | None:  # noqa: ANN401
-    """The struct in a field's type, if it has one."""
+    """The struct type in a field's annotation, or None."""
     candidates = (annotation, *get_args(annotation))
     return next((kind for kind in candidates if _is_struct(kind)), None)
 

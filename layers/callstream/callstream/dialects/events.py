@@ -1,9 +1,9 @@
 """The typed events that every dialect is parsed into and rendered from.
 
-Sequence numbers, chunk numbers and timestamps are integers here, whatever the wire has.
+Sequence numbers, chunk numbers and timestamps are integers here, whatever the messages have.
 Timestamps are milliseconds since the stream's start; audio is raw bytes in the stream's own codec.
-What only some carriers say is optional. The same structs, tagged by `kind`, are what the Kinesis
-records carry (`callstream.frames.records`).
+Fields that only some carriers send are optional. The Kinesis records carry the same structs, tagged
+by `kind` (`callstream.frames.records`).
 """
 
 from typing import Annotated, Literal
@@ -16,12 +16,12 @@ from callstream.audio.formats import AudioFormat
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Track = Literal["inbound", "outbound"]
 Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
-"""Which tracks of a call a relay takes, in the words that Telnyx and SignalWire share."""
+"""The tracks of a call that a relay takes, in the words that Telnyx and SignalWire share."""
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     extra: str = ""
-    """The fields of the message that its dialect does not know, as JSON text; mostly none."""
+    """The unknown fields of the message, as JSON text; mostly empty."""
 
 
 class Connected(_Event, frozen=True, tag="connected"):
@@ -34,8 +34,8 @@ class Connected(_Event, frozen=True, tag="connected"):
 class Start(_Event, frozen=True, tag="start"):
     """The stream's identity and format.
 
-    `session_id` is what the legs of one call have in common (Telnyx). `tracks` is empty if the
-    carrier does not say which there will be. `client_state` is base64, as the carrier has it.
+    `session_id` is common to the legs of one call (Telnyx). `tracks` is empty if the carrier does
+    not list them. `client_state` is base64, as the carrier sends it.
     """
 
     sequence: Counter
@@ -63,7 +63,7 @@ class Media(_Event, frozen=True, tag="media"):
 
 
 class Dtmf(_Event, frozen=True, tag="dtmf"):
-    """A key that the party on `track` pressed. `occurred_at` is as the carrier writes it."""
+    """A key that the party on `track` pressed. `occurred_at` is text as the carrier writes it."""
 
     sequence: Counter
     track: Track
@@ -80,7 +80,7 @@ class Mark(_Event, frozen=True, tag="mark"):
 
 
 class Error(_Event, frozen=True, tag="error"):
-    """The carrier could not use what it was sent on this stream."""
+    """The carrier could not use a message that it received on this stream."""
 
     sequence: Counter | None
     code: str
@@ -101,7 +101,7 @@ CarrierEvent = Connected | Start | Media | Dtmf | Mark | Error | Stop
 
 class _ReturnEvent(Struct, frozen=True, kw_only=True):
     extra: str = ""
-    """As of the events above."""
+    """As in the carrier's events above."""
 
 
 class ReturnMedia(_ReturnEvent, frozen=True):
@@ -111,7 +111,7 @@ class ReturnMedia(_ReturnEvent, frozen=True):
 
 
 class ReturnMark(_ReturnEvent, frozen=True):
-    """Ask the carrier to say when everything sent so far has been played."""
+    """Ask the carrier for a mark once everything that was sent so far has been played."""
 
     name: str
 
@@ -123,7 +123,7 @@ class ReturnDtmf(_ReturnEvent, frozen=True):
 
 
 class Clear(_ReturnEvent, frozen=True):
-    """Throw away what is waiting to be played; pending marks come back at once."""
+    """Drop the audio that waits to be played; pending marks come back at once."""
 
 
 ReturnEvent = ReturnMedia | ReturnMark | ReturnDtmf | Clear

@@ -1,8 +1,8 @@
-"""What tells the dialects apart: the shape of a message, without reading what is in it.
+"""The shape of a message, which distinguishes the dialects without reading the message's values.
 
 The carriers share API Gateway's routes, since all of them name a message by `event`. Looking at a
-few names at the top of each message costs a fraction of a microsecond, and needs neither a database
-nor a memory of what the connection said before.
+few field names at the top of each message costs about a microsecond, and needs neither a database
+nor a memory of the connection's earlier messages.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ from callstream.errors import UnreadableMessage
 
 
 class Shape(Struct):
-    """Which of the telling fields a message has; their values are not looked at."""
+    """Which of the distinguishing fields a message has; their values are not read."""
 
     event: str
     stream_id: Raw | UnsetType = UNSET
@@ -27,31 +27,31 @@ class Shape(Struct):
 
     @property
     def is_snake(self) -> bool:
-        """Whether it names itself or its stream in snake_case, as only Telnyx does."""
+        """Whether the message has `stream_id` or `sequence_number`, as only Telnyx's do."""
         return self.stream_id is not UNSET or self.sequence_number is not UNSET
 
     @property
     def has_stream_sid(self) -> bool:
-        """Whether it has `streamSid` at the top."""
+        """Whether the message has `streamSid` at the top."""
         return self.stream_sid is not UNSET
 
     @property
     def has_sequence_number(self) -> bool:
-        """Whether it has `sequenceNumber`."""
+        """Whether the message has `sequenceNumber`."""
         return self.sequence_number_camel is not UNSET
 
     @property
     def has_protocol(self) -> bool:
-        """Whether it has `protocol`, as only `connected` does."""
+        """Whether the message has `protocol`, as only `connected` does."""
         return self.protocol is not UNSET
 
     def is_version(self, version: str) -> bool:
-        """Whether its `version` is this one."""
+        """Whether the message's `version` is this one."""
         return self.version is not UNSET and bytes(self.version) == f'"{version}"'.encode()
 
     @property
     def names_dtmf_track(self) -> bool:
-        """Whether its `dtmf` object has a `track`."""
+        """Whether the message's `dtmf` object has a `track`."""
         if self.dtmf is UNSET:
             return False
         try:
@@ -72,7 +72,8 @@ def shape_of(text: str | bytes) -> Shape:
     """The shape of a message.
 
     Raises:
-        UnreadableMessage: `not_json`, or `not_as_documented` if it is no object with an `event`.
+        UnreadableMessage: `not_json`, or `not_as_documented` if the text is not an object with an
+        `event`.
     """
     try:
         return _decoder.decode(text)

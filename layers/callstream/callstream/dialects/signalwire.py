@@ -1,9 +1,9 @@
 """SignalWire's media stream messages, of its Compatibility API (cXML `<Stream>`).
 
-Source: developer.signalwire.com/compatibility-api/cxml/voice/stream. They are Twilio's but for:
-protocol version 0.2.0; `streamSid` at the top of `dtmf` and `mark` alone; `dtmf` with a duration in
-place of a track; `mark` without a number; a `stop` that says nothing; L16 at 16 and 24 kHz; a key
-can be pressed into the call.
+Source: developer.signalwire.com/compatibility-api/cxml/voice/stream. The messages are Twilio's,
+with these differences: the protocol version is 0.2.0; only `dtmf` and `mark` have `streamSid` at
+the top; `dtmf` has a duration instead of a track; `mark` has no sequence number; `stop` is empty;
+L16 comes at 16 and 24 kHz; a server can press a key into the call.
 """
 
 from typing import Annotated, Final
@@ -12,16 +12,15 @@ from msgspec import Meta
 
 from callstream.dialects._camel import (
     ConnectedMessage,
-    MarkBody,
     MediaMessage,
     Message,
     StartMessage,
     common_event,
-    media_body,
+    connected_message,
     start_body,
 )
 from callstream.dialects._returns import READER_WITH_DTMF, read_return, return_fields
-from callstream.dialects._wire import Documented, Fields, Reader, write
+from callstream.dialects._wire import Documented, Fields, MarkBody, Reader, media_body, write
 from callstream.dialects.events import (
     CarrierEvent,
     Connected,
@@ -67,7 +66,7 @@ _reader: Final[Reader[_Messages]] = Reader(
 
 
 def claims(shape: Shape) -> bool:
-    """Whether a message of this shape, which is no other carrier's, is SignalWire's."""
+    """Whether a message of this shape, which no other carrier claims, is SignalWire's."""
     if shape.event == "connected":
         return shape.has_protocol
     return shape.has_stream_sid or shape.has_sequence_number
@@ -77,7 +76,7 @@ def parse(text: str | bytes) -> CarrierEvent:
     """Read a message from SignalWire.
 
     Raises:
-        UnreadableMessage: it is not one of SignalWire's messages.
+        UnreadableMessage: the text is not one of SignalWire's messages.
     """
     message, extra = _reader.read(text)
     match message:
@@ -95,13 +94,12 @@ def render(event: CarrierEvent, carrier_stream_id: str) -> str:
     """Write a message as SignalWire sends it.
 
     Raises:
-        Inexpressible: an error, of which SignalWire says nothing.
+        Inexpressible: the event is an `Error`, for which SignalWire has no message.
     """
     message: Fields
     match event:
-        case Connected(protocol=protocol, version=version):
-            message = {"event": "connected", "protocol": protocol, "version": version}
-            return write(message, event.extra)
+        case Connected():
+            return write(connected_message(event), event.extra)
         case Mark(name=name):
             message = {"event": "mark", "streamSid": carrier_stream_id, "mark": {"name": name}}
             return write(message, event.extra)
@@ -126,7 +124,7 @@ def parse_return(text: str | bytes) -> ReturnEvent:
     """Read a message that a server sends to SignalWire on a bidirectional stream.
 
     Raises:
-        UnreadableMessage: it is not one that SignalWire documents.
+        UnreadableMessage: SignalWire does not document such a message.
     """
     return read_return(READER_WITH_DTMF, text)
 

@@ -1,13 +1,11 @@
 """Telnyx's media streaming messages.
 
 Source: developers.telnyx.com/docs/voice/programmable-voice/media-streaming. Names are snake_case;
-the stream's id is at the top of each message but the first; counters are decimal strings. Of two
-things there are two published forms, both of which are read: `error`, and codecs by media type.
-`start` does not say which tracks there will be.
+the stream id is at the top of each message but the first; counters are decimal strings. `error` and
+the names of codecs have two published forms, and both are read. `start` does not list the tracks.
 """
 
 import re
-from base64 import b64encode
 from typing import Annotated, Final
 
 import msgspec
@@ -15,7 +13,16 @@ from msgspec import Meta, Struct
 
 from callstream.audio.formats import AudioFormat, rtp_name
 from callstream.dialects._returns import READER, read_return, return_fields
-from callstream.dialects._wire import Documented, Fields, Name, Reader, write
+from callstream.dialects._wire import (
+    Documented,
+    Fields,
+    MarkBody,
+    MediaBody,
+    Name,
+    Reader,
+    media_body,
+    write,
+)
 from callstream.dialects.events import (
     CarrierEvent,
     Connected,
@@ -28,7 +35,6 @@ from callstream.dialects.events import (
     ReturnEvent,
     Start,
     Stop,
-    Track,
 )
 from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible, UnreadableMessage
@@ -54,7 +60,7 @@ class _MediaFormat(Documented):
 
 
 class _Parameter(Struct):
-    # The only object that is in a list, where unknown fields would have no place to be kept.
+    # Not `Documented`: unknown fields of objects in a list cannot be kept, so they are dropped.
     name: str
     value: str
 
@@ -77,16 +83,9 @@ class _Start(_Message, tag="start"):
     start: _StartBody
 
 
-class _MediaBody(Documented):
-    track: Track
-    chunk: Counter
-    timestamp: Counter
-    payload: bytes
-
-
 class _Media(_Message, tag="media"):
     sequence_number: Counter
-    media: _MediaBody
+    media: MediaBody
 
 
 class _DtmfBody(Documented):
@@ -99,12 +98,8 @@ class _Dtmf(_Message, tag="dtmf"):
     occurred_at: str | None = None
 
 
-class _MarkBody(Documented):
-    name: str
-
-
 class _Mark(_Message, tag="mark"):
-    mark: _MarkBody
+    mark: MarkBody
     sequence_number: Counter | None = None
 
 
@@ -138,7 +133,8 @@ _reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Er
 def claims(shape: Shape) -> bool:
     """Whether a message of this shape is Telnyx's.
 
-    A `connected` with a protocol, which some have seen, looks like Twilio's and is taken for it.
+    Some users have seen a `connected` with a protocol. It looks like Twilio's and is read as
+    Twilio's.
     """
     return shape.is_snake or (shape.event == "connected" and not shape.has_protocol)
 
@@ -147,7 +143,7 @@ def parse(text: str | bytes) -> CarrierEvent:  # noqa: PLR0911  # one for each m
     """Read a message from Telnyx.
 
     Raises:
-        UnreadableMessage: it is not one of Telnyx's messages.
+        UnreadableMessage: the text is not one of Telnyx's messages.
     """
     message, extra = _reader.read(text)
     match message:
@@ -202,7 +198,7 @@ def _start_event(message: _Start, extra: str) -> Start:
 
 
 def _in_present_form(extra: str) -> str:
-    """The unknown fields of an older error, where the present form has their place."""
+    """Move the unknown fields of an error in the older form to their place in the present form."""
     fields: Fields = msgspec.json.decode(extra or "{}")
     if unknown := fields.pop("error", {}):
         fields["payload"] = unknown | fields.get("payload", {})
@@ -219,20 +215,14 @@ def render(event: CarrierEvent, carrier_stream_id: str) -> str:
         case Start():
             message = {"event": "start", "start": _start_body(event)}
         case Media():
-            media = {
-                "track": event.track,
-                "chunk": str(event.chunk),
-                "timestamp": str(event.timestamp),
-                "payload": b64encode(event.audio).decode(),
-            }
-            message = {"event": "media", "media": media}
+            message = {"event": "media", "media": media_body(event)}
         case Dtmf():
             message = {"event": "dtmf", "dtmf": {"digit": event.digit}}
             message |= _given(occurred_at=event.occurred_at)
         case Mark():
             message = {"event": "mark", "mark": {"name": event.name}}
         case Error():
-            # As a number, as the present documents have it; but never as another one.
+            # The present documents have a number; a code that would change as a number stays text.
             code = int(event.code) if _CODE.fullmatch(event.code) else event.code
             payload = {"code": code, "title": event.title, "detail": event.detail}
             message = {"event": "error", "payload": payload}
@@ -268,16 +258,16 @@ def parse_return(text: str | bytes) -> ReturnEvent:
     """Read a message that a server sends to Telnyx on a bidirectional stream.
 
     Raises:
-        UnreadableMessage: Telnyx would answer it with error 100003 or 100004.
+        UnreadableMessage: Telnyx would answer the message with error 100003 or 100004.
     """
     return read_return(READER, text)
 
 
 def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
-    """Write a message to Telnyx on a bidirectional stream; it needs no stream id.
+    """Write a message to Telnyx on a bidirectional stream; Telnyx needs no stream id.
 
     Raises:
-        Inexpressible: a key, which Telnyx cannot be told to press.
+        Inexpressible: the event is a `ReturnDtmf`: Telnyx cannot press keys.
     """
     del carrier_stream_id
     if isinstance(event, ReturnDtmf):

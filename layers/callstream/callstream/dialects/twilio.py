@@ -2,7 +2,7 @@
 
 Source: twilio.com/docs/voice/media-streams/websocket-messages. On the wire the counters are
 decimal strings (numbers are read too), audio is base64, and only `dtmf` writes its track with
-`_track`. `connected` is the only message without a stream's id and a number.
+`_track`. `connected` is the only message without a stream id and a sequence number.
 """
 
 from typing import Annotated, Final, Literal
@@ -11,16 +11,15 @@ from msgspec import Meta
 
 from callstream.dialects._camel import (
     ConnectedMessage,
-    MarkBody,
     MediaMessage,
     Message,
     StartMessage,
     common_event,
-    media_body,
+    connected_message,
     start_body,
 )
 from callstream.dialects._returns import READER, read_return, return_fields
-from callstream.dialects._wire import Documented, Fields, Reader, write
+from callstream.dialects._wire import Documented, Fields, MarkBody, Reader, media_body, write
 from callstream.dialects.events import (
     CarrierEvent,
     Connected,
@@ -88,7 +87,7 @@ def parse(text: str | bytes) -> CarrierEvent:
     """Read a message from Twilio.
 
     Raises:
-        UnreadableMessage: it is not one of Twilio's messages.
+        UnreadableMessage: the text is not one of Twilio's messages.
     """
     message, extra = _reader.read(text)
     match message:
@@ -107,13 +106,12 @@ def render(event: CarrierEvent, carrier_stream_id: str) -> str:
     """Write a message as Twilio sends it.
 
     Raises:
-        Inexpressible: an error, of which Twilio says nothing.
+        Inexpressible: the event is an `Error`, for which Twilio has no message.
     """
     message: Fields
     match event:
-        case Connected(protocol=protocol, version=version):
-            message = {"event": "connected", "protocol": protocol, "version": version}
-            return write(message, event.extra)
+        case Connected():
+            return write(connected_message(event), event.extra)
         case Start():
             parameters = {"customParameters": event.parameters}
             message = {"event": "start", "start": start_body(event) | parameters}
@@ -137,7 +135,7 @@ def parse_return(text: str | bytes) -> ReturnEvent:
     """Read a message that a server sends to Twilio on a bidirectional stream.
 
     Raises:
-        UnreadableMessage: Twilio would answer it with error 31950.
+        UnreadableMessage: Twilio would answer the message with error 31950.
     """
     return read_return(READER, text)
 
@@ -146,7 +144,7 @@ def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
     """Write a message to Twilio on a bidirectional stream.
 
     Raises:
-        Inexpressible: a key, which Twilio cannot be told to press.
+        Inexpressible: the event is a `ReturnDtmf`: Twilio cannot press keys.
     """
     if isinstance(event, ReturnDtmf):
         raise Inexpressible("twilio", event)
