@@ -1,8 +1,8 @@
-"""What a command does when nobody reads any more what it says, as in ``callstream tail | head``.
+"""The end of a command whose reader has gone, as in ``callstream tail | head``.
 
-The system would end it by SIGPIPE, but that also comes of a socket that the other side has closed.
-So Python's habit of ignoring it stays, and what fails then is made into the status that a shell
-shows for a command that ended so.
+The system would end such a command by SIGPIPE, but SIGPIPE also comes from a socket that the other
+side has closed. Therefore Python's default stays, which ignores the signal, and a failed write ends
+the command with the status that a shell shows for SIGPIPE.
 """
 
 import io
@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO
 
-NOBODY_READS: Final = 141
+STATUS: Final = 141
 """The exit status: 128 and the number of SIGPIPE."""
 
 
-def ends_the_command() -> None:
-    """From now on, end in silence with status 141 once nobody reads what is said."""
+def end_quietly() -> None:
+    """From now on, end with status 141 and no message when output cannot be written any more."""
     sys.stdout, sys.stderr = _ending(sys.stdout), _ending(sys.stderr)
 
 
 def _ending(stream: TextIO) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # closed from the beginning
-    return _Ending(
+    return _EndingStream(
         stream.buffer,
         encoding=stream.encoding,
         errors=stream.errors,
@@ -33,22 +33,22 @@ def _ending(stream: TextIO) -> TextIO:
     )
 
 
-class _Ending(io.TextIOWrapper):
+class _EndingStream(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
-        with self._heard():
+        with self._exiting():
             return super().write(text)
 
     def flush(self) -> None:
-        with self._heard():
+        with self._exiting():
             super().flush()
 
     @contextmanager
-    def _heard(self) -> Iterator[None]:
+    def _exiting(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
-            # What is still to be written must not fail once more at the very end.
+            # The interpreter flushes once more at its exit, which must not fail too.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            sys.exit(NOBODY_READS)
+            sys.exit(STATUS)

@@ -56,10 +56,10 @@ def call(
     seed: Annotated[int | None, typer.Option(help="Makes ids and faults repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
-    """Call the gateway as a carrier would, and play a recording in real time.
+    """Call the gateway as a carrier would.
 
-    Audio that the gateway sends back is "played" as carriers play it: marks come back when what was
-    sent before them has been heard, and clear empties the buffer.
+    Plays a recording in real time. Audio that the gateway sends back is "played" as carriers play
+    it: a mark comes back when all audio before it has been played, and a clear empties the buffer.
 
     Ends with status 1 if a call could not be made, or was cut short.
     """

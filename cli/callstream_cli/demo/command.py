@@ -40,13 +40,14 @@ _RECORDINGS: Final = ROOT / ".local" / "demo"
 
 
 def demo(port: Port = None) -> None:
-    """Play a recorded call through the gateway and compare what comes out.
+    """Play a call through the gateway, with a verdict.
 
-    Starts the local stack if none is up, and then stops it at the end. A carrier simulator plays a
-    conversation in real time, and commands of Telnyx and SignalWire fork it to two consumers in
-    this process; shown live are the frames that go in, the records that land on Kinesis and what
-    each consumer gets. At the end the audio is put together from Kinesis, and it and that of the
-    consumers, from where they have joined, is compared bit for bit.
+    Starts the local stack if it does not run, and then stops it at the end. A carrier simulator
+    plays a recorded conversation in real time, and commands of Telnyx and SignalWire fork the call
+    to two consumers in this process. The live display shows the frames that go in, the records that
+    arrive on Kinesis, and what each consumer receives. At the end, the audio on Kinesis and the
+    audio of each consumer, from the moment of its fork, are compared bit for bit with the
+    recording.
 
     Ends with status 1 if anything is missing or different.
     """

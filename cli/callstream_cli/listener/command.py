@@ -181,13 +181,12 @@ def listen(
         bool, typer.Option("--json", help="At the end, a report of every fork as JSON.")
     ] = False,
 ) -> None:
-    """Be a consumer: take forks of calls in any dialect, and show what comes.
+    """Receive forks of calls, as a consumer would.
 
-    All seconds count from a fork's start. Ends with Ctrl-C (status 130), or after --forks or
-    --timeout; with status 1 if the time was over before all forks had come and gone.
+    Forks of any dialect are shown as they come. All seconds count from a fork's start. The command
+    ends with Ctrl-C (status 130), or after --forks or --timeout; with status 1 if the time was over
+    before all forks had come and gone.
     """
-    # Ends in silence when nobody reads any more, as in `callstream listen --events | head`.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     errors = Console(stderr=True)
     try:
         behaviour = Behaviour(

@@ -14,7 +14,7 @@ from callstream_cli.local.progress import ConsoleProgress
 from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
 
 ROOT = Path(__file__).parents[3]
-"""The repository: the command is only ever installed in place."""
+"""The repository. The command is always installed in place, so its files are in the repository."""
 
 Port = Annotated[
     int | None,
@@ -22,22 +22,22 @@ Port = Annotated[
         envvar="CALLSTREAM_PORT",
         min=1,
         max=65535,
-        help=f"Port on 127.0.0.1; without it {DEFAULT_PORT}, or where the local stack runs.",
+        help=f"Port on 127.0.0.1; without it {DEFAULT_PORT}, or that of the running local stack.",
     ),
 ]
 
 
 def local_stack(port: int | None = None) -> LocalStack:
-    """The local stack that commands work on; CALLSTREAM_STATE_DIR names another one's directory."""
+    """The local stack that commands work on; CALLSTREAM_STATE_DIR names another directory."""
     state_dir = os.environ.get("CALLSTREAM_STATE_DIR")
     return LocalStack(ROOT, state_dir=Path(state_dir) if state_dir else None, port=port)
 
 
 def up(port: Port = None) -> None:
-    """Start the local stack, or bring it up to date with the sources.
+    """Start the local stack, or bring it up to date.
 
     Builds template.yaml, deploys it to an AWS emulator on this machine, creates a demo tenant and
-    writes where everything is into .local/stack.json. Safe to repeat.
+    writes the addresses of everything into .local/stack.json. Safe to repeat.
     """
     console = Console()
     stack = local_stack(port)
@@ -49,14 +49,14 @@ def up(port: Port = None) -> None:
 
 
 def down() -> None:
-    """Stop the local stack and forget all that it held. Fine if there is none."""
+    """Stop the local stack and delete all its data. Fine if it does not run."""
     with explained():
         running = local_stack().down()
     typer.echo("The local stack is stopped." if running else "The local stack was not running.")
 
 
 def status() -> None:
-    """Say whether the local stack runs, and where. Ends with status 1 if it does not."""
+    """Show whether the local stack runs, and where. Ends with status 1 if it does not run."""
     stack = local_stack()
     description = stack.describe()
     if description is None:
@@ -73,10 +73,10 @@ def status() -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """End with an error's text instead of its traceback.
+    """End the command with an error's text instead of its traceback.
 
     Raises:
-        typer.Exit: the local stack cannot do what was asked.
+        typer.Exit: the local stack has failed.
     """
     try:
         yield
@@ -86,5 +86,5 @@ def explained() -> Iterator[None]:
 
 
 def _shown(path: Path) -> Path:
-    """Return ``path`` as one would type it in the repository."""
+    """Return ``path`` relative to the repository, if it is in there."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

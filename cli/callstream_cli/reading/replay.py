@@ -40,11 +40,12 @@ def replay(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Play a recorded stream to any WebSocket, as a carrier would, in its own timing or faster.
+    """Play a recorded stream to any WebSocket.
 
-    The stream is what Kinesis still keeps of it, by default a day. It gets a new id of its own;
-    call, parameters, chunk numbers and timestamps stay. Messages are numbered anew, without gaps.
-    What the other side sends is counted and passed over. The URL may be a media URL of Callstream.
+    Plays as a carrier would, in the stream's own timing or faster, what Kinesis still keeps of the
+    stream: by default one day. The stream gets a new id; call, parameters, chunk numbers and
+    timestamps stay. Messages are numbered anew, without gaps. Messages from the other side are
+    counted and ignored. The URL may be a media URL of Callstream.
 
     Ends with status 1 if there is no such stream, or it could not be played to its end.
     """

@@ -60,7 +60,9 @@ def test_help_says_what_call_is() -> None:
     assert "Call the gateway as a carrier would." in run("--help").stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["call", "FILE", "--url", NOBODY, "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["call", "FILE", "--url", NOBODY, "--json"], ["listen"]]
+)
 def test_nobody_reads(recording: str, arguments: list[str]) -> None:
     arguments = [recording if argument == "FILE" else argument for argument in arguments]
     command = Path(sys.executable).with_name("callstream")
