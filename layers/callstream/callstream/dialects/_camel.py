@@ -9,14 +9,15 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from callstream.audio.formats import AudioFormat, media_type, rtp_name
-from callstream.dialects._wire import Documented, Fields, MediaBody, Name
+from callstream.dialects._wire import Documented, Fields, MediaBody, Name, OtherName
 from callstream.dialects.events import Connected, Counter, Media, Start, Track
+from callstream.errors import UnreadableMessage
 
 
 class Message(Documented, kw_only=True, tag_field="event", rename="camel"):
     """A message from the carrier. `streamSid` is empty in the messages that have none."""
 
-    stream_sid: str = ""
+    stream_sid: OtherName = ""
 
 
 class MediaFormat(Documented, rename="camel"):
@@ -24,32 +25,33 @@ class MediaFormat(Documented, rename="camel"):
 
     encoding: str
     sample_rate: Annotated[int, Meta(gt=0, le=192_000)]
-    channels: Annotated[int, Meta(gt=0, le=8)]
+    channels: Annotated[int, Meta(gt=0, le=8)] = 1
 
 
 class StartBody(Documented, rename="camel"):
     """The `start` object."""
 
-    stream_sid: Name
     call_sid: Name
-    account_sid: Name
-    tracks: tuple[Track, ...]
     media_format: MediaFormat
+    stream_sid: OtherName = ""
+    """Without it, the one at the top of the message counts."""
+    account_sid: OtherName = ""
+    tracks: tuple[Track, ...] = ()
     custom_parameters: dict[str, str] = field(default_factory=dict)
 
 
 class ConnectedMessage(Message, tag="connected"):
     """The first message."""
 
-    protocol: str
-    version: str
+    protocol: str = "Call"
+    version: str = ""
 
 
 class StartMessage(Message, tag="start"):
-    """The identity and the format of the stream."""
+    """The identity and the format of the stream. Every vendor documents 1 as its number."""
 
-    sequence_number: Counter
     start: StartBody
+    sequence_number: Counter = 1
 
 
 class MediaMessage(Message, tag="media"):
@@ -72,14 +74,17 @@ def common_event(message: Common, extra: str) -> Connected | Start | Media:
             )
         case ConnectedMessage(protocol=protocol, version=version):
             return Connected(protocol, version, extra=extra)
-        case StartMessage(sequence_number=sequence, start=start):
-            return _start_event(sequence, start, extra)
+        case StartMessage():
+            return _start_event(message, extra)
 
 
-def _start_event(sequence: Counter, body: StartBody, extra: str) -> Start:
+def _start_event(message: StartMessage, extra: str) -> Start:
+    body = message.start
+    if not (stream_sid := body.stream_sid or message.stream_sid):
+        raise UnreadableMessage("not_as_documented", "a start without streamSid")
     return Start(
-        sequence=sequence,
-        carrier_stream_id=body.stream_sid,
+        sequence=message.sequence_number,
+        carrier_stream_id=stream_sid,
         call_id=body.call_sid,
         account_id=body.account_sid,
         tracks=body.tracks,

@@ -1,10 +1,11 @@
 """JSON messages, read into and written from their documented fields: common to all dialects."""
 
 from base64 import b64encode
-from typing import Annotated, Any, Final, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import NODEFAULT, Meta, Struct, structs
 
 from callstream.dialects.events import Counter, Media, Track
 from callstream.errors import UnreadableMessage
@@ -14,20 +15,26 @@ type Fields = dict[str, Any]
 
 # Part of a DynamoDB key, which has at most 2048 bytes.
 Name = Annotated[str, Meta(min_length=1, max_length=400)]
-"""An identifier that the carrier gives."""
+"""An identifier that the carrier gives, and on which the call depends."""
+OtherName = Annotated[str, Meta(max_length=400)]
+"""An identifier on which nothing depends; empty if the carrier gives none."""
 
 
 class Documented(Struct, forbid_unknown_fields=True):
-    """The fields of an object in a message, as the vendor documents them."""
+    """The fields of an object in a message, as the vendor documents them.
+
+    A field with a default is one that nothing depends on: a value that does not fit is kept in
+    `extra`, and does not refuse the message.
+    """
 
 
 class MediaBody(Documented):
     """The `media` object, which is the same for all carriers."""
 
     track: Track
-    chunk: Counter
     timestamp: Counter
     payload: bytes
+    chunk: Counter = 0
 
 
 class MarkBody(Documented):
@@ -39,8 +46,9 @@ class MarkBody(Documented):
 class Reader[T]:
     """Reads one dialect's messages of one direction, and keeps their unknown fields.
 
-    Nearly every message has documented fields only, and is read in one pass. Only if that pass
-    fails is the message read again, to find its unknown fields or its fault.
+    Nearly every message is as documented, and is read in one pass. Any other message is read again,
+    leniently: null is absent, a number is text where text is documented, and `extra` keeps unknown
+    fields and odd values of fields that nothing depends on.
 
     Args:
         messages: a union of `Documented` structs, tagged by `event`.
@@ -59,7 +67,8 @@ class Reader[T]:
 
         Raises:
             UnreadableMessage: with reason `not_json` (not JSON, not UTF-8, nested too deep) or
-                `not_as_documented` (an unknown event, a missing or wrong field, bad base64).
+                `not_as_documented` (an unknown event; a field on which the message depends is
+                missing or wrong; bad base64).
         """
         try:
             return self._decoder.decode(text), ""
@@ -72,7 +81,7 @@ class Reader[T]:
         try:
             message = _anything.decode(text)
             kind = self._kinds.get(str(message.get("event")))
-            unknown = _take_unknown(kind, message) if kind else {}
+            unknown = _take_unfit(kind, message) if kind else {}
             if _is_deeper(unknown, _MOST_LEVELS):
                 raise UnreadableMessage("not_json", "unknown fields are nested too deep")
             read: T = msgspec.convert(message, self._messages, strict=False)
@@ -107,23 +116,79 @@ _MOST_LEVELS: Final = 100
 _anything: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 
 
-def _take_unknown(kind: type[Struct], fields: Fields) -> Fields:
-    """Remove the undocumented fields from an object and the objects in it, and return them."""
-    known = {field.encode_name: field.type for field in structs.fields(kind)}
-    unknown: Fields = {}
-    for name in list(fields):
-        value = fields[name]
+def _take_unfit(kind: type[Struct], fields: Fields) -> Fields:
+    """Make an object fit its struct; return what was taken out of it, for `extra`."""
+    known = {field.encode_name: field for field in structs.fields(kind)}
+    unfit: Fields = {}
+    for name, value in list(fields.items()):
         if name == kind.__struct_config__.tag_field:
             continue
-        if name not in known:
-            unknown[name] = fields.pop(name)
-        elif (
-            isinstance(value, dict)
-            and (inner := _struct_of(known[name]))
-            and (rest := _take_unknown(inner, value))
-        ):
-            unknown[name] = rest
-    return unknown
+        field = known.get(name)
+        if field is None:
+            unfit[name] = fields.pop(name)
+        elif value is None:
+            del fields[name]
+        else:
+            fields[name], rest = _fitted(field.type, value)
+            if _is_optional(field) and not _fits(field.type, fields[name]):
+                del fields[name]
+                rest = value
+            if rest:
+                unfit[name] = rest
+    return unfit
+
+
+def _fitted(annotation: Any, value: Any) -> tuple[Any, Any]:  # noqa: ANN401  # JSON
+    """A value as its field wants it, as far as possible; and those parts of it that do not fit."""
+    kinds = set(_kinds(annotation))
+    if isinstance(value, dict):
+        direct = (annotation, *get_args(annotation))
+        structure = next((kind for kind in direct if _is_struct(kind)), None)
+        if structure is not None:
+            fitted = dict(value)
+            return fitted, _take_unfit(structure, fitted)
+        if dict in kinds:
+            present = {name: _as_text(each) for name, each in value.items() if each is not None}
+            texts = {name: each for name, each in present.items() if isinstance(each, str)}
+            return texts, {name: each for name, each in present.items() if name not in texts}
+    if isinstance(value, list):
+        return [_as_texts(each) for each in value if not _has_null(each)], None
+    return (_as_text(value) if str in kinds else value), None
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401  # a union is no type
+    """The types that a field takes, and the types in those."""
+    yield get_origin(annotation) or annotation
+    for each in get_args(annotation):
+        yield from _kinds(each)
+
+
+def _as_text(value: Any) -> Any:  # noqa: ANN401  # JSON
+    """A number or a truth value as the JSON text that stands for it; anything else as it is."""
+    return msgspec.json.encode(value).decode() if isinstance(value, int | float) else value
+
+
+def _as_texts(entry: Any) -> Any:  # noqa: ANN401  # JSON
+    """An entry of a list: no documented list has numbers."""
+    if isinstance(entry, dict):
+        return {name: _as_text(each) for name, each in entry.items()}
+    return _as_text(entry)
+
+
+def _has_null(entry: Any) -> bool:  # noqa: ANN401  # JSON
+    return entry is None or (isinstance(entry, dict) and None in entry.values())
+
+
+def _is_optional(field: structs.FieldInfo) -> bool:
+    return field.default is not NODEFAULT or field.default_factory is not NODEFAULT
+
+
+def _fits(annotation: Any, value: object) -> bool:  # noqa: ANN401
+    try:
+        msgspec.convert(value, annotation, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _is_deeper(value: object, levels: int) -> bool:
@@ -133,12 +198,6 @@ def _is_deeper(value: object, levels: int) -> bool:
     if not isinstance(value, list):
         return False
     return levels == 0 or any(_is_deeper(each, levels - 1) for each in value)
-
-
-def _struct_of(annotation: Any) -> type[Struct] | None:  # noqa: ANN401
-    """The struct type in a field's annotation, or None."""
-    candidates = (annotation, *get_args(annotation))
-    return next((kind for kind in candidates if _is_struct(kind)), None)
 
 
 def _is_struct(kind: object) -> bool:

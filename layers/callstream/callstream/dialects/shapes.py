@@ -24,6 +24,7 @@ class Shape(Struct):
     protocol: Raw | UnsetType = UNSET
     version: Raw | UnsetType = UNSET
     dtmf: Raw | UnsetType = UNSET
+    connected: Raw | UnsetType = UNSET
 
     @property
     def is_snake(self) -> bool:
@@ -44,6 +45,11 @@ class Shape(Struct):
     def has_protocol(self) -> bool:
         """Whether the message has `protocol`, as only `connected` does."""
         return self.protocol is not UNSET
+
+    @property
+    def has_handshake(self) -> bool:
+        """Whether it has `connected`, an object of what the handshake said."""
+        return self.connected is not UNSET
 
     def is_version(self, version: str) -> bool:
         """Whether the message's `version` is this one."""

@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from callstream.audio.formats import AudioFormat, rtp_name
 from callstream.dialects._returns import READER, read_return, return_fields
@@ -19,6 +19,7 @@ from callstream.dialects._wire import (
     MarkBody,
     MediaBody,
     Name,
+    OtherName,
     Reader,
     media_body,
     write,
@@ -48,9 +49,16 @@ class _Message(Documented, kw_only=True, tag_field="event"):
     stream_id: str = ""
 
 
+class _Handshake(Documented):
+    """The header by which Telnyx proves who connects: a secret, which goes no further."""
+
+    token: str = field(default="", name="x-telnyx-streaming-auth-token")
+
+
 class _Connected(_Message, tag="connected"):
-    version: str
+    version: str = ""
     protocol: str | None = None
+    connected: _Handshake | None = None
 
 
 class _MediaFormat(Documented):
@@ -68,7 +76,7 @@ class _Parameter(Struct):
 class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
     call_control_id: Name
     media_format: _MediaFormat
-    user_id: str = ""
+    user_id: OtherName = ""
     call_session_id: Annotated[str, Meta(max_length=400)] | None = None
     from_number: str | None = None
     to_number: str | None = None
@@ -79,8 +87,8 @@ class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
 
 class _Start(_Message, tag="start"):
     stream_id: Name
-    sequence_number: Counter
     start: _StartBody
+    sequence_number: Counter = 1
 
 
 class _Media(_Message, tag="media"):
@@ -110,7 +118,7 @@ class _StopBody(Documented):
 
 class _Stop(_Message, tag="stop"):
     sequence_number: Counter
-    stop: _StopBody
+    stop: _StopBody = field(default_factory=_StopBody)
 
 
 class _ErrorBody(Documented):
@@ -133,10 +141,11 @@ _reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Er
 def claims(shape: Shape) -> bool:
     """Whether a message of this shape is Telnyx's.
 
-    Some users have seen a `connected` with a protocol. It looks like Twilio's and is read as
-    Twilio's.
+    A `connected` with a protocol and no `connected` object looks like Twilio's. The stream's
+    `start` tells the two apart.
     """
-    return shape.is_snake or (shape.event == "connected" and not shape.has_protocol)
+    is_connected = shape.event == "connected"
+    return shape.is_snake or (is_connected and (shape.has_handshake or not shape.has_protocol))
 
 
 def parse(text: str | bytes) -> CarrierEvent:  # noqa: PLR0911  # one for each message

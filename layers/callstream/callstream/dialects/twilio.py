@@ -7,7 +7,7 @@ decimal strings (numbers are read too), audio is base64, and only `dtmf` writes 
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from callstream.dialects._camel import (
     ConnectedMessage,
@@ -52,18 +52,18 @@ class _Dtmf(Message, tag="dtmf"):
 
 
 class _Mark(Message, tag="mark"):
-    sequence_number: Counter
     mark: MarkBody
+    sequence_number: Counter | None = None
 
 
 class _StopBody(Documented, rename="camel"):
-    call_sid: str
-    account_sid: str
+    call_sid: str | None = None
+    account_sid: str | None = None
 
 
 class _Stop(Message, tag="stop"):
     sequence_number: Counter
-    stop: _StopBody
+    stop: _StopBody = field(default_factory=_StopBody)
 
 
 type _Messages = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
