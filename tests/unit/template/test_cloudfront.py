@@ -214,7 +214,7 @@ def test_the_distribution_forwards_all_but_the_host() -> None:
         "Fn::GetAtt": "MediaTokenFunction.FunctionMetadata.FunctionARN"
     }
     [origin] = config["Origins"]
-    assert origin["OriginPath"]["Fn::Sub"][0] == "/${Stage}"
+    assert origin["OriginPath"] == "/media"
     assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
     assert behavior["ViewerProtocolPolicy"] == "https-only"
     assert config["HttpVersion"] == "http1.1"
