@@ -99,7 +99,7 @@ def test_a_listener_that_hangs_up_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [(401, "its token is wrong"), (403, "its token is wrong"), (502, "HTTP 502")]
+    ("status", "why"), [(401, "the URL's token"), (403, "the URL's token"), (502, "HTTP 502")]
 )
 def test_another_answer_is_named(status: int, why: str) -> None:
     async def never(socket: ServerConnection) -> None:
@@ -121,10 +121,10 @@ def test_another_answer_is_named(status: int, why: str) -> None:
     ("url", "why"),
     [
         ("ws://user:secret@127.0.0.1:1/x?token=secret", "ws://127.0.0.1:1 cannot be reached: Conn"),
-        ("http://127.0.0.1:1/secret", "not the URL of a WebSocket"),
-        ("ws://[secret", "not the URL of a WebSocket"),
-        ("secret", "not the URL of a WebSocket"),
-        ("ws://127.0.0.1:999999/secret", "not the URL of a WebSocket"),
+        ("http://127.0.0.1:1/secret", "not a WebSocket URL"),
+        ("ws://[secret", "not a WebSocket URL"),
+        ("secret", "not a WebSocket URL"),
+        ("ws://127.0.0.1:999999/secret", "not a WebSocket URL"),
     ],
 )
 def test_a_listener_that_is_not_there_is_named(url: str, why: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from callstream_cli import audio, live_display
+from callstream_cli import audio, event_loop, live_display
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
@@ -75,7 +75,7 @@ def call(
     try:
         plan = CallPlan(audio.load(file), faults, carrier=carrier, digits=digits, seed=seed)
         urls = [url] * calls if url else _ask_for_urls(route, calls)
-        reports = asyncio.run(_place(console, urls, plan, speed))
+        reports = event_loop.run(_place(console, urls, plan, speed))
     except (audio.UnreadableAudioError, GatewayError) as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None

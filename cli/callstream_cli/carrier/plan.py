@@ -118,11 +118,11 @@ class Carrier:
         number = next(self._sequence) if self._dialect.NUMBERS_MARKS else None
         return self._render(Mark(number, name))
 
-    def understand(self, text: str | bytes) -> ReturnEvent:
-        """What the server says to this carrier.
+    def parse_return(self, text: str | bytes) -> ReturnEvent:
+        """Read a message that the server sends to this carrier.
 
         Raises:
-            UnreadableMessage: this carrier would not understand it.
+            UnreadableMessage: this carrier would not understand the message.
         """
         return self._dialect.parse_return(text)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
 from callstream.errors import Unavailable
-from callstream_cli import audio, live_display
+from callstream_cli import audio, event_loop, live_display
 from callstream_cli.carrier.command import INTERRUPTED
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
@@ -55,7 +55,7 @@ def demo(port: Port = None) -> None:
     stack = local_stack(port)
     try:
         with _interruptible(), _up(stack, console) as description:
-            succeeded = asyncio.run(_play(console, description))
+            succeeded = event_loop.run(_play(console, description))
     except (LocalStackError, GatewayError, Unavailable, audio.UnreadableAudioError) as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None

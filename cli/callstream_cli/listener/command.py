@@ -19,7 +19,7 @@ from rich.console import Console, RenderableType
 from callstream.audio.formats import ByteOrder
 from callstream.frames.reader import Over, ReadEvent
 from callstream.frames.records import Disconnected, RecordEvent
-from callstream_cli import live_display
+from callstream_cli import event_loop, live_display
 from callstream_cli.audio import TooLongError, UnreadableAudioError
 from callstream_cli.listener import codecs, report
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour
@@ -216,7 +216,7 @@ def listen(
             events=events,
             shown=Shown(personal=personal, audio=audio),
         )
-        end = asyncio.run(_Listening(behaviour, wishes).run())
+        end = event_loop.run(_Listening(behaviour, wishes).run())
     except (UnreadableAudioError, OSError) as error:
         errors.print(f"callstream: {error}", style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None

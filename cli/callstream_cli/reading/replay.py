@@ -1,6 +1,5 @@
 """``callstream replay``."""
 
-import asyncio
 import dataclasses
 import sys
 import time
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from callstream_cli import live_display
+from callstream_cli import event_loop, live_display
 from callstream_cli.operator.output import show_json
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Json, Name, Stack
@@ -61,7 +60,7 @@ def replay(
         made = script(story, speaks, carrier_stream_id(speaks, SystemRandom()))
         # A script wants the report and nothing else.
         console = Console(stderr=as_json, quiet=as_json and not sys.stderr.isatty())
-        report = asyncio.run(_play(console, to, made, speed))
+        report = event_loop.run(_play(console, to, made, speed))
     if as_json:
         show_json(as_dict(story, made, report))
     elif report.messages:

@@ -159,7 +159,7 @@ def sent(seconds: int) -> tuple[CallReport, list[bytes]]:
     """A call that was sent a frame every 20 ms from 0 s on, and its frames."""
     frames = [number.to_bytes(160) for number in range(seconds * 50)]
     carrier = Carrier(CallPlan({"inbound": b"".join(frames)}))
-    report = CallReport(carrier.identity)
+    report = CallReport(identity=carrier.identity)
     for message in carrier.messages():
         report.count(message, message.at - 0.02)
     return report, frames

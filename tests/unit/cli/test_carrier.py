@@ -263,12 +263,12 @@ def test_each_carrier_understands_what_its_vendor_documents(name: CarrierName) -
     carrier = Carrier(CallPlan(STEREO, carrier=name))
     key = '{"event": "dtmf", "streamSid": "x", "dtmf": {"digit": "5"}}'
 
-    assert carrier.understand('{"event": "clear"}') == Clear()
+    assert carrier.parse_return('{"event": "clear"}') == Clear()
     if name == "signalwire":
-        assert carrier.understand(key) == ReturnDtmf("5")
+        assert carrier.parse_return(key) == ReturnDtmf("5")
     else:
         with pytest.raises(UnreadableMessage):
-            carrier.understand(key)
+            carrier.parse_return(key)
 
 
 probabilities = st.floats(0, 0.4)

@@ -1,5 +1,7 @@
 """The command line as a whole: how help looks, and what happens when nobody reads."""
 
+import asyncio
+import gc
 import subprocess
 import sys
 from itertools import pairwise
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from callstream_cli import audio
+from callstream_cli import audio, event_loop
 from callstream_cli.__main__ import build
 
 NOBODY = "ws://127.0.0.1:1/a-token"
@@ -73,3 +75,21 @@ def test_nobody_reads(recording: str, arguments: list[str]) -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert (process.wait(), process.stderr.read()) == (141, "")
+
+
+def test_task_that_exits_ends_the_event_loop_without_a_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def leave() -> None:
+        sys.exit(141)
+
+    async def main() -> None:
+        leaving = asyncio.create_task(leave())
+        await asyncio.sleep(10)
+        await leaving
+
+    with pytest.raises(SystemExit, match="141"):
+        event_loop.run(main())
+
+    gc.collect()
+    assert caplog.records == []

@@ -27,7 +27,7 @@ class World:
 
     def __init__(self) -> None:
         carrier = Carrier(CallPlan({"inbound": bytes(480), "outbound": bytes(range(160)) * 3}))
-        self.report = CallReport(carrier.identity)
+        self.report = CallReport(identity=carrier.identity)
         self.events: list[RecordEvent] = []
         for message in carrier.messages():
             self.report.count(message, SENT_AT)
@@ -160,7 +160,7 @@ class Forked:
             "outbound": b"\xff" * 160 * silent + speech[::-1],
         }
         carrier = Carrier(CallPlan(audio))
-        self.report = CallReport(carrier.identity)
+        self.report = CallReport(identity=carrier.identity)
         self.dialect = dialect
         self.events: list[CarrierEvent] = [
             Start(1, "fork", "call", "AC", ("inbound", "outbound"), PCMU_8K)
@@ -270,7 +270,7 @@ def test_a_call_that_is_all_silence_is_known_by_its_end() -> None:
     forked = Forked()
     silence: dict[Track, bytes] = {"inbound": b"\xff" * 800}
     carrier = Carrier(CallPlan(silence))
-    report = CallReport(carrier.identity)
+    report = CallReport(identity=carrier.identity)
     for message in carrier.messages():
         report.count(message, SENT_AT)
     frames = [Media(number, "inbound", number - 1, 0, b"\xff" * 160) for number in (2, 3)]
