@@ -11,7 +11,7 @@ from websockets.protocol import State
 
 from callstream.adapters.network import websockets
 from callstream.destinations import Destination
-from callstream.relays.run import DialFailed
+from callstream.relays.ports import DialFailed
 
 HOST = "127.0.0.1"
 

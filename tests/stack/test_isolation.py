@@ -215,7 +215,7 @@ def settled(stack: DeployedStack, customer: Customer) -> list[dict[str, Any]]:
 
     def over() -> list[dict[str, Any]] | None:
         relays = relays_of(stack, customer)
-        return relays if all("told_at" in relay for relay in relays) else None
+        return relays if all("notified_at" in relay for relay in relays) else None
 
     return eventually(over)
 

@@ -1,4 +1,4 @@
-"""The runs of a relay, as the Streams table lets them: one at a time, and none too many."""
+"""The ownership of a relay: one run at a time, and not too many in all."""
 
 import json
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ from moto import mock_aws
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.callbacks.model import RelayCallback
 from callstream.calls.streams import StreamStore
-from callstream.relays.lease import Office
+from callstream.relays.lease import RelayLease
 from callstream.relays.notifier import RelayNotifier
-from callstream.relays.run import Standing
+from callstream.relays.ports import LeaseStatus
+from callstream.relays.sinks.websocket import RelayForks
 from callstream.relays.store import CallCommand, Relay, RelayStore
 from callstream.tenants.directory import Directory, Tenant
 from tests.starter import Starter
@@ -38,10 +39,10 @@ STOP = CallCommand("acme", "CA1", NOW)
 
 class Queue:
     def __init__(self) -> None:
-        self.told: list[tuple[str, str | None]] = []
+        self.sent: list[tuple[str, str | None]] = []
 
     def send(self, callback: RelayCallback) -> None:
-        self.told.append((callback.event, callback.reason))
+        self.sent.append((callback.event, callback.reason))
 
 
 class Scene:
@@ -58,12 +59,21 @@ class Scene:
         )
         self.relays, self.queue, self.starter = RelayStore(self.table), Queue(), Starter()
         self.relays.start(RELAY, STOP)
-        self.news = RelayNotifier(
+        self.notifier = RelayNotifier(
             self.relays, StreamStore(self.table, timedelta(days=1)), self.queue, lambda: self.now
         )
 
-    def run(self, run_id: str, follows: str | None = None) -> Office:
-        return Office(RELAY, self.news, self.directory, self.starter, run_id, follows)
+    def run(self, run_id: str, follows: str | None = None) -> RelayLease:
+        return RelayLease(
+            relay=RELAY,
+            relays=self.relays,
+            notifier=self.notifier,
+            directory=self.directory,
+            starter=self.starter,
+            clock=lambda: self.now,
+            run_id=run_id,
+            follows=follows,
+        )
 
     def item(self, name: str) -> object:
         return self.relays.noted(RELAY).get(name)
@@ -81,35 +91,35 @@ def test_the_first_run_connects_once(scene: Scene) -> None:
 
     assert one.connected(b"begin")
     assert not other.connected(b"begin")
-    assert one.standing() is Standing.GOES_ON
-    assert other.standing() is Standing.REPLACED
-    assert scene.queue.told == [("started", None)]
+    assert one.status() is LeaseStatus.OWNER
+    assert other.status() is LeaseStatus.REPLACED
+    assert scene.queue.sent == [("started", None)]
 
 
-def test_of_several_rescuers_one_takes_over_where_the_run_was(scene: Scene) -> None:
+def test_one_of_several_rescuers_takes_over_from_the_checkpoint(scene: Scene) -> None:
     dead = scene.run("dead")
     dead.connected(b"begin")
-    dead.keep(b"here", 0)
-    dead.keep(None, 3)
+    dead.renew(b"here", 0)
+    dead.renew(None, 3)
     rescuers = [scene.run(name, "dead") for name in "abc"]
 
     assert [rescuer.take_over() for rescuer in rescuers] == [b"here", None, None]
-    assert rescuers[0].standing() is Standing.GOES_ON
+    assert rescuers[0].status() is LeaseStatus.OWNER
     # It was not dead, only slow.
-    dead.keep(b"elsewhere", 0)
-    assert dead.standing() is Standing.REPLACED
+    dead.renew(b"elsewhere", 0)
+    assert dead.status() is LeaseStatus.REPLACED
     assert scene.item("checkpoint") == b"here"
     assert scene.item("dropped") == 3
-    assert scene.queue.told == [("started", None)]
+    assert scene.queue.sent == [("started", None)]
 
 
-def test_what_kills_every_run_does_so_ten_times(scene: Scene) -> None:
+def test_a_relay_whose_runs_all_die_fails_after_ten_rescues(scene: Scene) -> None:
     scene.run("0").connected(b"here")
     taken = [scene.run(str(number), str(number - 1)).take_over() for number in range(1, 12)]
 
     assert taken == [b"here"] * 10 + [None]
     assert (scene.item("state"), scene.item("error")) == ("failed", "lost")
-    assert scene.queue.told == [("started", None), ("failed", "lost")]
+    assert scene.queue.sent == [("started", None), ("failed", "lost")]
 
 
 def test_rescues_that_are_far_apart_do_not_add_up(scene: Scene) -> None:
@@ -121,38 +131,38 @@ def test_rescues_that_are_far_apart_do_not_add_up(scene: Scene) -> None:
     assert scene.item("state") == "streaming"
 
 
-def test_a_successor_goes_on_where_its_predecessor_leaves(scene: Scene) -> None:
+def test_a_successor_accepts_what_the_run_before_hands_over(scene: Scene) -> None:
     first, second = scene.run("first"), scene.run("second", "first")
     late = scene.run("late", "first")
     first.connected(b"begin")
     first.call_successor()
     assert scene.starter.asked == [("succeed", "r1", "first")]
     assert not first.successor_is_ready()
-    second.is_ready()
+    second.report_ready()
     assert first.successor_is_ready()
-    assert second.inherit() is None
-    first.leave(b"the end")
+    assert second.accept_hand_over() is None
+    first.hand_over(b"the end")
 
-    assert second.inherit() == b"the end"
-    assert late.inherit() is None
-    assert second.standing() is Standing.GOES_ON
-    assert first.standing() is Standing.REPLACED
+    assert second.accept_hand_over() == b"the end"
+    assert late.accept_hand_over() is None
+    assert second.status() is LeaseStatus.OWNER
+    assert first.status() is LeaseStatus.REPLACED
     # What was ready for the first one is not ready for the second.
     assert not second.successor_is_ready()
 
 
 @pytest.mark.parametrize("died", [False, True])
-def test_a_command_that_meets_a_dead_run_is_told_of_once(scene: Scene, *, died: bool) -> None:
+def test_a_command_that_meets_a_dead_run_is_notified_once(scene: Scene, *, died: bool) -> None:
     run, rescuer = scene.run("one"), scene.run("two", "one")
     run.connected(b"begin")
     scene.relays.stop(STOP, "telnyx")
     if not died:
-        assert run.standing() is Standing.STOPPED
-        run.ended(None, 7)
+        assert run.status() is LeaseStatus.STOPPED
+        run.finish(None, 7)
 
     assert rescuer.take_over() is None
     assert scene.run("three", "one").take_over() is None
-    assert scene.queue.told == [("started", None), ("stopped", None)]
+    assert scene.queue.sent == [("started", None), ("stopped", None)]
     assert scene.item("dropped") == (0 if died else 7)
     assert scene.item("checkpoint") is None
 
@@ -162,29 +172,29 @@ def test_a_disabled_tenants_relay_stops(scene: Scene) -> None:
     run.connected(b"begin")
     scene.directory.save(TENANT.model_copy(update={"enabled": False}))
 
-    assert run.standing() is Standing.STOPPED
-    run.ended(None, 0)
+    assert run.status() is LeaseStatus.STOPPED
+    run.finish(None, 0)
     assert scene.item("state") == "stopped"
     assert list(scene.relays.live()) == []
 
 
-def test_one_that_failed_after_a_command_has_stopped(scene: Scene) -> None:
+def test_a_relay_that_fails_after_a_command_has_stopped(scene: Scene) -> None:
     run = scene.run("one")
     run.connected(b"begin")
     scene.relays.stop(STOP, "telnyx")
-    run.ended("closed", 3)
+    run.finish("closed", 3)
 
     assert scene.item("error") is None
-    assert scene.queue.told[1:] == [("stopped", None)]
+    assert scene.queue.sent[1:] == [("stopped", None)]
 
 
-def test_what_is_active_is_live(scene: Scene) -> None:
+def test_an_active_relay_is_live(scene: Scene) -> None:
     assert list(scene.relays.live()) == [RELAY.identity]
     scene.relays.stop(STOP, "telnyx")
     assert list(scene.relays.live()) == []
 
 
-def test_a_fork_begins_with_what_the_carrier_and_the_commands_have_said(scene: Scene) -> None:
+def test_a_forks_start_has_what_the_carrier_and_the_commands_said(scene: Scene) -> None:
     scene.relays.start(
         RELAY.model_copy(update={"relay_id": "r2"}),
         CallCommand("acme", "CA1", NOW, client_state="c3RhdGU="),
@@ -197,7 +207,9 @@ def test_a_fork_begins_with_what_the_carrier_and_the_commands_have_said(scene: S
         "from_number": "+13125550100",
         "to_number": "+13125550101",
     }
-    [_, start] = scene.run("one").fork([stream], None).open()
+    [_, start] = (
+        RelayForks(RELAY, scene.notifier.streams, scene.directory).make([stream], None).open()
+    )
 
     assert json.loads(start)["start"] == {
         "user_id": str(TENANT.project_id),
@@ -211,37 +223,37 @@ def test_a_fork_begins_with_what_the_carrier_and_the_commands_have_said(scene: S
     }
 
 
-def test_who_does_not_carry_a_relay_any_more_cannot_end_it(scene: Scene) -> None:
+def test_a_run_that_is_not_the_owner_cannot_finish_the_relay(scene: Scene) -> None:
     slow, rescuer, late = scene.run("slow"), scene.run("rescuer", "slow"), scene.run("late")
     slow.connected(b"begin")
     assert rescuer.take_over() == b"begin"
     # The consumer takes one connection at a time: the rescuer's.
-    slow.ended(None, 1)
-    late.ended("handshake", 0)
+    slow.finish(None, 1)
+    late.finish("handshake", 0)
 
-    assert rescuer.standing() is Standing.GOES_ON
-    assert scene.queue.told == [("started", None)]
-    rescuer.ended("closed", 2)
+    assert rescuer.status() is LeaseStatus.OWNER
+    assert scene.queue.sent == [("started", None)]
+    rescuer.finish("closed", 2)
     assert (scene.item("state"), scene.item("dropped")) == ("failed", 2)
-    assert scene.queue.told[1:] == [("failed", "closed")]
+    assert scene.queue.sent[1:] == [("failed", "closed")]
 
 
-def test_a_command_between_two_runs_is_told_of(scene: Scene) -> None:
+def test_a_command_between_two_runs_is_notified(scene: Scene) -> None:
     first, second = scene.run("first"), scene.run("second", "first")
     first.connected(b"begin")
-    second.is_ready()
-    assert first.leave(b"the end")
+    second.report_ready()
+    assert first.hand_over(b"the end")
     scene.relays.stop(STOP, "telnyx")
 
-    assert second.inherit() is None
-    assert second.inherit() is None
-    assert scene.queue.told == [("started", None), ("stopped", None)]
+    assert second.accept_hand_over() is None
+    assert second.accept_hand_over() is None
+    assert scene.queue.sent == [("started", None), ("stopped", None)]
 
 
-def test_who_leaves_after_a_command_learns_that_nobody_goes_on(scene: Scene) -> None:
+def test_a_hand_over_after_a_command_fails(scene: Scene) -> None:
     first, second = scene.run("first"), scene.run("second", "first")
     first.connected(b"begin")
-    second.is_ready()
+    second.report_ready()
     scene.relays.stop(STOP, "telnyx")
 
-    assert first.leave(b"the end") is False
+    assert first.hand_over(b"the end") is False

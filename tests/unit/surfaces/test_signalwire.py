@@ -279,8 +279,8 @@ def test_everything_that_was_asked_for_is_recorded() -> None:
         "error": None,
         "created_at": 1787307300000,
         "updated_at": 1787307300000,
-        "run": None,
-        "seen_at": None,
+        "owner_run_id": None,
+        "heartbeat_at": None,
         "dropped": None,
     }
     assert UUID(relay.relay_id).version == 4

@@ -10,6 +10,7 @@ or another codec becomes L16.
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import audioop
@@ -26,6 +27,8 @@ class UnusableAudio(CallstreamError):
     """The call cannot play this audio; the message is for the consumer."""
 
 
+# A relay asks for each piece of audio, of which there are 50 a second and leg.
+@lru_cache(maxsize=64)
 def conversion(source: AudioFormat, target: AudioFormat, l16_byte_order: ByteOrder) -> Convert:
     """A function that converts audio; a part of a sample at the end is dropped.
 

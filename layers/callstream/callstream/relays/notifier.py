@@ -1,4 +1,4 @@
-"""What becomes of a relay: in the Streams table, and in the callback that tells of it."""
+"""The notifier of relays: changes their states, and sends the callbacks that tell tenants of it."""
 
 import logging
 from collections.abc import Callable
@@ -21,44 +21,46 @@ _NAMESPACE: Final = UUID("6c0f0d1a-5f0d-5d0e-9d57-3f6b1c7a2e10")
 
 @dataclass(frozen=True, slots=True)
 class RelayNotifier:
-    """Changes relays, and tells their tenants. Every method may raise `Unavailable`."""
+    """Changes the states of relays, and notifies their tenants.
+
+    `clock` gives the present. Every method may raise `Unavailable`.
+    """
 
     relays: RelayStore
     streams: StreamStore
     callbacks: CallbackQueue
-    now: Callable[[], datetime]
+    clock: Callable[[], datetime]
 
-    def connected(self, relay: Relay, notes: Item) -> bool:
-        """The consumer has answered; False if the relay was stopped meanwhile."""
-        if not self.relays.advance(relay, RelayEvent.CONNECT, self.now(), notes):
+    def connected(self, relay: Relay, attributes: Item) -> bool:
+        """The sink is open: the relay streams, with these attributes; False if it was stopped."""
+        if not self.relays.advance(relay, RelayEvent.CONNECT, self.clock(), attributes):
             return False
-        self._tell(relay, "started")
+        self._notify(relay, "started")
         return True
 
     def stopped(self, relay: Relay, dropped: int) -> None:
-        """The relay is over; so many frames were dropped."""
-        last = self._last(dropped)
-        if not self.relays.advance(relay, RelayEvent.STOP, self.now(), last):
-            # A command that has stopped it has changed it before; the tenant is told now.
+        """The relay is over, and has dropped so many frames."""
+        last = self._last_attributes(dropped)
+        if not self.relays.advance(relay, RelayEvent.STOP, self.clock(), last):
+            # The relay has its last state from a command; the tenant is notified now.
             self.relays.conclude(relay, last)
-        self._tell(relay, "stopped")
+        self._notify(relay, "stopped")
 
     def failed(self, relay: Relay, reason: str, dropped: int = 0) -> None:
-        """The relay has failed, unless it was over before."""
-        changes = self._last(dropped) | {"error": reason}
-        if self.relays.advance(relay, RelayEvent.FAIL, self.now(), changes):
-            self._tell(relay, "failed", reason)
+        """The relay has failed. If it was over before, it has stopped."""
+        attributes = self._last_attributes(dropped) | {"error": reason}
+        if self.relays.advance(relay, RelayEvent.FAIL, self.clock(), attributes):
+            self._notify(relay, "failed", reason)
         else:
             self.stopped(relay, dropped)
 
-    def _last(self, dropped: int) -> Item:
-        """What the run that ends a relay leaves there."""
-        return {"dropped": dropped, "told_at": milliseconds(self.now())}
+    def _last_attributes(self, dropped: int) -> Item:
+        return {"dropped": dropped, "notified_at": milliseconds(self.clock())}
 
-    def _tell(self, relay: Relay, event: Event, reason: str | None = None) -> None:
+    def _notify(self, relay: Relay, event: Event, reason: str | None = None) -> None:
         try:
             call = self.streams.call(relay.tenant_id, relay.call_id) or {}
-            self.callbacks.send(callback_of(relay, call, event, reason, self.now()))
+            self.callbacks.send(callback_of(relay, call, event, reason, self.clock()))
         except Unavailable:
             _logger.exception("callback lost: %s", event, extra={"relay_id": relay.relay_id})
 
@@ -66,15 +68,15 @@ class RelayNotifier:
 def callback_of(
     relay: Relay, call: Item, event: Event, reason: str | None, now: datetime
 ) -> RelayCallback:
-    """What is to be told of a relay.
+    """The callback about a relay.
 
-    The id follows from the relay and the event, so that telling the same twice can be noticed.
+    Its id follows from the relay and the event, so that receivers can notice repeats.
 
     Args:
-        relay: as it is in the Streams table.
+        relay: the relay, as the Streams table has it.
         call: the item of its call (`callstream.calls.calls`).
         event: what has happened.
-        reason: why it failed; None for the other events.
+        reason: why the relay has failed; None for the other events.
         now: when it happened.
     """
     return RelayCallback(

@@ -95,7 +95,8 @@ class RelaySpec(BaseModel):
 class Relay(RelaySpec):
     """One fork of a call's audio to one consumer. Times are milliseconds since 1970.
 
-    `run` is the run that carries it at present, which was seen alive at `seen_at`; `dropped` is for
+    `owner_run_id` is the run that owns the relay, `heartbeat_at` when that last said that it lives
+    (`callstream.relays.lease`); `dropped` is for
     how many frames its consumer was too slow.
     """
 
@@ -106,8 +107,8 @@ class Relay(RelaySpec):
     error: str | None = None
     created_at: int
     updated_at: int
-    run: str | None = None
-    seen_at: int | None = None
+    owner_run_id: str | None = None
+    heartbeat_at: int | None = None
     dropped: int | None = None
 
     @classmethod
@@ -381,14 +382,14 @@ class RelayStore:
         return self._table.get(key) or {}
 
     def note(self, relay: Relay, run_id: str, notes: Item) -> Item | None:
-        """Let the run that carries a relay at present note something; what the table has then.
+        """Let the owner of a relay change attributes; what the table has then.
 
-        None if another run carries it, or none does any more.
+        None if another run owns the relay, or if the relay is over.
         """
-        request = _build_changes(relay, notes, "#run = :by AND #state = :streaming")
-        request["ExpressionAttributeNames"] |= {"#run": "run", "#state": "state"}
+        request = _build_changes(relay, notes, "#owner = :run AND #state = :streaming")
+        request["ExpressionAttributeNames"] |= {"#owner": "owner_run_id", "#state": "state"}
         request["ExpressionAttributeValues"] |= {
-            ":by": run_id,
+            ":run": run_id,
             ":streaming": RelayState.STREAMING,
         }
         try:

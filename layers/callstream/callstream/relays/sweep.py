@@ -1,8 +1,8 @@
-"""The sweep of relays: starts anew what nobody carries, and gives up what cannot be started.
+"""The sweep of relays: starts runs of relays that have no owner, and gives up hopeless relays.
 
-A relay waits for its first run if Lambda was not reached, or has lost the request. One that streams
-is told alive every other second by its run; who fans out notices sooner if that has died, but only
-as long as the call says something.
+A relay stays requested if Lambda could not be reached, or has lost the request for its first run. A
+relay that streams has a heartbeat from its owner every other second; if the owner dies, the fan-out
+notices sooner than the sweep does, but only as long as the call has records.
 """
 
 import logging
@@ -18,17 +18,17 @@ from callstream.ports import RelayStarter
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.store import Relay
 
-WAITS: Final = timedelta(seconds=75)
-"""After so long Lambda will not begin what it was asked for any more: it has 60 seconds."""
-UNSEEN: Final = timedelta(seconds=20)
-"""After so long without a sign of life a run has died."""
+START_PATIENCE: Final = timedelta(seconds=75)
+"""How long a relay may stay requested. Lambda drops an asynchronous invocation after 60 seconds."""
+HEARTBEAT_PATIENCE: Final = timedelta(seconds=20)
+"""Without a heartbeat for so long, a run has died."""
 HOPELESS: Final = timedelta(minutes=10)
 
 _logger = logging.getLogger(__name__)
 
 
 class RelayStep(StrEnum):
-    """What to do about a relay."""
+    """What a relay needs."""
 
     LEAVE = "leave"
     START = "start"
@@ -37,11 +37,11 @@ class RelayStep(StrEnum):
 
 
 def next_step(relay: Relay, now: datetime) -> RelayStep:
-    """What a relay needs that is not over."""
+    """What an active relay needs."""
     if relay.state is RelayState.STREAMING:
-        since, patience, remedy = relay.seen_at, UNSEEN, RelayStep.RESCUE
+        since, patience, remedy = relay.heartbeat_at, HEARTBEAT_PATIENCE, RelayStep.RESCUE
     else:
-        since, patience, remedy = relay.created_at, WAITS, RelayStep.START
+        since, patience, remedy = relay.created_at, START_PATIENCE, RelayStep.START
     waits = now - datetime.fromtimestamp((since or relay.updated_at) / 1000, UTC)
     if waits < patience:
         return RelayStep.LEAVE
@@ -50,23 +50,26 @@ def next_step(relay: Relay, now: datetime) -> RelayStep:
 
 @dataclass(frozen=True, slots=True)
 class RelaySweep:
-    """One round over the relays that are not over."""
+    """One round over all active relays."""
 
-    news: RelayNotifier
+    notifier: RelayNotifier
     starter: RelayStarter
 
     def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[RelayStep, int]:
-        """Do what each relay needs; how many needed what. One's trouble stops no other.
+        """Do what each relay needs; an error with one relay does not stop the round.
 
         Args:
             now: the present.
             has_time: whether there is time for one more relay.
 
+        Returns:
+            How many relays needed what.
+
         Raises:
             Unavailable: the relays cannot be read.
         """
         steps = dict.fromkeys(RelayStep, 0)
-        relays = self.news.relays
+        relays = self.notifier.relays
         for identity in relays.live():
             if not has_time():
                 _logger.warning("no time for all relays")
@@ -74,20 +77,20 @@ class RelaySweep:
             try:
                 relay = relays.get(identity.tenant_id, identity.call_id, identity.relay_id)
                 if relay is not None and relay.is_active:
-                    steps[self._see_to(relay, now)] += 1
+                    steps[self._take_step(relay, now)] += 1
             except CallstreamError as error:
-                told = {"relay_id": identity.relay_id}
-                _logger.warning("relay not swept: %s", error, extra=told)
+                extra = {"relay_id": identity.relay_id}
+                _logger.warning("relay not swept: %s", error, extra=extra)
         return steps
 
-    def _see_to(self, relay: Relay, now: datetime) -> RelayStep:
+    def _take_step(self, relay: Relay, now: datetime) -> RelayStep:
         step = next_step(relay, now)
         match step:
             case RelayStep.START:
                 self.starter.start(relay.identity)
-            case RelayStep.RESCUE if relay.run is not None:
-                self.starter.rescue(relay.identity, relay.run)
+            case RelayStep.RESCUE if relay.owner_run_id is not None:
+                self.starter.rescue(relay.identity, relay.owner_run_id)
             case RelayStep.GIVE_UP:
-                started = relay.state is RelayState.STREAMING
-                self.news.failed(relay, "lost" if started else "not_started")
+                was_started = relay.state is RelayState.STREAMING
+                self.notifier.failed(relay, "lost" if was_started else "not_started")
         return step

@@ -1,11 +1,12 @@
-"""What a running relay works with."""
+"""Builds the runs of relays: their leases, the sources of their records, and their sinks."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final, override
 from uuid import uuid4
 
 from callstream.adapters import clock
@@ -15,22 +16,38 @@ from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_cl
 from callstream.adapters.network import websockets
 from callstream.adapters.network.dns import resolve
 from callstream.calls.lifecycle import RelayState
+from callstream.calls.streams import StreamStore
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
+from callstream.ports import Item
 from callstream.relays.invocation import RelayInvocation, RunKind
-from callstream.relays.lease import Office
-from callstream.relays.run import Consumer, DialFailed, RelayPorts
-from callstream.relays.sinks.carrier_legs import Legs
+from callstream.relays.lease import RelayLease
+from callstream.relays.ports import CallSource, Consumer, DialFailed, Dialler, Feed
+from callstream.relays.run import RelayRun
+from callstream.relays.sinks.carrier_legs import CarrierLegs
+from callstream.relays.sinks.websocket import RelayForks, WebSocketSink
 from callstream.relays.store import Relay
+from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
 from callstream.wiring.notifier import relay_notifier, starter
 from callstream.wiring.settings import RelaySettings, is_local, load
 
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
 _logger = logging.getLogger(__name__)
 
-# A run that says nothing for 20 seconds is replaced (`callstream.relays.sweep`).
+# A run without a heartbeat for 20 seconds is replaced (`callstream.relays.sweep`).
 _READING_SECONDS: Final = 10.0
+
+# The states in which a relay waits for a run of a kind. A rescue may find that the relay is over,
+# and have to notify the tenant.
+_WAITS_IN: Final = {
+    RunKind.FIRST: {RelayState.REQUESTED},
+    RunKind.SUCCESSOR: {RelayState.STREAMING},
+    RunKind.RESCUE: {*RelayState},
+}
 
 # How each vendor's contract lets a consumer be addressed, and how it proves who calls.
 _SCHEMES: Final = {"telnyx": {"ws", "wss"}, "signalwire": {"wss"}}
@@ -45,82 +62,99 @@ def _headers(relay: Relay) -> dict[str, str]:
 
 
 class RelayRunFactory:
-    """What all relays of this process have in common."""
+    """Makes the runs of this process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        settings = load(RelaySettings, environment)
-        self._settings = settings
-        self._news = relay_notifier(environment)
-        self._directory = Directory(DynamoTable(settings.directory_table))
+        self._settings = load(RelaySettings, environment)
+        self._notifier = relay_notifier(environment)
+        self._directory = Directory(DynamoTable(self._settings.directory_table))
         self._starter = starter(environment)
         self._kinesis = kinesis_client()
         self._local = is_local(environment)
-        self._connections = ApiConnections(settings.connections_url)
+        self._connections = ApiConnections(self._settings.connections_url)
 
-    def ports(self, invocation: RelayInvocation, seconds: float) -> RelayPorts | None:
-        """What a relay works with; None if there is none that waits to be run.
+    def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:
+        """Make the run that an invocation asks for; None if the relay does not wait for one.
 
         Args:
             invocation: which relay, and how the run starts.
             seconds: how long the run may take.
         """
-        relay = self._news.relays.get(invocation.tenant_id, invocation.call_id, invocation.relay_id)
-        # One that shall rescue a relay which is over may have to tell so.
-        waits_in = {
-            RunKind.FIRST: RelayState.REQUESTED,
-            RunKind.SUCCESSOR: RelayState.STREAMING,
-        }
-        if relay is None or relay.state is not waits_in.get(invocation.run_as, relay.state):
+        relays, streams = self._notifier.relays, self._notifier.streams
+        relay = relays.get(invocation.tenant_id, invocation.call_id, invocation.relay_id)
+        if relay is None or relay.state not in _WAITS_IN[invocation.run_as]:
             return None
-        run_id = str(uuid4())
-        office = Office(
+        run_id, byte_order, timings = str(uuid4()), self._settings.l16_byte_order, RelayTimings()
+        lease = RelayLease(
             relay=relay,
-            news=self._news,
+            relays=relays,
+            notifier=self._notifier,
             directory=self._directory,
             starter=self._starter,
+            clock=clock.now,
             run_id=run_id,
             follows=invocation.after,
-            l16_byte_order=self._settings.l16_byte_order,
         )
-        return RelayPorts(
-            dial=lambda: self._dial(relay),
-            open_feed=lambda: websockets.open_feed(
-                self._settings.relay_url, relay.identity, run_id
-            ),
-            missed=self._missed,
-            office=office,
-            legs=Legs(
-                relay,
-                self._news.streams,
-                self._connections,
-                clock.now,
-                self._settings.l16_byte_order,
-            ),
-            make_fork=office.fork,
+        source = RelaySource(relay, run_id, streams, self._kinesis, self._settings)
+        sink = WebSocketSink(
+            RelayDialler(relay, self._local),
+            RelayForks(relay, streams, self._directory, byte_order),
+            CarrierLegs(relay, streams, self._connections, clock.now, byte_order),
             clock=time.time,
-            seconds=seconds,
+            timings=timings,
         )
+        return RelayRun(lease, source, sink, clock=time.time, seconds=seconds, timings=timings)
 
-    async def _dial(self, relay: Relay) -> Consumer:
-        local, url = self._local, relay.url or ""
-        schemes = _SCHEMES[relay.surface]
+
+@dataclass(frozen=True, slots=True)
+class RelayDialler(Dialler):
+    """Dials one relay's consumer. `local` is whether this is the local stack."""
+
+    relay: Relay
+    local: bool
+
+    @override
+    async def dial(self) -> Consumer:
+        url, schemes = self.relay.url or "", _SCHEMES[self.relay.surface]
         try:
-            destination = await asyncio.to_thread(vet, url, schemes, resolve, local=local)
+            destination = await asyncio.to_thread(vet, url, schemes, resolve, local=self.local)
         except ForbiddenDestination:
             raise DialFailed("invalid_url") from None
         except UnknownHost:
             raise DialFailed("unknown_host") from None
-        return await websockets.dial(url, destination, _headers(relay), trust_any=local)
+        headers = _headers(self.relay)
+        return await websockets.dial(url, destination, headers, trust_any=self.local)
 
-    async def _missed(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
-        return await asyncio.to_thread(self._read, stream_ids, since)
 
-    def _read(self, stream_ids: Collection[str], since: float) -> list[Record]:
-        """All records of streams that came to Kinesis from a moment on until now."""
-        reader = FrameStreamReader(
-            self._kinesis, self._settings.frames_stream, datetime.fromtimestamp(since, UTC)
-        )
+@dataclass(frozen=True, slots=True)
+class RelaySource(CallSource):
+    """The streams of one relay's call, for one of its runs."""
+
+    relay: Relay
+    run_id: str
+    streams: StreamStore
+    kinesis: "KinesisClient"
+    settings: RelaySettings
+
+    @override
+    def open_streams(self) -> Sequence[Item]:
+        return self.streams.open_streams(self.relay.tenant_id, self.relay.call_id)
+
+    @override
+    def streams_since(self, moment: float) -> Sequence[Item]:
+        since_ms = round(moment * 1000)
+        return self.streams.streams_since(self.relay.tenant_id, self.relay.call_id, since_ms)
+
+    @override
+    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+        since = datetime.fromtimestamp(moment, UTC)
+        reader = FrameStreamReader(self.kinesis, self.settings.frames_stream, since)
         return read_up(reader, stream_ids)
+
+    @override
+    async def open_feed(self) -> Feed:
+        url = self.settings.relay_url
+        return await websockets.open_feed(url, self.relay.identity, self.run_id)
 
 
 def read_up(
@@ -131,7 +165,7 @@ def read_up(
 ) -> list[Record]:
     """The records of streams from where a reader is until now, or what can be read in 10 seconds.
 
-    Of what many relays read at once, Kinesis refuses some for a moment: that is tried again.
+    If many relays read at once, Kinesis refuses some requests for a moment; they are repeated.
     """
     found: list[Record] = []
     until = clock() + _READING_SECONDS

@@ -1,7 +1,9 @@
-"""The way back, from the relay to the carriers' legs: who gets what, in which codec."""
+"""Sending to the carriers' legs: which leg gets what, in which codec."""
 
+import asyncio
 import json
 from base64 import b64decode
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +15,9 @@ from callstream.audio.transcoding import UnusableAudio
 from callstream.dialects.events import Media, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import Unavailable
 from callstream.ports import Item
-from callstream.relays.lease import Office
-from callstream.relays.sinks.carrier_legs import Legs
-from callstream.relays.sinks.fork import Fork
+from callstream.relays.sinks.carrier_legs import CarrierLegs
+from callstream.relays.sinks.fork import ForkProtocol
+from callstream.relays.sinks.websocket import RelayForks
 from callstream.relays.store import Relay
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -61,14 +63,16 @@ class Scene:
             created_at=0,
             updated_at=0,
         )
-        self.told = Legs(self.relay, here, here, lambda: self.now)
+        self.sender = CarrierLegs(self.relay, here, here, lambda: self.now)
 
-    def fork(self, stream: Item) -> Fork:
+    def fork(self, stream: Item) -> ForkProtocol:
         tenant = SimpleNamespace(project_id="project")
         directory: Any = SimpleNamespace(tenant=lambda _: tenant)
-        news: Any = SimpleNamespace(streams=SimpleNamespace(call=lambda *_: None))
-        unused: Any = None
-        return Office(self.relay, news, directory, unused, "run").fork([stream], None)
+        streams: Any = SimpleNamespace(call=lambda *_: None)
+        return RelayForks(self.relay, streams, directory).make([stream], None)
+
+    def send_back(self, event: ReturnEvent) -> Collection[str]:
+        return asyncio.run(self.sender.send_back(event, PCMU_8K))
 
     def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
         assert tenant_id == "acme"
@@ -105,25 +109,25 @@ class Scene:
         ("both", ["socket-A", "socket-B"], {"stream-B"}),
     ],
 )
-def test_the_legs_that_are_meant_get_it(meant: str, sockets: list[str], others: set[str]) -> None:
+def test_audio_goes_to_the_target_legs(meant: str, sockets: list[str], others: set[str]) -> None:
     scene = Scene(stream_bidirectional_target_legs=meant)
 
-    assert scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K) == others
+    assert scene.send_back(ReturnMedia(b"\x01")) == others
     assert sorted(socket for socket, _ in scene.posted) == sockets
 
 
-def test_the_other_legs_are_known_before_anything_is_said() -> None:
-    alone = Scene()
+def test_the_other_legs_are_known_before_anything_is_sent() -> None:
+    alone, opposite = Scene(), Scene(stream_bidirectional_target_legs="opposite")
 
-    assert Scene(stream_bidirectional_target_legs="opposite").told.other_legs() == {"stream-B"}
-    assert alone.told.other_legs() == set()
+    assert asyncio.run(opposite.sender.other_legs()) == {"stream-B"}
+    assert asyncio.run(alone.sender.other_legs()) == set()
     assert alone.looked == 0
 
 
 def test_each_leg_gets_its_own_codec() -> None:
     legs = leg("A", encoding="PCMA"), leg("B", encoding="L16"), leg("C", "twilio")
     scene = Scene(*legs, stream_bidirectional_target_legs="both")
-    scene.told.send_back(ReturnMedia(b"\xff\x00"), PCMU_8K)
+    scene.send_back(ReturnMedia(b"\xff\x00"))
 
     assert scene.audio == {
         "socket-A": b"\xd5\x2a",
@@ -132,36 +136,36 @@ def test_each_leg_gets_its_own_codec() -> None:
     }
 
 
-def test_a_leg_that_cannot_play_it_is_told_of_and_the_other_plays_it() -> None:
+def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> None:
     legs = leg("A", encoding="OPUS", rate=16000), leg("B")
     scene = Scene(*legs, stream_bidirectional_target_legs="both")
     with pytest.raises(UnusableAudio, match=r"PCMU at 8000 Hz cannot .* OPUS at 16000 Hz"):
-        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+        scene.send_back(ReturnMedia(b"\x01"))
 
     assert scene.audio == {"socket-B": b"\x01"}
 
 
 @pytest.mark.parametrize("event", [ReturnMedia(b"\x01"), ReturnMark("x")])
-def test_a_call_without_that_leg_is_told_of(event: ReturnEvent) -> None:
+def test_a_call_without_the_target_leg_is_reported(event: ReturnEvent) -> None:
     scene = Scene(leg("A"), stream_bidirectional_target_legs="opposite")
     with pytest.raises(UnusableAudio, match="opposite"):
-        scene.told.send_back(event, PCMU_8K)
+        scene.send_back(event)
 
 
 def test_keys_go_to_the_carriers_that_can_press_them() -> None:
     legs = leg("A", "signalwire"), leg("B", "telnyx"), leg("C", "twilio")
     scene = Scene(*legs, stream_bidirectional_target_legs="both")
-    scene.told.send_back(ReturnDtmf("5"), PCMU_8K)
+    scene.send_back(ReturnDtmf("5"))
 
     [(socket, text)] = scene.posted
     assert socket == "socket-A"
     assert text == {"event": "dtmf", "streamSid": "carrier-A", "dtmf": {"digit": "5"}}
 
 
-def test_the_table_is_not_asked_for_each_message() -> None:
+def test_legs_are_looked_up_once_a_second() -> None:
     scene = Scene()
     for _ in range(500):
-        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+        scene.send_back(ReturnMedia(b"\x01"))
         scene.now += timedelta(milliseconds=4)
 
     assert len(scene.posted) == 500
@@ -170,37 +174,37 @@ def test_the_table_is_not_asked_for_each_message() -> None:
 
 def test_a_carrier_that_connects_again_misses_nothing() -> None:
     scene = Scene()
-    scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+    scene.send_back(ReturnMedia(b"\x01"))
     again = leg("A") | {"connection_id": "again"}
     scene.legs.append(again)
     scene.gone.add("socket-A")
     for _ in range(10):
-        scene.told.send_back(ReturnMedia(b"\x02"), PCMU_8K)
+        scene.send_back(ReturnMedia(b"\x02"))
 
     assert [socket for socket, _ in scene.posted] == ["socket-A", *["again"] * 10]
     # What is gone is still in the table, and is not asked about again and again.
     assert scene.looked == 2
 
 
-def test_one_leg_that_cannot_be_reached_keeps_nothing_from_the_other() -> None:
+def test_a_leg_that_cannot_be_reached_keeps_nothing_from_the_other() -> None:
     scene = Scene(stream_bidirectional_target_legs="both")
     scene.unreachable.add("socket-A")
     with pytest.raises(Unavailable):
-        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+        scene.send_back(ReturnMedia(b"\x01"))
 
     assert scene.audio == {"socket-B": b"\x01"}
 
 
-def test_what_is_known_will_do_while_the_table_does_not_answer() -> None:
+def test_known_legs_are_used_while_the_table_does_not_answer() -> None:
     scene = Scene()
     scene.is_down = True
     with pytest.raises(Unavailable):
-        scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+        scene.send_back(ReturnMedia(b"\x01"))
     scene.is_down = False
-    scene.told.send_back(ReturnMedia(b"\x01"), PCMU_8K)
+    scene.send_back(ReturnMedia(b"\x01"))
     scene.is_down = True
     scene.now += timedelta(seconds=5)
-    scene.told.send_back(ReturnMedia(b"\x02"), PCMU_8K)
+    scene.send_back(ReturnMedia(b"\x02"))
 
     assert len(scene.posted) == 2
 
@@ -208,7 +212,7 @@ def test_what_is_known_will_do_while_the_table_does_not_answer() -> None:
 @pytest.mark.parametrize(
     ("codec", "encoding", "payload"), [("PCMA", "PCMA", "1Q=="), ("OPUS", "PCMU", "/w==")]
 )
-def test_the_fork_says_in_which_codec_it_is(codec: str, encoding: str, payload: str) -> None:
+def test_a_forks_start_names_its_codec(codec: str, encoding: str, payload: str) -> None:
     scene = Scene(stream_codec=codec, **RTP)
     fork = scene.fork(leg("A"))
     start = json.loads(fork.open()[1])["start"]
@@ -216,12 +220,12 @@ def test_the_fork_says_in_which_codec_it_is(codec: str, encoding: str, payload: 
 
     assert start["media_format"] == {"encoding": encoding, "sample_rate": 8000, "channels": 1}
     assert json.loads(frame)["media"]["payload"] == payload
-    assert fork.hears == PCMU_8K
+    assert fork.return_format == PCMU_8K
 
 
-def test_signalwires_consumers_send_what_they_get() -> None:
+def test_signalwire_consumers_send_the_forks_format() -> None:
     linear = AudioFormat("L16", 16000, 1)
     fork = Scene(surface="signalwire").fork(leg("A", encoding="L16", rate=16000))
 
     assert json.loads(fork.open()[1])["start"]["mediaFormat"]["encoding"] == "audio/x-L16"
-    assert fork.hears == linear
+    assert fork.return_format == linear

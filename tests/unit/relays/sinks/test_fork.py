@@ -1,4 +1,4 @@
-"""What a fork says to its consumer: as the vendors document it, whatever the carrier speaks."""
+"""The messages of a fork: as the vendors document them, whatever the carrier's dialect is."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ from callstream.dialects.events import (
     ReturnMedia,
 )
 from callstream.errors import UnreadableMessage
-from callstream.relays.sinks.fork import Fork, ForkedCall, ForkNumbers
+from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
 
 CALL = ForkedCall(
     stream_id="7a2f7b1e-2f0e-4a0b-9a55-0d6bd1b2a001",
@@ -33,20 +33,20 @@ CALL = ForkedCall(
 )
 
 
-def fork(dialect: str = "telnyx", **numbers: Any) -> Fork:
-    return Fork(dialect, CALL, numbers=ForkNumbers(**numbers) if numbers else None)
+def fork(dialect: str = "telnyx", **counters: Any) -> ForkProtocol:
+    return ForkProtocol(dialect, CALL, counters=ForkCounters(**counters) if counters else None)
 
 
 def media(sequence: int, timestamp: int, track: Any = "inbound", audio: bytes = b"\x7f") -> Media:
     return Media(sequence, track, sequence, timestamp, audio)
 
 
-def said(texts: list[str]) -> list[dict[str, Any]]:
+def parsed(texts: list[str]) -> list[dict[str, Any]]:
     return [json.loads(text) for text in texts]
 
 
 def test_a_telnyx_fork_begins_as_telnyx_documents() -> None:
-    assert said(fork("telnyx").open()) == [
+    assert parsed(fork("telnyx").open()) == [
         {"event": "connected", "version": "1.0.0"},
         {
             "event": "start",
@@ -65,7 +65,7 @@ def test_a_telnyx_fork_begins_as_telnyx_documents() -> None:
 
 
 def test_a_signalwire_fork_begins_as_signalwire_documents() -> None:
-    assert said(fork("signalwire").open()) == [
+    assert parsed(fork("signalwire").open()) == [
         {"event": "connected", "protocol": "Call", "version": "0.2.0"},
         {
             "event": "start",
@@ -82,7 +82,7 @@ def test_a_signalwire_fork_begins_as_signalwire_documents() -> None:
     ]
 
 
-def test_it_counts_for_itself_and_its_time_begins_with_it() -> None:
+def test_a_fork_counts_for_itself_and_its_time_begins_with_it() -> None:
     forked = fork()
     forked.open()
     texts = [
@@ -92,7 +92,7 @@ def test_it_counts_for_itself_and_its_time_begins_with_it() -> None:
         *forked.close(),
     ]
 
-    frames = said(texts)
+    frames = parsed(texts)
     assert [frame.get("media") for frame in frames[:-1]] == [
         {"track": "inbound", "chunk": "1", "timestamp": "40", "payload": "fw=="},
         {"track": "inbound", "chunk": "2", "timestamp": "60", "payload": "fw=="},
@@ -104,14 +104,14 @@ def test_it_counts_for_itself_and_its_time_begins_with_it() -> None:
 def test_a_second_stream_goes_on_in_the_time_of_the_fork() -> None:
     forked = fork()
     forked.take("s1", media(1, 0), 0)
-    [frame] = said(forked.take("s2", media(1, 777), 5_000))
+    [frame] = parsed(forked.take("s2", media(1, 777), 5_000))
 
     assert frame["media"]["timestamp"] == "5000"
 
 
-def test_keys_are_told_and_the_carriers_own_words_are_not() -> None:
+def test_keys_are_sent_and_the_carriers_own_messages_are_not() -> None:
     forked = fork()
-    [key] = said(forked.take("s1", Dtmf(9, "inbound", "5"), 0))
+    [key] = parsed(forked.take("s1", Dtmf(9, "inbound", "5"), 0))
     others: list[CarrierEvent] = [Error(None, "1", "x", "y"), Mark(3, "somebody-elses")]
 
     assert key["dtmf"] == {"digit": "5"}
@@ -120,10 +120,10 @@ def test_keys_are_told_and_the_carriers_own_words_are_not() -> None:
 
 def test_a_mark_comes_back_to_the_fork_that_set_it_and_to_no_other() -> None:
     forked = fork()
-    mark = forked.hear('{"event": "mark", "mark": {"name": "greeting-end"}}')
+    mark = forked.receive('{"event": "mark", "mark": {"name": "greeting-end"}}')
     assert isinstance(mark, ReturnMark)
 
-    [echo] = said(forked.take("s1", Mark(9, mark.name), 0))
+    [echo] = parsed(forked.take("s1", Mark(9, mark.name), 0))
     assert echo["mark"] == {"name": "greeting-end"}
     assert mark.name != "greeting-end"
     # Once, though several of the call's streams may echo it.
@@ -133,25 +133,27 @@ def test_a_mark_comes_back_to_the_fork_that_set_it_and_to_no_other() -> None:
 @pytest.mark.parametrize(("dialect", "number"), [("telnyx", "2"), ("signalwire", "1")])
 def test_no_number_is_spent_on_a_mark_that_has_none(dialect: str, number: str) -> None:
     forked = fork(dialect)
-    mark = forked.hear('{"event": "mark", "mark": {"name": "greeting-end"}}')
+    mark = forked.receive('{"event": "mark", "mark": {"name": "greeting-end"}}')
     assert isinstance(mark, ReturnMark)
     forked.give_back(mark.name)
-    [frame] = said(forked.take("s1", media(500, 9_000), 0))
+    [frame] = parsed(forked.take("s1", media(500, 9_000), 0))
 
     assert number == (frame.get("sequence_number") or frame["sequenceNumber"])
 
 
 def test_marks_of_one_name_come_back_each_by_itself_also_to_a_successor() -> None:
     first = fork()
-    marks = [first.hear('{"event": "mark", "mark": {"name": "a/b"}}') for _ in range(2)]
-    legacy = msgspec.msgpack.encode(first.numbers())
-    second = Fork("telnyx", CALL, numbers=msgspec.msgpack.decode(legacy, type=ForkNumbers))
+    marks = [first.receive('{"event": "mark", "mark": {"name": "a/b"}}') for _ in range(2)]
+    legacy = msgspec.msgpack.encode(first.counters)
+    second = ForkProtocol(
+        "telnyx", CALL, counters=msgspec.msgpack.decode(legacy, type=ForkCounters)
+    )
     another = replace(CALL, stream_id="another")
 
     for mark in marks:
         assert isinstance(mark, ReturnMark)
-        assert Fork("telnyx", another, numbers=first.numbers()).give_back(mark.name) == []
-        [echo] = said(second.give_back(mark.name))
+        assert ForkProtocol("telnyx", another, counters=first.counters).give_back(mark.name) == []
+        [echo] = parsed(second.give_back(mark.name))
         assert echo["mark"] == {"name": "a/b"}
         assert second.give_back(mark.name) == []
 
@@ -159,36 +161,36 @@ def test_marks_of_one_name_come_back_each_by_itself_also_to_a_successor() -> Non
 def test_marks_that_never_come_back_are_forgotten() -> None:
     forked = fork()
     for _ in range(10_001):
-        forked.hear('{"event": "mark", "mark": {"name": "x"}}')
+        forked.receive('{"event": "mark", "mark": {"name": "x"}}')
 
     assert forked.give_back(f"{CALL.stream_id}/1/x") == []
     assert forked.give_back(f"{CALL.stream_id}/2/x")
 
 
 @pytest.mark.parametrize("dialect", ["telnyx", "signalwire"])
-def test_what_a_consumer_sends_back_is_understood(dialect: str) -> None:
+def test_a_fork_reads_what_its_consumer_sends_back(dialect: str) -> None:
     forked, vendor = fork(dialect), DIALECTS[dialect]
 
-    assert forked.hear(vendor.render_return(ReturnMedia(b"\x01"), "x")) == ReturnMedia(b"\x01")
-    assert forked.hear(vendor.render_return(Clear(), "x")) == Clear()
+    assert forked.receive(vendor.render_return(ReturnMedia(b"\x01"), "x")) == ReturnMedia(b"\x01")
+    assert forked.receive(vendor.render_return(Clear(), "x")) == Clear()
     with pytest.raises(UnreadableMessage):
-        forked.hear('{"event": "noise"}')
+        forked.receive('{"event": "noise"}')
 
 
 def test_only_signalwires_consumers_press_keys() -> None:
     text = '{"event": "dtmf", "streamSid": "x", "dtmf": {"digit": "5"}}'
 
-    assert fork("signalwire").hear(text) == ReturnDtmf("5")
+    assert fork("signalwire").receive(text) == ReturnDtmf("5")
     with pytest.raises(UnreadableMessage):
-        fork("telnyx").hear(text)
+        fork("telnyx").receive(text)
 
 
-def test_only_telnyx_has_words_for_what_cannot_be_used() -> None:
+def test_only_telnyx_has_errors_for_what_cannot_be_used() -> None:
     error = Error(7, "100003", "malformed_frame", "The frame was not formed correctly")
 
-    [told] = said(fork("telnyx").refuse(error))
-    assert told["payload"]["code"] == 100003
-    assert "sequence_number" not in told
+    [answer] = parsed(fork("telnyx").refuse(error))
+    assert answer["payload"]["code"] == 100003
+    assert "sequence_number" not in answer
     assert fork("signalwire").refuse(error) == []
 
 
@@ -196,9 +198,9 @@ def test_a_successor_goes_on_with_the_numbers() -> None:
     first = fork()
     first.open()
     first.take("s1", media(500, 9_000), 0)
-    second = Fork("telnyx", CALL, numbers=first.numbers())
-    [_, start] = said(second.open())
-    [frame] = said(second.take("s1", media(501, 9_020), 99))
+    second = ForkProtocol("telnyx", CALL, counters=first.counters)
+    [_, start] = parsed(second.open())
+    [frame] = parsed(second.take("s1", media(501, 9_020), 99))
 
     assert start["sequence_number"] == "3"
     assert frame["sequence_number"] == "4"

@@ -17,7 +17,7 @@ from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames.records import Record
 from callstream.identity import RelayIdentity
 from callstream.relays.batches import read_batch
-from callstream.relays.run import ConsumerGone, DialFailed
+from callstream.relays.ports import ConsumerGone, DialFailed
 from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream
 
 _OPEN_SECONDS: Final = 10

@@ -1,13 +1,13 @@
-"""The carriers' legs that a relay speaks to: which they are, and how to tell them something.
+"""The carriers' legs that a relay's consumer speaks to: which they are, and how to send to them.
 
-They are looked up now and then, and not for each piece of audio.
+The legs are looked up now and then, and not for each piece of audio.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, override
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.transcoding import UnusableAudio, conversion
@@ -16,69 +16,63 @@ from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
 from callstream.ports import Connections, Item
+from callstream.relays.sinks.return_path import LegSender
 from callstream.relays.store import Relay
 
-_KNOWN: Final = timedelta(seconds=1)
-_at_once: Final = ThreadPoolExecutor(8)
+_LIFETIME: Final = timedelta(seconds=1)
 
 
-class KnownLegs:
-    """The carriers' streams that a relay sends to, as they were at most a second ago."""
+class LegCache:
+    """The streams that a relay's consumer speaks to, as they were at most a second ago."""
 
     def __init__(self) -> None:
         self._legs: Sequence[Item] = ()
         self._until: datetime | None = None
         self._gone: set[str] = set()
 
-    def legs(self, find: Callable[[], Iterable[Item]], now: datetime) -> Sequence[Item]:
-        """The streams that `find` finds, but for those whose connections are gone.
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the legs need not be looked up."""
+        return self._until is not None and now < self._until
 
-        Raises:
-            Unavailable: `find` does, and nothing is known from before.
-        """
-        if self._until is None or now >= self._until:
-            try:
-                self._legs = tuple(find())
-            except Unavailable:
-                if not self._legs:
-                    raise
-            self._until = now + _KNOWN
+    def update(self, legs: Iterable[Item], now: datetime) -> None:
+        """Keep what was looked up."""
+        self._legs, self._until = tuple(legs), now + _LIFETIME
+
+    def legs(self) -> Sequence[Item]:
+        """The streams, without those whose connections are gone."""
         return [leg for leg in self._legs if leg["connection_id"] not in self._gone]
 
+    def extend(self, now: datetime) -> bool:
+        """Keep what is known because the look-up failed; False if nothing is known."""
+        self._until = now + _LIFETIME if self._legs else self._until
+        return bool(self._legs)
+
     def lose(self, connection_id: str) -> None:
-        """A connection is gone; perhaps there is another in its place."""
+        """A connection is gone. Another one may be in its place, so the legs are stale."""
         self._gone.add(connection_id)
         self._until = None
 
 
 @dataclass(frozen=True, slots=True)
-class Legs:
-    """The legs that a relay's consumer is heard on; blocking."""
+class CarrierLegs(LegSender):
+    """The legs that one relay's consumer speaks to. `clock` gives the present."""
 
     relay: Relay
     streams: StreamStore
     connections: Connections
-    now: Callable[[], datetime]
+    clock: Callable[[], datetime]
     l16_byte_order: ByteOrder = "big"
-    known: KnownLegs = field(default_factory=KnownLegs)
+    cache: LegCache = field(default_factory=LegCache)
 
-    def send_back(self, event: ReturnEvent, hears: AudioFormat) -> Collection[str]:
-        """Pass on to the carrier what the consumer sends, its audio in that format.
-
-        Returns:
-            The streams of other calls, the other legs, that have got it.
-
-        Raises:
-            UnusableAudio: some leg cannot play it, or there is none.
-            Unavailable: some leg could not be reached.
-        """
+    @override
+    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
         tried: dict[str, Item] = {}
         problems: list[CallstreamError] = []
-        while new := [leg for leg in self._targets() if leg["connection_id"] not in tried]:
+        while new := [leg for leg in await self._targets() if leg["connection_id"] not in tried]:
             tried |= {leg["connection_id"]: leg for leg in new}
-            # One leg may be slow, and each piece has 20 ms.
-            each = _at_once.map if len(new) > 1 else map
-            found = each(lambda leg: self._post(leg, event, hears), new)
+            # At once: a leg may be slow to reach, and each piece has 20 ms.
+            posts = (asyncio.to_thread(self._post, leg, event, return_format) for leg in new)
+            found = await asyncio.gather(*posts)
             problems += [problem for problem in found if problem is not None]
         if not tried and isinstance(event, ReturnMedia | ReturnMark):
             problems.append(UnusableAudio(self._no_leg))
@@ -86,47 +80,55 @@ class Legs:
             raise problems[0]
         return self._others(tried.values())
 
-    def other_legs(self) -> Collection[str]:
-        """The streams of other calls that what is sent back goes to."""
-        return set() if self._legs_meant == "self" else self._others(self._targets())
+    @override
+    async def other_legs(self) -> Collection[str]:
+        return set() if self._target_legs == "self" else self._others(await self._targets())
 
     def _others(self, legs: Iterable[Item]) -> set[str]:
         return {leg["stream_id"] for leg in legs if leg["call_id"] != self.relay.call_id}
 
-    def _post(self, leg: Item, event: ReturnEvent, hears: AudioFormat) -> CallstreamError | None:
-        """Tell a leg; what went wrong, if anything did. One that has gone is not asked again."""
+    def _post(
+        self, leg: Item, event: ReturnEvent, return_format: AudioFormat
+    ) -> CallstreamError | None:
+        """Send to one leg; what went wrong, so that the other legs are sent to all the same."""
         try:
             if isinstance(event, ReturnMedia):
-                convert = conversion(hears, format_of(leg), self.l16_byte_order)
+                convert = conversion(return_format, format_of(leg), self.l16_byte_order)
                 event = ReturnMedia(convert(event.audio))
             text = DIALECTS[leg["dialect"]].render_return(event, leg["carrier_stream_id"])
             if not self.connections.post(leg["connection_id"], text.encode()):
-                self.known.lose(leg["connection_id"])
+                self.cache.lose(leg["connection_id"])
         except Inexpressible:
             return None
         except (UnusableAudio, Unavailable) as problem:
             return problem
         return None
 
-    def _targets(self) -> Sequence[Item]:
-        """The streams of the legs that shall hear it, as they were at most a second ago."""
-        return self.known.legs(self._find_targets, self.now())
+    async def _targets(self) -> Sequence[Item]:
+        cache, now = self.cache, self.clock()
+        if not cache.is_fresh(now):
+            try:
+                cache.update(await asyncio.to_thread(lambda: [*self._find_targets()]), now)
+            except Unavailable:
+                if not cache.extend(now):
+                    raise
+        return cache.legs()
 
     def _find_targets(self) -> Iterator[Item]:
-        relay, legs = self.relay, self._legs_meant
+        relay, legs = self.relay, self._target_legs
         if legs in {"self", "both"}:
             yield from self.streams.open_streams(relay.tenant_id, relay.call_id)
         if legs in {"opposite", "both"}:
-            # A call with one leg has none.
+            # A call with one leg has no others.
             for call_id in self.streams.other_legs(relay.tenant_id, relay.call_id):
                 yield from self.streams.open_streams(relay.tenant_id, call_id)
 
     @property
     def _no_leg(self) -> str:
-        return f"the call has no such leg: stream_bidirectional_target_legs is {self._legs_meant}"
+        return f"the call has no such leg: stream_bidirectional_target_legs is {self._target_legs}"
 
     @property
-    def _legs_meant(self) -> str:
+    def _target_legs(self) -> str:
         return str(self.relay.settings.get("stream_bidirectional_target_legs", "self"))
 
 

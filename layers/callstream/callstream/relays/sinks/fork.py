@@ -1,8 +1,8 @@
-"""What one fork of a call says to its consumer, and what it understands. Pure: no socket, no clock.
+"""The protocol of a fork: what its consumer is sent, and may send. Pure: no socket, no clock.
 
-A fork speaks the dialect of the surface that was asked for it, whatever the carrier's is. It has
-numbers of its own: a sequence number for each numbered message from `start` on, a chunk number for
-each frame of a track, and timestamps that begin with the fork.
+A fork uses the dialect of the surface that was asked for it, whatever the carrier's is. It counts
+for itself: a sequence number for each numbered message from `start` on, a chunk number for each
+frame of a track, and timestamps that begin with the fork.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,15 +34,14 @@ TRACKS: Final[Mapping[Tracks, tuple[Track, ...]]] = {
     "both_tracks": ("inbound", "outbound"),
 }
 
-
-# Some never come back: a carrier's stream that is one-way has no words for marks.
+# Some marks never come back: a carrier's stream that is one-way has no words for them.
 _MOST_PENDING: Final = 10_000
 
 
 class ForkedCall(Struct, frozen=True):
-    """What a fork's `start` says of its call, in the words of the dialect's own vendor.
+    """What a fork's `start` says of its call.
 
-    A call without a session is one by itself, of the same id.
+    Without a `session_id`, the call's own id is sent as that of its session.
     """
 
     stream_id: str
@@ -57,29 +56,31 @@ class ForkedCall(Struct, frozen=True):
     client_state: str | None = None
 
 
-class ForkNumbers(Struct):
-    """Where a fork's numbers are."""
+class ForkCounters(Struct):
+    """Where a fork's numbering is."""
 
     sequence: int = 0
     chunks: dict[Track, int] = field(default_factory=dict)
-    """The last of each track."""
+    """The last chunk number of each track."""
     began: dict[str, int] = field(default_factory=dict)
-    """For each of the call's streams, the carrier's timestamp at which the fork's begin."""
+    """For each stream of the call, the carrier's timestamp at which the fork's timestamps begin."""
     marks: int = 0
     """How many marks the consumer has set."""
     pending: set[str] = field(default_factory=set)
-    """Which of them have not come back."""
+    """The numbers of the marks that have not come back."""
 
 
-class Fork:
+class ForkProtocol:
     """One fork.
 
+    Call `open` first, then `take` for each event, and `close` at the end; `receive` at any time.
+
     Args:
-        dialect: the one that its consumer understands.
-        call: what it is of.
-        convert: makes the fork's audio out of the call's.
-        numbers: where a predecessor was.
-        hears: the format of what its consumer sends back; by default that of the fork.
+        dialect: the dialect that the consumer understands.
+        call: what the fork is of.
+        convert: makes the fork's audio from the call's.
+        counters: where the run before was; None for the first run.
+        return_format: the format of what the consumer sends back; by default that of the fork.
     """
 
     def __init__(
@@ -87,20 +88,17 @@ class Fork:
         dialect: str,
         call: ForkedCall,
         convert: Callable[[bytes], bytes] = bytes,
-        numbers: ForkNumbers | None = None,
-        hears: AudioFormat | None = None,
+        counters: ForkCounters | None = None,
+        return_format: AudioFormat | None = None,
     ) -> None:
         self.stream_id = call.stream_id
-        self.hears = hears or call.format
+        self.return_format = return_format or call.format
         self._dialect = DIALECTS[dialect]
         self._call = call
         self._convert = convert
-        self._numbers = ForkNumbers() if numbers is None else numbers
+        self.counters = ForkCounters() if counters is None else counters
+        """Where the fork is, for the run that goes on after this one."""
         self._ended = False
-
-    def numbers(self) -> ForkNumbers:
-        """Where it is, for a successor."""
-        return self._numbers
 
     def open(self) -> list[str]:
         """The first messages."""
@@ -118,56 +116,56 @@ class Fork:
             to_number=call.to_number,
             client_state=call.client_state,
         )
-        return [self._say(self._dialect.PROTOCOL), self._say(start)]
+        return [self._render(self._dialect.PROTOCOL), self._render(start)]
 
     def take(self, stream_id: str, event: CarrierEvent, elapsed_ms: int) -> list[str]:
-        """What to say about an event of one of the call's streams.
+        """The messages about an event of one of the call's streams.
 
         Args:
-            stream_id: the stream.
+            stream_id: the stream's id.
             event: the event, in its turn.
-            elapsed_ms: how long this fork has been open, for the first frame of a stream.
+            elapsed_ms: how long this fork has been open; counts for a stream's first frame.
         """
         match event:
             case Media() if event.track in self._call.tracks:
-                numbers = self._numbers
-                began = numbers.began.setdefault(stream_id, event.timestamp - elapsed_ms)
-                numbers.chunks[event.track] = numbers.chunks.get(event.track, 0) + 1
+                counters = self.counters
+                began = counters.began.setdefault(stream_id, event.timestamp - elapsed_ms)
+                counters.chunks[event.track] = counters.chunks.get(event.track, 0) + 1
                 media = Media(
                     sequence=self._next(),
                     track=event.track,
-                    chunk=numbers.chunks[event.track],
+                    chunk=counters.chunks[event.track],
                     timestamp=max(0, event.timestamp - began),
                     audio=self._convert(event.audio),
                 )
-                return [self._say(media)]
+                return [self._render(media)]
             case Dtmf():
-                return [self._say(replace(event, sequence=self._next(), extra=""))]
+                return [self._render(replace(event, sequence=self._next(), extra=""))]
             case Mark(name=name):
                 return self.give_back(name)
             case _:
                 return []
 
     def close(self) -> list[str]:
-        """The last message; nothing the second time."""
+        """The last message; none the second time."""
         if self._ended:
             return []
         self._ended = True
         stop = Stop(self._next(), self._call.call_id, self._call.account_id)
-        return [self._say(stop)]
+        return [self._render(stop)]
 
     def refuse(self, error: Error) -> list[str]:
-        """Tell that something that was sent back could not be used, if the dialect can."""
+        """The message that something sent back could not be used; none if the dialect has none."""
         try:
-            return [self._say(replace(error, sequence=None))]
+            return [self._render(replace(error, sequence=None))]
         except Inexpressible:
             return []
 
-    def hear(self, text: str | bytes) -> ReturnEvent:
-        """Read what the consumer sends back. A mark gets a name that is this fork's alone.
+    def receive(self, text: str | bytes) -> ReturnEvent:
+        """Read a message of the consumer's. A mark gets a name that no other fork's mark has.
 
         Raises:
-            UnreadableMessage: it is not one of the dialect's messages.
+            UnreadableMessage: the text is not one of the dialect's messages.
         """
         event = self._dialect.parse_return(text)
         if isinstance(event, ReturnMark):
@@ -175,32 +173,32 @@ class Fork:
         return replace(event, extra="")
 
     def give_back(self, mark: str) -> list[str]:
-        """Say that a mark has been reached, once, whoever tells; nothing if it is not this fork's.
+        """The message that a mark has been reached, once; none if the mark is not this fork's.
 
         Args:
-            mark: the name that it has outside.
+            mark: the name that `receive` gave the mark.
         """
         owner, _, numbered = mark.partition("/")
         number, _, name = numbered.partition("/")
-        pending = self._numbers.pending
+        pending = self.counters.pending
         if owner != self.stream_id or number not in pending:
             return []
         pending.remove(number)
-        # A number that nobody gets to see would be one that is missing.
+        # A number that no message has would be missing at the consumer.
         sequence = self._next() if self._dialect.NUMBERS_MARKS else None
-        return [self._say(Mark(sequence, name))]
+        return [self._render(Mark(sequence, name))]
 
     def _own_name(self, name: str) -> str:
-        """A name that no other fork's mark has, nor another mark of this one."""
-        numbers = self._numbers
-        numbers.marks += 1
-        numbers.pending.add(str(numbers.marks))
-        numbers.pending.discard(str(numbers.marks - _MOST_PENDING))
-        return f"{self.stream_id}/{numbers.marks}/{name}"
+        """A name that no other mark has, of this fork or another."""
+        counters = self.counters
+        counters.marks += 1
+        counters.pending.add(str(counters.marks))
+        counters.pending.discard(str(counters.marks - _MOST_PENDING))
+        return f"{self.stream_id}/{counters.marks}/{name}"
 
     def _next(self) -> int:
-        self._numbers.sequence += 1
-        return self._numbers.sequence
+        self.counters.sequence += 1
+        return self.counters.sequence
 
-    def _say(self, event: CarrierEvent) -> str:
+    def _render(self, event: CarrierEvent) -> str:
         return self._dialect.render(event, self._call.stream_id)

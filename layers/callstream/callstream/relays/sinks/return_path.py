@@ -1,50 +1,38 @@
-"""What one consumer sends back, on its way to the carrier: in order, bounded, never waited for.
+"""The return path of a fork: what a consumer sends back, on its way to the carrier.
 
-A consumer may say in a moment what takes the carrier many seconds to play, and then change its
-mind (barge-in). So what it says is taken at once, and posted by somebody else; `clear` overtakes
+A consumer may send in a moment what takes the carrier many seconds to play, and then change its
+mind (barge-in). So its messages are taken at once, and posted by another task; a `clear` overtakes
 all that has not been posted, and the marks in that come back.
 
-Nothing that a consumer does makes it grow without end: what waits is bounded, more than a sane
-number of messages is refused, and refusals are told now and then. They have the words of Telnyx,
-the only vendor that has any: developers.telnyx.com/docs/voice/programmable-voice/media-streaming.
+No consumer can make the return path grow without end: what waits is bounded, more than a sane
+number of messages is refused, and the consumer and the log are told of refusals now and then. The
+errors have the words of Telnyx, the only vendor that has any:
+developers.telnyx.com/docs/voice/programmable-voice/media-streaming.
 """
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final, Never, Protocol
 
 from callstream.audio.formats import AudioFormat
-from callstream.audio.packetizer import MP3, PIECE_SECONDS, Packetizer
+from callstream.audio.packetizer import MP3
 from callstream.audio.transcoding import UnusableAudio
-from callstream.dialects.events import (
-    Clear,
-    Error,
-    Mark,
-    ReturnDtmf,
-    ReturnEvent,
-    ReturnMark,
-    ReturnMedia,
-)
+from callstream.dialects.events import Clear, Error, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import Unavailable, UnreadableMessage
-from callstream.frames.records import Record
-from callstream.relays.sinks.fork import Fork
+from callstream.relays.sinks.fork import ForkProtocol
+from callstream.relays.sinks.return_queue import MOST_PIECES, MOST_SECONDS, ReturnQueue
+from callstream.relays.sinks.sink import MarkFeed
 from callstream.token_bucket import TokenBucket
 
 _logger = logging.getLogger(__name__)
 
-MOST_SECONDS: Final = 60
-"""How much audio may wait to be posted."""
-_MOST_PIECES: Final = round(MOST_SECONDS / PIECE_SECONDS)
-# As many seconds of the widest audio there is; how long packets take nobody knows.
-_MOST_BYTES: Final = 6_000_000
 MESSAGES_A_SECOND: Final = 200
 """How many messages a consumer may send in the long run; a minute's worth of pieces at once."""
-_SOON: Final = 0.1
-"""Seconds within which the next audio must come for the end of the last to wait for it."""
 
+_UNUSABLE: Final = "100002"
 _MALFORMED: Final = Error(None, "100003", "malformed_frame", "The frame was not formed correctly")
 _NOT_BASE64: Final = Error(None, "100004", "invalid_media", "Media is not encoded in base64")
 _TOO_MANY: Final = Error(None, "100005", "rate_limit_reached", "Too many requests")
@@ -57,264 +45,173 @@ _TOO_MUCH: Final = Error(
 _NO_MP3: Final = "stream_bidirectional_mode mp3 is not supported, but rtp is"
 
 
-class Legs(Protocol):
-    """The carriers' legs that a relay speaks to; blocking."""
+class LegSender(Protocol):
+    """Sends to the carriers' legs that a consumer speaks to."""
 
-    def send_back(self, event: ReturnEvent, hears: AudioFormat) -> Collection[str]:
-        """Pass on what the consumer sends, its audio in that format.
+    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+        """Send a consumer's message to the legs, its audio in that format.
 
-        Returns the streams of other calls, the other legs, that have got it. Raises `UnusableAudio`
-        if some leg cannot play it, or there is none, and `Unavailable` if one cannot be reached.
+        Returns:
+            The ids of streams of other calls, the other legs, that have got the message.
+
+        Raises:
+            UnusableAudio: a leg cannot play the audio, or there is no leg.
+            Unavailable: a leg cannot be reached.
         """
 
-    def other_legs(self) -> Collection[str]:
-        """The streams of other calls that it would go to now. Raises `Unavailable`."""
-
-
-class Ears(Protocol):
-    """Where records of streams come from."""
-
-    async def subscribe(self, stream_id: str) -> None:
-        """From when this returns, the stream's records come. Raises `Unavailable`."""
+    async def other_legs(self) -> Collection[str]:
+        """The ids of streams of other calls that messages go to now. Raises `Unavailable`."""
 
 
 class ReturnPath:
-    """The way back of one fork.
+    """The return path of one fork.
 
     Args:
-        fork: reads what the consumer says, and words the answers.
+        fork: reads the consumer's messages, and renders the answers.
         legs: the carriers' side.
-        ears: where marks of the call's other legs come back.
-        answer: tells the consumer.
+        marks: brings the marks of the call's other legs.
+        answer: sends messages to the consumer.
         clock: time in seconds.
     """
 
     def __init__(
         self,
-        fork: Fork,
-        legs: Legs,
-        ears: Ears,
+        fork: ForkProtocol,
+        legs: LegSender,
+        marks: MarkFeed,
         answer: Callable[[Sequence[str]], None],
         clock: Callable[[], float],
     ) -> None:
         self._fork = fork
         self._legs = legs
-        self._ears = ears
+        self._marks = marks
         self._answer = answer
         self._clock = clock
-        self._cutter = Packetizer(fork.hears)
-        self._messages = TokenBucket(_MOST_PIECES, MESSAGES_A_SECOND)
+        self._queue = ReturnQueue(fork.return_format, clock)
+        self._messages = TokenBucket(MOST_PIECES, MESSAGES_A_SECOND)
         # Telnyx takes one file a second.
         self._files = TokenBucket(1, 1)
-        self._refusals = _Refusals()
-        self._waiting: deque[ReturnEvent] = deque()
-        self._bytes = 0
-        self._changed = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._played_at = 0.0
-        """When the carrier will have played all that was posted, as far as can be told."""
-        self._others: dict[str, asyncio.Task[None]] = {}
-        """The streams of other legs whose marks are listened to."""
+        self._refusals = _Refusals(fork.stream_id)
+        # The streams of other legs whose marks are subscribed to.
+        self._subscriptions: dict[str, asyncio.Task[None]] = {}
 
-    async def hear(self, text: str | bytes) -> None:
-        """Take a message of the consumer's; takes long only if there are far too many."""
+    async def receive(self, text: str | bytes) -> None:
+        """Take a message of the consumer's; waits only if the consumer sends far too many."""
         now = self._clock()
         event = self._read(text, now)
-        is_one_of_few = self._messages.take(now)
+        is_allowed = self._messages.take(now)
         if isinstance(event, Clear):
-            self._clear(event, now)
-        elif not is_one_of_few:
+            for mark in self._queue.clear(event):
+                self._answer(self._fork.give_back(mark))
+        elif not is_allowed:
             self._refuse(_TOO_MANY, now)
         elif event is not None:
             self._put(event, now)
-        if not is_one_of_few:
-            # Who floods is read as slowly as it should have written.
+        if not is_allowed:
+            # Throttle a flooding consumer to the allowed rate.
             await asyncio.sleep(1 / MESSAGES_A_SECOND)
 
     async def post(self) -> Never:
-        """Pass on what was taken, one after the other."""
+        """Post what was taken to the carrier, message by message; runs until it is cancelled."""
         try:
-            await self._listen_early()
+            await self._subscribe_early()
             while True:
-                await self._pass_on(await self._next())
+                await self._post(await self._queue.take())
         finally:
-            for task in self._others.values():
+            for task in self._subscriptions.values():
                 task.cancel()
-            self._refusals.log(self._fork)
+            self._refusals.log_counts()
 
-    async def emptied(self) -> None:
-        """Returns when all that was taken has been posted."""
-        self._enqueue(self._cutter.rest())
-        await self._idle.wait()
-
-    def take_marks(self, found: Sequence[Record]) -> Sequence[Record]:
-        """Take the records of other legs, of which only the marks are for this fork; the rest."""
-        if not self._others:
-            return found
-        for record in found:
-            if record.stream_id in self._others and isinstance(record.event, Mark):
-                self._answer(self._fork.give_back(record.event.name))
-        return [record for record in found if record.stream_id not in self._others]
+    async def flush(self) -> None:
+        """Wait until all that was taken has been posted."""
+        await self._queue.drained()
 
     def _read(self, text: str | bytes, now: float) -> ReturnEvent | None:
         try:
-            return self._fork.hear(text)
+            return self._fork.receive(text)
         except UnreadableMessage as unreadable:
             is_media = "payload" in unreadable.detail
             self._refuse(_NOT_BASE64 if is_media else _MALFORMED, now)
             return None
 
     def _put(self, event: ReturnEvent, now: float) -> None:
-        if isinstance(event, ReturnMedia):
-            self._put_audio(event.audio, now)
-        elif len(self._waiting) >= _MOST_PIECES or self._bytes > _MOST_BYTES:
-            self._refuse(_TOO_MUCH, now)
-        else:
-            # What it marks the end of is not gone on with.
-            self._enqueue(self._cutter.rest() if isinstance(event, ReturnMark) else [])
-            self._append(event)
-
-    def _put_audio(self, audio: bytes, now: float) -> None:
-        if self._fork.hears.encoding == MP3:
+        if isinstance(event, ReturnMedia) and self._fork.return_format.encoding == MP3:
             is_in_time = self._files.take(now)
             self._refuse(_unusable(_NO_MP3) if is_in_time else _TOO_MANY, now)
-            return
-        pieces = self._cutter.cut(audio)
-        too_many = len(self._waiting) + len(pieces) > _MOST_PIECES
-        if too_many or self._bytes + len(audio) > _MOST_BYTES:
-            self._cutter.forget()
+        elif not self._queue.put(event):
             self._refuse(_TOO_MUCH, now)
-            return
-        self._enqueue(pieces)
-        self._changed.set()
 
-    def _enqueue(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            self._append(ReturnMedia(piece))
-
-    def _append(self, event: ReturnEvent) -> None:
-        self._waiting.append(event)
-        self._bytes += _size(event)
-        self._idle.clear()
-        self._changed.set()
-
-    def _clear(self, clear: Clear, now: float) -> None:
-        """Forget the audio. Its marks come back; keys are no audio, and stay."""
-        dropped, self._waiting, self._bytes = self._waiting, deque(), 0
-        self._cutter.forget()
-        self._played_at = now
-        self._append(clear)
-        for event in dropped:
-            match event:
-                case ReturnMark(name=name):
-                    self._answer(self._fork.give_back(name))
-                case ReturnDtmf():
-                    self._append(event)
-
-    async def _next(self) -> ReturnEvent:
-        while not self._waiting:
-            self._idle.set()
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(self._patience()):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._enqueue(self._cutter.rest())
-        event = self._waiting.popleft()
-        self._bytes -= _size(event)
-        return event
-
-    def _patience(self) -> float | None:
-        """How long the end of a message may wait for the next: until the carrier falls silent."""
-        if not self._cutter.waits:
-            return None
-        return max(_SOON, self._played_at - self._clock() - _SOON)
-
-    async def _pass_on(self, event: ReturnEvent) -> None:
-        if isinstance(event, ReturnMedia):
-            self._played_at = max(self._played_at, self._clock()) + PIECE_SECONDS
+    async def _post(self, event: ReturnEvent) -> None:
         try:
-            others = await asyncio.to_thread(self._legs.send_back, event, self._fork.hears)
+            others = await self._legs.send_back(event, self._fork.return_format)
         except UnusableAudio as unusable:
             if isinstance(event, ReturnMark):
-                # Nothing is played before it, so it is reached.
+                # Nothing is played before the mark, so the mark is reached.
                 self._answer(self._fork.give_back(event.name))
             self._refuse(_unusable(str(unusable)), self._clock())
         except Unavailable as error:
-            self._refusals.lost(str(error), self._clock(), self._fork)
+            self._refusals.count_lost(str(error), self._clock())
         else:
-            self._listen(others)
+            self._subscribe(others)
 
-    async def _listen_early(self) -> None:
-        """Who fans out needs a moment to know, and a predecessor's marks may be on their way."""
-        if self._fork.hears.encoding != MP3:
+    async def _subscribe_early(self) -> None:
+        """Subscribe before the first message: the fan-out needs a moment to know.
+
+        Marks that the run before has sent may be on their way, too.
+        """
+        if self._fork.return_format.encoding != MP3:
             with suppress(Unavailable):
-                self._listen(await asyncio.to_thread(self._legs.other_legs))
+                self._subscribe(await self._legs.other_legs())
 
-    def _listen(self, others: Collection[str]) -> None:
+    def _subscribe(self, others: Collection[str]) -> None:
         for stream_id in others:
-            if stream_id not in self._others:
-                self._others[stream_id] = asyncio.create_task(self._listen_to(stream_id))
+            if stream_id not in self._subscriptions:
+                task = asyncio.create_task(self._subscribe_marks(stream_id))
+                self._subscriptions[stream_id] = task
 
-    async def _listen_to(self, stream_id: str) -> None:
+    async def _subscribe_marks(self, stream_id: str) -> None:
         try:
-            await self._ears.subscribe(stream_id)
+            await self._marks.subscribe_marks(stream_id)
         except Unavailable as error:
-            self._refusals.lost(str(error), self._clock(), self._fork)
+            self._refusals.count_lost(str(error), self._clock())
 
     def _refuse(self, error: Error, now: float) -> None:
-        if self._refusals.may_be_told(error, now, self._fork):
+        if self._refusals.count(error, now):
             self._answer(self._fork.refuse(error))
 
 
 class _Refusals:
-    """Counts what is refused, and says when it may be told: to the consumer, and to the log."""
+    """Counts what is refused, and decides when the consumer and the log are told."""
 
-    def __init__(self) -> None:
+    def __init__(self, relay_id: str) -> None:
+        self._extra = {"relay_id": relay_id}
         self._counts: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
 
-    def may_be_told(self, error: Error, now: float, fork: Fork) -> bool:
-        """Whether one more refusal is to be told."""
+    def count(self, error: Error, now: float) -> bool:
+        """Count a refusal; whether the consumer is to be told."""
         self._counts[error.code] += 1
-        # Audio that cannot be used is followed by more of the kind; anything else is a slip.
+        # Audio that cannot be used is followed by more of its kind; other errors are slips.
         slips = 1 if error.code == _UNUSABLE else 10
         if not self._bucket(error.code + error.detail, slips, slips / 10).take(now):
             return False
-        _logger.warning(
-            "refused what the consumer sent: %s", error.detail, extra={"relay_id": fork.stream_id}
-        )
+        _logger.warning("refused what the consumer sent: %s", error.detail, extra=self._extra)
         return True
 
-    def lost(self, reason: str, now: float, fork: Fork) -> None:
-        """Something could not be posted."""
+    def count_lost(self, reason: str, now: float) -> None:
+        """Count something that could not be posted."""
         self._counts["unavailable"] += 1
         if self._bucket("unavailable", 1, 0.1).take(now):
-            _logger.warning("not sent back: %s", reason, extra={"relay_id": fork.stream_id})
+            _logger.warning("not sent back: %s", reason, extra=self._extra)
 
-    def log(self, fork: Fork) -> None:
-        """Say what it came to."""
+    def log_counts(self) -> None:
+        """Log how often each refusal came, if any came."""
         if self._counts:
-            counts = dict(self._counts)
-            _logger.warning("not sent back: %s", counts, extra={"relay_id": fork.stream_id})
+            _logger.warning("not sent back: %s", dict(self._counts), extra=self._extra)
 
     def _bucket(self, name: str, size: float, a_second: float) -> TokenBucket:
         return self._buckets.setdefault(name, TokenBucket(size, a_second))
 
 
-_UNUSABLE: Final = "100002"
-
-
 def _unusable(detail: str) -> Error:
     return Error(None, _UNUSABLE, "unknown_error", detail)
-
-
-def _size(event: ReturnEvent) -> int:
-    match event:
-        case ReturnMedia(audio=audio):
-            return len(audio)
-        case ReturnMark(name=name):
-            return len(name)
-        case _:
-            return 0

@@ -1,0 +1,65 @@
+"""How a run of a relay ends, and what follows from that."""
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Ending(Enum):
+    """Why a run ends. Of endings that come at once, the one that stands first here counts.
+
+    An ending that somebody wanted stands before one that happened.
+    """
+
+    COMMAND = "command"
+    """Somebody has stopped the relay, or disabled its tenant."""
+    CONSUMER = "consumer"
+    """The other side of the sink wants no more."""
+    CALL = "call"
+    """The call is over."""
+    SUCCESSOR = "successor"
+    """The successor is ready."""
+    REPLACEMENT = "replacement"
+    """Another run has taken the relay over."""
+    RESCUE = "rescue"
+    """The run cannot go on, and another one must: its records come no more, for example."""
+    OUT_OF_TIME = "out of time"
+    """The run is about to be killed, and no successor is ready."""
+    FAILURE = "failure"
+    """The sink has failed."""
+
+    @property
+    def precedence(self) -> int:
+        """The place in the order above: the least counts."""
+        return [*Ending].index(self)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the relay is over, and not only this run."""
+        return self not in {
+            Ending.SUCCESSOR,
+            Ending.REPLACEMENT,
+            Ending.RESCUE,
+            Ending.OUT_OF_TIME,
+        }
+
+    @property
+    def needs_rescue(self) -> bool:
+        """Whether the run starts another one that takes over from it."""
+        return self in {Ending.RESCUE, Ending.OUT_OF_TIME}
+
+    @property
+    def says_goodbye(self) -> bool:
+        """Whether the sink still gets what waits for it and, if it is final, its last message."""
+        return self not in {Ending.CONSUMER, Ending.REPLACEMENT, Ending.FAILURE}
+
+    @property
+    def flushes_return_path(self) -> bool:
+        """Whether the carrier still gets what the other side of the sink has sent."""
+        return self in {Ending.CONSUMER, Ending.SUCCESSOR, Ending.RESCUE, Ending.FAILURE}
+
+
+class Outcome(NamedTuple):
+    """How a run has ended. `reason` says why the sink has failed; otherwise it is None."""
+
+    ending: Ending
+    reason: str | None = None

@@ -1,0 +1,177 @@
+"""The intake of a run: gets the records of a call's streams, and gives a sink their events in turn.
+
+The intake subscribes to the call's streams and renews that, follows streams that come to the call
+later from their beginning, and catches up with what a run before has missed. What to do with the
+events is the sink's concern, so that every kind of sink uses the same intake.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+
+from callstream.dialects.events import Mark
+from callstream.errors import Unavailable
+from callstream.frames.records import Record
+from callstream.ports import Item
+from callstream.relays.checkpoint import Checkpoint
+from callstream.relays.merger import StreamMerger
+from callstream.relays.ports import CallSource, Feed
+from callstream.relays.sinks.sink import Sink
+from callstream.relays.timings import RelayTimings
+
+_logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """The intake of one run.
+
+    Args:
+        source: the call's streams.
+        feed: brings the records of streams that are subscribed to.
+        sink: gets the events.
+        clock: time in seconds.
+        timings: how long to wait for what.
+    """
+
+    def __init__(
+        self,
+        source: CallSource,
+        feed: Feed,
+        sink: Sink,
+        clock: Callable[[], float],
+        timings: RelayTimings,
+    ) -> None:
+        self._source = source
+        self._feed = feed
+        self._sink = sink
+        self._clock = clock
+        self._timings = timings
+        self.merger = StreamMerger()
+        """Where the intake is in each stream."""
+        # When each stream was last subscribed to.
+        self._subscribed: dict[str, float] = {}
+        # The records that come of streams whose beginning is still being read.
+        self._held: dict[str, list[Record]] = {}
+        self._mark_streams: set[str] = set()
+        self._had_streams_at = clock()
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from where a run before was."""
+        self.merger = StreamMerger.resume(checkpoint.streams, checkpoint.sources, self._clock())
+
+    async def follow(self, streams: Sequence[Item]) -> None:
+        """Subscribe to the call's streams, or renew old subscriptions. Raises `Unavailable`."""
+        now, renewal = self._clock(), self._timings.renewal
+        for stream in streams:
+            stream_id = stream["stream_id"]
+            if now - self._subscribed.get(stream_id, -renewal) >= renewal:
+                await self._feed.subscribe(stream_id)
+                self._subscribed[stream_id] = now
+
+    async def subscribe_marks(self, stream_id: str) -> None:
+        """Subscribe to a stream of another call, of which the sink gets the marks alone.
+
+        Raises:
+            Unavailable: the feed has not confirmed that.
+        """
+        self._mark_streams.add(stream_id)
+        await self._feed.subscribe(stream_id)
+
+    async def propagated(self) -> None:
+        """Wait until every fan-out worker knows of the subscriptions."""
+        await asyncio.sleep(self._timings.propagation)
+
+    async def missed(self, checkpoint: Checkpoint) -> Sequence[Record]:
+        """The records since a checkpoint; none, and a line in the log, if they cannot be read."""
+        stream_ids = {*checkpoint.streams, *self._subscribed}
+        return await self._read(stream_ids, checkpoint.since(self._timings))
+
+    async def listen(self, missed: Sequence[Record] = ()) -> None:
+        """Give the sink what was missed, then what comes, until all streams of the call are over.
+
+        Raises:
+            Unavailable: the feed has ended, or the table did not answer.
+        """
+        await self._catch_up(missed)
+        while True:
+            deadline = self.merger.deadline
+            wait = None if deadline is None else max(0.0, deadline - self._clock())
+            found: Sequence[Record] = ()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    found = await self._feed.receive()
+            self._hand_on(self._without_held(self._without_mark_streams(found)))
+            # After an outage very many records may be here at once: let the sink send meanwhile.
+            await asyncio.sleep(0)
+            if self.merger.over and not await asyncio.to_thread(self._source.open_streams):
+                return
+
+    async def refresh(self) -> bool:
+        """Follow the streams that the call has now; False if the call is over.
+
+        Raises:
+            Unavailable: the table or the feed did not answer.
+        """
+        now = self._clock()
+        streams = await asyncio.to_thread(self._source.open_streams)
+        if not streams:
+            is_quiet = now - self._had_streams_at >= self._timings.without_streams
+            return not (self.merger.over or is_quiet)
+        self._had_streams_at = now
+        if new := [stream for stream in streams if stream["stream_id"] not in self._subscribed]:
+            await self._join(new)
+        await self.follow(streams)
+        return True
+
+    async def _join(self, streams: Sequence[Item]) -> None:
+        """Follow streams that have come to the call since, from their beginning.
+
+        A carrier that connects again goes on with its call at once, before the next look.
+        """
+        stream_ids = [stream["stream_id"] for stream in streams]
+        began = min(int(stream["connected_at"]) for stream in streams) / 1000
+        found: list[Record] = []
+        self._held |= {stream_id: [] for stream_id in stream_ids}
+        try:
+            await self.follow(streams)
+            await self.propagated()
+            found += await self._read(stream_ids, began - self._timings.delivery)
+        finally:
+            for stream_id in stream_ids:
+                found += self._held.pop(stream_id)
+            self._hand_on(found)
+
+    async def _read(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
+        try:
+            return await asyncio.to_thread(self._source.records_since, stream_ids, since)
+        except Unavailable:
+            _logger.exception("what was missed cannot be read; the consumer has a gap")
+            return ()
+
+    async def _catch_up(self, missed: Sequence[Record]) -> None:
+        size = self._timings.batch
+        for first in range(0, len(missed), size):
+            self._hand_on(missed[first : first + size])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timings.batch_patience):
+                    await self._sink.drained()
+
+    def _without_mark_streams(self, found: Sequence[Record]) -> Sequence[Record]:
+        """The records of the call's own streams. The sink gets the marks of the others."""
+        if not self._mark_streams:
+            return found
+        for record in found:
+            if record.stream_id in self._mark_streams and isinstance(record.event, Mark):
+                self._sink.take(record.stream_id, record.event)
+        return [record for record in found if record.stream_id not in self._mark_streams]
+
+    def _without_held(self, found: Sequence[Record]) -> Sequence[Record]:
+        for record in found:
+            if record.stream_id in self._held:
+                self._held[record.stream_id].append(record)
+        return [record for record in found if record.stream_id not in self._held]
+
+    def _hand_on(self, found: Sequence[Record]) -> None:
+        for stream_id, event in self.merger.take(found, self._clock()):
+            self._sink.take(stream_id, event)

@@ -1,0 +1,65 @@
+"""What waits to be sent to a consumer."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Outbox:
+    """A bounded queue of messages, which drops the oldest audio.
+
+    A slow consumer costs neither memory nor delays, to its own call or to another.
+    """
+
+    limit: int
+    dropped: int = 0
+    """Frames of audio that the consumer was too slow for."""
+    _waiting: deque[tuple[str, bool]] = field(default_factory=deque)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, texts: Sequence[str], *, is_audio: bool) -> None:
+        """Add messages in their order."""
+        self._waiting.extend((text, is_audio) for text in texts)
+        while len(self._waiting) > self.limit and self._drop_oldest():
+            self.dropped += 1
+        if self._waiting:
+            self._filled.set()
+            self._idle.clear()
+
+    async def take(self) -> str:
+        """Wait for the next message. The call means that the message before has been sent."""
+        while not self._waiting:
+            self._filled.clear()
+            self._idle.set()
+            await self._filled.wait()
+        return self._waiting.popleft()[0]
+
+    @property
+    def idle(self) -> bool:
+        """Whether all messages have been sent."""
+        return self._idle.is_set()
+
+    async def drained(self) -> None:
+        """Wait until all messages have been sent."""
+        await self._idle.wait()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more than `limit` messages wait, though none is audio: better put no more."""
+        return len(self._waiting) > self.limit
+
+    def take_rest(self) -> list[str]:
+        """Take all messages that wait."""
+        texts = [text for text, _ in self._waiting]
+        self._waiting.clear()
+        return texts
+
+    def _drop_oldest(self) -> bool:
+        for place, (_, is_audio) in enumerate(self._waiting):
+            if is_audio:
+                del self._waiting[place]
+                return True
+        return False

@@ -1,0 +1,140 @@
+"""What a run of a relay needs from the outside: its lease, its call's streams, a consumer."""
+
+from collections.abc import Collection, Sequence
+from enum import Enum
+from typing import Final, Protocol
+
+from callstream.errors import CallstreamError
+from callstream.frames.records import Record
+from callstream.ports import Item
+
+_GOODBYES: Final = frozenset({1000, 1001, 1005})
+"""Normal closure, going away, and a close frame without a code (RFC 6455, 7.4.1)."""
+
+
+class DialFailed(CallstreamError):
+    """The consumer cannot be reached; `reason` is one of a small set, and holds no part of its URL.
+
+    One of `invalid_url`, `unknown_host`, `refused`, `timeout`, `tls`, `handshake`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ConsumerGone(CallstreamError):
+    """The consumer has closed; `code` is the WebSocket close code, None if there was none."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"closed with {code}")
+        self.code = code
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether the consumer wants no more, rather than has failed."""
+        return self.code in _GOODBYES
+
+
+class Consumer(Protocol):
+    """A connection to a consumer. `send` and `receive` raise `ConsumerGone`."""
+
+    async def send(self, text: str) -> None:
+        """Send a message; returns when the message is on its way, later if the consumer is slow."""
+
+    async def receive(self) -> str | bytes:
+        """Wait for the next message."""
+
+    async def close(self, code: int) -> None:
+        """Close the connection with a WebSocket close code; fine if the consumer is gone."""
+
+
+class Dialler(Protocol):
+    """Knows the address of one relay's consumer."""
+
+    async def dial(self) -> Consumer:
+        """Connect to the consumer. Raises `DialFailed`."""
+
+
+class Feed(Protocol):
+    """A connection that brings records as they come."""
+
+    async def subscribe(self, stream_id: str) -> None:
+        """Subscribe to a stream: its records come from when this returns. Raises `Unavailable`."""
+
+    async def receive(self) -> Sequence[Record]:
+        """Wait for the next records. Raises `Unavailable` if the feed has ended."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+
+
+class CallSource(Protocol):
+    """The streams of a relay's call, and their records. Every method may raise `Unavailable`."""
+
+    def open_streams(self) -> Sequence[Item]:
+        """The call's open streams, the oldest first; blocking."""
+
+    def streams_since(self, moment: float) -> Sequence[Item]:
+        """The call's streams that were open then or are newer, the oldest first; blocking."""
+
+    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+        """The records of these streams that were received since then; blocking."""
+
+    async def open_feed(self) -> Feed:
+        """Connect to where records come from."""
+
+
+class LeaseStatus(Enum):
+    """What the Streams table says of a run."""
+
+    OWNER = "owner"
+    """The run owns the relay."""
+    STOPPED = "stopped"
+    """Nobody shall own the relay any more: it is over, or is to end now."""
+    REPLACED = "replaced"
+    """Another run owns the relay."""
+
+
+class Lease(Protocol):
+    """The ownership of a relay, as one run sees it; `callstream.relays.lease` draws its states.
+
+    All methods are blocking, and may raise `Unavailable`.
+    """
+
+    def connected(self, checkpoint: bytes) -> bool:
+        """Own the relay as its first run, now that the sink is open; False if it was stopped."""
+
+    def status(self) -> LeaseStatus:
+        """Whether this run still owns the relay."""
+
+    def renew(self, checkpoint: bytes | None, dropped: int) -> None:
+        """Leave a heartbeat, the checkpoint if there is one, and how many frames were dropped."""
+
+    def finish(self, reason: str | None, dropped: int) -> None:
+        """End the relay: it has failed if there is a reason. Nothing if another run owns it."""
+
+    def call_successor(self) -> None:
+        """Start a run to which this one hands over."""
+
+    def report_ready(self) -> None:
+        """This run, a successor, gets all records: the run before may hand over."""
+
+    def successor_is_ready(self) -> bool:
+        """Whether a successor of this run has reported that it is ready."""
+
+    def hand_over(self, checkpoint: bytes) -> bool:
+        """Make the successor the owner; False if this run does not own the relay any more."""
+
+    def accept_hand_over(self) -> bytes | None:
+        """The checkpoint that the run before has handed over; None if it has not yet."""
+
+    def call_rescue(self) -> None:
+        """Start a run that takes over from this one."""
+
+    def take_over(self) -> bytes | None:
+        """Own the relay instead of the run before: its last checkpoint; None if there is no need.
+
+        There is none if another run has taken over, or if the relay is over. After too many rescues
+        within a short time the relay fails: what kills its runs will not stop.
+        """

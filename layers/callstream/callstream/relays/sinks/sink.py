@@ -1,0 +1,82 @@
+"""What a relay's sink is: where the relay takes the audio of its call."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from callstream.dialects.events import CarrierEvent
+from callstream.ports import Item
+from callstream.relays.endings import Outcome
+
+
+class MarkFeed(Protocol):
+    """Where marks of a call's other legs come back from."""
+
+    async def subscribe_marks(self, stream_id: str) -> None:
+        """Have the sink take the marks of another call's stream. Raises `Unavailable`."""
+
+
+class Sink(Protocol):
+    """Where one run of a relay takes the audio.
+
+    The run calls the methods in this order:
+
+    1. `connect`. If that raises, no other method is called.
+    2. `open`.
+    3. `run`, as a task that begins before the first `take`. Meanwhile `take` for each event;
+       `idle`, `drained`, `snapshot` and `dropped` at any time since `open`.
+    4. `flush`, depending on how the run ends, while `run` and `take` go on; then `run` is
+       cancelled, if it has not returned.
+    5. `finish`, depending on how the run ends; a second time if a command comes then.
+    6. `close`, in any case after `connect`, even if no other method was called.
+    """
+
+    async def connect(self) -> None:
+        """Reach the other side of the sink. Raises `DialFailed`."""
+
+    async def open(self, streams: Sequence[Item], snapshot: bytes | None, marks: MarkFeed) -> None:
+        """Get ready to take events; the other side must not notice yet.
+
+        Args:
+            streams: the call's streams, the oldest first; at least one.
+            snapshot: where the sink of the run before was; None for the first run.
+            marks: brings the marks of other legs, as events that `take` gets.
+
+        Raises:
+            Unavailable: a table does not answer.
+        """
+
+    async def run(self) -> Outcome:
+        """Send what `take` has got, and receive; returns when the other side ends or fails."""
+
+    def take(self, stream_id: str, event: CarrierEvent) -> None:
+        """Take an event of one of the call's streams, in its turn; never waits.
+
+        Marks may come of streams that were asked for by `subscribe_marks`, too.
+        """
+
+    @property
+    def idle(self) -> bool:
+        """Whether the other side has got all that was taken: then `snapshot` can be relied on."""
+
+    async def drained(self) -> None:
+        """Wait until the sink is idle."""
+
+    def snapshot(self) -> bytes:
+        """Where the sink is, for `open` of the next run."""
+
+    @property
+    def dropped(self) -> int:
+        """How many frames this run had to drop, because the other side is slow."""
+
+    async def flush(self) -> None:
+        """Let the carrier have what the other side has sent; takes a few seconds at most."""
+
+    async def finish(self, *, is_final: bool) -> bool:
+        """Send what waits and, if the relay is over, the last message.
+
+        Returns:
+            Whether the other side has got all that.
+        """
+
+    async def close(self) -> None:
+        """Let go of the other side."""

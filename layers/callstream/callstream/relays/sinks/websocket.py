@@ -1,0 +1,213 @@
+"""The sink of a fork: a consumer's WebSocket, in the dialect of the surface that asked for it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Never, Protocol, override
+
+import msgspec
+from msgspec import Struct
+
+from callstream.audio.formats import ByteOrder
+from callstream.audio.packetizer import return_format
+from callstream.audio.transcoding import forked
+from callstream.calls.streams import StreamStore
+from callstream.dialects.events import CarrierEvent, Mark, Media
+from callstream.ports import Item
+from callstream.relays.endings import Ending, Outcome
+from callstream.relays.outbox import Outbox
+from callstream.relays.ports import Consumer, ConsumerGone, Dialler
+from callstream.relays.sinks.carrier_legs import format_of
+from callstream.relays.sinks.fork import TRACKS, ForkCounters, ForkedCall, ForkProtocol
+from callstream.relays.sinks.return_path import LegSender, ReturnPath
+from callstream.relays.sinks.sink import MarkFeed, Sink
+from callstream.relays.store import Relay
+from callstream.relays.timings import RelayTimings
+from callstream.tenants.directory import Directory
+
+NORMAL: Final = 1000
+OUTBOX_LIMIT: Final = 500
+"""How many messages may wait for a slow consumer."""
+
+
+class WebSocketSnapshot(Struct):
+    """Where a fork is. It was opened at `opened_at`, in seconds of the runs' clock."""
+
+    counters: ForkCounters
+    opened_at: float
+
+
+class ForkMaker(Protocol):
+    """Knows what a relay's fork is like."""
+
+    def make(self, streams: Sequence[Item], counters: ForkCounters | None) -> ForkProtocol:
+        """Make the fork of a call with these streams, with the counters of the run before.
+
+        Blocking. Raises `Unavailable`.
+        """
+
+
+class WebSocketSink(Sink):
+    """A sink with a consumer behind a WebSocket.
+
+    Args:
+        dialler: connects to the consumer.
+        forks: makes the fork.
+        legs: the carriers' legs that the consumer speaks to.
+        clock: time in seconds, the same for all runs of a relay.
+        timings: how long to wait for what.
+        outbox_limit: how many messages may wait for a slow consumer.
+    """
+
+    _consumer: Consumer
+    _fork: ForkProtocol
+    _return_path: ReturnPath
+
+    def __init__(
+        self,
+        dialler: Dialler,
+        forks: ForkMaker,
+        legs: LegSender,
+        *,
+        clock: Callable[[], float],
+        timings: RelayTimings,
+        outbox_limit: int = OUTBOX_LIMIT,
+    ) -> None:
+        self._dialler = dialler
+        self._forks = forks
+        self._legs = legs
+        self._clock = clock
+        self._timings = timings
+        self._outbox = Outbox(outbox_limit)
+        self._opened_at = clock()
+        self._posting: asyncio.Task[Never] | None = None
+
+    @override
+    async def connect(self) -> None:
+        self._consumer = await self._dialler.dial()
+
+    @override
+    async def open(self, streams: Sequence[Item], snapshot: bytes | None, marks: MarkFeed) -> None:
+        counters: ForkCounters | None = None
+        if snapshot is not None:
+            left = msgspec.msgpack.decode(snapshot, type=WebSocketSnapshot)
+            counters, self._opened_at = left.counters, left.opened_at
+        fork = self._fork = await asyncio.to_thread(self._forks.make, streams, counters)
+        self._return_path = ReturnPath(fork, self._legs, marks, self._answer, self._clock)
+
+    @override
+    async def run(self) -> Outcome:
+        self._outbox.put(self._fork.open(), is_audio=False)
+        posting = self._posting = asyncio.create_task(self._return_path.post())
+        exchange = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        try:
+            done, _ = await asyncio.wait([*exchange, posting], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except ConsumerGone as gone:
+            if gone.said_goodbye:
+                return Outcome(Ending.CONSUMER)
+            return Outcome(Ending.FAILURE, "closed")
+        finally:
+            for task in exchange:
+                task.cancel()
+            await asyncio.gather(*exchange, return_exceptions=True)
+        raise AssertionError("sending and receiving never end by themselves")
+
+    @override
+    def take(self, stream_id: str, event: CarrierEvent) -> None:
+        elapsed = self._clock() - self._opened_at
+        texts = self._fork.take(stream_id, event, round(elapsed * 1000))
+        if isinstance(event, Mark):
+            self._answer(texts)
+        else:
+            self._outbox.put(texts, is_audio=isinstance(event, Media))
+
+    @property
+    @override
+    def idle(self) -> bool:
+        return self._outbox.idle
+
+    @override
+    async def drained(self) -> None:
+        await self._outbox.drained()
+
+    @override
+    def snapshot(self) -> bytes:
+        left = WebSocketSnapshot(self._fork.counters, self._opened_at)
+        return msgspec.msgpack.encode(left)
+
+    @property
+    @override
+    def dropped(self) -> int:
+        return self._outbox.dropped
+
+    @override
+    async def flush(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timings.last_words):
+                await self._return_path.flush()
+
+    @override
+    async def finish(self, *, is_final: bool) -> bool:
+        texts = (*self._outbox.take_rest(), *(self._fork.close() if is_final else ()))
+        with suppress(ConsumerGone, TimeoutError):
+            async with asyncio.timeout(self._timings.last_words):
+                for text in texts:
+                    await self._consumer.send(text)
+            return True
+        return False
+
+    @override
+    async def close(self) -> None:
+        if self._posting is not None:
+            self._posting.cancel()
+            await asyncio.gather(self._posting, return_exceptions=True)
+        await self._consumer.close(NORMAL)
+
+    async def _send(self) -> Never:
+        while True:
+            await self._consumer.send(await self._outbox.take())
+
+    async def _receive(self) -> Never:
+        while True:
+            await self._return_path.receive(await self._consumer.receive())
+
+    def _answer(self, texts: Sequence[str]) -> None:
+        """Send the consumer marks and errors, unless it reads nothing of what it gets."""
+        if not self._outbox.is_crowded:
+            self._outbox.put(texts, is_audio=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayForks(ForkMaker):
+    """The forks of one relay."""
+
+    relay: Relay
+    streams: StreamStore
+    directory: Directory
+    l16_byte_order: ByteOrder = "big"
+
+    @override
+    def make(self, streams: Sequence[Item], counters: ForkCounters | None) -> ForkProtocol:
+        first, relay = streams[0], self.relay
+        tenant = self.directory.tenant(relay.tenant_id)
+        format_, convert = forked(
+            format_of(first), relay.settings.get("stream_codec", "default"), self.l16_byte_order
+        )
+        known = self.streams.call(relay.tenant_id, relay.call_id) or {}
+        call = ForkedCall(
+            stream_id=relay.relay_id,
+            call_id=relay.call_id,
+            account_id=str(tenant.project_id) if tenant else "",
+            format=format_,
+            tracks=TRACKS[relay.track],
+            parameters=relay.parameters,
+            session_id=first.get("session_id"),
+            from_number=first.get("from_number"),
+            to_number=first.get("to_number"),
+            client_state=known.get("client_state"),
+        )
+        back = return_format(relay.settings, format_)
+        return ForkProtocol(relay.surface, call, convert, counters, back)

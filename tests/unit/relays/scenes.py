@@ -1,0 +1,319 @@
+"""A relay's run with everything around it made up: lease, call, carrier and consumer."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any, override
+
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.dialects.events import Media, ReturnEvent, ReturnMedia
+from callstream.errors import Unavailable
+from callstream.frames.records import Record, RecordEvent
+from callstream.ports import Item
+from callstream.relays import ports
+from callstream.relays.endings import Outcome
+from callstream.relays.invocation import RunKind
+from callstream.relays.ports import ConsumerGone, DialFailed, LeaseStatus
+from callstream.relays.run import RelayRun
+from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
+from callstream.relays.sinks.return_path import LegSender
+from callstream.relays.sinks.websocket import ForkMaker, WebSocketSink
+from callstream.relays.timings import RelayTimings
+
+CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
+NEW_STREAM = {"stream_id": "s2", "connected_at": 990_000}
+QUICK = RelayTimings(look=0.01, accept_poll=0.01, propagation=0.0)
+
+
+def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scene, which must come to an end."""
+
+    async def within_reason() -> None:
+        async with asyncio.timeout(60):
+            await act()
+
+    asyncio.run(within_reason())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that has no event of its own."""
+    while not condition():  # noqa: ASYNC110  # what it waits for knows of no event
+        await asyncio.sleep(0.001)
+
+
+def record(event: RecordEvent, stream_id: str = "s1", dialect: str = "twilio") -> Record:
+    return Record(stream_id, "acme", "genagent", dialect, 0, event)
+
+
+def media(sequence: int, audio: bytes = b"\x7f", stream_id: str = "s1") -> Record:
+    return record(Media(sequence, "inbound", sequence, sequence * 20, audio), stream_id)
+
+
+def first_messages() -> list[Record]:
+    """Frames 100 to 102, out of order."""
+    return [media(number) for number in (101, 100, 102)]
+
+
+class Consumer(ports.Consumer):
+    """A consumer that reads while it is `open`, and sends what the test puts into `sends`."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.sends: asyncio.Queue[str | None] = asyncio.Queue()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.closed: int | None = None
+        self.closes_with: int | None = 1000
+        self.gone = False
+
+    @override
+    async def send(self, text: str) -> None:
+        await self.open.wait()
+        if self.gone:
+            raise ConsumerGone(self.closes_with)
+        self.received.append(json.loads(text))
+
+    @override
+    async def receive(self) -> str:
+        text = await self.sends.get()
+        if text is None:
+            self.gone = True
+            self.open.set()
+            raise ConsumerGone(self.closes_with)
+        return text
+
+    @override
+    async def close(self, code: int) -> None:
+        self.closed = code
+
+    def frames(self) -> list[int]:
+        return [int(each["media"]["chunk"]) for each in self.received if each["event"] == "media"]
+
+    def events(self) -> list[str]:
+        return [each["event"] for each in self.received]
+
+
+class Feed(ports.Feed):
+    """A feed that knows when all that it brought has been dealt with."""
+
+    def __init__(self) -> None:
+        self.subscribed: list[str] = []
+        self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
+        self._drained = asyncio.Event()
+
+    def put(self, batch: Sequence[Record] | None) -> None:
+        """Bring records; with None the feed ends."""
+        self._drained.clear()
+        self._batches.put_nowait(batch)
+
+    async def drained(self) -> None:
+        """Wait until all records have been taken, and more are asked for."""
+        await self._drained.wait()
+
+    @override
+    async def subscribe(self, stream_id: str) -> None:
+        self.subscribed.append(stream_id)
+
+    @override
+    async def receive(self) -> Sequence[Record]:
+        if self._batches.empty():
+            self._drained.set()
+        batch = await self._batches.get()
+        if batch is None:
+            raise Unavailable("feed", "Closed")
+        return batch
+
+    @override
+    async def close(self) -> None:
+        pass
+
+
+class Source(ports.CallSource):
+    """A call with one stream; `on_kinesis` is None while Kinesis does not answer."""
+
+    def __init__(self) -> None:
+        self.feed = Feed()
+        self.streams: list[Item] = [{"stream_id": "s1"}]
+        self.recent_streams: list[Item] = [{"stream_id": "s1"}]
+        self.on_kinesis: Sequence[Record] | None = ()
+        self.kinesis_answers = threading.Event()
+        self.kinesis_answers.set()
+        self.asked_for: tuple[set[str], float] | None = None
+
+    @override
+    def open_streams(self) -> Sequence[Item]:
+        return self.streams
+
+    @override
+    def streams_since(self, moment: float) -> Sequence[Item]:
+        return self.streams or self.recent_streams
+
+    @override
+    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+        self.asked_for = ({*stream_ids}, moment)
+        assert self.kinesis_answers.wait(30)
+        if self.on_kinesis is None:
+            raise Unavailable("kinesis", "Down")
+        return self.on_kinesis
+
+    @override
+    async def open_feed(self) -> Feed:
+        return self.feed
+
+
+class Lease(ports.Lease):
+    """A lease that says what the test wants, and remembers what the run says."""
+
+    def __init__(self) -> None:
+        self.status_now = LeaseStatus.OWNER
+        self.stopped_before = False
+        self.looks = 0
+        self.reported: list[Any] = []
+        self.checkpoint: bytes | None = None
+        self.handed_over: bytes | None = None
+        self.dropped = 0
+        self.successors = 0
+        self.ready = False
+        self.answered_ready = False
+        self.rescues = 0
+
+    @override
+    def connected(self, checkpoint: bytes) -> bool:
+        self.reported.append("connected")
+        self.checkpoint = checkpoint
+        return not self.stopped_before
+
+    @override
+    def status(self) -> LeaseStatus:
+        self.looks += 1
+        return self.status_now
+
+    @override
+    def renew(self, checkpoint: bytes | None, dropped: int) -> None:
+        self.dropped = dropped
+        self.checkpoint = self.checkpoint if checkpoint is None else checkpoint
+
+    @override
+    def finish(self, reason: str | None, dropped: int) -> None:
+        self.reported.append(("finished", reason, dropped))
+
+    @override
+    def call_successor(self) -> None:
+        self.successors += 1
+
+    @override
+    def report_ready(self) -> None:
+        self.ready = True
+
+    @override
+    def successor_is_ready(self) -> bool:
+        self.answered_ready = self.ready
+        return self.ready
+
+    @override
+    def hand_over(self, checkpoint: bytes) -> bool:
+        self.handed_over = checkpoint
+        return True
+
+    @override
+    def accept_hand_over(self) -> bytes | None:
+        return self.handed_over
+
+    @override
+    def call_rescue(self) -> None:
+        self.rescues += 1
+
+    @override
+    def take_over(self) -> bytes | None:
+        return self.checkpoint
+
+
+class Legs(LegSender):
+    """A carrier that takes nothing while `takes` is not set."""
+
+    def __init__(self) -> None:
+        self.posted: list[ReturnEvent] = []
+        self.return_format = PCMU_8K
+        self.others_before: set[str] = set()
+        self.others: set[str] = set()
+        self.problem: Exception | None = None
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.asked = asyncio.Event()
+
+    @override
+    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+        self.asked.set()
+        await self.takes.wait()
+        if self.problem is not None:
+            raise self.problem
+        assert return_format == self.return_format
+        self.posted.append(event)
+        return self.others
+
+    @override
+    async def other_legs(self) -> Collection[str]:
+        return self.others_before
+
+    @property
+    def pieces(self) -> list[bytes]:
+        return [event.audio for event in self.posted if isinstance(event, ReturnMedia)]
+
+
+class Scene(ports.Dialler, ForkMaker):
+    """One run of a relay, or a later one of the same relay if it is given the lease of another.
+
+    The clock stands still unless the test moves `now`.
+    """
+
+    def __init__(
+        self, seconds: float = 900, limit: int = 500, lease: Lease | None = None, now: float = 1000
+    ) -> None:
+        self.lease = Lease() if lease is None else lease
+        self.consumer, self.source, self.legs = Consumer(), Source(), Legs()
+        self.dial_fails: str | None = None
+        self.seconds, self.limit, self.now = seconds, limit, now
+        self.made_by: threading.Thread | None = None
+
+    @property
+    def feed(self) -> Feed:
+        return self.source.feed
+
+    @override
+    async def dial(self) -> Consumer:
+        if self.dial_fails:
+            raise DialFailed(self.dial_fails)
+        return self.consumer
+
+    @override
+    def make(self, streams: Sequence[Item], counters: ForkCounters | None) -> ForkProtocol:
+        assert streams
+        self.made_by = threading.current_thread()
+        return ForkProtocol("telnyx", CALL, counters=counters)
+
+    def run(self, kind: RunKind = RunKind.FIRST) -> asyncio.Task[Outcome | None]:
+        def clock() -> float:
+            return self.now
+
+        sink = WebSocketSink(
+            self, self, self.legs, clock=clock, timings=QUICK, outbox_limit=self.limit
+        )
+        run = RelayRun(
+            self.lease, self.source, sink, clock=clock, seconds=self.seconds, timings=QUICK
+        )
+        return asyncio.create_task(run.run(kind))
+
+    def stop(self) -> None:
+        """Have a command stop the relay."""
+        self.lease.status_now = LeaseStatus.STOPPED
+
+    def bring(self, *records: Record) -> None:
+        self.feed.put(records)
+
+    async def settle(self) -> None:
+        """Let the window pass in which a relay that joins a stream looks for its beginning."""
+        await self.feed.drained()
+        self.now += 2
+        self.bring()
+        await self.feed.drained()

@@ -1,0 +1,124 @@
+"""The WebSocket sink: what a consumer gets, and what becomes of what it sends."""
+
+import threading
+
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import Clear, ReturnMark, ReturnMedia
+from callstream.relays.endings import Ending, Outcome
+from tests.unit.relays.scenes import (
+    Scene,
+    first_messages,
+    media,
+    play,
+    until,
+)
+
+
+def test_a_slow_consumer_loses_the_oldest_audio_and_nothing_else() -> None:
+    async def act() -> None:
+        scene = Scene(limit=5)
+        running = scene.run()
+        await until(lambda: len(scene.consumer.received) == 2)
+        scene.consumer.open.clear()
+        scene.bring(*(media(number) for number in range(100, 120)))
+        await scene.settle()
+        scene.consumer.open.set()
+        scene.stop()
+        await running
+
+        frames = scene.consumer.frames()
+        assert frames[-5:] == [16, 17, 18, 19, 20]
+        [_, (_, reason, dropped)] = scene.lease.reported
+        assert reason is None
+        assert dropped == 20 - len(frames) > 0
+        assert scene.consumer.received[-1]["event"] == "stop"
+
+    play(act)
+
+
+def test_a_consumers_audio_goes_back_and_its_errors_are_answered() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        answer = b"\x01" * 160
+        for text in (
+            DIALECTS["telnyx"].render_return(ReturnMedia(answer), ""),
+            '{"event": "media", "media": {"payload": "*"}}',
+            '{"event": "noise"}',
+        ):
+            scene.consumer.sends.put_nowait(text)
+        await until(lambda: len(scene.consumer.received) == 4 and scene.legs.posted)
+        scene.stop()
+        await running
+
+        assert scene.legs.posted == [ReturnMedia(answer)]
+        codes = [each["payload"]["code"] for each in scene.consumer.received[2:4]]
+        assert codes == [100004, 100003]
+
+    play(act)
+
+
+def test_audio_that_a_consumer_sends_before_it_closes_is_posted() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.consumer.sends.put_nowait(
+            DIALECTS["telnyx"].render_return(ReturnMedia(b"\x01" * 16_000), "")
+        )
+        scene.consumer.sends.put_nowait(None)
+
+        assert await running == Outcome(Ending.CONSUMER)
+        assert len(scene.legs.posted) == 100
+
+    play(act)
+
+
+def test_a_consumer_that_sends_and_does_not_read_gets_bounded_answers() -> None:
+    async def act() -> None:
+        scene = Scene(limit=5)
+        running = scene.run()
+        await until(lambda: len(scene.consumer.received) == 2)
+        scene.consumer.open.clear()
+        for number in range(100):
+            for event in (ReturnMark(str(number)), Clear()):
+                scene.consumer.sends.put_nowait(DIALECTS["telnyx"].render_return(event, ""))
+            scene.consumer.sends.put_nowait("{")
+        await until(scene.consumer.sends.empty)
+        scene.consumer.open.set()
+        scene.stop()
+        await running
+
+        # What waits, one more, what was on its way, and the end.
+        assert len(scene.consumer.received) <= 2 + 5 + 1 + 1 + 1
+
+    play(act)
+
+
+def test_records_that_come_at_once_are_not_dropped_if_the_consumer_takes_them() -> None:
+    async def act() -> None:
+        scene = Scene(limit=50)
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        for first in range(103, 1103, 20):
+            scene.bring(*(media(number) for number in range(first, first + 20)))
+        await scene.feed.drained()
+        scene.stop()
+        await running
+
+        assert scene.consumer.frames() == list(range(1, 1004))
+        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+
+    play(act)
+
+
+def test_the_fork_is_made_in_another_thread() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.consumer.sends.put_nowait(None)
+        await scene.run()
+
+        assert scene.made_by is not None
+        assert scene.made_by is not threading.current_thread()
+
+    play(act)

@@ -1,0 +1,200 @@
+"""The intake of a run: the streams of its call, and their records."""
+
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import Mark, ReturnMark
+from callstream.frames.records import Disconnected
+from callstream.relays.endings import Ending, Outcome
+from callstream.relays.invocation import RunKind
+from tests.unit.relays.scenes import NEW_STREAM, Scene, first_messages, media, play, record, until
+
+
+def test_missed_records_wait_for_a_consumer_that_is_slower() -> None:
+    async def act() -> None:
+        scene = Scene(limit=150)
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 3)
+        scene.feed.put(None)
+        await running
+
+        rescuer = Scene(limit=150, lease=scene.lease, now=scene.now)
+        rescuer.source.on_kinesis = [media(number) for number in range(103, 1103)]
+        rescuing = rescuer.run(RunKind.RESCUE)
+        await until(lambda: len(rescuer.consumer.frames()) == 1000)
+        rescuer.stop()
+        await rescuing
+
+        assert rescuer.consumer.frames() == list(range(4, 1004))
+        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+
+    play(act)
+
+
+def test_a_rescue_goes_on_even_if_missed_records_cannot_be_read() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.lease.checkpoint = None
+        assert await scene.run(RunKind.RESCUE) is None
+        assert scene.consumer.received == []
+
+        scene.feed.put(None)
+        await scene.run()
+        rescuer = Scene(lease=scene.lease)
+        rescuer.source.on_kinesis = None
+        rescuing = rescuer.run(RunKind.RESCUE)
+        await until(lambda: rescuer.consumer.received)
+        rescuer.bring(*first_messages())
+        await rescuer.settle()
+        rescuer.bring()
+        await until(lambda: len(rescuer.consumer.frames()) == 3)
+        rescuer.stop()
+        assert await rescuing == Outcome(Ending.COMMAND)
+
+    play(act)
+
+
+def test_a_stream_that_joins_the_call_is_followed_but_no_track_is_sent_twice() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        scene.source.streams = [{"stream_id": "s1"}, NEW_STREAM]
+        await until(lambda: scene.feed.subscribed == ["s1", "s2"])
+        scene.bring(media(1, b"twice", "s2"))
+        await scene.settle()
+        scene.bring(record(Disconnected(1005, "")))
+        await scene.settle()
+        scene.bring(media(2, b"\x01", "s2"))
+        await until(lambda: len(scene.consumer.frames()) == 4)
+        scene.stop()
+        await running
+
+        payloads = [each["media"]["payload"] for each in scene.consumer.received if "media" in each]
+        assert payloads == ["fw=="] * 3 + ["AQ=="]
+
+    play(act)
+
+
+def test_another_leg_gives_marks_back_and_nothing_else() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.legs.others_before = {"s2"}
+        running = scene.run()
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.consumer.sends.put_nowait(DIALECTS["telnyx"].render_return(ReturnMark("said"), ""))
+        await until(lambda: scene.legs.posted)
+        [mark] = scene.legs.posted
+        assert isinstance(mark, ReturnMark)
+        scene.bring(media(1, stream_id="s2"), record(Mark(2, mark.name), "s2"))
+        scene.bring(record(Disconnected(1005, ""), "s2"))
+        await until(lambda: len(scene.consumer.received) == 3)
+        assert scene.consumer.received[2]["mark"] == {"name": "said"}
+        await scene.settle()
+        assert not running.done()  # the other leg's end is not this one's
+        scene.stop()
+        await running
+        assert scene.consumer.frames() == []
+
+    play(act)
+
+
+def test_a_call_with_a_new_stream_is_not_over_with_the_old_one() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        scene.source.streams = [NEW_STREAM]
+        scene.bring(record(Disconnected(1006, "")))
+        await scene.settle()
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.bring(*(media(number, stream_id="s2") for number in (1, 2)))
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 5)
+        scene.source.streams = []
+        scene.bring(record(Disconnected(1005, ""), "s2"))
+        await scene.feed.drained()
+        scene.now += 2
+        scene.bring()
+
+        assert await running == Outcome(Ending.CALL)
+
+    play(act)
+
+
+def test_a_stream_that_joins_the_call_is_sent_from_its_beginning() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.bring(*first_messages(), record(Disconnected(1006, "")))
+        await scene.settle()
+        scene.source.on_kinesis = [media(number, stream_id="s2") for number in (1, 3, 2, 4)]
+        scene.source.streams = [NEW_STREAM]
+        await until(lambda: scene.source.asked_for)
+        assert scene.source.asked_for == ({"s2"}, 985.0)
+        scene.bring(*(media(number, stream_id="s2") for number in (4, 5)))
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 8)
+        scene.stop()
+        await running
+
+        frames = [each["media"] for each in scene.consumer.received if each["event"] == "media"]
+        assert [each["chunk"] for each in frames] == list("12345678")
+
+    play(act)
+
+
+def test_records_of_a_new_stream_wait_for_its_beginning() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.source.kinesis_answers.clear()
+        scene.source.on_kinesis = [media(number, stream_id="s2") for number in range(1, 300)]
+        running = scene.run()
+        scene.bring(*first_messages(), record(Disconnected(1006, "")))
+        await scene.settle()
+        scene.source.streams = [NEW_STREAM]
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.bring(*(media(number, stream_id="s2") for number in range(290, 310)))
+        await scene.settle()
+        assert len(scene.consumer.frames()) == 3
+        scene.source.kinesis_answers.set()
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 3 + 309)
+        scene.stop()
+        await running
+
+    play(act)
+
+
+def test_a_call_without_streams_is_over_even_if_no_record_says_so() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        await until(lambda: scene.consumer.received)
+        scene.source.streams = []
+        looks = scene.lease.looks
+        await until(lambda: scene.lease.looks > looks + 2)
+        assert not running.done()
+        scene.now += 11
+
+        assert await running == Outcome(Ending.CALL)
+
+    play(act)
+
+
+def test_subscriptions_are_renewed_before_api_gateway_closes_the_connection() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        await until(lambda: scene.consumer.received)
+        looks = scene.lease.looks
+        await until(lambda: scene.lease.looks > looks + 2)
+        assert scene.feed.subscribed == ["s1"]
+        scene.now += 300
+        await until(lambda: scene.feed.subscribed == ["s1", "s1"])
+        scene.stop()
+        await running
+
+    play(act)
