@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, override
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.callbacks.model import RelayCallback
 from callstream.dialects.events import Media, ReturnEvent, ReturnMedia
 from callstream.errors import Unavailable
 from callstream.frames.records import Record, RecordEvent
@@ -19,9 +20,20 @@ from callstream.relays.run import RelayRun
 from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
 from callstream.relays.sinks.return_path import LegSender
 from callstream.relays.sinks.websocket import ForkMaker, WebSocketSink
+from callstream.relays.store import Relay
 from callstream.relays.timings import RelayTimings
 
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
+RELAY = Relay(
+    relay_id="r1",
+    tenant_id="acme",
+    call_id="CA1",
+    surface="telnyx",
+    url="wss://consumer.example.com/",
+    track="inbound_track",
+    created_at=0,
+    updated_at=0,
+)
 NEW_STREAM = {"stream_id": "s2", "connected_at": 990_000}
 QUICK = RelayTimings(look=0.01, accept_poll=0.01, propagation=0.0)
 
@@ -227,6 +239,19 @@ class Lease(ports.Lease):
     @override
     def take_over(self) -> bytes | None:
         return self.checkpoint
+
+
+class Callbacks:
+    """A queue of callbacks that remembers each as (event, reason). `down`: it does not answer."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str | None]] = []
+        self.down = False
+
+    def send(self, callback: RelayCallback) -> None:
+        if self.down:
+            raise Unavailable("sqs", "Down")
+        self.sent.append((callback.event, callback.reason))
 
 
 class Legs(LegSender):

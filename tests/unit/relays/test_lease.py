@@ -11,38 +11,20 @@ import pytest
 from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.callbacks.model import RelayCallback
 from callstream.calls.streams import StreamStore
 from callstream.relays.lease import RelayLease
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.ports import LeaseStatus
 from callstream.relays.sinks.websocket import RelayForks
-from callstream.relays.store import CallCommand, Relay, RelayStore
+from callstream.relays.store import CallCommand, RelayStore
 from callstream.tenants.directory import Directory, Tenant
 from tests.starter import Starter
 from tests.template import create_table
+from tests.unit.relays.scenes import RELAY, Callbacks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(int=1), callback_key_id="k")
-RELAY = Relay(
-    relay_id="r1",
-    tenant_id="acme",
-    call_id="CA1",
-    surface="telnyx",
-    url="wss://consumer.example.com/",
-    track="inbound_track",
-    created_at=0,
-    updated_at=0,
-)
 STOP = CallCommand("acme", "CA1", NOW)
-
-
-class Queue:
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str | None]] = []
-
-    def send(self, callback: RelayCallback) -> None:
-        self.sent.append((callback.event, callback.reason))
 
 
 class Scene:
@@ -57,10 +39,13 @@ class Scene:
         self.table.put(
             {"pk": "CALL#acme#CA1", "sk": "CALL", "state": "active", "expires_at": 2_000_000_000}
         )
-        self.relays, self.queue, self.starter = RelayStore(self.table), Queue(), Starter()
+        self.relays, self.callbacks, self.starter = RelayStore(self.table), Callbacks(), Starter()
         self.relays.start(RELAY, STOP)
         self.notifier = RelayNotifier(
-            self.relays, StreamStore(self.table, timedelta(days=1)), self.queue, lambda: self.now
+            self.relays,
+            StreamStore(self.table, timedelta(days=1)),
+            self.callbacks,
+            lambda: self.now,
         )
 
     def run(self, run_id: str, follows: str | None = None) -> RelayLease:
@@ -93,7 +78,7 @@ def test_the_first_run_connects_once(scene: Scene) -> None:
     assert not other.connected(b"begin")
     assert one.status() is LeaseStatus.OWNER
     assert other.status() is LeaseStatus.REPLACED
-    assert scene.queue.sent == [("started", None)]
+    assert scene.callbacks.sent == [("started", None)]
 
 
 def test_one_of_several_rescuers_takes_over_from_the_checkpoint(scene: Scene) -> None:
@@ -110,7 +95,7 @@ def test_one_of_several_rescuers_takes_over_from_the_checkpoint(scene: Scene) ->
     assert dead.status() is LeaseStatus.REPLACED
     assert scene.item("checkpoint") == b"here"
     assert scene.item("dropped") == 3
-    assert scene.queue.sent == [("started", None)]
+    assert scene.callbacks.sent == [("started", None)]
 
 
 def test_a_relay_whose_runs_all_die_fails_after_ten_rescues(scene: Scene) -> None:
@@ -119,7 +104,7 @@ def test_a_relay_whose_runs_all_die_fails_after_ten_rescues(scene: Scene) -> Non
 
     assert taken == [b"here"] * 10 + [None]
     assert (scene.item("state"), scene.item("error")) == ("failed", "lost")
-    assert scene.queue.sent == [("started", None), ("failed", "lost")]
+    assert scene.callbacks.sent == [("started", None), ("failed", "lost")]
 
 
 def test_rescues_that_are_far_apart_do_not_add_up(scene: Scene) -> None:
@@ -162,7 +147,7 @@ def test_a_command_that_meets_a_dead_run_is_notified_once(scene: Scene, *, died:
 
     assert rescuer.take_over() is None
     assert scene.run("three", "one").take_over() is None
-    assert scene.queue.sent == [("started", None), ("stopped", None)]
+    assert scene.callbacks.sent == [("started", None), ("stopped", None)]
     assert scene.item("dropped") == (0 if died else 7)
     assert scene.item("checkpoint") is None
 
@@ -185,7 +170,7 @@ def test_a_relay_that_fails_after_a_command_has_stopped(scene: Scene) -> None:
     run.finish("closed", 3)
 
     assert scene.item("error") is None
-    assert scene.queue.sent[1:] == [("stopped", None)]
+    assert scene.callbacks.sent[1:] == [("stopped", None)]
 
 
 def test_an_active_relay_is_live(scene: Scene) -> None:
@@ -232,10 +217,10 @@ def test_a_run_that_is_not_the_owner_cannot_finish_the_relay(scene: Scene) -> No
     late.finish("handshake", 0)
 
     assert rescuer.status() is LeaseStatus.OWNER
-    assert scene.queue.sent == [("started", None)]
+    assert scene.callbacks.sent == [("started", None)]
     rescuer.finish("closed", 2)
     assert (scene.item("state"), scene.item("dropped")) == ("failed", 2)
-    assert scene.queue.sent[1:] == [("failed", "closed")]
+    assert scene.callbacks.sent[1:] == [("failed", "closed")]
 
 
 def test_a_command_between_two_runs_is_notified(scene: Scene) -> None:
@@ -247,7 +232,7 @@ def test_a_command_between_two_runs_is_notified(scene: Scene) -> None:
 
     assert second.accept_hand_over() is None
     assert second.accept_hand_over() is None
-    assert scene.queue.sent == [("started", None), ("stopped", None)]
+    assert scene.callbacks.sent == [("started", None), ("stopped", None)]
 
 
 def test_a_hand_over_after_a_command_fails(scene: Scene) -> None:

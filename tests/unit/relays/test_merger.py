@@ -1,4 +1,4 @@
-"""A call's streams as a relay says them: in order, however late they are handed on."""
+"""The streams of a call, merged: in order, however late their records come."""
 
 from collections.abc import Sequence
 from random import Random
@@ -25,69 +25,69 @@ def numbers(events: Sequence[tuple[str, object]]) -> list[int]:
 
 
 def begun() -> StreamMerger:
-    """Frame 1 has been said."""
-    mixing = StreamMerger()
-    mixing.take([frame(1)], 0.0)
-    assert numbers(mixing.take([], 1.01)) == [1]
-    return mixing
+    """A merger that has given frame 1."""
+    merger = StreamMerger()
+    merger.take([frame(1)], 0.0)
+    assert numbers(merger.take([], 1.01)) == [1]
+    return merger
 
 
-def test_who_hands_on_may_be_late() -> None:
-    mixing = begun()
+def test_a_stream_is_in_order_even_if_its_records_come_late() -> None:
+    merger = begun()
 
-    assert numbers(mixing.take([frame(3)], 2.0)) == []
-    assert numbers(mixing.take([], 11.0)) == []
-    assert numbers(mixing.take([frame(2), frame(4)], 11.5)) == [2, 3, 4]
+    assert numbers(merger.take([frame(3)], 2.0)) == []
+    assert numbers(merger.take([], 11.0)) == []
+    assert numbers(merger.take([frame(2), frame(4)], 11.5)) == [2, 3, 4]
 
 
-def test_what_is_lost_is_waited_for_as_long_as_the_carrier_says_a_second() -> None:
-    mixing = begun()
-    said = [numbers(mixing.take([frame(number)], 2.0)) for number in range(3, 150)]
+def test_a_lost_message_is_waited_for_for_a_second_of_the_carriers_time() -> None:
+    merger = begun()
+    said = [numbers(merger.take([frame(number)], 2.0)) for number in range(3, 150)]
     first = next(place for place, found in enumerate(said) if found)
 
     assert 50 <= first <= 105
     assert [number for found in said for number in found] == list(range(3, 150))
 
 
-def test_a_carrier_that_falls_silent_after_a_loss_is_not_waited_for_without_end() -> None:
-    mixing = begun()
-    mixing.take([frame(3)], 2.0)
-    deadline = mixing.deadline
+def test_a_lost_message_of_a_silent_carrier_is_not_waited_for_without_end() -> None:
+    merger = begun()
+    merger.take([frame(3)], 2.0)
+    deadline = merger.deadline
 
     assert deadline is not None
     assert 12 < deadline < 14
-    assert numbers(mixing.take([], deadline)) == [3]
+    assert numbers(merger.take([], deadline)) == [3]
 
 
 def test_the_end_comes_a_moment_after_the_disconnection() -> None:
-    mixing = begun()
+    merger = begun()
     over = Record("s1", "acme", "genagent", "twilio", BEGAN_MS + 40, Disconnected(1005, ""))
-    mixing.take([over], 2.0)
-    deadline = mixing.deadline
+    merger.take([over], 2.0)
+    deadline = merger.deadline
 
     assert deadline is not None
     assert deadline < 3.5
-    mixing.take([], deadline)
-    assert mixing.over
+    merger.take([], deadline)
+    assert merger.over
 
 
-def test_a_track_is_heard_from_one_stream_as_long_as_that_speaks() -> None:
-    mixing = begun()
-    mixing.take([frame(1, "s2")], 2.0)
+def test_a_track_is_taken_from_one_stream_as_long_as_that_has_frames() -> None:
+    merger = begun()
+    merger.take([frame(1, "s2")], 2.0)
     said = [
-        numbers(mixing.take([frame(number), frame(number, "s2")], 2 + number / 50))
+        numbers(merger.take([frame(number), frame(number, "s2")], 2 + number / 50))
         for number in range(2, 200)
     ]
 
     assert said == [[number] for number in range(2, 200)]
 
 
-def test_a_track_goes_over_to_another_stream_with_the_stop_of_its_own() -> None:
-    mixing = begun()
+def test_a_track_moves_to_another_stream_when_its_own_stops() -> None:
+    merger = begun()
     for number in range(2, 100):
-        mixing.take([frame(number), frame(number, "s2")], 2 + number / 50)
+        merger.take([frame(number), frame(number, "s2")], 2 + number / 50)
     stop = Record("s1", "acme", "genagent", "twilio", BEGAN_MS + 2000, Stop(100, "CA1", "AC1"))
-    said = mixing.take([stop, frame(100, "s2"), frame(101, "s2")], 4.0)
+    said = merger.take([stop, frame(100, "s2"), frame(101, "s2")], 4.0)
 
     assert [
         (stream, number) for stream, event in said for number in numbers([(stream, event)])
@@ -97,26 +97,26 @@ def test_a_track_goes_over_to_another_stream_with_the_stop_of_its_own() -> None:
     ]
 
 
-def test_a_track_goes_over_to_another_stream_when_its_own_has_fallen_silent() -> None:
-    mixing = begun()
-    # The connection broke, which nobody has noticed yet; the carrier connects again.
+def test_a_track_moves_to_another_stream_when_its_own_falls_silent() -> None:
+    merger = begun()
+    # The connection broke, which is not known yet; the carrier connects again.
     found = [
         (number, stream_id)
         for number in range(1, 100)
-        for stream_id, event in mixing.take([frame(number, "s2", 200)], 2 + number / 50)
+        for stream_id, event in merger.take([frame(number, "s2", 200)], 2 + number / 50)
         if isinstance(event, Media)
     ]
 
     assert {stream_id for _, stream_id in found} == {"s2"}
     assert found[0][0] <= 52
     assert [number for number, _ in found][-40:] == list(range(60, 100))
-    # What the first one says after all is no longer wanted.
-    assert numbers(mixing.take([frame(2), frame(3)], 5.0)) == []
+    # Frames that the first stream has after all are not wanted any more.
+    assert numbers(merger.take([frame(2), frame(3)], 5.0)) == []
 
 
 @given(st.randoms(use_true_random=False))
-def test_whatever_comes_in_bursts_is_said_once_and_in_order(random: Random) -> None:
-    mixing, now, sent, said = begun(), 2.0, 2, [1]
+def test_frames_that_come_in_bursts_are_given_once_and_in_order(random: Random) -> None:
+    merger, now, sent, said = begun(), 2.0, 2, [1]
     late: list[Record] = []
     while sent < 300:
         burst = [frame(number) for number in range(sent, sent + random.randint(1, 20))]
@@ -127,7 +127,7 @@ def test_whatever_comes_in_bursts_is_said_once_and_in_order(random: Random) -> N
         batch = [record for record in batch if record not in late]
         random.shuffle(batch)
         now += random.uniform(0, 8)
-        said += numbers(mixing.take(batch + batch[:3], now))
-    said += numbers(mixing.take(late, now + 5))
+        said += numbers(merger.take(batch + batch[:3], now))
+    said += numbers(merger.take(late, now + 5))
 
     assert said == list(range(1, sent))

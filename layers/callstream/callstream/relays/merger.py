@@ -1,12 +1,12 @@
-"""The streams of a call in one, as a relay says them: each in order, each track from one stream.
+"""Merges the streams of a call into one: each stream in order, each track from one stream.
 
 A call may have several streams at a time: a carrier that connects again has two for a moment, and
-each may have tracks of its own. A track is heard from one stream until that has ended, or is silent
-on it: of a connection that broke, nobody may hear for minutes that it did.
+each may have tracks of its own. A track is taken from one stream until that stream has ended, or is
+silent on the track: a connection that broke may be known to be broken minutes later only.
 
-How long a stream waits for a message that is missing is told by its records, by when each of them
-was received. Between two records time stands still: whoever hands them on may be late with all of
-them, as one that polls every second is, or one that was killed and starts anew.
+How long a stream waits for a message that is missing depends on when its records were received.
+Between two records its time stands still: the fan-out may be late with all records, for example if
+it polls every second, or was killed and starts again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,23 +20,23 @@ from callstream.frames.records import Disconnected, Record, RecordEvent, Rejecte
 from callstream.frames.stream_order import OrderedStream, StreamSnapshot
 
 _SILENT: Final = 1.0
-"""Seconds by which another stream's latest frame must be newer for the track to be heard there."""
+"""A track moves to another stream if that stream's latest frame is newer by so many seconds."""
 _ROUNDING: Final = 0.001
 _STANDSTILL: Final = 10.0
-"""Seconds without a record for which time stands still; then what waits has waited enough."""
+"""For so many seconds without a record a stream's time stands still; then it goes on."""
 
 
 class Source(Struct):
-    """From which stream a track is heard, and when that last had some of it, in seconds."""
+    """The stream that a track is taken from, and when that last had a frame of it, in seconds."""
 
     stream_id: str
     heard_at: float
 
 
 class _Stream:
-    """One stream, and its time, in seconds since 1970: when the latest of its records was received.
+    """One stream, and its time: when its latest record was received, in seconds since 1970.
 
-    `_heard` is that time when the last record came, which was at `_heard_at` by the clock.
+    `_heard` was that time when the last record came, which was at `_heard_at` by the clock.
     """
 
     def __init__(self, order: OrderedStream, received_at: int, now: float) -> None:
@@ -45,14 +45,14 @@ class _Stream:
         self._heard_at = now
 
     def push(self, record: Record, now: float) -> Sequence[RecordEvent]:
-        """Take a record. It may be the one that is missing, so time goes on after it."""
+        """Take a record. It may be a missing one, so the stream's time goes on afterwards."""
         events = self.order.push(record, self._time)
         self._heard = self._time = max(self._time, record.received_at / 1000)
         self._heard_at = now
         return events
 
     def expire(self, now: float) -> Sequence[RecordEvent]:
-        """What has waited for long enough."""
+        """The events that have waited for long enough."""
         silent = max(0.0, now - self._heard_at - self._stands)
         self._time = max(self._time, self._heard + silent)
         return self.order.expire(self._time)
@@ -64,7 +64,7 @@ class _Stream:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` has something to give even if nothing comes."""
+        """When `expire` has events even if no record comes."""
         deadline = self.order.deadline
         if deadline is None:
             return None
@@ -76,7 +76,7 @@ class _Stream:
 
 
 class StreamMerger:
-    """What was heard of a call's streams so far, and whose turn it is.
+    """The streams of a call so far.
 
     `now` is in seconds of a clock that never goes back.
     """
@@ -89,46 +89,48 @@ class StreamMerger:
     def resume(
         cls, streams: Mapping[str, StreamSnapshot], sources: Mapping[Track, Source], now: float
     ) -> Self:
-        """Go on where a predecessor stopped."""
-        mixing = cls()
-        mixing._streams = {
+        """Go on from a snapshot."""
+        merger = cls()
+        merger._streams = {
             each: _Stream(OrderedStream.resume(left), left.counts.last_at or 0, now)
             for each, left in streams.items()
         }
-        mixing._sources = {track: replace(source) for track, source in sources.items()}
-        return mixing
+        merger._sources = {track: replace(source) for track, source in sources.items()}
+        return merger
 
     def snapshot(self) -> tuple[dict[str, StreamSnapshot], dict[Track, Source]]:
-        """Where it is, for `resume`."""
+        """Where the merger is, for `resume`."""
         streams = {each: stream.order.snapshot() for each, stream in self._streams.items()}
         return streams, {track: replace(source) for track, source in self._sources.items()}
 
     @property
     def over(self) -> bool:
-        """Whether all streams that were heard of have ended."""
+        """Whether all streams have ended, and there was one."""
         streams = self._streams.values()
         return bool(streams) and all(stream.order.ended for stream in streams)
 
     @property
     def deadline(self) -> float | None:
-        """When `take` has something to give even if nothing comes."""
+        """When `take` has events even if no record comes."""
         times = (stream.deadline for stream in self._streams.values())
         return min((time for time in times if time is not None), default=None)
 
     def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
-        """The events whose turn it is, with their streams."""
+        """Take records; the events whose turn it is, with the ids of their streams."""
         events: list[tuple[str, CarrierEvent]] = []
         for record in found:
             stream = self._streams.get(record.stream_id)
             if stream is None:
                 stream = _Stream(OrderedStream(joins=True), record.received_at, now)
                 self._streams[record.stream_id] = stream
-            events += self._of(record.stream_id, stream.push(record, now))
+            events += self._chosen(record.stream_id, stream.push(record, now))
         for stream_id, stream in self._streams.items():
-            events += self._of(stream_id, stream.expire(now))
+            events += self._chosen(stream_id, stream.expire(now))
         return events
 
-    def _of(self, stream_id: str, events: Sequence[RecordEvent]) -> list[tuple[str, CarrierEvent]]:
+    def _chosen(
+        self, stream_id: str, events: Sequence[RecordEvent]
+    ) -> list[tuple[str, CarrierEvent]]:
         chosen: list[tuple[str, CarrierEvent]] = []
         for event in events:
             match event:
@@ -141,13 +143,13 @@ class StreamMerger:
                     }
                 case Rejected():
                     pass
-                case Media() if not self._is_heard(stream_id, event.track):
+                case Media() if not self._is_source(stream_id, event.track):
                     pass
                 case _:
                     chosen.append((stream_id, event))
         return chosen
 
-    def _is_heard(self, stream_id: str, track: Track) -> bool:
+    def _is_source(self, stream_id: str, track: Track) -> bool:
         now = self._streams[stream_id].heard
         source = self._sources.setdefault(track, Source(stream_id, now))
         if source.stream_id != stream_id and now - source.heard_at >= _SILENT:

@@ -1,4 +1,4 @@
-"""Builds what notifies tenants of relays, and what starts relays. Needs no layer of its own."""
+"""Builds the notifier and the starter of relays. Needs no layer of its own."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from callstream.wiring.state import stream_store
 
 
 def relay_notifier(environment: Mapping[str, str]) -> RelayNotifier:
-    """What changes relays, and tells. Raises msgspec.ValidationError if a setting is missing."""
+    """The notifier of relays. Raises msgspec.ValidationError if a setting is missing."""
     return RelayNotifier(
         RelayStore(DynamoTable(load(TableSettings, environment).streams_table)),
         stream_store(environment),
@@ -28,5 +28,5 @@ def callback_queue(environment: Mapping[str, str]) -> SqsCallbackQueue:
 
 
 def starter(environment: Mapping[str, str]) -> LambdaStarter:
-    """What starts relays. Raises msgspec.ValidationError if a setting is missing."""
+    """The starter of relays. Raises msgspec.ValidationError if a setting is missing."""
     return LambdaStarter(load(StarterSettings, environment).relay_function)

@@ -1,4 +1,4 @@
-"""The WebSockets of a relay: to its consumer, and to the API that brings it the records."""
+"""The WebSockets of a relay: to its consumer, and to the relay API, which brings it records."""
 
 import asyncio
 import socket
@@ -22,9 +22,9 @@ from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream
 
 _OPEN_SECONDS: Final = 10
 _MOST_ADDRESSES: Final = 3
-"""So that a name with very many that do not answer costs no more than half a minute."""
-_UNHEARD_SECONDS: Final = 120
-"""After so long without a sign that something of what was sent has come, the other side is gone."""
+"""Limits dialling a name whose many addresses do not answer to half a minute."""
+# If the other side acknowledges nothing that was sent for so long, it is gone.
+_UNACKNOWLEDGED_SECONDS: Final = 120
 _CLOSE_SECONDS: Final = 5
 # The longest piece that Telnyx documents, 30 seconds, in L16 at 16 kHz and base64, is 1.28 million.
 _MOST_BYTES: Final = 1 << 21
@@ -32,7 +32,7 @@ _SIGNED_SECONDS: Final = 60
 
 
 class _Connect(connect):
-    """A connection that follows no redirect: the address that it leads to was not looked at."""
+    """A connection that follows no redirect: the address that it leads to was not vetted."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -52,30 +52,30 @@ class ConsumerSocket:
             raise ConsumerGone(closed.rcvd.code if closed.rcvd else None) from None
 
     async def receive(self) -> str | bytes:
-        """The next message. Raises `ConsumerGone`."""
+        """Wait for the next message. Raises `ConsumerGone`."""
         try:
             return await self._connection.recv()
         except ConnectionClosed as closed:
             raise ConsumerGone(closed.rcvd.code if closed.rcvd else None) from None
 
     async def close(self, code: int) -> None:
-        """Say goodbye; fine if it is gone."""
+        """Close the connection; fine if the consumer is gone."""
         await self._connection.close(code)
 
 
 async def dial(
     url: str, destination: Destination, headers: Mapping[str, str], *, trust_any: bool = False
 ) -> ConsumerSocket:
-    """Connect to a consumer, at the addresses that were looked at, one after the other.
+    """Connect to a consumer at its vetted addresses, one after the other.
 
     Args:
-        url: the consumer's.
-        destination: what was found out about it.
+        url: the consumer's URL.
+        destination: what vetting has found out about the URL.
         headers: for the handshake.
-        trust_any: take any certificate; for the local stack alone.
+        trust_any: accept any certificate; for the local stack alone.
 
     Raises:
-        DialFailed: none of them answers as a WebSocket server does.
+        DialFailed: no address answers as a WebSocket server does.
     """
     context = ssl.create_default_context() if destination.tls else None
     if context is not None and trust_any:
@@ -98,8 +98,8 @@ async def dial(
                     max_size=_MOST_BYTES,
                     # A slow consumer answers a ping only when it has read what was sent before.
                     ping_timeout=None,
-                    # `send` returns when the kernel has it, which outlives this process. (With 0,
-                    # asyncio's TLS would wait for ever.)
+                    # `send` returns when the kernel has the message, and the kernel outlives this
+                    # process. (With 0, asyncio's TLS would wait for ever.)
                     write_limit=1,
                 )
             )
@@ -113,7 +113,7 @@ async def dial(
         except InvalidURI:
             raise DialFailed("invalid_url") from None
         except InvalidHandshake:
-            # It has answered, so the other addresses would say the same.
+            # The server has answered, so its other addresses would answer the same.
             raise DialFailed("handshake") from None
     raise DialFailed(reason)
 
@@ -121,12 +121,13 @@ async def dial(
 async def _watched(connecting: _Connect) -> ClientConnection:
     """Connect, and let the kernel notice if the other side is gone.
 
-    It sees whether what was sent has come, pings too; whether a pong comes back is no sign.
+    The kernel sees whether the other side acknowledges what was sent, pings included. Whether a
+    pong comes back says nothing.
     """
     connection = await connecting
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux alone
         raw = connection.transport.get_extra_info("socket")
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_SECONDS * 1000)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_SECONDS * 1000)
     return connection
 
 
@@ -141,7 +142,7 @@ class FeedSocket:
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, stream_id: str) -> None:
-        """From when this returns, the stream's records come. Raises `Unavailable`."""
+        """Subscribe to a stream: its records come from when this returns. Raises `Unavailable`."""
         confirmed = self._confirmed[stream_id] = asyncio.Event()
         request = SubscribeRequest.of(stream_id, self._relay, self._run_id)
         try:
@@ -152,14 +153,14 @@ class FeedSocket:
             raise Unavailable("feed", "NotSubscribed") from None
 
     async def receive(self) -> Sequence[Record]:
-        """The next records. Raises `Unavailable` if the connection has ended."""
+        """Wait for the next records. Raises `Unavailable` if the connection has ended."""
         batch = await self._batches.get()
         if batch is None:
             raise Unavailable("feed", "Closed")
         return batch
 
     async def close(self) -> None:
-        """No more records, please."""
+        """Close the connection."""
         self._reading.cancel()
         await self._connection.close()
 
@@ -184,12 +185,12 @@ async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
     """Connect to the relay API as this function's role.
 
     Args:
-        url: the API's.
-        relay: who wants records.
-        run_id: its present run, which is rescued if the connection goes.
+        url: the API's URL.
+        relay: the relay that gets the records.
+        run_id: the run that has the connection, and is rescued if the connection is gone.
 
     Raises:
-        Unavailable: it does not answer.
+        Unavailable: the API does not answer.
     """
     session = get_session()
     credentials, region = session.get_credentials(), session.get_config_variable("region")
@@ -206,7 +207,7 @@ async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
                 compression=None,
                 open_timeout=_OPEN_SECONDS,
                 max_size=None,
-                # That API Gateway answers pings is nowhere promised.
+                # API Gateway does not promise to answer pings.
                 ping_timeout=None,
             )
         )
