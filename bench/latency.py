@@ -26,7 +26,7 @@ from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.demo.landing import percentile
 from callstream_cli.gateway import GatewayError, fork_as_telnyx, media_url
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
 from callstream_cli.local.description import StackDescription
@@ -150,7 +150,7 @@ class _Round:
     def _begin(self, report: CallReport) -> None:
         self._report = report
 
-    def _hear(self, _: Hearing, event: RecordEvent) -> None:
+    def _hear(self, _: ForkState, event: RecordEvent) -> None:
         if isinstance(event, Media):
             self._heard_at.setdefault(event.audio, time.time())
 

@@ -25,7 +25,7 @@ from callstream.dialects.events import (
     Stop,
 )
 from callstream_cli.gateway import media_url
-from callstream_cli.listener.server import Fork
+from callstream_cli.listener.fork import Fork
 from tests.stack.conftest import PATIENCE, DeployedStack, eventually
 
 FRAME = 160
@@ -174,9 +174,9 @@ def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 async def heard(fork: Fork, frames: int) -> None:
     """Wait until a fork has so many frames."""
-    await fork.until(lambda hearing: len(hearing.audio("inbound")) >= frames * FRAME)
+    await fork.until(lambda state: len(state.audio("inbound")) >= frames * FRAME)
 
 
 def since_it_joined(fork: Fork) -> bytes:
     """A fork's audio, without those first frames of which some had come before it joined."""
-    return fork.hearing.audio("inbound")[SHUFFLED * FRAME :]
+    return fork.state.audio("inbound")[SHUFFLED * FRAME :]

@@ -13,7 +13,8 @@ import pytest
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.tenants.directory import Directory, Webhook
 from callstream_cli.listener.behaviour import DROPPED
-from callstream_cli.listener.server import Fork, Listener
+from callstream_cli.listener.fork import Fork
+from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.live import LiveCall, heard, play
@@ -137,8 +138,8 @@ def test_each_ending_is_told_of_once(stack: DeployedStack, webhooks: Webhooks) -
             await asyncio.to_thread(commands.disable)
             await by_tenant.until_ended()
             for fork in (by_sid, by_name, by_command, by_tenant):
-                assert fork.hearing.stop is not None
-                assert fork.hearing.faults == {}
+                assert fork.state.stop is not None
+                assert fork.state.faults == {}
 
         stopped = ["stream-started", "stream-stopped"]
         expected = {

@@ -51,13 +51,13 @@ def test_one_call_three_consumers_one_of_them_stalls_and_one_dies(stack: Deploye
             await one.until_ended()
             await other.until_ended()
 
-        assert [fork.hearing.dialect for fork in (one, two)] == ["telnyx", "signalwire"]
+        assert [fork.state.dialect for fork in (one, two)] == ["telnyx", "signalwire"]
         for fork in (one, two):
             assert since_it_joined(fork) in call.audio
-            assert fork.hearing.faults == {}
+            assert fork.state.faults == {}
         # To the last frame.
         assert call.audio.endswith(since_it_joined(one))
-        assert one.hearing.stop is not None
+        assert one.state.stop is not None
 
         def over() -> bool:
             states = {url: item["state"] for url, item in relays(stack, call.id).items()}
@@ -80,7 +80,7 @@ def test_a_fork_is_stopped_by_a_command_and_the_call_goes_on(stack: DeployedStac
             await asyncio.to_thread(telnyx, stack, call.id, "streaming_stop")
             await fork.until_ended()
 
-            assert fork.hearing.stop is not None
+            assert fork.state.stop is not None
             assert since_it_joined(fork) in call.audio
             [relay] = relays(stack, call.id).values()
             assert relay["state"] == "stopped"
@@ -132,9 +132,9 @@ def test_a_relay_hands_over_and_the_consumer_misses_nothing(stack: DeployedStack
         finally:
             client.update_function_configuration(FunctionName=function, Timeout=900)
 
-        assert first.hearing.stop is None
-        assert second.hearing.stop is not None
-        assert since_it_joined(first) + second.hearing.audio("inbound") in call.audio
+        assert first.state.stop is None
+        assert second.state.stop is not None
+        assert since_it_joined(first) + second.state.audio("inbound") in call.audio
 
     play(act)
 
@@ -157,10 +157,10 @@ def test_killed_functions_lose_nothing_that_kinesis_has(stack: DeployedStack) ->
             await asyncio.to_thread(telnyx, stack, call.id, "streaming_stop")
             await second.until_ended()
 
-        assert first.hearing.disconnected is not None
-        assert second.hearing.stop is not None
+        assert first.state.disconnected is not None
+        assert second.state.stop is not None
         # What was said after the last checkpoint is said again, and nothing is left out.
-        before, after = since_it_joined(first), second.hearing.audio("inbound")
+        before, after = since_it_joined(first), second.state.audio("inbound")
         joined = call.audio.index(before[:FRAME])
         assert call.audio[joined:].startswith(before)
         again = call.audio.index(after[:FRAME])
@@ -187,7 +187,7 @@ def test_a_carrier_that_connects_again_is_heard_from_where_it_went_on(
             async with again.going_on():
                 await ends.aclose()
                 before = len(first.audio)
-                await fork.until(lambda hearing: again.audio[-FRAME:] in hearing.audio("inbound"))
+                await fork.until(lambda state: again.audio[-FRAME:] in state.audio("inbound"))
             await fork.until_ended()
 
         audio = since_it_joined(fork)

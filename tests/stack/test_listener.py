@@ -43,8 +43,9 @@ from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour, Handshake
 from callstream_cli.listener.certificate import self_signed
-from callstream_cli.listener.fork_state import Hearing
-from callstream_cli.listener.server import ForkEnded, Listener
+from callstream_cli.listener.fork import ForkEnded
+from callstream_cli.listener.fork_state import ForkState
+from callstream_cli.listener.server import Listener
 from tests.template import ROOT
 
 BOTH: dict[Track, bytes] = {"inbound": bytes(range(160)) * 25, "outbound": bytes(160) * 25}
@@ -113,48 +114,48 @@ async def gateway(
 
 def called(
     behaviour: Behaviour, plan: CallPlan, speed: float = 0
-) -> tuple[CallReport, Listener, Hearing]:
+) -> tuple[CallReport, Listener, ForkState]:
     """Have a simulated carrier call, until the listener knows that it is over."""
 
-    async def doing() -> tuple[CallReport, Listener, Hearing]:
+    async def doing() -> tuple[CallReport, Listener, ForkState]:
         async with Listener(behaviour) as listener:
             placed = await place_call(listener.url, plan, speed=speed)
             fork = await listener.fork()
             await fork.until_ended()
-            return placed, listener, fork.hearing
+            return placed, listener, fork.state
 
     return run(doing())
 
 
 def called_until(
-    condition: Callable[[Hearing], bool], behaviour: Behaviour, carrier: CarrierName = "twilio"
-) -> tuple[CallReport, Hearing]:
+    condition: Callable[[ForkState], bool], behaviour: Behaviour, carrier: CarrierName = "twilio"
+) -> tuple[CallReport, ForkState]:
     """Have a simulated carrier call in real time, and hang up when something has been heard."""
 
-    async def doing() -> tuple[CallReport, Hearing]:
+    async def doing() -> tuple[CallReport, ForkState]:
         plan = CallPlan({"inbound": bytes(8000 * 60)}, carrier=carrier)
         async with Listener(behaviour) as listener:
             placing = asyncio.create_task(place_call(listener.url, plan))
             fork = await listener.fork()
             await fork.until(condition)
             await fork.close()
-            return await placing, fork.hearing
+            return await placing, fork.state
 
     return run(doing())
 
 
 @pytest.mark.parametrize("carrier", DIALECTS)
 def test_a_fork_in_any_dialect_is_heard_whole(carrier: CarrierName) -> None:
-    placed, listener, hearing = called(Behaviour(), CallPlan(BOTH, carrier=carrier, digits="7"))
+    placed, listener, state = called(Behaviour(), CallPlan(BOTH, carrier=carrier, digits="7"))
 
     assert placed.error is None
-    assert hearing.dialect == carrier
-    assert hearing.faults == {}
-    assert {track: hearing.audio(track) for track in BOTH} == BOTH
-    assert hearing.messages == placed.messages
-    assert (hearing.digits, hearing.closed_by) == ("7", "gateway")
-    assert hearing.disconnected is not None
-    assert hearing.disconnected.code == 1000
+    assert state.dialect == carrier
+    assert state.faults == {}
+    assert {track: state.audio(track) for track in BOTH} == BOTH
+    assert state.messages == placed.messages
+    assert (state.digits, state.closed_by) == ("7", "gateway")
+    assert state.disconnected is not None
+    assert state.disconnected.code == 1000
     assert listener.ended == 1
 
 
@@ -165,10 +166,10 @@ def test_many_forks_at_once_are_kept_apart() -> None:
             placed = await asyncio.gather(*(place_call(listener.url, p, speed=10) for p in plans))
             await listener.until(lambda it: it.ended == 10)
 
-            heard = {fork.hearing.start.carrier_stream_id: fork.hearing for fork in listener.forks}  # type: ignore[union-attr]
+            heard = {fork.state.start.carrier_stream_id: fork.state for fork in listener.forks}  # type: ignore[union-attr]
             assert heard.keys() == {report.identity.stream_id for report in placed}
-            assert all(hearing.faults == {} for hearing in heard.values())
-            assert [fork.hearing.number for fork in listener.forks] == [*range(1, 11)]
+            assert all(state.faults == {} for state in heard.values())
+            assert [fork.state.number for fork in listener.forks] == [*range(1, 11)]
 
     run(doing())
 
@@ -186,15 +187,15 @@ def test_echo_sends_the_inbound_audio_back(carrier: CarrierName) -> None:
             await it.end()
             fork = await listener.fork()
             await fork.until_ended()
-            assert (fork.hearing.said.frames, fork.hearing.said.audio_bytes) == (5, 10)
+            assert (fork.state.sent.frames, fork.state.sent.audio_bytes) == (5, 10)
 
     run(doing())
 
 
 def test_the_outbound_track_is_not_echoed() -> None:
-    placed, _, hearing = called(Behaviour(echo=True), CallPlan({"outbound": bytes(1600)}))
+    placed, _, state = called(Behaviour(echo=True), CallPlan({"outbound": bytes(1600)}))
 
-    assert hearing.counts.frames == {"outbound": 10}
+    assert state.counts.frames == {"outbound": 10}
     assert placed.playback.received == b""
 
 
@@ -202,11 +203,11 @@ def test_the_outbound_track_is_not_echoed() -> None:
 def test_a_file_is_played_with_marks_that_come_back(carrier: CarrierName) -> None:
     behaviour = Behaviour(play=BOTH["inbound"], marks=("a", "b"))
 
-    placed, hearing = called_until(lambda it: len(it.marks) == 2, behaviour, carrier)
+    placed, state = called_until(lambda it: len(it.marks) == 2, behaviour, carrier)
 
     assert placed.playback.received == BOTH["inbound"]
-    assert hearing.marks == ["a", "b"]
-    assert (hearing.said.frames, hearing.said.marks) == (25, 2)
+    assert state.marks == ["a", "b"]
+    assert (state.sent.frames, state.sent.marks) == (25, 2)
 
 
 def test_a_file_is_played_in_real_time() -> None:
@@ -227,28 +228,28 @@ def test_a_file_is_played_in_real_time() -> None:
 def test_a_clear_gives_marks_back_that_would_else_have_to_wait() -> None:
     behaviour = Behaviour(play=bytes(8000 * 60), speed=0, marks=("end",), clear_after=0.1)
 
-    placed, hearing = called_until(lambda it: it.marks == ["end"], behaviour)
+    placed, state = called_until(lambda it: it.marks == ["end"], behaviour)
 
     assert len(placed.playback.received) == 8000 * 60
-    assert (placed.playback.clears, hearing.said.clears) == (1, 1)
+    assert (placed.playback.clears, state.sent.clears) == (1, 1)
 
 
 def test_keys_are_pressed_into_signalwires_calls() -> None:
     behaviour = Behaviour(digits="12#", marks=("pressed",))
 
-    placed, hearing = called_until(lambda it: bool(it.marks), behaviour, "signalwire")
+    placed, state = called_until(lambda it: bool(it.marks), behaviour, "signalwire")
 
-    assert (placed.playback.digits, hearing.said.digits, hearing.said.unsaid) == ("12#", 3, [])
+    assert (placed.playback.digits, state.sent.digits, state.sent.unsent) == ("12#", 3, [])
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
 def test_others_are_not_told_to_press_keys(carrier: CarrierName) -> None:
     behaviour = Behaviour(digits="12#", marks=("pressed",))
 
-    placed, hearing = called_until(lambda it: bool(it.marks), behaviour, carrier)
+    placed, state = called_until(lambda it: bool(it.marks), behaviour, carrier)
 
     assert (placed.playback.digits, placed.unreadable) == ("", 0)
-    assert len(hearing.said.unsaid) == 3
+    assert len(state.sent.unsent) == 3
 
 
 def test_a_test_may_say_and_send_what_it_wants() -> None:
@@ -257,10 +258,10 @@ def test_a_test_may_say_and_send_what_it_wants() -> None:
             await it.begin()
             fork = await listener.fork()
             for event in (ReturnMedia(b"hi"), ReturnMark("m"), Clear()):
-                await fork.say(event)
+                await fork.send_event(event)
                 assert DIALECTS["telnyx"].parse_return(await it.socket.recv()) == event
             with pytest.raises(Inexpressible):
-                await fork.say(ReturnDtmf("5"))
+                await fork.send_event(ReturnDtmf("5"))
             await fork.send("anything")
             assert await it.socket.recv() == "anything"
             await it.end()
@@ -268,7 +269,7 @@ def test_a_test_may_say_and_send_what_it_wants() -> None:
             with pytest.raises(ForkEnded):
                 await fork.send("too late")
             with pytest.raises(ForkEnded):
-                await fork.until(lambda hearing: hearing.messages > 1000)
+                await fork.until(lambda state: state.messages > 1000)
 
     run(doing())
 
@@ -280,7 +281,7 @@ def test_nonsense_is_sent_as_it_is() -> None:
             await it.begin()
             assert [await it.socket.recv() for _ in NONSENSE] == [*NONSENSE]
             fork = await listener.fork()
-            await fork.until(lambda hearing: hearing.said.others == len(NONSENSE))
+            await fork.until(lambda state: state.sent.others == len(NONSENSE))
 
     run(doing())
 
@@ -319,7 +320,7 @@ def test_a_token_is_required(headers: dict[str, str], *, admitted: bool) -> None
                 return
             async with gateway(listener, additional_headers=headers):
                 fork = await listener.fork()
-                assert fork.hearing.handshake.carries("s3cret")
+                assert fork.state.handshake.carries("s3cret")
 
     run(doing())
 
@@ -331,7 +332,7 @@ def test_path_and_headers_of_the_handshake_are_kept() -> None:
             Listener() as listener,
             gateway(listener, path="a/b?c=d", additional_headers=headers),
         ):
-            handshake = (await listener.fork()).hearing.handshake
+            handshake = (await listener.fork()).state.handshake
         assert handshake.path == "/a/b?c=d"
         assert handshake.public_path == "/a/b"
         assert (handshake.auth_token, handshake.bearer) == ("tok", None)
@@ -425,7 +426,7 @@ def test_leaving_ends_a_stall() -> None:
         async with Listener(Behaviour(stall=math.inf)) as listener, gateway(listener) as it:
             await it.begin()
             fork = await listener.fork()
-            await fork.until(lambda hearing: hearing.start is not None)
+            await fork.until(lambda state: state.start is not None)
             await listener.__aexit__(None, None, None)
             await it.socket.wait_closed()
             assert it.socket.close_code == 1001
@@ -439,7 +440,7 @@ def test_who_stalls_reads_nothing_until_it_is_over() -> None:
         async with Listener(behaviour) as listener, gateway(listener) as it:
             await it.begin()
             fork = await listener.fork()
-            await fork.until(lambda hearing: hearing.start is not None)
+            await fork.until(lambda state: state.start is not None)
 
             sent = 0
 
@@ -452,10 +453,10 @@ def test_who_stalls_reads_nothing_until_it_is_over() -> None:
             sending = asyncio.create_task(send_much())
             # What may be sent before the buffers are full is sent by now.
             await asyncio.wait({sending}, timeout=1.0)
-            sent_before, heard_before = sent, fork.hearing.messages
+            sent_before, heard_before = sent, fork.state.messages
             fork.resume()
             await sending
-            await fork.until(lambda hearing: hearing.messages == 2 + _MANY)
+            await fork.until(lambda state: state.messages == 2 + _MANY)
             # A sender has to wait after seconds of a call, not after minutes.
             assert sent_before < 50 * 60
             assert heard_before == 2
@@ -464,11 +465,11 @@ def test_who_stalls_reads_nothing_until_it_is_over() -> None:
 
 
 def test_a_stall_ends_by_itself() -> None:
-    placed, _, hearing = called(Behaviour(stall=0.2), CallPlan(BOTH))
+    placed, _, state = called(Behaviour(stall=0.2), CallPlan(BOTH))
 
     assert placed.error is None
-    assert hearing.faults == {}
-    assert hearing.heard[2].at - hearing.heard[1].at >= 0.19
+    assert state.faults == {}
+    assert state.received[2].at - state.received[1].at >= 0.19
 
 
 @pytest.mark.parametrize("code", [1000, 1011, 4000])
@@ -481,8 +482,8 @@ def test_it_closes_with_a_code(code: int) -> None:
             assert it.socket.close_code == code
             fork = await listener.fork()
             await fork.until_ended()
-            assert fork.hearing.disconnected is not None
-            assert (fork.hearing.disconnected.code, fork.hearing.closed_by) == (code, "listener")
+            assert fork.state.disconnected is not None
+            assert (fork.state.disconnected.code, fork.state.closed_by) == (code, "listener")
 
     run(doing())
 
@@ -498,8 +499,8 @@ def test_it_drops_the_connection(stall: float | None) -> None:
             assert it.socket.close_code == 1006
             fork = await listener.fork()
             await fork.until_ended()
-            assert fork.hearing.disconnected is not None
-            assert (fork.hearing.disconnected.code, fork.hearing.closed_by) == (1006, "listener")
+            assert fork.state.disconnected is not None
+            assert (fork.state.disconnected.code, fork.state.closed_by) == (1006, "listener")
 
     run(doing())
 
@@ -510,12 +511,12 @@ def test_a_gateway_that_dies_has_closed_without_a_stop() -> None:
             await it.begin()
             await it.frame()
             fork = await listener.fork()
-            await fork.until(lambda hearing: hearing.messages == 3)
+            await fork.until(lambda state: state.messages == 3)
             it.socket.transport.abort()
             await fork.until_ended()
-            assert fork.hearing.stop is None
-            assert fork.hearing.disconnected is not None
-            assert (fork.hearing.disconnected.code, fork.hearing.closed_by) == (1006, "gateway")
+            assert fork.state.stop is None
+            assert fork.state.disconnected is not None
+            assert (fork.state.disconnected.code, fork.state.closed_by) == (1006, "gateway")
 
     run(doing())
 
@@ -527,7 +528,7 @@ def test_leaving_closes_what_is_left() -> None:
             fork = await listener.fork()
         assert connection.close_code == 1001
         assert fork.ended
-        assert fork.hearing.closed_by == "listener"
+        assert fork.state.closed_by == "listener"
 
     run(doing())
 
@@ -569,16 +570,16 @@ def test_what_a_tests_own_functions_raise_is_raised(where: str) -> None:
 def test_all_that_happens_is_told_in_order() -> None:
     told: list[object] = []
 
-    async def doing() -> Hearing:
+    async def doing() -> ForkState:
         async with Listener(watch=lambda _, event: told.append(event)) as listener:
             await place_call(listener.url, CallPlan(INBOUND), speed=0)
             fork = await listener.fork()
             await fork.until_ended()
-            return fork.hearing
+            return fork.state
 
-    hearing = run(doing())
+    state = run(doing())
 
-    assert told == [*hearing.events, hearing.disconnected]
+    assert told == [*state.events, state.disconnected]
 
 
 class TestTls:
@@ -594,8 +595,8 @@ class TestTls:
                     await it.end()
                 fork = await listener.fork()
                 await fork.until_ended()
-                assert fork.hearing.faults == {}
-                assert fork.hearing.audio("inbound") == b"\1\2"
+                assert fork.state.faults == {}
+                assert fork.state.audio("inbound") == b"\1\2"
 
         run(doing())
 

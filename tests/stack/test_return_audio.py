@@ -6,7 +6,8 @@ from typing import Any
 import audioop
 
 from callstream.dialects.events import Clear, ReturnMark, ReturnMedia
-from callstream_cli.listener.server import Fork, Listener
+from callstream_cli.listener.fork import Fork
+from callstream_cli.listener.server import Listener
 from tests.stack.conftest import DeployedStack
 from tests.stack.live import FRAME, SHUFFLED, LiveCall, heard, play, telnyx
 
@@ -41,8 +42,8 @@ async def told(call: LiveCall, pieces: int) -> bytes:
 
 async def errors(fork: Fork, *codes: str) -> None:
     """Wait until these errors have been told, and see that no others have."""
-    await fork.until(lambda hearing: len(hearing.errors) >= len(codes))
-    assert [error.code for error in fork.hearing.errors] == [*codes]
+    await fork.until(lambda state: len(state.errors) >= len(codes))
+    assert [error.code for error in fork.state.errors] == [*codes]
 
 
 def test_each_leg_gets_it_in_its_own_codec_and_marks_come_back_once(stack: DeployedStack) -> None:
@@ -58,27 +59,27 @@ def test_each_leg_gets_it_in_its_own_codec_and_marks_come_back_once(stack: Deplo
             answer = here.audio[: 3 * FRAME]
             spoken = linear(answer, "PCMU")
             for message in (spoken[:333], spoken[333:]):
-                await one.say(ReturnMedia(message))
-            await one.say(ReturnMark("said"))
+                await one.send_event(ReturnMedia(message))
+            await one.send_event(ReturnMark("said"))
             assert await told(here, 3) == answer.replace(b"\x7f", b"\xff")
             alaw = audioop.lin2alaw(audioop.ulaw2lin(answer, 2), 2)
             assert await told(there, 3) == alaw
             await asyncio.gather(here.mark(), there.mark())
             # What is less than a piece is filled up with silence before the mark.
-            await two.say(ReturnMedia(answer[:100]))
-            await two.say(ReturnMark("too"))
+            await two.send_event(ReturnMedia(answer[:100]))
+            await two.send_event(ReturnMark("too"))
             assert await told(here, 1) == answer[:100] + b"\xff" * 60
             await here.mark()
             for fork, mark in ((one, "said"), (two, "too")):
-                await fork.until(lambda hearing: bool(hearing.marks))
-                assert fork.hearing.marks == [mark]
-                assert fork.hearing.faults == {}
+                await fork.until(lambda state: bool(state.marks))
+                assert fork.state.marks == [mark]
+                assert fork.state.faults == {}
 
         for fork, call, codec in ((one, here, "PCMU"), (two, there, "PCMA")):
-            start = fork.hearing.start
+            start = fork.state.start
             assert start is not None
             assert (start.format.encoding, start.format.sample_rate) == ("L16", 8000)
-            came = fork.hearing.audio("inbound")[2 * SHUFFLED * FRAME :]
+            came = fork.state.audio("inbound")[2 * SHUFFLED * FRAME :]
             assert len(came) > 0
             assert came in linear(call.audio, codec)
 
@@ -93,20 +94,20 @@ def test_clear_overtakes_a_burst_and_what_cannot_be_used_is_told(stack: Deployed
             fork = await forked(stack, call, listener, **RTP, **own)
             # A minute may wait, and not a second more.
             for _ in range(2):
-                await fork.say(ReturnMedia(call.audio[:FRAME] * 50 * 35))
-            await fork.say(ReturnMark("never played"))
+                await fork.send_event(ReturnMedia(call.audio[:FRAME] * 50 * 35))
+            await fork.send_event(ReturnMark("never played"))
             await errors(fork, "100005")
-            await fork.say(Clear())
-            await fork.say(ReturnMedia(b"\x01" * FRAME))
-            await fork.say(ReturnMark("played"))
+            await fork.send_event(Clear())
+            await fork.send_event(ReturnMedia(b"\x01" * FRAME))
+            await fork.send_event(ReturnMark("played"))
             pieces = 0
             while not isinstance(await call.told(), Clear):
                 pieces += 1
             assert pieces < 35 * 50
             assert await told(call, 1) == b"\x01" * FRAME
             assert "never played" not in (await call.mark()).name
-            await fork.until(lambda hearing: len(hearing.marks) == 2)
-            assert fork.hearing.marks == ["never played", "played"]
+            await fork.until(lambda state: len(state.marks) == 2)
+            assert fork.state.marks == ["never played", "played"]
 
             await fork.send('{"event": "noise"}')
             await fork.send('{"event": "media", "media": {"payload": "*"}}')
@@ -114,8 +115,8 @@ def test_clear_overtakes_a_burst_and_what_cannot_be_used_is_told(stack: Deployed
             # Telnyx's default mode, which takes one file a second.
             other = await forked(stack, call, listener, **own)
             for _ in range(2):
-                await other.say(ReturnMedia(b"ID3"))
+                await other.send_event(ReturnMedia(b"ID3"))
             await errors(other, "100002", "100005")
-            assert "rtp" in other.hearing.errors[0].detail
+            assert "rtp" in other.state.errors[0].detail
 
     play(act)

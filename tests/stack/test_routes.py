@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from callstream.dialects.events import ReturnMedia
-from callstream_cli.listener.server import Fork, Listener
+from callstream_cli.listener.fork import Fork
+from callstream_cli.listener.server import Listener
 from tests.stack.conftest import DeployedStack
 from tests.stack.live import FRAME, LiveCall, heard, play, relays, since_it_joined
 from tests.stack.test_operator import type_in
@@ -47,7 +48,7 @@ async def assert_talk(call: LiveCall, fork: Fork) -> None:
     """Who is behind a fork hears the caller, and the caller hears who is there."""
     await heard(fork, 25)
     answer = Random(1).randbytes(FRAME)  # noqa: S311  # it must repeat
-    await fork.say(ReturnMedia(answer))
+    await fork.send_event(ReturnMedia(answer))
     assert call.socket is not None
     assert call.dialect.parse_return(await call.socket.recv()) == ReturnMedia(answer)
 
@@ -75,13 +76,13 @@ def test_an_inbox_leads_to_its_agents(stack: DeployedStack, add_agent: AddAgent)
             await fork.until_ended()
             await other.until_ended()
 
-        assert (fork.hearing.dialect, other.hearing.dialect) == ("telnyx", "signalwire")
-        assert fork.hearing.start is not None
-        assert fork.hearing.start.parameters == {"key": "the-key", "lang": "en"}
-        token = fork.hearing.handshake.headers["x-telnyx-streaming-auth-token"]
+        assert (fork.state.dialect, other.state.dialect) == ("telnyx", "signalwire")
+        assert fork.state.start is not None
+        assert fork.state.start.parameters == {"key": "the-key", "lang": "en"}
+        token = fork.state.handshake.headers["x-telnyx-streaming-auth-token"]
         assert token == "the-token"
         for each in (fork, other):
-            assert each.hearing.faults == {}
+            assert each.state.faults == {}
             assert call.audio.endswith(since_it_joined(each))
         assert set(relays(stack, call.id)) == {agent.url, second.url}
 
@@ -99,7 +100,7 @@ def test_genagent_leads_to_its_agent(stack: DeployedStack, add_agent: AddAgent) 
                 fork = await agent.fork(0)
                 await assert_talk(call, fork)
             await fork.until_ended()
-        assert fork.hearing.dialect == "signalwire"
+        assert fork.state.dialect == "signalwire"
         assert since_it_joined(fork) in call.audio
 
     play(act)

@@ -164,10 +164,10 @@ def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
 
 def _told_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
     """What a consumer got, in lines."""
-    hearing, joined = consumer.hearing, consumer.joined_seconds(report)
-    if hearing is None or joined is None:
+    state, joined = consumer.state, consumer.joined_seconds(report)
+    if state is None or joined is None:
         return
-    counts = hearing.counts.frames
+    counts = state.counts.frames
     frames = " and ".join(f"{counts[track]} {track}" for track in audio.TRACKS if track in counts)
     yield f"Forked   in {consumer.vendor.name}'s dialect, joined at {joined:.1f} s: {frames} frames"
     latencies = {
@@ -176,5 +176,5 @@ def _told_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
     }
     told_of = "; ".join(f"{name} {told(values)}" for name, values in latencies.items() if values)
     yield f"Latency  {told_of}"
-    for path in store(_RECORDINGS, hearing, "big"):
+    for path in store(_RECORDINGS, state, "big"):
         yield f"Listen   {path.relative_to(ROOT)}"

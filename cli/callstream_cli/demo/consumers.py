@@ -11,7 +11,7 @@ from callstream_cli import audio
 from callstream_cli.audio import FRAME_BYTES, FRAME_MS
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.gateway import fork_as_signalwire, fork_as_telnyx
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.local.description import StackDescription
 
 JOINING_SECONDS: Final = Window().seconds
@@ -51,7 +51,7 @@ class Consumer:
     """One that takes a fork of the call. What it tells is cheap: it is shown while all goes on."""
 
     vendor: Vendor
-    hearing: Hearing | None = None
+    state: ForkState | None = None
     """What it hears, once the fork is there."""
     error: str | None = None
     """Why there will be no fork."""
@@ -62,7 +62,7 @@ class Consumer:
     @property
     def over(self) -> bool:
         """Whether nothing more will come."""
-        ended = self.hearing is not None and self.hearing.disconnected is not None
+        ended = self.state is not None and self.state.disconnected is not None
         return ended or self.error is not None
 
     @property
@@ -70,9 +70,9 @@ class Consumer:
         """Whether any audio has come."""
         return any(track.heard_at for track in self._tracks.values())
 
-    def hear(self, hearing: Hearing, event: RecordEvent, at: float) -> None:
+    def hear(self, state: ForkState, event: RecordEvent, at: float) -> None:
         """Take what has happened on its fork, at so many seconds since 1970."""
-        self.hearing = hearing
+        self.state = state
         if isinstance(event, Media):
             track = self._tracks[event.track]
             track.audio += event.audio
@@ -88,7 +88,7 @@ class Consumer:
         if of.joined is None and of.audio:
             sent = report.audio(track)
             # What goes on to the end is at the end, wherever else it might be too.
-            is_whole = self.hearing is not None and self.hearing.stop is not None
+            is_whole = self.state is not None and self.state.stop is not None
             place = sent.rfind(of.audio)
             if place >= 0 and (is_whole or sent.find(of.audio) == place):
                 of.joined = place // FRAME_BYTES
@@ -124,13 +124,13 @@ class Consumer:
         return of.latencies
 
     def _problems(self, report: CallReport) -> Sequence[str]:
-        hearing = self.hearing
-        if self.error or hearing is None:
+        state = self.state
+        if self.error or state is None:
             return [self.error or "no fork has come"]
-        found = [f"{count} {what}" for what, count in hearing.faults.items()]
-        if hearing.dialect != self.vendor.dialect:
-            found.append(f"the fork speaks {hearing.dialect or 'no dialect that is known'}")
-        if hearing.stop is None:
+        found = [f"{count} {what}" for what, count in state.faults.items()]
+        if state.dialect != self.vendor.dialect:
+            found.append(f"the fork speaks {state.dialect or 'no dialect that is known'}")
+        if state.stop is None:
             found.append("the fork has ended without a stop")
         for track in audio.TRACKS:
             heard = bytes(self._tracks[track].audio)

@@ -101,17 +101,17 @@ class Scene:
         return rows | {name: str(count) for name, count in odd.items() if count}
 
     def _forked(self, consumer: Consumer) -> Mapping[str, str]:
-        hearing, report = consumer.hearing, self.report
-        if report is None or hearing is None:
+        state, report = consumer.state, self.report
+        if report is None or state is None:
             return {"fork": "failed" if consumer.error else "none yet"}
-        frames, joined = hearing.counts.frames, consumer.joined_seconds(report)
+        frames, joined = state.counts.frames, consumer.joined_seconds(report)
         rows: dict[str, str] = {
             **{str(track): f"{frames.get(track, 0)} frames" for track in TRACKS},
             "joined": "…" if joined is None else f"at {joined:.1f} s",
         }
         if latencies := consumer.latencies(report):
             rows["since sent"] = told(latencies)
-        return rows | {name: str(count) for name, count in hearing.faults.items()}
+        return rows | {name: str(count) for name, count in state.faults.items()}
 
     def latencies(self) -> Mapping[str, str]:
         """How long frames took to Kinesis: since they were sent, and in the gateway alone."""

@@ -10,7 +10,7 @@ from typing import Final
 from callstream.frames.records import RecordEvent
 from callstream_cli.demo.consumers import Consumer
 from callstream_cli.gateway import GatewayError
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Listener
 from callstream_cli.local.description import StackDescription
 
@@ -34,8 +34,8 @@ async def listening(consumers: Sequence[Consumer]) -> AsyncIterator[Sequence[str
         ]
 
 
-def _hear(consumer: Consumer, hearing: Hearing, event: RecordEvent) -> None:
-    consumer.hear(hearing, event, time.time())
+def _hear(consumer: Consumer, state: ForkState, event: RecordEvent) -> None:
+    consumer.hear(state, event, time.time())
 
 
 async def fork(

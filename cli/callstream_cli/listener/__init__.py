@@ -1,5 +1,6 @@
-"""The listener: a consumer for people and tests, which takes forks in any dialect.
+"""The listener: a consumer for people and tests, which receives forks in any dialect.
 
-`behaviour` says what it does and what goes wrong on purpose, `talking` what it says back, `hearing`
-keeps what it hears; all three are pure. `server` joins them to WebSockets.
+`behaviour` is what the listener does, with its deliberate faults; `answering` is what it sends, and
+`fork_state` what it has received. All three are pure. `fork` and `server` connect them to
+WebSockets.
 """

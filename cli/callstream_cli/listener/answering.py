@@ -1,4 +1,4 @@
-"""What the listener says to a fork, and when. Pure."""
+"""What the listener sends on a fork, and when. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from callstream_cli.reading.errors import ConsumerError
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One message, in seconds after the fork's `start`; `event` is None if it is sent as it is."""
+class Answer:
+    """One message to send, in seconds after the fork's `start`; raw text has no event."""
 
     at: float
     text: str | bytes
@@ -30,31 +30,31 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
-    """Everything that is to be said, in order, and what cannot be said, and why."""
+class Answers:
+    """All messages to send on a fork, in order, and why others cannot be sent."""
 
-    lines: Sequence[Line]
-    unsaid: Sequence[str]
+    messages: Sequence[Answer]
+    unsent: Sequence[str]
 
 
-def talk(behaviour: Behaviour, dialect: str, start: Start) -> Talk:
-    """What is said to a fork that has begun so."""
-    unsaid: list[str] = []
-    lines = [Line(0.0, message) for message in behaviour.messages]
-    for at, event in _events(behaviour, start, unsaid):
+def answers(behaviour: Behaviour, dialect: str, start: Start) -> Answers:
+    """The messages that a behaviour sends on a fork that began with `start`."""
+    unsent: list[str] = []
+    messages = [Answer(0.0, message) for message in behaviour.messages]
+    for at, event in _events(behaviour, start, unsent):
         try:
             text = DIALECTS[dialect].render_return(event, start.carrier_stream_id)
         except Inexpressible as error:
-            unsaid.append(str(error))
+            unsent.append(str(error))
         else:
-            lines.append(Line(at, text, event))
-    return Talk(lines, unsaid)
+            messages.append(Answer(at, text, event))
+    return Answers(messages, unsent)
 
 
 def _events(
-    behaviour: Behaviour, start: Start, unsaid: list[str]
+    behaviour: Behaviour, start: Start, unsent: list[str]
 ) -> Iterator[tuple[float, ReturnEvent]]:
-    """What is to be said, and when, in order."""
+    """The events to send, each with its time, in order."""
     for digit in behaviour.digits:
         yield 0.0, ReturnDtmf(digit)
     at = 0.0
@@ -63,11 +63,11 @@ def _events(
     except ConsumerError as error:
         audio = b""
         if behaviour.play:
-            unsaid.append(str(error))
+            unsent.append(str(error))
     for number, piece in enumerate(pieces(audio, start.format)):
         at = number * FRAME_MS / 1000 / behaviour.speed if behaviour.speed else 0.0
         if behaviour.clear_after is not None and at > behaviour.clear_after:
-            # To go on behind the clear would be to say what nobody wants to hear any more.
+            # Audio behind the clear would be played although the consumer has changed its mind.
             at = behaviour.clear_after
             break
         yield at, ReturnMedia(piece)

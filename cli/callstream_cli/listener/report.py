@@ -13,7 +13,7 @@ from callstream.audio.formats import AudioFormat
 from callstream.frames.reader import Over, ReadEvent
 from callstream.frames.records import RecordEvent
 from callstream_cli.audio import TRACKS
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Refusal
 from callstream_cli.reading import tail_output
 from callstream_cli.reading.tail_output import Shown
@@ -23,40 +23,40 @@ _CALL_WIDTH: Final = 12
 _MARK_WIDTH: Final = 16
 
 
-def as_dict(hearing: Hearing, files: Iterable[Path] = (), *, personal: bool = False) -> Any:  # noqa: ANN401  # JSON
+def as_dict(state: ForkState, files: Iterable[Path] = (), *, personal: bool = False) -> Any:  # noqa: ANN401  # JSON
     """A fork as JSON has it. Which keys were pressed is only said if what is personal is wanted."""
-    start, said = hearing.start, hearing.said
-    counts = hearing.counts
+    start, sent = state.start, state.sent
+    counts = state.counts
     return {
-        "fork": hearing.number,
-        "path": hearing.handshake.public_path,
-        "bearer": hearing.handshake.bearer is not None,
-        "auth_token": hearing.handshake.auth_token is not None,
-        "dialect": hearing.dialect,
+        "fork": state.number,
+        "path": state.handshake.public_path,
+        "bearer": state.handshake.bearer is not None,
+        "auth_token": state.handshake.auth_token is not None,
+        "dialect": state.dialect,
         "stream_id": start.carrier_stream_id if start else None,
         "call_id": start.call_id if start else None,
         "format": structs.asdict(start.format) if start else None,
-        "messages": hearing.messages,
+        "messages": state.messages,
         "frames": counts.frames,
         "audio_bytes": counts.audio_bytes,
         "audio_seconds": _audio_seconds(counts.audio_bytes, start.format if start else None),
-        "marks": hearing.marks,
-        "keys": hearing.digits if personal else len(hearing.digits),
-        "errors": [{"code": error.code, "title": error.title} for error in hearing.errors],
-        "faults": hearing.faults,
+        "marks": state.marks,
+        "keys": state.digits if personal else len(state.digits),
+        "errors": [{"code": error.code, "title": error.title} for error in state.errors],
+        "faults": state.faults,
         "sent": {
-            "frames": said.frames,
-            "audio_bytes": said.audio_bytes,
-            "marks": said.marks,
-            "clears": said.clears,
-            "keys": said.digits,
-            "others": said.others,
+            "frames": sent.frames,
+            "audio_bytes": sent.audio_bytes,
+            "marks": sent.marks,
+            "clears": sent.clears,
+            "keys": sent.digits,
+            "others": sent.others,
         },
-        "unsaid": said.unsaid,
-        "stopped": hearing.stop is not None,
-        "seconds": round(hearing.seconds, 3),
-        "close_code": hearing.disconnected.code if hearing.disconnected else None,
-        "closed_by": hearing.closed_by,
+        "unsaid": sent.unsent,
+        "stopped": state.stop is not None,
+        "seconds": round(state.seconds, 3),
+        "close_code": state.disconnected.code if state.disconnected else None,
+        "closed_by": state.closed_by,
         "files": [str(path) for path in files],
     }
 
@@ -72,12 +72,12 @@ def refusal_as_dict(refusal: Refusal) -> dict[str, Any]:
 
 
 def event_as_dict(
-    hearing: Hearing, event: RecordEvent | Over, received_at: int, shown: Shown
+    state: ForkState, event: RecordEvent | Over, received_at: int, shown: Shown
 ) -> dict[str, Any]:
     """Something that happened on a fork as JSON has it; the time is in ms since 1970."""
-    told = tail_output.as_dict(ReadEvent(hearing.stream, event), received_at, shown)
+    told = tail_output.as_dict(ReadEvent(state.stream, event), received_at, shown)
     return {
-        "fork": hearing.number,
+        "fork": state.number,
         "dialect": told["dialect"],
         "call_id": told["call_id"],
         "received_at": told["received_at"],
@@ -85,19 +85,19 @@ def event_as_dict(
     }
 
 
-def summary(hearing: Hearing, files: Iterable[Path] = ()) -> str:
+def summary(state: ForkState, files: Iterable[Path] = ()) -> str:
     """A fork in a line."""
     parts = [
-        _frames(hearing) or "no frames",
-        _faults(hearing) or "whole and in order",
-        *([f"{len(hearing.marks)} marks came back"] if hearing.marks else []),
-        *([f"{_sent(hearing)} sent"] if _sent(hearing) else []),
-        *(f"not said: {reason}" for reason in hearing.said.unsaid),
-        _ending(hearing),
+        _frames(state) or "no frames",
+        _faults(state) or "whole and in order",
+        *([f"{len(state.marks)} marks came back"] if state.marks else []),
+        *([f"{_sent(state)} sent"] if _sent(state) else []),
+        *(f"not said: {reason}" for reason in state.sent.unsent),
+        _ending(state),
         *(f"written to {path}" for path in files),
     ]
-    who = hearing.dialect or "no dialect that is known"
-    return f"fork-{hearing.number}  {who}; {'; '.join(parts)}"
+    who = state.dialect or "no dialect that is known"
+    return f"fork-{state.number}  {who}; {'; '.join(parts)}"
 
 
 def refusal_summary(refusal: Refusal) -> str:
@@ -106,7 +106,7 @@ def refusal_summary(refusal: Refusal) -> str:
     return f"{refusal.handshake.public_path}  {how}"
 
 
-def picture(url: str, hearings: Iterable[Hearing], refused: int) -> RenderableType:
+def picture(url: str, states: Iterable[ForkState], refused: int) -> RenderableType:
     """All forks as a table: frames by track, faults, bytes of audio sent, the last mark."""
     title = f"listening at {url}" + (f", {refused} refused" if refused else "")
     table = Table(title=Text(title), title_justify="left", box=None, header_style="bold")
@@ -118,17 +118,17 @@ def picture(url: str, hearings: Iterable[Hearing], refused: int) -> RenderableTy
         table.add_column(column, no_wrap=True, justify="right")
     table.add_column("mark", no_wrap=True, max_width=_MARK_WIDTH)
     table.add_column("", no_wrap=True)
-    for hearing in hearings:
-        frames, end = hearing.counts.frames, hearing.disconnected
+    for state in states:
+        frames, end = state.counts.frames, state.disconnected
         cells = (
-            f"{hearing.number}",
-            hearing.dialect or "",
-            hearing.start.call_id if hearing.start else "",
-            f"{hearing.seconds:.1f}",
+            f"{state.number}",
+            state.dialect or "",
+            state.start.call_id if state.start else "",
+            f"{state.seconds:.1f}",
             *(f"{frames.get(track, 0)}" for track in TRACKS),
-            f"{sum(hearing.faults.values())}",
-            f"{hearing.said.audio_bytes}",
-            hearing.marks[-1] if hearing.marks else "",
+            f"{sum(state.faults.values())}",
+            f"{state.sent.audio_bytes}",
+            state.marks[-1] if state.marks else "",
             f"closed {end.code}" if end else "open",
         )
         table.add_row(*map(Text, cells))
@@ -142,28 +142,28 @@ def _audio_seconds(size: int, format_: AudioFormat | None) -> float | None:
     return round(size / format_.sample_bytes / format_.channels / format_.sample_rate, 3)
 
 
-def _frames(hearing: Hearing) -> str:
-    return ", ".join(f"{count} {track} frames" for track, count in hearing.counts.frames.items())
+def _frames(state: ForkState) -> str:
+    return ", ".join(f"{count} {track} frames" for track, count in state.counts.frames.items())
 
 
-def _faults(hearing: Hearing) -> str:
-    return ", ".join(f"{number} {name}" for name, number in hearing.faults.items())
+def _faults(state: ForkState) -> str:
+    return ", ".join(f"{number} {name}" for name, number in state.faults.items())
 
 
-def _sent(hearing: Hearing) -> str:
-    said = hearing.said
+def _sent(state: ForkState) -> str:
+    sent = state.sent
     counts = {
-        "bytes of audio": said.audio_bytes,
-        "marks": said.marks,
-        "clears": said.clears,
-        "keys": said.digits,
-        "other messages": said.others,
+        "bytes of audio": sent.audio_bytes,
+        "marks": sent.marks,
+        "clears": sent.clears,
+        "keys": sent.digits,
+        "other messages": sent.others,
     }
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _ending(hearing: Hearing) -> str:
-    if hearing.disconnected is None:
+def _ending(state: ForkState) -> str:
+    if state.disconnected is None:
         return "open"
-    stop = "" if hearing.stop else ", without a stop"
-    return f"closed with {hearing.disconnected.code} by the {hearing.closed_by}{stop}"
+    stop = "" if state.stop else ", without a stop"
+    return f"closed with {state.disconnected.code} by the {state.closed_by}{stop}"

@@ -4,13 +4,13 @@ from itertools import count
 from pathlib import Path
 
 from callstream.audio.formats import ByteOrder
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.reading import raw
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.stereo import combine
 
 
-def store(directory: Path, hearing: Hearing, byte_order: ByteOrder) -> list[Path]:
+def store(directory: Path, state: ForkState, byte_order: ByteOrder) -> list[Path]:
     """Write a fork as a stereo WAV file, or its tracks as they came if they cannot be decoded.
 
     Nothing is overwritten. A fork without audio makes no file.
@@ -19,12 +19,12 @@ def store(directory: Path, hearing: Hearing, byte_order: ByteOrder) -> list[Path
         OSError: they cannot be written.
         TooLongError: it is longer than a WAV file can be.
     """
-    story = hearing.story()
+    story = state.story()
     if not story.frames():
         return []
     directory.mkdir(parents=True, exist_ok=True)
-    start = hearing.start
-    name = f"{hearing.dialect}-{raw.file_name(start.carrier_stream_id) if start else 'unknown'}"
+    start = state.start
+    name = f"{state.dialect}-{raw.file_name(start.carrier_stream_id) if start else 'unknown'}"
     try:
         wav = combine([story], byte_order=byte_order).wav()
     except ConsumerError:

@@ -17,7 +17,7 @@ from callstream_cli.demo.display import Scene
 from callstream_cli.demo.landing import Landings, percentile
 from callstream_cli.demo.verdict import problems
 from callstream_cli.listener.behaviour import Handshake
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 
 SENT_AT = 1_767_268_800.0
 
@@ -179,10 +179,10 @@ class Forked:
 
     def consumer(self) -> Consumer:
         consumer = Consumer(VENDORS[0])
-        hearing = Hearing(1, Handshake("/", {}))
+        state = ForkState(1, Handshake("/", {}))
         for event, at in zip(self.events, self.heard_at, strict=False):
             text = DIALECTS[self.dialect].render(event, "fork")
-            consumer.hear(hearing, hearing.take(text, at), at)
+            consumer.hear(state, state.take(text, at), at)
         return consumer
 
     def problems(self) -> str:

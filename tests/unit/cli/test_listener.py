@@ -41,10 +41,10 @@ from callstream_cli.__main__ import build
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.listener import codecs, report
-from callstream_cli.listener.answering import Line, talk
+from callstream_cli.listener.answering import Answer, answers
 from callstream_cli.listener.behaviour import NONSENSE, Behaviour, Handshake
 from callstream_cli.listener.certificate import self_signed
-from callstream_cli.listener.fork_state import Hearing
+from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Refusal
 from callstream_cli.listener.wav_files import store
 from callstream_cli.reading.errors import ConsumerError
@@ -78,24 +78,24 @@ def media(number: int, *, track: Track = "inbound", chunk: int, sound: bytes = b
 
 def hear(
     *events: CarrierEvent | str | bytes, dialect: str = "twilio", keep: bool = True
-) -> Hearing:
+) -> ForkState:
     """Hear events in a dialect, and messages as they are."""
-    hearing = Hearing(1, PLAIN, 100.0, keep=keep)
+    state = ForkState(1, PLAIN, 100.0, keep=keep)
     for index, event in enumerate(events):
         if not isinstance(event, str | bytes):
             event = DIALECTS[dialect].render(event, "ST1")  # noqa: PLW2901
-        hearing.take(event, 100.0 + index * 0.02)
-    return hearing
+        state.take(event, 100.0 + index * 0.02)
+    return state
 
 
-def heard(plan: CallPlan) -> Hearing:
+def heard(plan: CallPlan) -> ForkState:
     """Hear a simulated carrier's whole call."""
-    hearing = Hearing(1, PLAIN)
+    state = ForkState(1, PLAIN)
     for message in Carrier(plan).messages():
         if message.fate is not Fate.DROPPED:
-            hearing.take(message.text, message.at)
-    hearing.close(1000, "", "gateway", 99.0)
-    return hearing
+            state.take(message.text, message.at)
+    state.close(1000, "", "gateway", 99.0)
+    return state
 
 
 class TestHearing:
@@ -104,54 +104,54 @@ class TestHearing:
         plan = CallPlan(BOTH, carrier=carrier, digits="5", seed=1)
         sent = [message.text for message in Carrier(plan).messages()]
 
-        hearing = heard(plan)
+        state = heard(plan)
 
-        assert hearing.dialect == carrier
-        assert hearing.faults == {}
-        assert hearing.texts == sent
-        assert hearing.events == [DIALECTS[carrier].parse(text) for text in sent]
-        assert hearing.in_order == [*hearing.events, Disconnected(1000, "")]
-        assert {track: hearing.audio(track) for track in BOTH} == BOTH
-        assert hearing.digits == "5"
-        assert hearing.start is not None
-        assert hearing.stop is not None
-        assert (hearing.disconnected, hearing.closed_by) == (Disconnected(1000, ""), "gateway")
-        assert hearing.counts.frames == {"inbound": 30, "outbound": 30}
+        assert state.dialect == carrier
+        assert state.faults == {}
+        assert state.texts == sent
+        assert state.events == [DIALECTS[carrier].parse(text) for text in sent]
+        assert state.in_order == [*state.events, Disconnected(1000, "")]
+        assert {track: state.audio(track) for track in BOTH} == BOTH
+        assert state.digits == "5"
+        assert state.start is not None
+        assert state.stop is not None
+        assert (state.disconnected, state.closed_by) == (Disconnected(1000, ""), "gateway")
+        assert state.counts.frames == {"inbound": 30, "outbound": 30}
 
     def test_what_is_out_of_order_is_a_fault_although_it_is_put_in_order(self) -> None:
-        hearing = heard(CallPlan(BOTH, Faults(shuffle=8), seed=3))
+        state = heard(CallPlan(BOTH, Faults(shuffle=8), seed=3))
 
-        assert hearing.faults.keys() == {"out of order", "chunks missing", "chunks out of turn"}
-        assert hearing.audio("inbound") == BOTH["inbound"]
+        assert state.faults.keys() == {"out of order", "chunks missing", "chunks out of turn"}
+        assert state.audio("inbound") == BOTH["inbound"]
 
     def test_a_lost_message_is_missing_as_message_and_as_chunk(self) -> None:
-        hearing = hear(start(), media(2, chunk=1), media(4, chunk=3))
-        hearing.close(1000, "", "gateway", 200.0)
+        state = hear(start(), media(2, chunk=1), media(4, chunk=3))
+        state.close(1000, "", "gateway", 200.0)
 
-        assert hearing.faults == {"missing": 1, "chunks missing": 1}
+        assert state.faults == {"missing": 1, "chunks missing": 1}
 
     def test_what_waits_for_a_missing_message_is_heard_at_the_end(self) -> None:
-        hearing = hear(start(), media(2, chunk=1), media(4, chunk=3))
-        assert hearing.audio("inbound") == b"\1\2"
-        hearing.close(1006, "", "gateway", 100.1)
+        state = hear(start(), media(2, chunk=1), media(4, chunk=3))
+        assert state.audio("inbound") == b"\1\2"
+        state.close(1006, "", "gateway", 100.1)
 
-        assert hearing.audio("inbound") == b"\1\2\1\2"
-        assert hearing.in_order[-1] == Disconnected(1006, "")
-        assert hearing.faults == {"missing": 1, "chunks missing": 1}
+        assert state.audio("inbound") == b"\1\2\1\2"
+        assert state.in_order[-1] == Disconnected(1006, "")
+        assert state.faults == {"missing": 1, "chunks missing": 1}
 
     def test_what_was_numbered_anew_over_a_loss_is_missing_as_chunk_alone(self) -> None:
         assert hear(start(), media(2, chunk=1), media(3, chunk=3)).faults == {"chunks missing": 1}
 
     def test_a_repeated_message_is_a_fault_and_heard_once(self) -> None:
-        hearing = hear(start(), media(2, chunk=1), media(2, chunk=1), media(3, chunk=2))
+        state = hear(start(), media(2, chunk=1), media(2, chunk=1), media(3, chunk=2))
 
-        assert hearing.faults == {"repeated": 1, "chunks out of turn": 1}
-        assert hearing.audio("inbound") == b"\1\2\1\2"
+        assert state.faults == {"repeated": 1, "chunks out of turn": 1}
+        assert state.audio("inbound") == b"\1\2\1\2"
 
     def test_a_frame_that_comes_again_under_another_number_is_a_fault(self) -> None:
-        hearing = hear(start(), media(2, chunk=1), media(3, chunk=1))
+        state = hear(start(), media(2, chunk=1), media(3, chunk=1))
 
-        assert hearing.faults == {"chunks out of turn": 1}
+        assert state.faults == {"chunks out of turn": 1}
 
     @pytest.mark.parametrize("chunks", [(1, 2, 3, 4), (1, 1, 2, 2)])
     def test_tracks_may_count_chunks_together_or_apart(self, chunks: tuple[int, ...]) -> None:
@@ -164,25 +164,25 @@ class TestHearing:
         assert hear(start(), *frames).faults == {}
 
     def test_a_fork_that_does_not_begin_at_one_has_lost_something(self) -> None:
-        hearing = hear(replace(start(), sequence=4), media(5, chunk=1))
-        hearing.close(1000, "", "gateway", 200.0)
+        state = hear(replace(start(), sequence=4), media(5, chunk=1))
+        state.close(1000, "", "gateway", 200.0)
 
-        assert hearing.faults == {"missing": 3}
+        assert state.faults == {"missing": 3}
 
     @pytest.mark.parametrize("message", ["{", '{"event": "noise"}', b'{"event": "connected"}'])
     def test_what_cannot_be_read_is_counted_and_kept(self, message: str | bytes) -> None:
-        hearing = hear(start(), message)
+        state = hear(start(), message)
 
-        assert hearing.faults == {"unreadable": 1}
-        assert hearing.texts[1] == message
-        assert hearing.rejected.total() == 1
+        assert state.faults == {"unreadable": 1}
+        assert state.texts[1] == message
+        assert state.rejected.total() == 1
 
     def test_the_same_nonsense_twice_at_once_counts_twice(self) -> None:
-        hearing = Hearing(1, PLAIN)
+        state = ForkState(1, PLAIN)
         for _ in range(2):
-            hearing.take("{", 5.0)
+            state.take("{", 5.0)
 
-        assert hearing.faults == {"unreadable": 2}
+        assert state.faults == {"unreadable": 2}
 
     def test_another_dialects_message_is_foreign(self) -> None:
         other = DIALECTS["telnyx"].render(media(2, chunk=1), "ST1")
@@ -190,28 +190,28 @@ class TestHearing:
         assert hear(start(), other).faults == {"foreign": 1}
 
     def test_marks_that_come_back_at_once_are_not_taken_for_repeats(self) -> None:
-        hearing = hear(start(), dialect="signalwire")
+        state = hear(start(), dialect="signalwire")
         echo = DIALECTS["signalwire"].render(Mark(sequence=None, name="same"), "ST1")
         for _ in range(3):
-            hearing.take(echo, 100.0)
+            state.take(echo, 100.0)
 
-        assert hearing.marks == ["same"] * 3
-        assert hearing.faults == {}
-        assert len(hearing.in_order) == 4
+        assert state.marks == ["same"] * 3
+        assert state.faults == {}
+        assert len(state.in_order) == 4
 
     def test_an_error_of_the_gateway_is_kept_and_is_a_fault(self) -> None:
         error = Error(sequence=None, code="100003", title="malformed_frame")
-        hearing = hear(start(), error, dialect="telnyx")
+        state = hear(start(), error, dialect="telnyx")
 
-        assert [error.code for error in hearing.errors] == ["100003"]
-        assert hearing.faults == {"errors": 1}
+        assert [error.code for error in state.errors] == ["100003"]
+        assert state.faults == {"errors": 1}
 
     def test_nothing_is_kept_if_it_is_not_to_be(self) -> None:
-        hearing = hear(start(), media(2, chunk=1), Mark(sequence=3, name="m"), keep=False)
+        state = hear(start(), media(2, chunk=1), Mark(sequence=3, name="m"), keep=False)
 
-        assert (hearing.heard, hearing.in_order) == ([], [])
-        assert hearing.counts.frames == {"inbound": 1}
-        assert (hearing.messages, hearing.marks) == (3, ["m"])
+        assert (state.received, state.in_order) == ([], [])
+        assert state.counts.frames == {"inbound": 1}
+        assert (state.messages, state.marks) == (3, ["m"])
 
     @given(
         st.builds(
@@ -230,12 +230,12 @@ class TestHearing:
         plan = CallPlan(BOTH, faults, carrier=carrier, seed=seed)
         fates = {message.fate for message in Carrier(plan).messages()}
 
-        hearing = heard(plan)
+        state = heard(plan)
 
-        if not hearing.faults:
-            assert {track: hearing.audio(track) for track in BOTH} == BOTH
+        if not state.faults:
+            assert {track: state.audio(track) for track in BOTH} == BOTH
         if fates - {Fate.SENT}:
-            assert hearing.faults
+            assert state.faults
 
 
 class TestHandshake:
@@ -271,20 +271,20 @@ class TestHandshake:
             "/x?token=s3cret",
             {"authorization": "Bearer s3cret", "x-telnyx-streaming-auth-token": "s3cret"},
         )
-        hearing = Hearing(1, handshake)
+        state = ForkState(1, handshake)
 
         told = [
             repr(handshake),
             repr(Behaviour(require_token="s3cret")),
-            json.dumps(report.as_dict(hearing)),
-            report.summary(hearing),
+            json.dumps(report.as_dict(state)),
+            report.summary(state),
             json.dumps(report.refusal_as_dict(Refusal(handshake, 401))),
             report.refusal_summary(Refusal(handshake, 401)),
         ]
 
         assert not any("s3cret" in text for text in told)
-        assert report.as_dict(hearing)["bearer"] is True
-        assert report.as_dict(hearing)["auth_token"] is True
+        assert report.as_dict(state)["bearer"] is True
+        assert report.as_dict(state)["auth_token"] is True
 
 
 class TestTalk:
@@ -293,7 +293,7 @@ class TestTalk:
     def test_audio_goes_out_in_pieces_of_20_ms_in_real_time_and_marks_behind_it(self) -> None:
         behaviour = Behaviour(play=self.SECOND, marks=("a", "b"))
 
-        lines = talk(behaviour, "twilio", start()).lines
+        lines = answers(behaviour, "twilio", start()).messages
 
         played = [line for line in lines if isinstance(line.event, ReturnMedia)]
         assert [line.at for line in played] == [pytest.approx(i * 0.02) for i in range(50)]
@@ -304,7 +304,7 @@ class TestTalk:
 
     @pytest.mark.parametrize(("speed", "last"), [(4.0, 0.245), (0.0, 0.0)])
     def test_it_may_go_out_faster(self, speed: float, last: float) -> None:
-        lines = talk(Behaviour(play=self.SECOND, speed=speed), "telnyx", start()).lines
+        lines = answers(Behaviour(play=self.SECOND, speed=speed), "telnyx", start()).messages
 
         assert lines[-1].at == pytest.approx(last)
         assert b"".join(audio_of(lines)) == self.SECOND
@@ -313,7 +313,7 @@ class TestTalk:
     def test_a_clear_ends_the_playing_and_comes_after_the_marks(self, speed: float) -> None:
         behaviour = Behaviour(play=self.SECOND, speed=speed, marks=("a",), clear_after=0.105)
 
-        lines = talk(behaviour, "twilio", start()).lines
+        lines = answers(behaviour, "twilio", start()).messages
 
         assert [line.event for line in lines[-2:]] == [ReturnMark("a"), Clear()]
         assert lines[-1].at == 0.105
@@ -322,26 +322,28 @@ class TestTalk:
 
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_only_signalwire_can_be_told_to_press_keys(self, dialect: str) -> None:
-        said = talk(Behaviour(digits="12#"), dialect, start())
+        said = answers(Behaviour(digits="12#"), dialect, start())
 
         if dialect == "signalwire":
-            assert [line.event for line in said.lines] == [ReturnDtmf(key) for key in "12#"]
-            assert said.unsaid == []
+            assert [line.event for line in said.messages] == [ReturnDtmf(key) for key in "12#"]
+            assert said.unsent == []
         else:
-            assert said.lines == []
-            assert len(said.unsaid) == 3
+            assert said.messages == []
+            assert len(said.unsent) == 3
 
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_every_word_is_the_dialects_own(self, dialect: str) -> None:
         behaviour = Behaviour(play=self.SECOND, marks=("a",), clear_after=3.0)
 
-        for line in talk(behaviour, dialect, start()).lines:
+        for line in answers(behaviour, dialect, start()).messages:
             assert DIALECTS[dialect].parse_return(line.text) == line.event
             assert ("ST1" in str(line.text)) == (dialect != "telnyx")
 
     @pytest.mark.parametrize("format_", [PCMA, L16])
     def test_it_speaks_the_forks_codec(self, format_: AudioFormat) -> None:
-        [*pieces] = audio_of(talk(Behaviour(play=self.SECOND), "telnyx", start(format_)).lines)
+        [*pieces] = audio_of(
+            answers(Behaviour(play=self.SECOND), "telnyx", start(format_)).messages
+        )
 
         assert len(pieces) == 50
         assert {len(piece) for piece in pieces} == {640 if format_ is L16 else 160}
@@ -349,15 +351,15 @@ class TestTalk:
     def test_what_cannot_be_said_is_told_and_the_rest_said(self) -> None:
         g722 = AudioFormat(encoding="G722", sample_rate=8000, channels=1)
 
-        said = talk(Behaviour(play=self.SECOND, marks=("a",)), "telnyx", start(g722))
+        said = answers(Behaviour(play=self.SECOND, marks=("a",)), "telnyx", start(g722))
 
-        assert [line.event for line in said.lines] == [ReturnMark("a")]
-        assert said.unsaid == ["audio in G722 cannot be made here"]
+        assert [line.event for line in said.messages] == [ReturnMark("a")]
+        assert said.unsent == ["audio in G722 cannot be made here"]
 
     def test_messages_go_out_as_they_are(self) -> None:
-        assert talk(Behaviour(messages=("{", b"\0")), "twilio", start()).lines == [
-            Line(0.0, "{"),
-            Line(0.0, b"\0"),
+        assert answers(Behaviour(messages=("{", b"\0")), "twilio", start()).messages == [
+            Answer(0.0, "{"),
+            Answer(0.0, b"\0"),
         ]
 
     @pytest.mark.parametrize("message", NONSENSE)
@@ -423,9 +425,9 @@ class TestSound:
 
 class TestStoring:
     def test_a_fork_is_a_stereo_wav_file(self, tmp_path: Path) -> None:
-        hearing = heard(CallPlan(BOTH, carrier="telnyx", seed=1))
+        state = heard(CallPlan(BOTH, carrier="telnyx", seed=1))
 
-        [path] = store(tmp_path / "new", hearing, "big")
+        [path] = store(tmp_path / "new", state, "big")
 
         assert path.parent == tmp_path / "new"
         assert path.name.startswith("telnyx-")
@@ -436,9 +438,9 @@ class TestStoring:
             assert samples[:, column].tobytes() == audioop.ulaw2lin(BOTH[track], 2)
 
     def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
-        hearing = hear(start(), media(2, chunk=1))
+        state = hear(start(), media(2, chunk=1))
 
-        paths = [store(tmp_path, hearing, "big") for _ in range(3)]
+        paths = [store(tmp_path, state, "big") for _ in range(3)]
 
         names = ["twilio-ST1.wav", "twilio-ST1-2.wav", "twilio-ST1-3.wav"]
         assert [path.name for [path] in paths] == names
@@ -447,10 +449,10 @@ class TestStoring:
         self, tmp_path: Path
     ) -> None:
         opus = AudioFormat(encoding="OPUS", sample_rate=16_000, channels=1)
-        hearing = hear(start(opus), media(2, chunk=1), media(3, chunk=2), dialect="telnyx")
+        state = hear(start(opus), media(2, chunk=1), media(3, chunk=2), dialect="telnyx")
 
-        [first] = store(tmp_path, hearing, "big")
-        [second] = store(tmp_path, hearing, "big")
+        [first] = store(tmp_path, state, "big")
+        [second] = store(tmp_path, state, "big")
 
         assert first.read_bytes() == second.read_bytes() == b"\1\2\1\2"
         assert first != second
@@ -463,15 +465,15 @@ class TestStoring:
 
 class TestReport:
     def test_it_has_the_figures(self) -> None:
-        hearing = hear(
+        state = hear(
             start(), media(2, chunk=1), Mark(sequence=3, name="m"), "{", Stop(4, "CA1", "AC1")
         )
-        hearing.said.add(ReturnMedia(b"abc"))
+        state.sent.add(ReturnMedia(b"abc"))
         for event in (ReturnMark("m"), Clear(), ReturnDtmf("5"), None):
-            hearing.said.add(event)
-        hearing.close(1000, "", "listener", 101.0)
+            state.sent.add(event)
+        state.close(1000, "", "listener", 101.0)
 
-        told = report.as_dict(hearing, [Path("a.wav")])
+        told = report.as_dict(state, [Path("a.wav")])
 
         assert json.loads(json.dumps(told)) == {
             "fork": 1,
@@ -505,7 +507,7 @@ class TestReport:
             "closed_by": "listener",
             "files": ["a.wav"],
         }
-        assert report.summary(hearing, [Path("a.wav")]) == (
+        assert report.summary(state, [Path("a.wav")]) == (
             "fork-1  twilio; 1 inbound frames; 1 unreadable; 1 marks came back; 3 bytes of audio,"
             " 1 marks, 1 clears, 1 keys, 1 other messages sent; closed with 1000 by the listener;"
             " written to a.wav"
@@ -518,22 +520,22 @@ class TestReport:
         self, codec: str, seconds: float | None
     ) -> None:
         format_ = AudioFormat(encoding=codec, sample_rate=8000, channels=1)
-        hearing = hear(start(format_), media(2, chunk=1, sound=bytes(4000)), dialect="telnyx")
+        state = hear(start(format_), media(2, chunk=1, sound=bytes(4000)), dialect="telnyx")
 
-        assert report.as_dict(hearing)["audio_seconds"] == seconds
+        assert report.as_dict(state)["audio_seconds"] == seconds
 
     def test_what_is_about_persons_is_told_only_if_wanted(self) -> None:
         opening = start(
             from_number="+1PRIVATE", client_state="PRIVATE", parameters={"a": "PRIVATE"}
         )
         key = Dtmf(sequence=2, track="inbound", digit="7")
-        hearing = hear(opening, key)
+        state = hear(opening, key)
         for personal in (False, True):
             lines = [
-                report.as_dict(hearing, personal=personal),
+                report.as_dict(state, personal=personal),
                 *(
-                    report.event_as_dict(hearing, event, 0, Shown(personal=personal))
-                    for event in (*hearing.events, Over("disconnected"))
+                    report.event_as_dict(state, event, 0, Shown(personal=personal))
+                    for event in (*state.events, Over("disconnected"))
                 ),
             ]
             told = json.dumps(lines)
@@ -541,9 +543,9 @@ class TestReport:
             assert ('"7"' in told) is personal
 
     def test_an_event_is_told_with_its_fork(self) -> None:
-        hearing = hear(start(), media(2, chunk=1))
+        state = hear(start(), media(2, chunk=1))
 
-        told = report.event_as_dict(hearing, hearing.in_order[1], 1_795_262_400_000, Shown())
+        told = report.event_as_dict(state, state.in_order[1], 1_795_262_400_000, Shown())
 
         assert told == {
             "fork": 1,
@@ -584,9 +586,9 @@ class TestReport:
         ]
 
 
-def closed(hearing: Hearing) -> Hearing:
-    hearing.close(1006, "", "gateway", 200.0)
-    return hearing
+def closed(state: ForkState) -> ForkState:
+    state.close(1006, "", "gateway", 200.0)
+    return state
 
 
 class TestCertificate:
@@ -615,10 +617,10 @@ class TestCertificate:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--refuse", "200"], "no HTTP status of a refusal"),
-        (["--refuse", "799"], "no HTTP status of a refusal"),
-        (["--code", "1005"], "no code to close with"),
-        (["--code", "2000"], "no code to close with"),
+        (["--refuse", "200"], "not an HTTP status of a refusal"),
+        (["--refuse", "799"], "not an HTTP status of a refusal"),
+        (["--code", "1005"], "not a code to close with"),
+        (["--code", "2000"], "not a code to close with"),
         (["--digits", "5x"], "keys are 0-9"),
         (["--port", "65536"], "'--port'"),
         (["--forks", "0"], "'--forks'"),
