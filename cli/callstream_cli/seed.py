@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from callstream.tenants.directory import SCOPES
 from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.signatures import callback_keys
 
 DEMO_TENANT = "demo"
 DEMO_INBOX = "inbox-123"
@@ -14,7 +15,7 @@ def seed_demo_tenant(outputs: Mapping[str, str]) -> dict[str, dict[str, str]]:
     administration = Administration(outputs)
     tenant = administration.create_tenant(DEMO_TENANT, "Demo")
     administration.create_inbox(DEMO_TENANT, DEMO_INBOX, "Demo")
-    keys = administration.callback_keys(tenant)
+    keys = callback_keys(administration, tenant)
     return {
         surface: {
             **administration.create_credential(tenant, surface, label="demo").shown,

@@ -18,6 +18,7 @@ from callstream.adapters.aws.secrets_manager import rotate_signing_keys
 from callstream.identity import TwilioSignature
 from callstream_cli.local import aws
 from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.signatures import set_twilio
 from tests.stack.conftest import DeployedStack
 
 REFUSED = {401, 403}
@@ -144,7 +145,7 @@ def signed_tenant(stack: DeployedStack) -> Iterator[Callable[[TwilioSignature], 
             administration = Administration(stack.outputs)
             tenant = administration.create_tenant(f"signed:{uuid4()}", "Signed")
             made.append(tenant.tenant_id)
-            administration.set_twilio(tenant.tenant_id, mode, AUTH_TOKEN)
+            set_twilio(administration, tenant.tenant_id, mode, AUTH_TOKEN)
             issued = administration.create_credential(tenant, "asapp").shown
         path = "/mg-genagent/v1/twilio-media-stream-url"
         headers = {"asapp-api-id": issued["id"], "asapp-api-secret": issued["secret"]}

@@ -1,9 +1,9 @@
 """``callstream callback-keys``."""
 
 from callstream_cli.deployment import administration_of
-from callstream_cli.operator.administration import CallbackKeys
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_json, show_table
+from callstream_cli.operator.signatures import CallbackKeys, callback_keys, rotate_callback_keys
 
 
 def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
@@ -12,7 +12,7 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
     SignalWire's is a secret between the tenant and this deployment.
     """
     with administration_of(stack) as administration:
-        keys = administration.callback_keys(administration.tenant(tenant_id))
+        keys = callback_keys(administration, administration.tenant(tenant_id))
     _show(keys, as_json=as_json)
 
 
@@ -24,7 +24,7 @@ def rotate(
         f"Will {tenant_id} refuse callbacks until it has the new keys: is that all right?", yes=yes
     )
     with administration_of(stack) as administration:
-        keys = administration.rotate_callback_keys(tenant_id)
+        keys = rotate_callback_keys(administration, tenant_id)
     _show(keys, as_json=as_json)
 
 

@@ -2,26 +2,30 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from callstream.access.tokens import RING_CACHE, KeyRing
 from callstream.adapters import clock
-from callstream_cli.deployment import administration_of
+from callstream.adapters.aws.secrets_manager import StoredKeyRing, rotate_signing_keys
+from callstream_cli.deployment import outputs_of
+from callstream_cli.operator.errors import output
 from callstream_cli.operator.options import Json, Stack
 from callstream_cli.operator.output import show_json, show_table
+
+_OUTPUT: Final = "SigningKeysSecretArn"
 
 
 def list_(*, stack: Stack = None, as_json: Json = False) -> None:
     """List the keys of media URLs, and say which one signs now. Never shows the keys themselves."""
-    with administration_of(stack) as administration:
-        ring = administration.signing_keys()
+    with outputs_of(stack) as outputs:
+        ring = StoredKeyRing(output(outputs, _OUTPUT)).current()
     _show(ring, as_json=as_json)
 
 
 def rotate(*, stack: Stack = None, as_json: Json = False) -> None:
     """Sign new media URLs with a new key, a minute later. Old URLs stay valid until they expire."""
-    with administration_of(stack) as administration:
-        ring = administration.rotate_signing_keys()
+    with outputs_of(stack) as outputs:
+        ring = rotate_signing_keys(output(outputs, _OUTPUT), clock.now())
     _show(ring, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_fields, show_json
+from callstream_cli.operator.signatures import clear_twilio, set_twilio
 
 _STANDARD_INPUT: Final = "-"
 _LONGEST: Final = 256
@@ -46,8 +47,8 @@ def set_(
             raise BadValueError("--auth-token takes - only: the token is read from standard input")
         administration.tenant(tenant_id)
         secret = None if auth_token is None else _read_auth_token()
-        tenant = administration.set_twilio(tenant_id, signature, secret)
-        stored = administration.has_twilio_auth_token(tenant_id)
+        tenant = set_twilio(administration, tenant_id, signature, secret)
+        stored = administration.twilio_auth_tokens.is_stored(tenant_id)
     _show(tenant, stored=stored, as_json=as_json)
 
 
@@ -55,7 +56,7 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
     """Show whether Twilio's signatures are checked. Never shows the auth token."""
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
-        stored = administration.has_twilio_auth_token(tenant_id)
+        stored = administration.twilio_auth_tokens.is_stored(tenant_id)
     _show(tenant, stored=stored, as_json=as_json)
 
 
@@ -70,7 +71,7 @@ def clear(
     with administration_of(stack) as administration:
         administration.tenant(tenant_id)
         confirm(f"Forget the Twilio auth token of {tenant_id}, and check no signatures?", yes=yes)
-        tenant = administration.clear_twilio(tenant_id)
+        tenant = clear_twilio(administration, tenant_id)
     _show(tenant, stored=False, as_json=as_json)
 
 

@@ -43,6 +43,7 @@ from callstream_cli.__main__ import COMMANDS, Group, build
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.keys import states
+from callstream_cli.operator.signatures import set_twilio
 from callstream_cli.seed import seed_demo_tenant
 from tests import template
 
@@ -259,7 +260,7 @@ class TestTenants:
             (["a", "--name", "x" * 201], "name: String should have at most 200 characters"),
             (
                 ["a", "--route", "everything"],
-                "'everything' is no route; there are: autotranscribe, genagent",
+                "'everything' is not a route; there are: autotranscribe, genagent",
             ),
         ],
     )
@@ -498,7 +499,7 @@ class TestCredentials:
 
         assert created["scopes"] == ["genagent"]
         assert refusal("credentials", "create", "acme", "asapp", "--scope", "Voice", status=2) == (
-            "'Voice' is no scope of asapp; there are: autotranscribe, genagent"
+            "'Voice' is not a scope of asapp; there are: autotranscribe, genagent"
         )
         assert len(ask("credentials", "list")) == 1
 
@@ -641,7 +642,7 @@ class TestRoutes:
     @pytest.mark.parametrize("command", ["add", "remove"])
     def test_with_a_bad_name(self, command: str) -> None:
         assert refusal("routes", command, "acme", "genagents", status=2) == (
-            "'genagents' is no route; there are: autotranscribe, genagent"
+            "'genagents' is not a route; there are: autotranscribe, genagent"
         )
 
     def test_one_of_an_older_version_can_be_removed(
@@ -756,7 +757,7 @@ class TestAgents:
             ([AGENT, *GENAGENT, "telnyx", "--inbox", "inbox-1"], WHOSE),
             (
                 [AGENT, "--route", "genagents", "--dialect", "telnyx"],
-                "'genagents' is no route; there are: autotranscribe, genagent",
+                "'genagents' is not a route; there are: autotranscribe, genagent",
             ),
             (
                 [AGENT, *GENAGENT, "telnyx", "--auth-token", "s3cret"],
@@ -1081,8 +1082,8 @@ class TestTwilio:
 
     def test_a_deleted_tenant_leaves_none(self, administration: Administration) -> None:
         administration.create_tenant("acme2", "Other")
-        administration.set_twilio("acme", "on", AUTH_TOKEN)
-        administration.set_twilio("acme2", "on", "another1")
+        set_twilio(administration, "acme", "on", AUTH_TOKEN)
+        set_twilio(administration, "acme2", "on", "another1")
 
         ok("tenants", "delete", "acme", "--yes")
         assert self.stored() == {f"{TWILIO_PREFIX}acme2": "another1"}
@@ -1142,7 +1143,7 @@ class TestConfirmation:
     @pytest.fixture
     def questions(self, acme: Tenant, administration: Administration) -> dict[str, list[str]]:
         administration.create_inbox("acme", "inbox-1", "")
-        administration.set_twilio("acme", "on", AUTH_TOKEN)
+        set_twilio(administration, "acme", "on", AUTH_TOKEN)
         order = RelaySpec(surface="telnyx", url=AGENT, track="inbound_track")
         agent = administration.create_agent("acme", "genagent", None, order)
         issued = administration.create_credential(acme, "asapp", label="blue").credential
