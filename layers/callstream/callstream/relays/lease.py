@@ -65,7 +65,8 @@ class RelayLease(Lease):
 
     @override
     def connected(self, checkpoint: bytes) -> bool:
-        owned = {"owner_run_id": self.run_id} | self._heartbeat() | {"checkpoint": checkpoint}
+        now = milliseconds(self.clock())
+        owned = {"owner_run_id": self.run_id, "heartbeat_at": now, "checkpoint": checkpoint}
         return self.notifier.connected(self.relay, owned)
 
     @override
@@ -79,9 +80,9 @@ class RelayLease(Lease):
 
     @override
     def renew(self, checkpoint: bytes | None, dropped: int) -> None:
-        where = {} if checkpoint is None else {"checkpoint": checkpoint}
+        where: Item = {} if checkpoint is None else {"checkpoint": checkpoint}
         # If another run has taken over, the next `status` says so.
-        self._change(self._heartbeat() | where | {"dropped": dropped})
+        self._change(where | {"dropped": dropped})
 
     @override
     def finish(self, reason: str | None, dropped: int) -> None:
@@ -111,8 +112,7 @@ class RelayLease(Lease):
     def hand_over(self, checkpoint: bytes) -> bool:
         if (successor := self._successor()) is None:
             return False
-        left = {"owner_run_id": successor, "checkpoint": checkpoint}
-        return self._change(left | self._heartbeat())
+        return self._change({"owner_run_id": successor, "checkpoint": checkpoint})
 
     @override
     def accept_hand_over(self) -> bytes | None:
@@ -136,8 +136,9 @@ class RelayLease(Lease):
         before, now = self._item(), milliseconds(self.clock())
         is_soon = now - int(before.get("rescued_at", 0)) < _SOON_MS
         rescues = int(before.get("rescues", 0)) + 1 if is_soon else 1
-        owned = {"owner_run_id": self.run_id, "rescued_at": now, "rescues": rescues}
-        item = self.relays.note(self.relay, self.follows, owned | self._heartbeat())
+        owned = {"owner_run_id": self.run_id, "heartbeat_at": now}
+        rescue = {"rescued_at": now, "rescues": rescues}
+        item = self.relays.note(self.relay, self.follows, owned | rescue)
         if item is None:
             self._notify_if_unfinished(self.follows)
             return None
@@ -161,8 +162,6 @@ class RelayLease(Lease):
         return self.relays.noted(self.relay)
 
     def _change(self, attributes: Item) -> bool:
-        """Write attributes as the owner; False if this run is not the owner of an active relay."""
-        return self.relays.note(self.relay, self.run_id, attributes) is not None
-
-    def _heartbeat(self) -> Item:
-        return {"heartbeat_at": milliseconds(self.clock())}
+        """Write attributes, and a heartbeat; False if this run does not own an active relay."""
+        heartbeat = {"heartbeat_at": milliseconds(self.clock())}
+        return self.relays.note(self.relay, self.run_id, heartbeat | attributes) is not None

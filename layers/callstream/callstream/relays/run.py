@@ -1,8 +1,8 @@
-"""One run of a relay: who owns the relay, and what happens when. No AWS and no sockets in here.
+"""One run of a relay: how it starts, and becomes the owner of the relay. No AWS and no sockets.
 
 A run connects its sink, subscribes to the call's streams (`callstream.relays.intake`), and looks
-every second whether it shall go on. However the relay ends, it ends once: in the Streams table, at
-the other side of the sink, and with one callback.
+every second whether it shall go on (`callstream.relays.supervision`). However the relay ends, it
+ends once: in the Streams table, at the other side of the sink, and with one callback.
 
 A run's time is limited. Well before the limit the run calls a successor, which connects a sink of
 its own, subscribes, and reports that it is ready: from then on both get all records. The first run
@@ -21,27 +21,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from enum import Enum
 from typing import Final, NamedTuple
 
-from callstream.errors import Unavailable
-from callstream.frames.records import Record
 from callstream.ports import Item
 from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.intake import Intake
 from callstream.relays.invocation import RunKind
-from callstream.relays.ports import CallSource, DialFailed, Lease, LeaseStatus
+from callstream.relays.ports import CallSource, DialFailed, Lease
 from callstream.relays.sinks.sink import Sink
+from callstream.relays.supervision import Supervisor, ending_by
 from callstream.relays.timings import RelayTimings
 
 _logger = logging.getLogger(__name__)
-
-_ENDING_BY: Final = {
-    LeaseStatus.OWNER: None,
-    LeaseStatus.STOPPED: Ending.COMMAND,
-    LeaseStatus.REPLACED: Ending.REPLACEMENT,
-}
 
 
 class _Steps(NamedTuple):
@@ -65,13 +57,6 @@ _STEPS: Final = {
     RunKind.SUCCESSOR: _Steps(accepts=True),
     RunKind.RESCUE: _Steps(takes_over=True, reads_missed=True, looks_again=True),
 }
-
-
-class Phase(Enum):
-    """Whether a run has called a successor."""
-
-    RUNNING = "running"
-    HANDING_OVER = "handing over"
 
 
 class RelayRun:
@@ -101,10 +86,7 @@ class RelayRun:
         self._sink = sink
         self._clock = clock
         self._timings = timings
-        self._phase = Phase.RUNNING
-        self._hands_over_at = clock() + seconds - timings.hand_over
-        self._calls_successor_at = self._hands_over_at
-        self._stops_at = clock() + seconds - timings.last_words
+        self._ends_at = clock() + seconds
         # Frames that the runs before have dropped.
         self._dropped_before = 0
 
@@ -117,7 +99,8 @@ class RelayRun:
         """
         outcome = await self._start(_STEPS[kind])
         if outcome is not None and outcome.ending.is_final:
-            await asyncio.to_thread(self._lease.finish, outcome.reason, self._dropped)
+            dropped = self._dropped_before + self._sink.dropped
+            await asyncio.to_thread(self._lease.finish, outcome.reason, dropped)
         return outcome
 
     async def _start(self, steps: _Steps) -> Outcome | None:
@@ -156,11 +139,22 @@ class RelayRun:
             intake.resume(left)
         missed = await intake.missed(left) if left is not None and steps.reads_missed else ()
         await self._sink.open(streams, None if left is None else left.sink, intake)
-        if steps.connects and not await self._connected(intake):
-            return None
-        if steps.looks_again and (ending := await self._ending_by_lease()):
+        supervisor = Supervisor(
+            self._lease,
+            intake,
+            self._sink,
+            clock=self._clock,
+            ends_at=self._ends_at,
+            timings=self._timings,
+            dropped_before=self._dropped_before,
+        )
+        if steps.connects:
+            checkpoint = supervisor.checkpoint()
+            if not await asyncio.to_thread(self._lease.connected, checkpoint):
+                return None
+        if steps.looks_again and (ending := await ending_by(self._lease)):
             return Outcome(ending)
-        return await self._supervise(intake, missed)
+        return await supervisor.run(missed)
 
     async def _take_over(self) -> Checkpoint | None:
         return self._resumed(await asyncio.to_thread(self._lease.take_over))
@@ -187,97 +181,3 @@ class RelayRun:
             return await asyncio.to_thread(self._source.open_streams)
         since = left.since(self._timings)
         return await asyncio.to_thread(self._source.streams_since, since)
-
-    async def _connected(self, intake: Intake) -> bool:
-        return await asyncio.to_thread(self._lease.connected, self._checkpoint(intake))
-
-    @property
-    def _dropped(self) -> int:
-        return self._dropped_before + self._sink.dropped
-
-    def _checkpoint(self, intake: Intake) -> bytes:
-        streams, sources = intake.merger.snapshot()
-        sink, now = self._sink.snapshot(), self._clock()
-        return Checkpoint(streams, sources, sink, now, self._dropped).encode()
-
-    async def _supervise(self, intake: Intake, missed: Sequence[Record]) -> Outcome:
-        # The sink comes first: it opens with messages of its own.
-        works = self._sink.run(), self._listen(intake, missed), self._watch(intake)
-        tasks = [asyncio.create_task(work) for work in works]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            outcomes = [task.result() for task in done]
-            outcome = min(outcomes, key=lambda outcome: outcome.ending.precedence)
-            if outcome.ending.flushes_return_path:
-                await self._sink.flush()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        by_consumer = outcome.ending in {Ending.CONSUMER, Ending.FAILURE}
-        if by_consumer and self._phase is Phase.HANDING_OVER:
-            # Some consumers close the old connection once the successor connects.
-            outcome = Outcome(Ending.RESCUE)
-        return await self._leave(intake, outcome)
-
-    async def _leave(self, intake: Intake, outcome: Outcome) -> Outcome:
-        """Send what is to be sent, and leave the rest to the next run; how the run has ended."""
-        ending, lease, has_sent_all = outcome.ending, self._lease, False
-        if ending.says_goodbye:
-            has_sent_all = await self._sink.finish(is_final=ending.is_final)
-        if ending is Ending.SUCCESSOR:
-            handed_over = await asyncio.to_thread(lease.hand_over, self._checkpoint(intake))
-            if not handed_over and await self._ending_by_lease() is Ending.COMMAND:
-                # A command came between, and no other run is going to end the relay.
-                return await self._leave(intake, Outcome(Ending.COMMAND))
-        elif ending.needs_rescue:
-            # What was not sent now is sent by the next run, from the last checkpoint on.
-            await self._renew(self._checkpoint(intake) if has_sent_all else None)
-            await asyncio.to_thread(lease.call_rescue)
-        return outcome
-
-    async def _listen(self, intake: Intake, missed: Sequence[Record]) -> Outcome:
-        try:
-            await intake.listen(missed)
-        except Unavailable:
-            return Outcome(Ending.RESCUE)
-        return Outcome(Ending.CALL)
-
-    async def _watch(self, intake: Intake) -> Outcome:
-        """Look again and again whether this run shall go on, and leave checkpoints."""
-        looks = 0
-        while True:
-            await asyncio.sleep(self._timings.look)
-            looks += 1
-            try:
-                if ending := await self._look(intake):
-                    return Outcome(ending)
-                if looks % self._timings.looks_per_checkpoint == 0:
-                    # While something waits to be sent, the last checkpoint is the better one.
-                    await self._renew(self._checkpoint(intake) if self._sink.idle else None)
-            except Unavailable as error:
-                _logger.warning("a look is left out: %s", error)
-            if self._clock() >= self._stops_at:
-                return Outcome(Ending.OUT_OF_TIME)
-
-    async def _look(self, intake: Intake) -> Ending | None:
-        now = self._clock()
-        if ending := await self._ending_by_lease():
-            return ending
-        if not await intake.refresh():
-            return Ending.CALL
-        if now < self._hands_over_at:
-            return None
-        if await asyncio.to_thread(self._lease.successor_is_ready):
-            return Ending.SUCCESSOR
-        if now >= self._calls_successor_at:
-            self._phase = Phase.HANDING_OVER
-            self._calls_successor_at = now + self._timings.successor_patience
-            await asyncio.to_thread(self._lease.call_successor)
-        return None
-
-    async def _renew(self, checkpoint: bytes | None) -> None:
-        await asyncio.to_thread(self._lease.renew, checkpoint, self._dropped)
-
-    async def _ending_by_lease(self) -> Ending | None:
-        return _ENDING_BY[await asyncio.to_thread(self._lease.status)]

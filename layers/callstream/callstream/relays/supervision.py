@@ -1,0 +1,170 @@
+"""The supervision of a run that owns its relay: its tasks, its looks at the lease, and its end."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Final
+
+from callstream.errors import Unavailable
+from callstream.frames.records import Record
+from callstream.relays.checkpoint import Checkpoint
+from callstream.relays.endings import Ending, Outcome
+from callstream.relays.intake import Intake
+from callstream.relays.ports import Lease, LeaseStatus
+from callstream.relays.sinks.sink import Sink
+from callstream.relays.timings import RelayTimings
+
+_logger = logging.getLogger(__name__)
+
+_ENDINGS: Final = {
+    LeaseStatus.OWNER: None,
+    LeaseStatus.STOPPED: Ending.COMMAND,
+    LeaseStatus.REPLACED: Ending.REPLACEMENT,
+}
+
+
+class Phase(Enum):
+    """Whether a run has called a successor."""
+
+    RUNNING = "running"
+    HANDING_OVER = "handing over"
+
+
+async def ending_by(lease: Lease) -> Ending | None:
+    """How a run ends because of its lease; None if the run still owns the relay.
+
+    Raises:
+        Unavailable: the lease cannot be read.
+    """
+    return _ENDINGS[await asyncio.to_thread(lease.status)]
+
+
+class Supervisor:
+    """Supervises one run, while it owns the relay.
+
+    Args:
+        lease: the ownership of the relay.
+        intake: brings the records.
+        sink: takes the events.
+        clock: time in seconds, the same for all runs of a relay.
+        ends_at: when the run is killed.
+        timings: how long to wait for what.
+        dropped_before: how many frames the runs before have dropped.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        intake: Intake,
+        sink: Sink,
+        *,
+        clock: Callable[[], float],
+        ends_at: float,
+        timings: RelayTimings,
+        dropped_before: int,
+    ) -> None:
+        self._lease = lease
+        self._intake = intake
+        self._sink = sink
+        self._clock = clock
+        self._timings = timings
+        self._dropped_before = dropped_before
+        self._phase = Phase.RUNNING
+        self._hands_over_at = ends_at - timings.hand_over
+        self._calls_successor_at = self._hands_over_at
+        self._stops_at = ends_at - timings.last_words
+
+    def checkpoint(self) -> bytes:
+        """Where the run is, for a run that goes on after it."""
+        streams, sources = self._intake.merger.snapshot()
+        sink, now = self._sink.snapshot(), self._clock()
+        return Checkpoint(streams, sources, sink, now, self._dropped).encode()
+
+    async def run(self, missed: Sequence[Record]) -> Outcome:
+        """Let the sink have what was missed, then what comes, until something ends the run.
+
+        Raises:
+            Unavailable: the relay could not be handed over, or its rescue could not be started.
+        """
+        # The sink comes first: it opens with messages of its own.
+        works = self._sink.run(), self._listen(missed), self._watch()
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            outcomes = [task.result() for task in done]
+            outcome = min(outcomes, key=lambda outcome: outcome.ending.precedence)
+            if outcome.ending.flushes_return_path:
+                await self._sink.flush()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        by_consumer = outcome.ending in {Ending.CONSUMER, Ending.FAILURE}
+        if by_consumer and self._phase is Phase.HANDING_OVER:
+            # Some consumers close the old connection once the successor connects.
+            outcome = Outcome(Ending.RESCUE)
+        return await self._leave(outcome)
+
+    async def _leave(self, outcome: Outcome) -> Outcome:
+        """Send what is to be sent, and leave the rest to the next run; how the run has ended."""
+        ending, lease, has_sent_all = outcome.ending, self._lease, False
+        if ending.says_goodbye:
+            has_sent_all = await self._sink.finish(is_final=ending.is_final)
+        if ending is Ending.SUCCESSOR:
+            handed_over = await asyncio.to_thread(lease.hand_over, self.checkpoint())
+            if not handed_over and await ending_by(self._lease) is Ending.COMMAND:
+                # A command came between, and no other run is going to end the relay.
+                return await self._leave(Outcome(Ending.COMMAND))
+        elif ending.needs_rescue:
+            # What was not sent now is sent by the next run, from the last checkpoint on.
+            await self._renew(self.checkpoint() if has_sent_all else None)
+            await asyncio.to_thread(lease.call_rescue)
+        return outcome
+
+    async def _listen(self, missed: Sequence[Record]) -> Outcome:
+        try:
+            await self._intake.listen(missed)
+        except Unavailable:
+            return Outcome(Ending.RESCUE)
+        return Outcome(Ending.CALL)
+
+    async def _watch(self) -> Outcome:
+        """Look again and again whether this run shall go on, and leave checkpoints."""
+        looks = 0
+        while True:
+            await asyncio.sleep(self._timings.look)
+            looks += 1
+            try:
+                if ending := await self._look():
+                    return Outcome(ending)
+                if looks % self._timings.looks_per_checkpoint == 0:
+                    # While something waits to be sent, the last checkpoint is the better one.
+                    await self._renew(self.checkpoint() if self._sink.idle else None)
+            except Unavailable as error:
+                _logger.warning("a look is left out: %s", error)
+            if self._clock() >= self._stops_at:
+                return Outcome(Ending.OUT_OF_TIME)
+
+    async def _look(self) -> Ending | None:
+        now = self._clock()
+        if ending := await ending_by(self._lease):
+            return ending
+        if not await self._intake.refresh():
+            return Ending.CALL
+        if now < self._hands_over_at:
+            return None
+        if await asyncio.to_thread(self._lease.successor_is_ready):
+            return Ending.SUCCESSOR
+        if now >= self._calls_successor_at:
+            self._phase = Phase.HANDING_OVER
+            self._calls_successor_at = now + self._timings.successor_patience
+            await asyncio.to_thread(self._lease.call_successor)
+        return None
+
+    async def _renew(self, checkpoint: bytes | None) -> None:
+        await asyncio.to_thread(self._lease.renew, checkpoint, self._dropped)
+
+    @property
+    def _dropped(self) -> int:
+        return self._dropped_before + self._sink.dropped
