@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from pydantic import ValidationError
 
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, UnreadableItem
 from callstream_cli.local import aws
 from callstream_cli.local.commands import local_stack
 from callstream_cli.local.stack import STACK_NAME
@@ -66,7 +66,7 @@ def explained() -> Iterator[None]:
     except OperatorError as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(error.status) from None
-    except (BotoCoreError, ClientError, Unavailable, ValidationError) as error:
+    except (BotoCoreError, ClientError, Unavailable, UnreadableItem, ValidationError) as error:
         typer.echo(f"callstream: {_explained(error)}", err=True)
         raise typer.Exit(1) from None
 

@@ -70,7 +70,7 @@ class Teller:
             created_at=0,
             updated_at=0,
         )
-        callback = callback_of(relay, {}, event, reason, datetime.now(UTC))
+        callback = callback_of(relay, None, event, reason, datetime.now(UTC))
         self._queue.send(callback)
         return callback.callback_id
 
@@ -177,7 +177,7 @@ def test_telnyx_fails_over(
         created_at=0,
         updated_at=0,
     )
-    queue.send(callback_of(relay, {}, "failed", "refused", datetime.now(UTC)))
+    queue.send(callback_of(relay, None, "failed", "refused", datetime.now(UTC)))
 
     eventually(lambda: len(tenant_server.got) == 2)
     operator("webhooks", "clear", "demo", "telnyx")

@@ -227,7 +227,9 @@ class Activity:
         return [Call.model_validate(item) for item in items if item is not None]
 
     def _live(self) -> Iterable[Item]:
-        return StreamStore(self._table, timedelta(0)).live()
+        for stream in StreamStore(self._table, timedelta(0)).live():
+            if (item := self._table.get(stream_key(stream.stream_id))) is not None:
+                yield item
 
     def _all(self, kind: str) -> Iterable[Item]:
         return (item for item in self._table.scan() if item["sk"] == kind)

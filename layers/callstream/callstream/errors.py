@@ -5,6 +5,7 @@ CallstreamError
 ├── Inexpressible               a dialect has no words for an event
 ├── TokenRejected               a stream token does not open a connection
 ├── IllegalTransition           an event does not fit the present state
+├── UnreadableItem              a table's item is not what this version writes
 ├── ConditionFailed             a conditional write found something else than it expected
 ├── Unavailable                 a service that we depend on failed after its bounded retries
 └── ApiError                    an HTTP request that is answered with an error; one class a meaning
@@ -68,6 +69,18 @@ class IllegalTransition(CallstreamError):
         super().__init__(f"{event!r} is not allowed in state {state!r}")
         self.state = state
         self.event = event
+
+
+class UnreadableItem(CallstreamError):
+    """A table's item is not what this version writes: `kind` names its class.
+
+    `detail` says which attribute is wrong, and quotes no value that can be private.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"this version cannot read a {kind} that is stored: {detail}")
+        self.kind = kind
+        self.detail = detail
 
 
 class ConditionFailed(CallstreamError):

@@ -48,6 +48,7 @@ from callstream.tenants.directory import Directory, Tenant, Webhook
 from callstream.wiring.settings import is_local
 from callstream_cli.public_keys import ed25519_public_key
 from tests.template import ROOT
+from tests.unit.items import active_call
 
 NOW = datetime(2026, 8, 21, 10, 15, 0, 123000, tzinfo=UTC)
 MASTER = "master-of-the-tests"
@@ -67,11 +68,12 @@ RELAY = Relay(
     created_at=0,
     updated_at=0,
 )
-CALL = {
-    "session_id": "c6e9c6d0-7c0f-11f0-9d6c-02420aef0001",
-    "account_id": "1234567890123456789",
-    "client_state": "eyJjYXNlIjogNDJ9",
-}
+CALL = active_call(
+    RELAY.call_id,
+    session_id="c6e9c6d0-7c0f-11f0-9d6c-02420aef0001",
+    account_id="1234567890123456789",
+    client_state="eyJjYXNlIjogNDJ9",
+)
 
 
 def telnyx_callback(event: Any = "started", reason: str | None = None) -> RelayCallback:
@@ -153,7 +155,7 @@ class TestTelnyx:
 
     def test_without_a_session_and_without_a_url(self) -> None:
         relay = RELAY.model_copy(update={"url": None})
-        callback = callback_of(relay, {}, "failed", "feed_lost", NOW)
+        callback = callback_of(relay, None, "failed", "feed_lost", NOW)
         payload = json.loads(telnyx_callbacks.build(callback, 1, HOOK).body)["data"]["payload"]
 
         assert payload["call_session_id"] == payload["call_control_id"]

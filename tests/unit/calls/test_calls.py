@@ -296,7 +296,7 @@ class TestLive:
         store.stop("b", NOW)
         store.disconnect("c", NOW)
 
-        assert [stream["stream_id"] for stream in store.live()] == ["a", "b", "d"]
+        assert [stream.stream_id for stream in store.live()] == ["a", "b", "d"]
         assert "live" not in item(table, stream_key("c"))
 
     def test_has_nothing_else(self, store: StreamStore, table: DynamoTable) -> None:

@@ -12,6 +12,7 @@ from moto import mock_aws
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
 from callstream.calls.calls import call_key
+from callstream.calls.model import MediaStream, StartedStream
 from callstream.calls.streams import Started, StreamStore, stream_key
 from callstream.calls.sweep import (
     ABNORMAL,
@@ -32,6 +33,7 @@ from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
 from callstream.times import milliseconds
 from tests.template import create_table
+from tests.unit.items import connected_stream, started_stream
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEEP_ALIVE = timedelta(minutes=4)
@@ -40,12 +42,18 @@ JUST_UNDER = timedelta(milliseconds=1)
 
 
 def seen(
-    *, connected: timedelta, counted: timedelta | None = None, sent: timedelta | None = None
-) -> Item:
+    *,
+    connected: timedelta,
+    counted: timedelta | None = None,
+    sent: timedelta | None = None,
+    dialect: str = "twilio",
+) -> StartedStream:
     """A Twilio stream; each of these is how long ago it was."""
     times = {"connected_at": connected, "last_seen_at": counted, "kept_alive_at": sent}
-    ago = {name: milliseconds(NOW - time) for name, time in times.items() if time is not None}
-    return ago | {"dialect": "twilio", "state": "streaming"}
+    ago: dict[str, Any] = {
+        name: milliseconds(NOW - time) for name, time in times.items() if time is not None
+    }
+    return started_stream(**ago, dialect=dialect)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,7 @@ def seen(
         (seen(connected=OVERDUE, counted=MINUTE / 2, sent=MINUTE), Step.CLOSE),
     ],
 )
-def test_what_a_stream_needs(stream: Item, step: Step) -> None:
+def test_what_a_stream_needs(stream: MediaStream, step: Step) -> None:
     assert next_step(stream, NOW, KEEP_ALIVE) is step
 
 
@@ -74,11 +82,16 @@ def test_nothing_is_sent_where_nothing_cuts() -> None:
     assert next_step(stream, NOW, None) is Step.LEAVE
 
 
-@pytest.mark.parametrize("dialect", [{}, {"dialect": "of-a-newer-version"}])
-def test_nothing_is_sent_to_whom_we_cannot_talk(dialect: Item) -> None:
-    stream = seen(connected=60 * MINUTE, counted=MINUTE / 2)
-    del stream["dialect"]
-    assert next_step(stream | dialect, NOW, KEEP_ALIVE) is Step.LEAVE
+def test_nothing_is_sent_to_a_carrier_whose_dialect_is_unknown() -> None:
+    stream = seen(connected=60 * MINUTE, counted=MINUTE / 2, dialect="of-a-newer-version")
+    assert next_step(stream, NOW, KEEP_ALIVE) is Step.LEAVE
+
+
+def test_nothing_is_sent_to_a_carrier_that_has_not_started() -> None:
+    connected_at = milliseconds(NOW - 60 * MINUTE)
+    last_seen_at = milliseconds(NOW - MINUTE / 2)
+    stream = connected_stream(connected_at=connected_at, last_seen_at=last_seen_at)
+    assert next_step(stream, NOW, KEEP_ALIVE) is Step.LEAVE
 
 
 class Sockets:

@@ -8,10 +8,10 @@ from typing import Any, override
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.callbacks.model import RelayCallback
+from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, ReturnEvent, ReturnMedia
 from callstream.errors import Unavailable
 from callstream.frames.records import Record, RecordEvent
-from callstream.ports import Item
 from callstream.relays import ports
 from callstream.relays.endings import Outcome
 from callstream.relays.invocation import RunKind
@@ -22,6 +22,7 @@ from callstream.relays.sinks.return_path import LegSender
 from callstream.relays.sinks.websocket import ForkMaker, WebSocketSink
 from callstream.relays.store import Relay
 from callstream.relays.timings import RelayTimings
+from tests.unit.items import started_stream
 
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
 RELAY = Relay(
@@ -34,7 +35,7 @@ RELAY = Relay(
     created_at=0,
     updated_at=0,
 )
-NEW_STREAM = {"stream_id": "s2", "connected_at": 990_000}
+NEW_STREAM = started_stream("s2", connected_at=990_000)
 QUICK = RelayTimings(look=0.01, accept_poll=0.01, propagation=0.0)
 
 
@@ -146,19 +147,19 @@ class Source(ports.CallSource):
 
     def __init__(self) -> None:
         self.feed = Feed()
-        self.streams: list[Item] = [{"stream_id": "s1"}]
-        self.recent_streams: list[Item] = [{"stream_id": "s1"}]
+        self.streams: list[StartedStream] = [started_stream("s1")]
+        self.recent_streams: list[StartedStream] = [started_stream("s1")]
         self.on_kinesis: Sequence[Record] | None = ()
         self.kinesis_answers = threading.Event()
         self.kinesis_answers.set()
         self.asked_for: tuple[set[str], float] | None = None
 
     @override
-    def open_streams(self) -> Sequence[Item]:
+    def open_streams(self) -> Sequence[StartedStream]:
         return self.streams
 
     @override
-    def streams_since(self, moment: float) -> Sequence[Item]:
+    def streams_since(self, moment: float) -> Sequence[StartedStream]:
         return self.streams or self.recent_streams
 
     @override
@@ -312,7 +313,7 @@ class Scene(ports.Dialler, ForkMaker):
         return self.consumer
 
     @override
-    def make(self, streams: Sequence[Item], counters: ForkCounters | None) -> ForkProtocol:
+    def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         assert streams
         self.made_by = threading.current_thread()
         return ForkProtocol("telnyx", CALL, counters=counters)

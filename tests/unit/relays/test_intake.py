@@ -5,6 +5,7 @@ from callstream.dialects.events import Mark, ReturnMark
 from callstream.frames.records import Disconnected
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
+from tests.unit.items import started_stream
 from tests.unit.relays.scenes import NEW_STREAM, Scene, first_messages, media, play, record, until
 
 
@@ -60,7 +61,7 @@ def test_a_stream_that_joins_the_call_is_followed_but_no_track_is_sent_twice() -
         running = scene.run()
         scene.bring(*first_messages())
         await scene.settle()
-        scene.source.streams = [{"stream_id": "s1"}, NEW_STREAM]
+        scene.source.streams = [started_stream("s1"), NEW_STREAM]
         await until(lambda: scene.feed.subscribed == ["s1", "s2"])
         scene.bring(media(1, b"twice", "s2"))
         await scene.settle()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 import boto3
@@ -20,6 +19,7 @@ from callstream.relays.store import CallCommand, RelayStore
 from callstream.tenants.directory import Directory, Tenant
 from tests.starter import Starter
 from tests.template import create_table
+from tests.unit.items import call_item, started_stream
 from tests.unit.relays.scenes import RELAY, Callbacks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -36,9 +36,7 @@ class Scene:
         self.table = DynamoTable(create_table(dynamodb, "StreamsTable"))
         self.directory = Directory(DynamoTable(create_table(dynamodb, "DirectoryTable")))
         self.directory.save(TENANT)
-        self.table.put(
-            {"pk": "CALL#acme#CA1", "sk": "CALL", "state": "active", "expires_at": 2_000_000_000}
-        )
+        self.table.put(call_item())
         self.relays, self.callbacks, self.starter = RelayStore(self.table), Callbacks(), Starter()
         self.relays.start(RELAY, STOP)
         self.notifier = RelayNotifier(
@@ -184,14 +182,12 @@ def test_a_forks_start_has_what_the_carrier_and_the_commands_said(scene: Scene) 
         RELAY.model_copy(update={"relay_id": "r2"}),
         CallCommand("acme", "CA1", NOW, client_state="c3RhdGU="),
     )
-    stream = {
-        "encoding": "PCMA",
-        "sample_rate": Decimal(8000),
-        "channels": Decimal(1),
-        "session_id": "session",
-        "from_number": "+13125550100",
-        "to_number": "+13125550101",
-    }
+    stream = started_stream(
+        encoding="PCMA",
+        session_id="session",
+        from_number="+13125550100",
+        to_number="+13125550101",
+    )
     [_, start] = (
         RelayForks(RELAY, scene.notifier.streams, scene.directory).make([stream], None).open()
     )

@@ -12,6 +12,7 @@ from callstream.calls.streams import StreamStore
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.store import CallCommand, RelayStore
 from tests.template import create_table
+from tests.unit.items import call_item
 from tests.unit.relays.scenes import RELAY, Callbacks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -23,9 +24,7 @@ class Scene:
 
     def __init__(self) -> None:
         table = DynamoTable(create_table(boto3.client("dynamodb"), "StreamsTable"))
-        table.put(
-            {"pk": "CALL#acme#CA1", "sk": "CALL", "state": "active", "expires_at": 2_000_000_000}
-        )
+        table.put(call_item())
         self.relays, self.callbacks = RelayStore(table), Callbacks()
         self.relays.start(RELAY, COMMAND)
         streams = StreamStore(table, timedelta(days=1))

@@ -54,7 +54,7 @@ def store(table: DynamoTable) -> RelayStore:
 
 
 def put_call(table: DynamoTable, tenant_id: str, call_id: str) -> None:
-    call = {"tenant_id": tenant_id, "call_id": call_id, "state": "active"}
+    call = {"tenant_id": tenant_id, "call_id": call_id, "state": "active", "started_at": 0}
     table.put(call_key(tenant_id, call_id) | call | {"expires_at": EXPIRES_AT})
 
 

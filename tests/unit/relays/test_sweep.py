@@ -18,6 +18,7 @@ from callstream.relays.sweep import RelayStep, RelaySweep, next_step
 from callstream.times import milliseconds
 from tests.starter import Starter
 from tests.template import create_table
+from tests.unit.items import call_item
 from tests.unit.relays.scenes import RELAY, Callbacks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -59,9 +60,7 @@ def test_next_step_counts_from_the_last_change_without_a_heartbeat() -> None:
 class Scene:
     def __init__(self) -> None:
         self.table = DynamoTable(create_table(boto3.client("dynamodb"), "StreamsTable"))
-        self.table.put(
-            {"pk": "CALL#acme#CA1", "sk": "CALL", "state": "active", "expires_at": 2_000_000_000}
-        )
+        self.table.put(call_item())
         self.relays, self.callbacks, self.starter = RelayStore(self.table), Callbacks(), Starter()
         streams = StreamStore(self.table, timedelta(days=1))
         notifier = RelayNotifier(self.relays, streams, self.callbacks, lambda: NOW)

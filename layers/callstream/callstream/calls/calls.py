@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from callstream.calls.lifecycle import CallState, StreamState
+from callstream.calls.lifecycle import CallState
+from callstream.calls.model import Call, MediaStream
 from callstream.dialects.events import Start
 from callstream.ports import Item
 from callstream.times import milliseconds
@@ -34,7 +35,7 @@ def session_key(tenant_id: str, session_id: str) -> Item:
     return {"pk": f"SESSION#{tenant_id}#{session_id}", "sk": "SESSION"}
 
 
-def continued(start: Start, earlier: Sequence[Item], now: datetime) -> Item | None:
+def continued(start: Start, earlier: Sequence[MediaStream], now: datetime) -> MediaStream | None:
     """Which of its call's earlier streams a new one continues; None if it is one of several.
 
     It continues one that the carrier calls by the same id: the carrier has connected twice. And it
@@ -49,37 +50,36 @@ def continued(start: Start, earlier: Sequence[Item], now: datetime) -> Item | No
     candidates = [
         stream
         for stream in earlier
-        if "continued_by" not in stream
+        if stream.continued_by is None
         and (
-            stream.get("carrier_stream_id") == start.carrier_stream_id
-            or (_was_cut_off(stream, now) and stream.get("tracks") == list(start.tracks))
+            stream.carrier_stream_id == start.carrier_stream_id
+            or (_was_cut_off(stream, now) and stream.tracks == tuple(start.tracks))
         )
     ]
-    return max(candidates, key=lambda stream: stream["connected_at"], default=None)
+    return max(candidates, key=lambda stream: stream.connected_at, default=None)
 
 
-def _was_cut_off(stream: Item, now: datetime) -> bool:
-    if "stopped_at" in stream:
+def _was_cut_off(stream: MediaStream, now: datetime) -> bool:
+    if stream.stopped_at is not None:
         return False
-    too_old = milliseconds(now - _CUT_OFF)
-    return bool(stream["state"] == StreamState.CLOSED or stream["connected_at"] <= too_old)
+    return not stream.is_open or stream.connected_at <= milliseconds(now - _CUT_OFF)
 
 
 def build_joined(
-    stream: Item, call: Item | None, start: Start, now: datetime, *, is_open: bool
+    stream: MediaStream, call: Call | None, start: Start, now: datetime, *, is_open: bool
 ) -> list[Item]:
     """Give a call, as it was read, one more stream; and its session, if it has one, one more leg.
 
     Only if the call has the streams that it had then: another that joins may be the one that this
     one continues.
     """
-    before = (call or {}).get("streams")
+    before = call.streams if call else None
     nobody_else = "streams = :before" if before else "attribute_not_exists(streams)"
     sets = {
-        "tenant_id": stream["tenant_id"],
+        "tenant_id": stream.tenant_id,
         "call_id": start.call_id,
         "account_id": start.account_id,
-        "expires_at": stream["expires_at"],
+        "expires_at": stream.expires_at,
     }
     if start.session_id is not None:
         sets["session_id"] = start.session_id
@@ -98,14 +98,14 @@ def build_joined(
         expression += " REMOVE ended_at"
     joined: Item = {
         "Update": {
-            "Key": call_key(stream["tenant_id"], start.call_id),
+            "Key": call_key(stream.tenant_id, start.call_id),
             "UpdateExpression": f"{expression} ADD " + ", ".join(f"{name} :one" for name in adds),
             "ConditionExpression": nobody_else,
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":now": milliseconds(now),
                 ":state": CallState.ACTIVE if is_open else CallState.ENDED,
-                ":one": {stream["stream_id"]},
+                ":one": {stream.stream_id},
                 **({":before": before} if before else {}),
                 **{f":{name}": value for name, value in sets.items()},
             },
@@ -115,10 +115,10 @@ def build_joined(
         return [joined]
     leg: Item = {
         "Update": {
-            "Key": session_key(stream["tenant_id"], start.session_id),
+            "Key": session_key(stream.tenant_id, start.session_id),
             "UpdateExpression": "SET expires_at = :expires_at ADD calls :call",
             "ExpressionAttributeValues": {
-                ":expires_at": stream["expires_at"],
+                ":expires_at": stream.expires_at,
                 ":call": {start.call_id},
             },
         }
@@ -126,14 +126,14 @@ def build_joined(
     return [joined, leg]
 
 
-def build_left(stream: Item, call: Item, now: datetime) -> Item:
+def build_left(stream: MediaStream, call: Call, now: datetime) -> Item:
     """Take a stream out of its call's open ones; the call ends with the last."""
-    only_this = call.get("open_streams") == {stream["stream_id"]}
+    only_this = call.open_streams == {stream.stream_id}
     request: Item = {
-        "Key": call_key(call["tenant_id"], call["call_id"]),
+        "Key": call_key(call.tenant_id, call.call_id),
         "UpdateExpression": "DELETE open_streams :streams",
         "ConditionExpression": "open_streams <> :streams",
-        "ExpressionAttributeValues": {":streams": {stream["stream_id"]}},
+        "ExpressionAttributeValues": {":streams": {stream.stream_id}},
     }
     if only_this:
         request |= {

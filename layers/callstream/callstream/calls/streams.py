@@ -10,13 +10,14 @@ Times are milliseconds since 1970; `expires_at` is the table's TTL, in seconds. 
 while it is not closed: by that, an index has the live ones alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.calls.calls import build_joined, build_left, call_key, continued, session_key
 from callstream.calls.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
+from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
 from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
@@ -87,13 +88,13 @@ def build_open(
 
 
 def build_transition(
-    stream: Item,
-    call: Item | None,
+    stream: MediaStream,
+    call: Call | None,
     event: StreamEvent,
     now: datetime,
     *,
     started: Started | None = None,
-    earlier: Sequence[Item] = (),
+    earlier: Sequence[MediaStream] = (),
 ) -> Sequence[Item]:
     """Take a stream as it was read to its next state, and its call, as it was read, with it.
 
@@ -108,10 +109,9 @@ def build_transition(
     Raises:
         IllegalTransition: the lifecycle has no such step, or the stream has started before.
     """
-    source = StreamState(stream["state"])
-    target = next_state(STREAM_LIFECYCLE, source, event)
-    if event is StreamEvent.START and "started_at" in stream:
-        raise IllegalTransition(source, event)
+    target = next_state(STREAM_LIFECYCLE, stream.state, event)
+    if event is StreamEvent.START and stream.started_at is not None:
+        raise IllegalTransition(stream.state, event)
 
     changes: Item = {"state": target, _TIME_OF[event]: milliseconds(now)}
     condition = "#state = :source"
@@ -120,24 +120,24 @@ def build_transition(
         condition += " AND attribute_not_exists(started_at)"
         changes |= _details(started)
         if (other := continued(started.start, earlier, now)) is not None:
-            changes["continues"] = other["stream_id"]
-            operations.append(_build_continued(other, stream["stream_id"]))
+            changes["continues"] = other.stream_id
+            operations.append(_build_continued(other, stream.stream_id))
         is_open = target is not StreamState.CLOSED
         operations += build_joined(stream, call, started.start, now, is_open=is_open)
     elif event is StreamEvent.DISCONNECT and call is not None:
         operations.append(build_left(stream, call, now))
     update = set_request(
-        stream_key(stream["stream_id"]),
+        stream_key(stream.stream_id),
         changes,
         condition,
-        {"source": source},
+        {"source": stream.state},
         remove=["live"] if target is StreamState.CLOSED else [],
     )
     return [{"Update": update}, *operations]
 
 
-def _build_continued(stream: Item, by: str) -> Item:
-    key = stream_key(stream["stream_id"])
+def _build_continued(stream: MediaStream, by: str) -> Item:
+    key = stream_key(stream.stream_id)
     unless_continued = "attribute_not_exists(#continued_by)"
     return {"Update": set_request(key, {"continued_by": by}, unless_continued)}
 
@@ -200,56 +200,64 @@ class StreamStore:
         """
         self._advance(stream_id, StreamEvent.DISCONNECT, now)
 
-    def call(self, tenant_id: str, call_id: str) -> Item | None:
-        """The item of a call; None if there is no such call."""
-        return self._table.get(call_key(tenant_id, call_id))
+    def call(self, tenant_id: str, call_id: str) -> Call | None:
+        """A call, by the carrier's id; None if there is no such call."""
+        item = self._table.get(call_key(tenant_id, call_id))
+        return None if item is None else Call.from_item(item)
+
+    def stream(self, stream_id: str) -> MediaStream | None:
+        """A stream, by its id; None if there is no such stream."""
+        item = self._table.get(stream_key(stream_id))
+        return None if item is None else media_stream(item)
+
+    def legs(self, tenant_id: str, session_id: str) -> list[str]:
+        """The ids of all legs, which are calls, of a session; none if there is no such session."""
+        session = self._table.get(session_key(tenant_id, session_id)) or {}
+        return sorted(session.get("calls", ()))
 
     def other_legs(self, tenant_id: str, call_id: str) -> list[str]:
         """The ids of the other legs of a call, by the session that they have in common."""
-        session_id = (self.call(tenant_id, call_id) or {}).get("session_id")
-        if session_id is None:
+        call = self.call(tenant_id, call_id)
+        if call is None or call.session_id is None:
             return []
-        session = self._table.get(session_key(tenant_id, session_id)) or {}
-        return sorted({*session.get("calls", ())} - {call_id})
+        return [leg for leg in self.legs(tenant_id, call.session_id) if leg != call_id]
 
-    def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
-        """The items of a call's open streams that have started, the oldest first."""
-        return self._of_call(tenant_id, call_id, "open_streams")
+    def open_streams(self, tenant_id: str, call_id: str) -> list[StartedStream]:
+        """The call's open streams that have started, the oldest first."""
+        call = self.call(tenant_id, call_id)
+        return self._started(call.open_streams) if call else []
 
-    def streams_since(self, tenant_id: str, call_id: str, moment: int) -> list[Item]:
-        """The items of those of a call's streams that were open at a moment or are newer.
+    def streams_since(self, tenant_id: str, call_id: str, moment: int) -> list[StartedStream]:
+        """Those of a call's streams that were open at a moment or are newer, the oldest first.
 
         Args:
             tenant_id: whose call it is.
             call_id: the call.
             moment: in milliseconds since 1970.
         """
-        streams = self._of_call(tenant_id, call_id, "streams")
-        return [each for each in streams if each.get("closed_at", moment) >= moment]
+        call = self.call(tenant_id, call_id)
+        streams = self._started(call.streams) if call else []
+        return [each for each in streams if each.closed_at is None or each.closed_at >= moment]
 
-    def _of_call(self, tenant_id: str, call_id: str, which: str) -> list[Item]:
-        call = self.call(tenant_id, call_id) or {}
-        found = (self._table.get(stream_key(each)) for each in sorted(call.get(which, ())))
-        return sorted(
-            (stream for stream in found if stream is not None),
-            key=lambda stream: stream["connected_at"],
-        )
+    def _started(self, stream_ids: Iterable[str]) -> list[StartedStream]:
+        items = [self._table.get(stream_key(each)) for each in sorted(stream_ids)]
+        streams = [StartedStream.from_item(item) for item in items if item is not None]
+        return sorted(streams, key=lambda stream: stream.connected_at)
 
-    def live_keys(self) -> Iterator[Item]:
-        """The keys of all streams that are not closed, as far as the index knows."""
-        for found in self._table.index(LIVE_INDEX, "live", LIVE):
-            yield {"pk": found["pk"], "sk": found["sk"]}
+    def live_ids(self) -> list[str]:
+        """The ids of all streams that are not closed, as far as the index knows."""
+        return [stream_id_of(key) for key in self._table.index(LIVE_INDEX, "live", LIVE)]
 
-    def live(self) -> Iterator[Item]:
-        """The items of all streams that are not closed, as far as the index knows."""
-        for key in self.live_keys():
-            if (stream := self.live_stream(key)) is not None:
+    def live(self) -> Iterator[MediaStream]:
+        """All streams that are not closed, as far as the index knows."""
+        for stream_id in self.live_ids():
+            if (stream := self.live_stream(stream_id)) is not None:
                 yield stream
 
-    def live_stream(self, key: Item) -> Item | None:
-        """The item of a stream, by its key; None if it is closed by now."""
-        stream = self._table.get(key)
-        return None if stream is None or stream["state"] == StreamState.CLOSED else stream
+    def live_stream(self, stream_id: str) -> MediaStream | None:
+        """A stream, by its id; None if it is closed by now."""
+        stream = self.stream(stream_id)
+        return stream if stream is not None and stream.is_open else None
 
     def kept_alive(self, stream_id: str, now: datetime) -> None:
         """Something was sent to this stream's carrier, so that the connection stays."""
@@ -264,21 +272,21 @@ class StreamStore:
     def _try_to_advance(
         self, stream_id: str, event: StreamEvent, now: datetime, started: Started | None
     ) -> None:
-        stream = self._table.get(stream_key(stream_id))
+        stream = self.stream(stream_id)
         if stream is None:
             raise IllegalTransition("absent", event)
-        call_id = started.start.call_id if started else stream.get("call_id")
-        call = self._table.get(call_key(stream["tenant_id"], call_id)) if call_id else None
+        call_id = started.start.call_id if started else stream.call_id
+        call = self.call(stream.tenant_id, call_id) if call_id else None
         earlier = self._others(call, stream_id) if started and call else ()
         operations = build_transition(stream, call, event, now, started=started, earlier=earlier)
         self._table.transact(operations)
 
-    def _others(self, call: Item, stream_id: str) -> list[Item]:
-        others = {*call.get("streams", ())} - {stream_id}
+    def _others(self, call: Call, stream_id: str) -> list[MediaStream]:
+        others = call.streams - {stream_id}
         # Of very many, all of which ended long ago but for a few, those few must do.
         if len(others) > _MOST_OTHERS:
-            others &= {*call.get("open_streams", ())}
-        found = (self._table.get(stream_key(other)) for other in sorted(others)[:_MOST_OTHERS])
+            others &= call.open_streams
+        found = (self.stream(other) for other in sorted(others)[:_MOST_OTHERS])
         return [stream for stream in found if stream is not None]
 
 

@@ -14,21 +14,24 @@ returns it at once, or, on a one-way stream, does not heed it.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from msgspec.structs import replace
+
 from callstream.calls.calls import CONNECTION_LIMIT
 from callstream.calls.lifecycle import StreamState
-from callstream.calls.streams import StreamStore, stream_id_of
+from callstream.calls.model import MediaStream, StartedStream
+from callstream.calls.streams import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnMark
 from callstream.errors import CallstreamError, Unavailable
 from callstream.frames.publisher import Heard
 from callstream.frames.records import Disconnected
 from callstream.identity import StreamIdentity
-from callstream.ports import Connections, Item
-from callstream.times import milliseconds
+from callstream.ports import Connections
+from callstream.times import from_milliseconds, milliseconds
 
 QUIET: Final = timedelta(seconds=60)
 """How long nothing has been counted of a stream before API Gateway is asked about it."""
@@ -56,7 +59,7 @@ class Step(StrEnum):
     CLOSE = "close"
 
 
-def next_step(stream: Item, now: datetime, keep_alive: timedelta | None) -> Step:
+def next_step(stream: MediaStream, now: datetime, keep_alive: timedelta | None) -> Step:
     """What a stream needs, by its item alone.
 
     Args:
@@ -64,17 +67,18 @@ def next_step(stream: Item, now: datetime, keep_alive: timedelta | None) -> Step
         now: the present.
         keep_alive: how often a connection must be sent something; None if never.
     """
-    if now - _time(stream, "connected_at") >= OVERDUE:
+    if now - from_milliseconds(stream.connected_at) >= OVERDUE:
         return Step.CLOSE
-    if now - max(_time(stream, "connected_at"), _time(stream, "last_seen_at")) >= QUIET:
+    if now - from_milliseconds(stream.seen_at) >= QUIET:
         return Step.ASK
     if (
         keep_alive is not None
-        and stream["state"] == StreamState.STREAMING
-        and stream.get("dialect") in DIALECTS
+        and isinstance(stream, StartedStream)
+        and stream.state is StreamState.STREAMING
+        and stream.dialect in DIALECTS
     ):
-        last = max(_time(stream, "connected_at"), _time(stream, "kept_alive_at"))
-        if now - last >= keep_alive:
+        sent_at = from_milliseconds(max(stream.connected_at, stream.kept_alive_at or 0))
+        if now - sent_at >= keep_alive:
             return Step.KEEP_ALIVE
     return Step.LEAVE
 
@@ -106,74 +110,70 @@ class Sweep:
             Unavailable: the live streams cannot be read.
         """
         steps = dict.fromkeys(Step, 0)
-        keys = list(self.streams.live_keys())
+        ids = self.streams.live_ids()
         # Each time it begins elsewhere: should the time be up before the last, others are the last.
-        begin = int(now.timestamp()) * _STEP % len(keys) if keys else 0
-        keys = keys[begin:] + keys[:begin]
-        for done, key in enumerate(keys):
+        begin = int(now.timestamp()) * _STEP % len(ids) if ids else 0
+        ids = ids[begin:] + ids[:begin]
+        for done, stream_id in enumerate(ids):
             if not has_time():
-                _logger.warning("no time for %d of %d streams", len(keys) - done, len(keys))
+                _logger.warning("no time for %d of %d streams", len(ids) - done, len(ids))
                 break
             try:
-                stream = self.streams.live_stream(key)
+                stream = self.streams.live_stream(stream_id)
                 if stream is not None:
                     steps[self._see_to(stream, now)] += 1
             except CallstreamError as error:
-                told = {"stream_id": stream_id_of(key)}
+                told = {"stream_id": stream_id}
                 _logger.warning("stream not swept: %s", error, extra=told)
         return steps
 
-    def _see_to(self, stream: Item, now: datetime) -> Step:
+    def _see_to(self, stream: MediaStream, now: datetime) -> Step:
         step = next_step(stream, now, self.keep_alive)
         asked = step is Step.ASK
         if asked:
             step = self._asked(stream, now)
-        if step is Step.KEEP_ALIVE and not self._keep_alive(stream, now):
-            step = Step.CLOSE
+        if step is Step.KEEP_ALIVE and isinstance(stream, StartedStream):
+            step = step if self._keep_alive(stream, now) else Step.CLOSE
         if step is Step.CLOSE:
             self._close(stream, now)
         return Step.ASK if asked and step is Step.LEAVE else step
 
-    def _asked(self, stream: Item, now: datetime) -> Step:
+    def _asked(self, stream: MediaStream, now: datetime) -> Step:
         """What a quiet stream needs, by what API Gateway says of its connection."""
-        active_at = self.connections.active_at(stream["connection_id"])
+        active_at = self.connections.active_at(stream.connection_id)
         if active_at is None:
             return Step.CLOSE
-        own_until = _time(stream, "kept_alive_at") + _OWN
+        own_until = from_milliseconds(stream.kept_alive_at or 0) + _OWN
         if now <= own_until:
             return Step.LEAVE
         if active_at <= own_until:
             # That was our own mark. Whether anything else is said, it does not tell.
-            seen_at = max(_time(stream, "connected_at"), _time(stream, "last_seen_at"))
+            seen_at = from_milliseconds(stream.seen_at)
             return Step.CLOSE if now - seen_at >= SILENT else Step.LEAVE
         if now - active_at >= SILENT:
             return Step.CLOSE
         # Frames flow, but are not counted at present: it must be kept alive all the same.
-        counted = stream | {"last_seen_at": milliseconds(now)}
+        counted = replace(stream, last_seen_at=milliseconds(now))
         return next_step(counted, now, self.keep_alive)
 
-    def _keep_alive(self, stream: Item, now: datetime) -> bool:
+    def _keep_alive(self, stream: StartedStream, now: datetime) -> bool:
         """Send a mark; False if the connection is gone."""
-        dialect = DIALECTS[stream["dialect"]]
-        mark = dialect.render_return(ReturnMark(KEEP_ALIVE_MARK), stream["carrier_stream_id"])
-        if not self.connections.post(stream["connection_id"], mark.encode()):
+        dialect = DIALECTS[stream.dialect]
+        mark = dialect.render_return(ReturnMark(KEEP_ALIVE_MARK), stream.carrier_stream_id)
+        if not self.connections.post(stream.connection_id, mark.encode()):
             return False
-        self.streams.kept_alive(stream["stream_id"], now)
+        self.streams.kept_alive(stream.stream_id, now)
         return True
 
-    def _close(self, stream: Item, now: datetime) -> None:
+    def _close(self, stream: MediaStream, now: datetime) -> None:
         try:
-            self.connections.close(stream["connection_id"])
+            self.connections.close(stream.connection_id)
         except Unavailable:
             # After so long API Gateway has closed it, whatever it says now.
-            if now - _time(stream, "connected_at") < OVERDUE:
+            if now - from_milliseconds(stream.connected_at) < OVERDUE:
                 raise
-        identity = StreamIdentity(stream["stream_id"], stream["tenant_id"], stream["route"])
+        identity = StreamIdentity(stream.stream_id, stream.tenant_id, stream.route)
         disconnected = Disconnected(code=ABNORMAL, reason="swept: the connection is gone or quiet")
         # The record first, as in `$disconnect`: the story is whole even if the state is not.
         self.publish(identity, milliseconds(now), Heard(disconnected))
-        self.streams.disconnect(stream["stream_id"], now)
-
-
-def _time(stream: Item, name: str) -> datetime:
-    return datetime.fromtimestamp(int(stream.get(name, 0)) / 1000, UTC)
+        self.streams.disconnect(stream.stream_id, now)

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
+from callstream.calls.model import StartedStream
 from callstream.dialects.events import Mark
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
-from callstream.ports import Item
 from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.merger import StreamMerger
 from callstream.relays.ports import CallSource, Feed
@@ -60,11 +60,11 @@ class Intake:
         """Go on from where a run before was."""
         self.merger = StreamMerger.resume(checkpoint.streams, checkpoint.sources, self._clock())
 
-    async def follow(self, streams: Sequence[Item]) -> None:
+    async def follow(self, streams: Sequence[StartedStream]) -> None:
         """Subscribe to the call's streams, or renew old subscriptions. Raises `Unavailable`."""
         now, renewal = self._clock(), self._timings.renewal
         for stream in streams:
-            stream_id = stream["stream_id"]
+            stream_id = stream.stream_id
             if now - self._subscribed.get(stream_id, -renewal) >= renewal:
                 await self._feed.subscribe(stream_id)
                 self._subscribed[stream_id] = now
@@ -119,18 +119,18 @@ class Intake:
             is_quiet = now - self._had_streams_at >= self._timings.without_streams
             return not (self.merger.over or is_quiet)
         self._had_streams_at = now
-        if new := [stream for stream in streams if stream["stream_id"] not in self._subscribed]:
+        if new := [stream for stream in streams if stream.stream_id not in self._subscribed]:
             await self._join(new)
         await self.follow(streams)
         return True
 
-    async def _join(self, streams: Sequence[Item]) -> None:
+    async def _join(self, streams: Sequence[StartedStream]) -> None:
         """Follow streams that have come to the call since, from their beginning.
 
         A carrier that connects again goes on with its call at once, before the next look.
         """
-        stream_ids = [stream["stream_id"] for stream in streams]
-        began = min(int(stream["connected_at"]) for stream in streams) / 1000
+        stream_ids = [stream.stream_id for stream in streams]
+        began = min(stream.connected_at for stream in streams) / 1000
         found: list[Record] = []
         self._held |= {stream_id: [] for stream_id in stream_ids}
         try:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from callstream.callbacks.model import CallbackQueue, CallbackRelay, Event, RelayCallback
 from callstream.calls.lifecycle import RelayEvent
+from callstream.calls.model import Call
 from callstream.calls.streams import StreamStore
 from callstream.errors import Unavailable
 from callstream.ports import Item
@@ -59,14 +60,14 @@ class RelayNotifier:
 
     def _notify(self, relay: Relay, event: Event, reason: str | None = None) -> None:
         try:
-            call = self.streams.call(relay.tenant_id, relay.call_id) or {}
+            call = self.streams.call(relay.tenant_id, relay.call_id)
             self.callbacks.send(callback_of(relay, call, event, reason, self.clock()))
         except Unavailable:
             _logger.exception("callback lost: %s", event, extra={"relay_id": relay.relay_id})
 
 
 def callback_of(
-    relay: Relay, call: Item, event: Event, reason: str | None, now: datetime
+    relay: Relay, call: Call | None, event: Event, reason: str | None, now: datetime
 ) -> RelayCallback:
     """The callback about a relay.
 
@@ -74,7 +75,7 @@ def callback_of(
 
     Args:
         relay: the relay, as the Streams table has it.
-        call: the item of its call (`callstream.calls.calls`).
+        call: its call; None if the table has dropped the call.
         event: what has happened.
         reason: why the relay has failed; None for the other events.
         now: when it happened.
@@ -89,10 +90,10 @@ def callback_of(
             call_id=relay.call_id,
             track=relay.track,
             name=relay.name,
-            session_id=call.get("session_id"),
-            account_id=call.get("account_id"),
+            session_id=call.session_id if call else None,
+            account_id=call.account_id if call else None,
             url=relay.url,
-            client_state=call.get("client_state"),
+            client_state=call.client_state if call else None,
             status_callback=relay.status_callback,
             status_callback_method=relay.status_callback_method,
         ),

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Final, Protocol
 
+from callstream.calls.model import StartedStream
 from callstream.errors import CallstreamError
 from callstream.frames.records import Record
-from callstream.ports import Item
 
 _GOODBYES: Final = frozenset({1000, 1001, 1005})
 """Normal closure, going away, and a close frame without a code (RFC 6455, 7.4.1)."""
@@ -72,10 +72,10 @@ class Feed(Protocol):
 class CallSource(Protocol):
     """The streams of a relay's call, and their records. Every method may raise `Unavailable`."""
 
-    def open_streams(self) -> Sequence[Item]:
+    def open_streams(self) -> Sequence[StartedStream]:
         """The call's open streams, the oldest first; blocking."""
 
-    def streams_since(self, moment: float) -> Sequence[Item]:
+    def streams_since(self, moment: float) -> Sequence[StartedStream]:
         """The call's streams that were open then or are newer, the oldest first; blocking."""
 
     def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:

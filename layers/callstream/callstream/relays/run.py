@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
-from callstream.ports import Item
+from callstream.calls.model import StartedStream
 from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.intake import Intake
@@ -125,7 +125,11 @@ class RelayRun:
             return await self._open(steps, intake, streams, left)
 
     async def _open(
-        self, steps: _Steps, intake: Intake, streams: Sequence[Item], left: Checkpoint | None
+        self,
+        steps: _Steps,
+        intake: Intake,
+        streams: Sequence[StartedStream],
+        left: Checkpoint | None,
     ) -> Outcome | None:
         if not steps.connects:
             await intake.propagated()
@@ -175,7 +179,7 @@ class RelayRun:
         self._dropped_before = checkpoint.dropped
         return checkpoint
 
-    async def _streams(self, left: Checkpoint | None) -> Sequence[Item]:
+    async def _streams(self, left: Checkpoint | None) -> Sequence[StartedStream]:
         """The streams to begin with; what ended since the checkpoint may have records, too."""
         if left is None:
             return await asyncio.to_thread(self._source.open_streams)

@@ -29,6 +29,7 @@ from callstream.calls.lifecycle import (
     RelayState,
     next_state,
 )
+from callstream.calls.model import Call
 from callstream.calls.streams import LIVE_INDEX
 from callstream.dialects.events import Tracks
 from callstream.errors import CallEnded, ConditionFailed, Conflict, Unavailable, UnknownCall
@@ -274,7 +275,7 @@ class RelayStore:
                 return False
             self._check_name(relay)
             try:
-                self._table.transact(build_start(relay, command, call["expires_at"]))
+                self._table.transact(build_start(relay, command, call.expires_at))
             except ConditionFailed:
                 continue  # something came between: look again at what
             return True
@@ -297,14 +298,14 @@ class RelayStore:
             call = self._active_call(command)
             claim = self._table.get(key)
             before = None if claim is None else str(claim["relay_id"])
-            others = {*call.get("open_streams", ())} - {stream_id}
+            others = call.open_streams - {stream_id}
             try:
                 if claim is not None and (before == relay.relay_id or others & claim["streams"]):
                     self._table.update(_build_followed(key, claim, stream_id))
                     return None
                 if before is not None:
                     self._stop_if_active(relay, before, now)
-                made, expires_at = self._with_a_free_name(relay), call["expires_at"]
+                made, expires_at = self._with_a_free_name(relay), call.expires_at
                 joined = build_joined(made, agent_id, stream_id, before, expires_at)
                 self._table.transact([*build_start(made, command, expires_at), joined])
             except ConditionFailed:
@@ -449,11 +450,12 @@ class RelayStore:
             for each in self.find(relay.tenant_id, relay.call_id, relay.surface)
         )
 
-    def _active_call(self, command: CallCommand) -> Item:
-        call = self._table.get(call_key(command.tenant_id, command.call_id))
-        if call is None:
+    def _active_call(self, command: CallCommand) -> Call:
+        item = self._table.get(call_key(command.tenant_id, command.call_id))
+        if item is None:
             raise UnknownCall("no such call of this tenant")
-        if call["state"] != CallState.ACTIVE:
+        call = Call.from_item(item)
+        if not call.is_active:
             raise CallEnded("the call is over")
         return call
 

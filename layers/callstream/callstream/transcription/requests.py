@@ -11,7 +11,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from callstream.calls.calls import call_key
-from callstream.calls.lifecycle import CallState
+from callstream.calls.model import Call
 from callstream.errors import CallEnded, ConditionFailed, NotFound
 from callstream.ports import Item, Table
 from callstream.times import milliseconds
@@ -62,7 +62,7 @@ class Transcriptions:
             CallEnded: the call is over.
         """
         call = self._table.get(call_key(tenant_id, call_id))
-        if call is not None and call["state"] == CallState.ENDED:
+        if call is not None and not Call.from_item(call).is_active:
             raise CallEnded("the call is over")
         return self._update(
             tenant_id,

@@ -16,11 +16,11 @@ from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_cl
 from callstream.adapters.network import websockets
 from callstream.adapters.network.dns import resolve
 from callstream.calls.lifecycle import RelayState
+from callstream.calls.model import StartedStream
 from callstream.calls.streams import StreamStore
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
-from callstream.ports import Item
 from callstream.relays.invocation import RelayInvocation, RunKind
 from callstream.relays.lease import RelayLease
 from callstream.relays.ports import CallSource, Consumer, DialFailed, Dialler, Feed
@@ -137,11 +137,11 @@ class RelaySource(CallSource):
     settings: RelaySettings
 
     @override
-    def open_streams(self) -> Sequence[Item]:
+    def open_streams(self) -> Sequence[StartedStream]:
         return self.streams.open_streams(self.relay.tenant_id, self.relay.call_id)
 
     @override
-    def streams_since(self, moment: float) -> Sequence[Item]:
+    def streams_since(self, moment: float) -> Sequence[StartedStream]:
         since_ms = round(moment * 1000)
         return self.streams.streams_since(self.relay.tenant_id, self.relay.call_id, since_ms)
 

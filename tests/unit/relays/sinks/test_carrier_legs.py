@@ -12,13 +12,14 @@ import pytest
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.audio.transcoding import UnusableAudio
+from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import Unavailable
-from callstream.ports import Item
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.websocket import RelayForks
 from callstream.relays.store import Relay
+from tests.unit.items import started_stream
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RTP = {
@@ -28,23 +29,28 @@ RTP = {
 }
 
 
-def leg(call_id: str, dialect: str = "telnyx", encoding: str = "PCMU", rate: int = 8000) -> Item:
-    return {
-        "stream_id": f"stream-{call_id}",
-        "call_id": call_id,
-        "connection_id": f"socket-{call_id}",
-        "carrier_stream_id": f"carrier-{call_id}",
-        "dialect": dialect,
-        "encoding": encoding,
-        "sample_rate": rate,
-        "channels": 1,
-    }
+def leg(
+    call_id: str,
+    dialect: str = "telnyx",
+    encoding: str = "PCMU",
+    rate: int = 8000,
+    connection_id: str | None = None,
+) -> StartedStream:
+    return started_stream(
+        f"stream-{call_id}",
+        call_id=call_id,
+        connection_id=connection_id or f"socket-{call_id}",
+        carrier_stream_id=f"carrier-{call_id}",
+        dialect=dialect,
+        encoding=encoding,
+        sample_rate=rate,
+    )
 
 
 class Scene:
     """The call `A`, whose other leg is the call `B`."""
 
-    def __init__(self, *legs: Item, surface: Any = "telnyx", **settings: Any) -> None:
+    def __init__(self, *legs: StartedStream, surface: Any = "telnyx", **settings: Any) -> None:
         self.legs = list(legs) or [leg("A"), leg("B")]
         self.now = NOW
         self.looked = 0
@@ -65,7 +71,7 @@ class Scene:
         )
         self.sender = CarrierLegs(self.relay, here, here, lambda: self.now)
 
-    def fork(self, stream: Item) -> ForkProtocol:
+    def fork(self, stream: StartedStream) -> ForkProtocol:
         tenant = SimpleNamespace(project_id="project")
         directory: Any = SimpleNamespace(tenant=lambda _: tenant)
         streams: Any = SimpleNamespace(call=lambda *_: None)
@@ -74,15 +80,15 @@ class Scene:
     def send_back(self, event: ReturnEvent) -> Collection[str]:
         return asyncio.run(self.sender.send_back(event, PCMU_8K))
 
-    def open_streams(self, tenant_id: str, call_id: str) -> list[Item]:
+    def open_streams(self, tenant_id: str, call_id: str) -> list[StartedStream]:
         assert tenant_id == "acme"
         self.looked += 1
         if self.is_down:
             raise Unavailable("dynamodb", "Throttled")
-        return [each for each in self.legs if each["call_id"] == call_id]
+        return [each for each in self.legs if each.call_id == call_id]
 
     def other_legs(self, _tenant_id: str, call_id: str) -> list[str]:
-        return sorted({each["call_id"] for each in self.legs} - {call_id})
+        return sorted({each.call_id for each in self.legs} - {call_id})
 
     def post(self, connection_id: str, data: bytes) -> bool:
         if connection_id in self.unreachable:
@@ -175,7 +181,7 @@ def test_legs_are_looked_up_once_a_second() -> None:
 def test_a_carrier_that_connects_again_misses_nothing() -> None:
     scene = Scene()
     scene.send_back(ReturnMedia(b"\x01"))
-    again = leg("A") | {"connection_id": "again"}
+    again = leg("A", connection_id="again")
     scene.legs.append(again)
     scene.gone.add("socket-A")
     for _ in range(10):

@@ -3,10 +3,12 @@
 import random
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError
 
 from callstream.adapters.aws._clients import CONFIG, unavailable
@@ -23,7 +25,7 @@ _CONFLICT_WAIT = 0.02
 
 
 class DynamoTable:
-    """A DynamoDB table, in plain Python values."""
+    """A DynamoDB table, in plain Python values: int, float and bytes for boto3's own classes."""
 
     def __init__(self, name: str) -> None:
         self._table: Table = boto3.resource("dynamodb", config=CONFIG).Table(name)
@@ -31,7 +33,8 @@ class DynamoTable:
     def get(self, key: Item) -> Item | None:
         """Read one item, consistently. Raises `Unavailable`."""
         with unavailable("dynamodb"):
-            return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+            item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+        return None if item is None else _plain(item)
 
     def query(self, partition: str, prefix: str) -> list[Item]:
         """Read all items of a partition whose sort key begins so. Raises `Unavailable`."""
@@ -42,7 +45,7 @@ class DynamoTable:
             ConsistentRead=True,
         )
         with unavailable("dynamodb"):
-            return [item for page in pages for item in page["Items"]]
+            return [_plain(item) for page in pages for item in page["Items"]]
 
     def scan(self) -> Iterator[Item]:
         """Read every item. Raises `Unavailable`."""
@@ -51,7 +54,7 @@ class DynamoTable:
         )
         with unavailable("dynamodb"):
             for page in pages:
-                yield from page["Items"]
+                yield from map(_plain, page["Items"])
 
     def index(self, name: str, key: str, value: str) -> Iterator[Item]:
         """Read what an index has under a key. Raises `Unavailable`."""
@@ -62,7 +65,7 @@ class DynamoTable:
         )
         with unavailable("dynamodb"):
             for page in pages:
-                yield from page["Items"]
+                yield from map(_plain, page["Items"])
 
     def put(self, item: Item) -> None:
         """Write one item, whatever was there. Raises `Unavailable`."""
@@ -84,7 +87,8 @@ class DynamoTable:
         for attempt in range(_CONFLICT_TRIES):
             try:
                 with unavailable("dynamodb"):
-                    return self._table.update_item(**request, ReturnValues="ALL_NEW")["Attributes"]
+                    answer = self._table.update_item(**request, ReturnValues="ALL_NEW")
+                return _plain(answer["Attributes"])
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                     raise ConditionFailed from None
@@ -136,3 +140,21 @@ class DynamoTable:
 def _wait_for_others(attempt: int) -> None:
     """Another transaction is at one of the items; those are over within milliseconds."""
     time.sleep(random.uniform(0, _CONFLICT_WAIT * 2**attempt))  # noqa: S311
+
+
+def _plain(item: Item) -> Item:
+    return {name: _plain_value(value) for name, value in item.items()}
+
+
+def _plain_value(value: Any) -> Any:  # noqa: ANN401 - any value that an attribute can have
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Binary():
+            return value.value  # type: ignore[attr-defined]  # not in the stubs
+        case dict():
+            return _plain(value)
+        case list() | set():
+            return type(value)(map(_plain_value, value))
+        case _:
+            return value

@@ -11,11 +11,12 @@ from typing import Final, override
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.transcoding import UnusableAudio, conversion
+from callstream.calls.model import StartedStream
 from callstream.calls.streams import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
-from callstream.ports import Connections, Item
+from callstream.ports import Connections
 from callstream.relays.sinks.return_path import LegSender
 from callstream.relays.store import Relay
 
@@ -26,7 +27,7 @@ class LegCache:
     """The streams that a relay's consumer speaks to, as they were at most a second ago."""
 
     def __init__(self) -> None:
-        self._legs: Sequence[Item] = ()
+        self._legs: Sequence[StartedStream] = ()
         self._until: datetime | None = None
         self._gone: set[str] = set()
 
@@ -34,13 +35,13 @@ class LegCache:
         """Whether the legs need not be looked up."""
         return self._until is not None and now < self._until
 
-    def update(self, legs: Iterable[Item], now: datetime) -> None:
+    def update(self, legs: Iterable[StartedStream], now: datetime) -> None:
         """Keep what was looked up."""
         self._legs, self._until = tuple(legs), now + _LIFETIME
 
-    def legs(self) -> Sequence[Item]:
+    def legs(self) -> Sequence[StartedStream]:
         """The streams, without those whose connections are gone."""
-        return [leg for leg in self._legs if leg["connection_id"] not in self._gone]
+        return [leg for leg in self._legs if leg.connection_id not in self._gone]
 
     def extend(self, now: datetime) -> bool:
         """Keep what is known because the look-up failed; False if nothing is known."""
@@ -66,10 +67,10 @@ class CarrierLegs(LegSender):
 
     @override
     async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
-        tried: dict[str, Item] = {}
+        tried: dict[str, StartedStream] = {}
         problems: list[CallstreamError] = []
-        while new := [leg for leg in await self._targets() if leg["connection_id"] not in tried]:
-            tried |= {leg["connection_id"]: leg for leg in new}
+        while new := [leg for leg in await self._targets() if leg.connection_id not in tried]:
+            tried |= {leg.connection_id: leg for leg in new}
             # At once: a leg may be slow to reach, and each piece has 20 ms.
             posts = (asyncio.to_thread(self._post, leg, event, return_format) for leg in new)
             found = await asyncio.gather(*posts)
@@ -84,27 +85,27 @@ class CarrierLegs(LegSender):
     async def other_legs(self) -> Collection[str]:
         return set() if self._target_legs == "self" else self._others(await self._targets())
 
-    def _others(self, legs: Iterable[Item]) -> set[str]:
-        return {leg["stream_id"] for leg in legs if leg["call_id"] != self.relay.call_id}
+    def _others(self, legs: Iterable[StartedStream]) -> set[str]:
+        return {leg.stream_id for leg in legs if leg.call_id != self.relay.call_id}
 
     def _post(
-        self, leg: Item, event: ReturnEvent, return_format: AudioFormat
+        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat
     ) -> CallstreamError | None:
         """Send to one leg; what went wrong, so that the other legs are sent to all the same."""
         try:
             if isinstance(event, ReturnMedia):
-                convert = conversion(return_format, format_of(leg), self.l16_byte_order)
+                convert = conversion(return_format, leg.format, self.l16_byte_order)
                 event = ReturnMedia(convert(event.audio))
-            text = DIALECTS[leg["dialect"]].render_return(event, leg["carrier_stream_id"])
-            if not self.connections.post(leg["connection_id"], text.encode()):
-                self.cache.lose(leg["connection_id"])
+            text = DIALECTS[leg.dialect].render_return(event, leg.carrier_stream_id)
+            if not self.connections.post(leg.connection_id, text.encode()):
+                self.cache.lose(leg.connection_id)
         except Inexpressible:
             return None
         except (UnusableAudio, Unavailable) as problem:
             return problem
         return None
 
-    async def _targets(self) -> Sequence[Item]:
+    async def _targets(self) -> Sequence[StartedStream]:
         cache, now = self.cache, self.clock()
         if not cache.is_fresh(now):
             try:
@@ -114,7 +115,7 @@ class CarrierLegs(LegSender):
                     raise
         return cache.legs()
 
-    def _find_targets(self) -> Iterator[Item]:
+    def _find_targets(self) -> Iterator[StartedStream]:
         relay, legs = self.relay, self._target_legs
         if legs in {"self", "both"}:
             yield from self.streams.open_streams(relay.tenant_id, relay.call_id)
@@ -130,8 +131,3 @@ class CarrierLegs(LegSender):
     @property
     def _target_legs(self) -> str:
         return str(self.relay.settings.get("stream_bidirectional_target_legs", "self"))
-
-
-def format_of(stream: Item) -> AudioFormat:
-    """The format of a stream's audio."""
-    return AudioFormat(stream["encoding"], int(stream["sample_rate"]), int(stream["channels"]))

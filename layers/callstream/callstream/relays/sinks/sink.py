@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from callstream.calls.model import StartedStream
 from callstream.dialects.events import CarrierEvent
-from callstream.ports import Item
 from callstream.relays.endings import Outcome
 
 
@@ -33,7 +33,9 @@ class Sink(Protocol):
     async def connect(self) -> None:
         """Reach the other side of the sink. Raises `DialFailed`."""
 
-    async def open(self, streams: Sequence[Item], snapshot: bytes | None, marks: MarkFeed) -> None:
+    async def open(
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+    ) -> None:
         """Get ready to take events; the other side must not notice yet.
 
         Args:

@@ -12,13 +12,12 @@ from msgspec import Struct
 from callstream.audio.formats import ByteOrder
 from callstream.audio.packetizer import return_format
 from callstream.audio.transcoding import forked
+from callstream.calls.model import StartedStream
 from callstream.calls.streams import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media
-from callstream.ports import Item
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.outbox import Outbox
 from callstream.relays.ports import Consumer, ConsumerGone, Dialler
-from callstream.relays.sinks.carrier_legs import format_of
 from callstream.relays.sinks.fork import TRACKS, ForkCounters, ForkedCall, ForkProtocol
 from callstream.relays.sinks.return_path import LegSender, ReturnPath
 from callstream.relays.sinks.sink import MarkFeed, Sink
@@ -41,7 +40,7 @@ class WebSocketSnapshot(Struct):
 class ForkMaker(Protocol):
     """Knows what a relay's fork is like."""
 
-    def make(self, streams: Sequence[Item], counters: ForkCounters | None) -> ForkProtocol:
+    def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         """Make the fork of a call with these streams, with the counters of the run before.
 
         Blocking. Raises `Unavailable`.
@@ -88,7 +87,9 @@ class WebSocketSink(Sink):
         self._consumer = await self._dialler.dial()
 
     @override
-    async def open(self, streams: Sequence[Item], snapshot: bytes | None, marks: MarkFeed) -> None:
+    async def open(
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+    ) -> None:
         counters: ForkCounters | None = None
         if snapshot is not None:
             left = msgspec.msgpack.decode(snapshot, type=WebSocketSnapshot)
@@ -190,13 +191,13 @@ class RelayForks(ForkMaker):
     l16_byte_order: ByteOrder = "big"
 
     @override
-    def make(self, streams: Sequence[Item], counters: ForkCounters | None) -> ForkProtocol:
+    def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         first, relay = streams[0], self.relay
         tenant = self.directory.tenant(relay.tenant_id)
         format_, convert = forked(
-            format_of(first), relay.settings.get("stream_codec", "default"), self.l16_byte_order
+            first.format, relay.settings.get("stream_codec", "default"), self.l16_byte_order
         )
-        known = self.streams.call(relay.tenant_id, relay.call_id) or {}
+        known = self.streams.call(relay.tenant_id, relay.call_id)
         call = ForkedCall(
             stream_id=relay.relay_id,
             call_id=relay.call_id,
@@ -204,10 +205,10 @@ class RelayForks(ForkMaker):
             format=format_,
             tracks=TRACKS[relay.track],
             parameters=relay.parameters,
-            session_id=first.get("session_id"),
-            from_number=first.get("from_number"),
-            to_number=first.get("to_number"),
-            client_state=known.get("client_state"),
+            session_id=first.session_id,
+            from_number=first.from_number,
+            to_number=first.to_number,
+            client_state=known.client_state if known else None,
         )
         back = return_format(relay.settings, format_)
         return ForkProtocol(relay.surface, call, convert, counters, back)
