@@ -1,11 +1,11 @@
-# What people and machines do with this repository. `make` alone explains it.
+# Tasks for people and machines. `make` without a target lists them.
 
 SAM := .local/tools/sam/bin/sam
 UV := .local/tools/uv/bin/uv
 COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 \
 	--generate-hashes --no-emit-index-url --no-header
 
-# What only tests need; their environments are made when the tests are run for the first time.
+# Environments for tests only; the first `make test` creates them.
 TEST_TOOLS := .local/tools/node/requirements.txt .local/tools/bench/requirements.txt
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ up: setup ## Start the local stack; returns when it is ready, safe to repeat
 down: ## Stop the local stack
 	@if [ -x .venv/bin/callstream ]; then .venv/bin/callstream down; fi
 
-run: setup ## Start the local stack and play a call through it, with a verdict
+run: setup ## Start the local stack, play a call through it, and compare every bit
 	@.venv/bin/callstream demo
 
 test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
@@ -39,10 +39,10 @@ $(TEST_TOOLS): .local/tools/%/requirements.txt: requirements/%.txt
 test-sam: setup ## Run the functions in containers, as `sam local` does; needs Docker
 	.venv/bin/pytest tests/sam
 
-bench: setup ## Measure against floors and peers, in minutes; ONLY=parse for a part
+bench: setup ## Measure against floors and peers, in minutes; ONLY=parse for one part
 	@.venv/bin/python -m bench $(if $(ONLY),--only $(ONLY))
 
-check: setup ## Lint the code, its types and the template
+check: setup ## Check lint, types, floors and the template
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -53,10 +53,10 @@ format: setup ## Format the code and fix what can be fixed
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 
-openapi: setup ## Write docs/openapi anew, from the models of the HTTP surfaces
+openapi: setup ## Generate docs/openapi from the models of the HTTP surfaces
 	.venv/bin/python -m callstream_cli.openapi
 
-deps: setup ## Compile requirements anew, with the latest versions that the .in files allow
+deps: setup ## Upgrade requirements to the latest versions that the .in files allow
 	$(COMPILE) requirements/bootstrap.in --output-file requirements/bootstrap.txt
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) requirements/ministack.in --output-file requirements/ministack.txt
@@ -69,6 +69,6 @@ deps: setup ## Compile requirements anew, with the latest versions that the .in 
 	$(COMPILE) requirements/bench.in --override requirements/bench-without.txt \
 		--output-file requirements/bench.txt
 
-clean: down ## Stop the local stack; remove everything that was installed, built or cached
+clean: down ## Stop the local stack; remove everything installed, built or cached
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +

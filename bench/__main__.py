@@ -1,6 +1,6 @@
-"""`make bench`: everything in design section 6 that can be told as a ratio, in one table.
+"""`make bench`: time and cost compared with floors and peers, in one table.
 
-Ends with status 1 if something is over its budget, with 2 if something could not be measured.
+Exit status 1 if a value is over its budget, 2 if a section could not be measured.
 """
 
 import json
@@ -29,15 +29,19 @@ def main(
         str, typer.Option(help=f"Some of {', '.join(SECTIONS)}; separated by commas.")
     ] = "",
     state_dir: Annotated[
-        Path, typer.Option(help="Where the local stack of the benchmarks keeps what it makes.")
+        Path, typer.Option(help="Directory of the benchmarks' own local stack.")
     ] = ROOT / ".local" / "bench",
-    port: Annotated[int | None, typer.Option(help="Of that stack; otherwise a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of that stack; a free port by default.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure Callstream against floors and peers, in the same run."""
     wanted = only.split(",") if only else list(SECTIONS)
     if unknown := set(wanted) - set(SECTIONS):
-        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}", param_hint="--only")
+        raise typer.BadParameter(
+            f"unknown section: {', '.join(sorted(unknown))}", param_hint="--only"
+        )
     bench = _Bench(state_dir, port)
     bench.measure(wanted)
     bill = bench.bill() if "cost" in wanted else {}
@@ -57,7 +61,7 @@ def main(
 
 
 class _Bench:
-    """Measures sections; one that cannot be measured does not keep the others from it."""
+    """Measures sections. A section that fails does not stop the others."""
 
     def __init__(self, state_dir: Path, port: int | None) -> None:
         self._errors = Console(stderr=True)
@@ -75,7 +79,7 @@ class _Bench:
         self.missing: dict[str, str] = {}
 
     def _session(self) -> calls.Session:
-        """The calls, played once for all sections; what went wrong goes wrong once too."""
+        """The calls, played once for all sections; a failure is raised for each section."""
         if self._played is None:
             try:
                 self._played = self._play()
@@ -99,7 +103,7 @@ class _Bench:
                 self._errors.print(why, style="red", markup=False, soft_wrap=True)
 
     def bill(self) -> dict[str, dict[str, float]]:
-        """What an hour of one track is billed for: how many, and dollars from and to."""
+        """The bill for an hour of one track: number of units, and dollars from and to."""
         if "cost" in self.missing:
             return {}
         session = self._session()
@@ -113,7 +117,7 @@ class _Bench:
 
 
 def _print(found: list[Measure], bill: dict[str, dict[str, float]]) -> None:
-    # As wide as it needs to be, in a log as well.
+    # A fixed width, so that lines do not break in a log either.
     console = Console(width=150, highlight=False)
     if found:
         console.print(_table(found))

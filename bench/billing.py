@@ -1,4 +1,4 @@
-"""From what was counted to what it costs. Pure."""
+"""The cost of counted operations. Pure."""
 
 import json
 from collections import Counter, defaultdict
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Any, Final, Self
 
-# us-east-1, list prices in dollars for one. Lambda, Kinesis, DynamoDB and WebSockets as AWS's price
-# list has them in autumn 2026, beyond all free tiers and before all discounts for volume.
+# us-east-1, list prices in dollars per unit, of autumn 2026 for Lambda, Kinesis, DynamoDB and
+# WebSockets, beyond all free tiers and before all discounts for volume.
 PRICES: Final[Mapping[str, float]] = {
     "WebSocket messages": 1.00e-6,  # of 32 KB each
     "connection minutes": 0.25e-6,
@@ -29,8 +29,8 @@ _MESSAGE_BYTES: Final = 32 * _KB
 _SQS_BYTES: Final = 64 * _KB
 
 
-# What drives them: invocations that a carrier or client causes, one by one; batches of records, as
-# many as there is time for; and the rest, which runs whether there are calls or not.
+# The cause of invocations: a message or request of a carrier or client; a batch of records, whose
+# number depends on time; all others run whether there are calls or not.
 DRIVERS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("authorize", "connect", "message", "disconnect", "rest"), "messages"),
     "batch": "batches",
@@ -38,7 +38,7 @@ DRIVERS: Final[Mapping[str, str]] = {
 
 
 class Counts:
-    """What was counted, by the names in `PRICES` and a few that cost nothing themselves."""
+    """Counts of operations, by the names in `PRICES` and a few names without a price."""
 
     def __init__(self, of: Mapping[str, float] | None = None) -> None:
         self._of: dict[str, float] = dict(of or {})
@@ -67,20 +67,20 @@ class Counts:
         return type(self)({name: count * factor for name, count in self._of.items()})
 
     def replaced(self, of: Mapping[str, float]) -> Self:
-        """The same with other values for some."""
+        """A copy with other values for some names."""
         return type(self)({**self._of, **of})
 
     def as_dict(self) -> dict[str, float]:
-        """All that were counted."""
+        """All counts, sorted by name."""
         return dict(sorted(self._of.items()))
 
     @property
     def operations(self) -> float:
-        """All that is billed by number, each counted once."""
+        """The number of operations that are billed by number."""
         return sum(self[name] for name in _BY_NUMBER)
 
     def cpu_seconds(self, function: str) -> float:
-        """CPU time of all invocations of a function, the meter's own included."""
+        """CPU seconds of all invocations of a function, including the meter."""
         return self[f"CPU microseconds of {function}"] / 1e6
 
     def cost(self, name: str) -> float:
@@ -88,7 +88,7 @@ class Counts:
         return self[name] * PRICES[name]
 
     def costs(self, billed_ms: float, memory_mb: float) -> dict[str, float]:
-        """Dollars by name, if every invocation is billed for so long."""
+        """Dollars by name, if every invocation is billed for ``billed_ms`` milliseconds."""
         seconds = self["Lambda invocations"] * billed_ms / 1000
         whole = self + type(self)({"Lambda GB-seconds": seconds * memory_mb / _KB})
         return {name: whole.cost(name) for name in PRICES}
@@ -154,5 +154,5 @@ def _service_units(service: str, operation: str, size: int) -> Counter[str]:
         case "apigatewaymanagementapi", "PostToConnection":
             return Counter({"WebSocket messages": max(1, ceil(size / _MESSAGE_BYTES))})
         case _:
-            # Something new is billed: it must be given a price before the sum can be trusted.
+            # A new billed operation needs a price before the sum can be trusted.
             raise ValueError(f"no price is known for {service} {operation}")

@@ -1,8 +1,8 @@
-"""What calls cost: played on the local stack, every billed operation counted, times list prices.
+"""The cost of calls: calls run on the local stack, and billed operations are counted and priced.
 
-The functions that are deployed get one more layer and another handler by Lambda's own API
-(`bench.metered`), so that nothing between carrier and Kinesis is replaced. Numbers of operations
-do not depend on how fast the machine is.
+Lambda's API gives the deployed functions one more layer and another handler (`bench.metered`), so
+nothing between carrier and Kinesis is replaced. Numbers of operations do not depend on the speed
+of the machine.
 """
 
 import asyncio
@@ -36,48 +36,48 @@ LENGTHS: Final = (10, 20, 40)
 CROWDS: Final = (1, 2, 4, 8)
 """Calls at once, each of the first length."""
 BILLED_MS: Final = (3, 15)
-"""Assumed, since no emulator can tell: from a fast PutRecord to a slow one."""
+"""Assumed, because an emulator cannot show it: a fast and a slow PutRecord."""
 FEE: Final = 0.18
-"""What API Gateway takes for an hour of one track: 180,000 messages."""
+"""API Gateway's price for an hour of one track: 180,000 messages."""
 BEYOND_FEE: Final = 0.06
 BATCH_WINDOW_SECONDS: Final = 5
-"""How long Lambda waits on AWS before it hands a batch to a reader of the frames stream."""
+"""How long Lambda on AWS collects a batch for the counters function."""
 SAME: Final = 1.01
-"""How much may be on top where things should be equal."""
+"""The tolerance where values should be equal."""
 
 _FRAMES_A_SECOND: Final = 50
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _PATIENCE_SECONDS: Final = 60
-# Longer than a reader of the stream waits for a batch.
+# Longer than the local batching window of the counters function.
 _QUIET_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Some calls, and what was counted meanwhile."""
+    """Some calls, and the operations that were counted meanwhile."""
 
     calls: int
     seconds: int
     """Of audio."""
     took: float
-    """Seconds of the clock."""
+    """Seconds of wall-clock time."""
     messages: Counts
-    """What each message, connection and request caused."""
+    """Operations that messages, connections and requests caused."""
     batches: Counts
-    """What the readers of the frames stream did. How many batches there are is up to the clock."""
+    """Operations of the counters function. The number of batches depends on time."""
     others: Counts
-    """What runs whether there are calls or not: standing costs, not a call's."""
+    """Operations without calls: standing costs, not costs of a call."""
 
     @property
     def operations_a_call(self) -> float:
-        """The share of each, of what its messages caused."""
+        """Operations that messages caused, for each call."""
         return self.messages.operations / self.calls
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """All that were played."""
+    """All calls of a run."""
 
     lengths: list[Played]
     crowds: list[Played]
@@ -94,9 +94,9 @@ class Session:
 
     @property
     def _batches_of_an_hour(self) -> Counts:
-        """As many batches as AWS makes, each the average of those that were counted.
+        """As many batches as on AWS, each the average of the counted batches.
 
-        On the local stack they come more often; what is read in them grows with the audio.
+        The local stack makes more batches; the bytes in them grow with the audio.
         """
         batches = Counts()
         for played in self.lengths:
@@ -111,15 +111,15 @@ class Session:
 
 
 def play(state_dir: Path, port: int | None) -> Session:
-    """Start a stack of our own, play the calls and stop it.
+    """Start a stack for the benchmarks, play the calls, and stop the stack.
 
     Raises:
-        BenchError: it cannot be, or something was lost, so that there is nothing to count.
+        BenchError: the stack failed, or a message was lost, so that counts mean nothing.
     """
     local = LocalStack(ROOT, state_dir=state_dir, port=port or free_port())
     try:
         stack = _Stack(local.up(Silence()), state_dir / "ledger.jsonl", local.log)
-        # Functions start, and read their secrets.
+        # In this call functions start, and read their secrets.
         stack.play(1, 1)
         lengths = [stack.play(1, seconds) for seconds in LENGTHS]
         crowds = [lengths[0], *(stack.play(calls, LENGTHS[0]) for calls in CROWDS[1:])]
@@ -165,7 +165,7 @@ class _Stack:
         )
 
     def play(self, calls: int, seconds: int) -> Played:
-        """Play calls of one track at once, and count until all of them are closed."""
+        """Play concurrent calls of one track, and count until all of them are closed."""
         random = Random(calls * 1000 + seconds)  # noqa: S311  # repeatable, not secret
         audio = random.randbytes(seconds * _FRAMES_A_SECOND * FRAME_BYTES)
         began = time.monotonic()
@@ -173,18 +173,18 @@ class _Stack:
         took = time.monotonic() - began
         for report in reports:
             if report.error:
-                raise BenchError(f"a call went wrong: {report.error}")
+                raise BenchError(f"a call failed: {report.error}")
         counted = Counts.of_ledger(self._lines_of(calls))
         sent = sum(report.messages for report in reports)
-        heard = counted["messages"]["WebSocket messages"]
-        if heard != sent:
+        handled = counted["messages"]["WebSocket messages"]
+        if handled != sent:
             raise BenchError(
-                f"{sent} messages were sent, {heard:.0f} came to a function; more in {self._log}"
+                f"{sent} messages were sent, functions received {handled:.0f}; see {self._log}"
             )
         return Played(calls, seconds, took, **counted)
 
     async def _place(self, calls: int, plan: CallPlan) -> list[CallReport]:
-        # Asked for one after the other: the demo tenant has a rate limit.
+        # One request after the other: the demo tenant has a rate limit.
         urls = [
             await asyncio.to_thread(media_url, self._description, "autotranscribe")
             for _ in range(calls)
@@ -192,7 +192,7 @@ class _Stack:
         return await asyncio.gather(*(place_call(url, plan, speed=0) for url in urls))
 
     def _lines_of(self, calls: int) -> list[str]:
-        """What was noted since the last time, once as many connections are closed."""
+        """New lines of the ledger, once this number of connections is closed."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         lines: list[str] = []
         grew_at = time.monotonic()
@@ -209,7 +209,7 @@ class _Stack:
     def _new_lines(self) -> list[str]:
         with self._ledger.open("rb") as file:
             file.seek(self._read_to)
-            # Each line is one write, so none is ever seen in half.
+            # Each line is a single write, so no line is ever incomplete.
             written = file.read()
         self._read_to += len(written)
         return written.decode().splitlines()
@@ -226,7 +226,7 @@ def _metered_layer() -> bytes:
 
 
 def cost(session: Session) -> list[Measure]:
-    """What an hour of one track costs."""
+    """The cost of an hour of one track."""
     hour = session.hour
     fee = hour.cost("WebSocket messages")
     beyond = {ms: sum(hour.costs(ms, session.memory_mb).values()) - fee for ms in (0, *BILLED_MS)}
@@ -247,14 +247,14 @@ def cost(session: Session) -> list[Measure]:
         *(
             Measure(
                 section="cost",
-                name="all operations beyond it"
+                name="all operations beyond the fee"
                 if ms == 0
-                else f"the same and Lambda's time, if {ms} ms a frame are billed",
+                else f"the same with Lambda's time, at {ms} ms a frame",
                 value=dollars,
                 unit="$",
                 against="the budget",
                 floor=BEYOND_FEE,
-                # Only operations can be counted; how long they take is assumed.
+                # Only operations can be counted; their duration is assumed.
                 budget=1 if ms == 0 else None,
                 digits=4,
             )
@@ -269,7 +269,7 @@ def cost(session: Session) -> list[Measure]:
         ),
         Measure(
             section="cost",
-            name="CPU of the media function in place, a frame, metered",
+            name="CPU of the deployed media function, a frame, metered",
             value=cpu / (session.lengths[-1].seconds * _FRAMES_A_SECOND) * 1e3,
             unit="ms CPU",
             digits=2,
@@ -278,7 +278,7 @@ def cost(session: Session) -> list[Measure]:
 
 
 def growth(session: Session) -> list[Measure]:
-    """How numbers of operations grow with length and number of calls."""
+    """How the number of operations grows with the length and number of calls."""
     return [*_per_frame(session), *_per_minute(session), *_per_call(session)]
 
 
@@ -298,7 +298,7 @@ def _per_frame(session: Session) -> list[Measure]:
     ] + [
         Measure(
             "growth",
-            "DynamoDB requests of the stream's reader, a second here",
+            "DynamoDB requests of the counters function, a second here",
             longest.batches["DynamoDB requests"] / longest.took,
             "",
         )

@@ -1,8 +1,7 @@
-"""CPU time of the `media` handler for a frame, against the least that could do its work.
+"""CPU time of the `media` handler for a frame, compared with the least that could do its work.
 
-Kinesis answers from inside botocore, just before a socket would be used, for both sides alike.
-Run as a script, it measures; the settings must be in the environment before the function is
-imported.
+For both sides, Kinesis answers inside botocore, just before a socket would be used. As a script
+this module measures; the settings must be in the environment before the function is imported.
 """
 
 import json
@@ -40,11 +39,11 @@ ENVIRONMENT: Final = {
     "CALLSTREAM_FRAMES_STREAM": "frames",
     "CALLSTREAM_OVERFLOW_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/overflow",
 }
-"""Of the function: its settings, and credentials so that requests are signed."""
+"""The function's settings, and credentials, so that requests are signed."""
 
 
 def measure() -> list[Measure]:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     paths = [ROOT, ROOT / "layers" / "callstream", ROOT / "functions" / "media_frame"]
     done = subprocess.run(
         [sys.executable, "-m", "bench.handler"],
@@ -69,10 +68,10 @@ def measure() -> list[Measure]:
 
 
 class _Body:
-    """What urllib3 would have read."""
+    """The body as urllib3 would have read it."""
 
     def stream(self) -> Iterator[bytes]:
-        """Give it all at once."""
+        """Yield the whole body."""
         yield _ANSWER
 
 
@@ -109,10 +108,10 @@ def _handled(
 
 
 def _main() -> None:
-    # By its name in a deployment, from the function's own folder.
+    # The module name of a deployment, in the function's own folder.
     import app  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    # The function makes its client when imported; there is no other way to it than this one.
+    # The function makes its client at import; there is no public way to reach it.
     _stub(app._publisher._frames._client)  # noqa: SLF001
     client = _stubbed_client()
     results = {}

@@ -1,8 +1,8 @@
-"""CPU time to import the `media` function, against importing botocore and making a client.
+"""CPU time to import the `media` function, compared with botocore and a Kinesis client.
 
-The layers are those of `sam build`. On Lambda their folders cannot be written to, so what they do
-not bring compiled is compiled anew at every cold start; the same holds here. The SDK, which the
-Lambda runtime brings, comes from the development environment, compiled.
+The layers are those of `sam build`. On Lambda their folders are read-only, so modules without
+bytecode are compiled at every cold start; the same holds here. The SDK, which is part of the Lambda
+runtime, comes from the development environment, compiled.
 """
 
 import compileall
@@ -32,10 +32,10 @@ _SDK: Final = sysconfig.get_path("purelib")
 
 
 def measure(state_dir: Path) -> list[Measure]:
-    """Build the layers, and measure with them.
+    """Build the layers, and measure imports with them.
 
     Raises:
-        BenchError: they cannot be built.
+        BenchError: the layers cannot be built.
     """
     try:
         Sam(ROOT, ROOT / ".local" / "tools", state_dir).build()
@@ -43,7 +43,7 @@ def measure(state_dir: Path) -> list[Measure]:
         raise BenchError(str(error)) from None
     built = state_dir / "sam" / "build"
     with TemporaryDirectory() as folder:
-        # As on Lambda: the function's folder, and one with all layers in it.
+        # As on Lambda: the function's folder, and one folder with all layers.
         deployed = [built / "MediaFrameFunction", Path(folder) / "opt"]
         for name in _LAYERS:
             shutil.copytree(built / name / "python", deployed[1], dirs_exist_ok=True)
@@ -51,7 +51,7 @@ def measure(state_dir: Path) -> list[Measure]:
         empty[0].mkdir()
         compiled = [_compiled(path, Path(folder) / path.name) for path in deployed[:1]]
         compiled.append(deployed[1])
-        # Compiles what of the SDK is not yet.
+        # Compiles modules of the SDK that have no bytecode yet.
         _cpu_seconds(_FLOOR, [], write_bytecode=True)
         cold, warm, floor = [], [], []
         for _ in range(_ROUNDS):
@@ -84,12 +84,12 @@ def _compiled(source: Path, target: Path) -> Path:
 
 
 def _cpu_seconds(code: str, path: Sequence[Path], *, write_bytecode: bool = False) -> float:
-    """CPU time of the code in an interpreter of its own, whose start does not count."""
+    """CPU seconds of the code in a new interpreter, without the interpreter's start."""
     script = (
         "import sys, time; sys.path[1:1] = sys.argv[1:]; began = time.process_time(); "
         f"{code}; print(time.process_time() - began)"
     )
-    # -S: neither .pth files nor our own sources, which are installed in place.
+    # -S: no .pth files, and not our own sources, which are installed in place.
     options = ["-S"] if write_bytecode else ["-S", "-B"]
     done = subprocess.run(
         [sys.executable, *options, "-c", script, *path, _SDK],

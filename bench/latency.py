@@ -1,7 +1,7 @@
-"""Milliseconds from carrier to consumer, against the same path with handlers that only pass on.
+"""Milliseconds from carrier to consumer, compared with the same path with empty handlers.
 
-Both ways are deployed to the same emulator and take turns, so that what the emulator takes is on
-both sides. A simulated carrier speaks in real time to each, and consumers in this process hear it.
+Both paths are deployed to the same emulator and take turns, so that the emulator's time is on both
+sides. A simulated carrier sends in real time; consumers in this process receive.
 """
 
 import asyncio
@@ -37,49 +37,49 @@ from callstream_cli.local.stack import STACK_NAME, LocalStack
 
 BUDGET: Final = 1.25
 ROUNDS: Final = 4
-"""Of each side."""
+"""Rounds of each side."""
 SECONDS: Final = 15
-"""Of audio in a round."""
+"""Seconds of audio in a round."""
 
 _FLOOR: Final = ROOT / "bench" / "floor"
 _FLOOR_STACK: Final = "callstream-floor"
 _PACKAGE: Final = "floor.zip"
 _FRAMES_A_SECOND: Final = 50
-# What comes while a fork joins has waited for that. So much later it has not.
+# Frames that arrive while a fork joins have waited. After this time frames no longer wait.
 _JOINING_SECONDS: Final = 2.0
-# Half a round must have come after that, for a percentile to mean something.
+# A percentile needs at least half of a round.
 _FEWEST: Final = SECONDS * _FRAMES_A_SECOND // 2
 _PATIENCE_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 0.1
 
 
-class Way(Protocol):
-    """How a call gets from a carrier to a consumer."""
+class Route(Protocol):
+    """A path of a call from a carrier to a consumer."""
 
     name: str
 
     def url(self) -> str:
-        """Where the carrier connects to, for one call."""
+        """The URL that the carrier connects to, for one call."""
 
     def fork(self, call_id: str, consumer_url: str) -> None:
-        """Have that call sent to a consumer, from about now on."""
+        """Fork the call to a consumer, from about now on."""
 
 
 def measure(state_dir: Path, port: int | None) -> list[Measure]:
-    """Start a stack of our own, deploy the floor beside it, and let both take turns.
+    """Start a stack for the benchmarks, deploy the floor beside it, and play both in turns.
 
     Raises:
-        BenchError: they cannot be, or too little came through.
+        BenchError: a deployment failed, or too few frames arrived.
     """
     local = LocalStack(ROOT, state_dir=state_dir, port=port or free_port())
     try:
         description = local.up(Silence())
-        ways: tuple[Way, Way] = (_Ours(description), _Floor(description))
+        routes: tuple[Route, Route] = (_Ours(description), _Floor(description))
         rounds: tuple[list[Sequence[float]], list[Sequence[float]]] = ([], [])
-        # In the first one, functions start.
+        # In the first round, functions start.
         for number in range(ROUNDS + 1):
-            for way, found in zip(ways, rounds, strict=True):
-                played = asyncio.run(_Round(way, number).play())
+            for route, found in zip(routes, rounds, strict=True):
+                played = asyncio.run(_Round(route, number).play())
                 if number:
                     found.append(played)
     except (LocalStackError, GatewayError) as error:
@@ -90,13 +90,13 @@ def measure(state_dir: Path, port: int | None) -> list[Measure]:
 
 
 def compared(ours: Sequence[Sequence[float]], floor: Sequence[Sequence[float]]) -> list[Measure]:
-    """The lines of the result, of both sides' rounds; the smallest of each side counts.
+    """Compare the rounds of both sides; the smallest round of each side counts.
 
     Raises:
         BenchError: a round is too short.
     """
     if (fewest := min(map(len, (*ours, *floor)))) < _FEWEST:
-        raise BenchError(f"of a round, {fewest} frames can be compared, fewer than {_FEWEST}")
+        raise BenchError(f"a round has {fewest} frames to compare, fewer than {_FEWEST}")
     return [
         Measure(
             section="latency",
@@ -114,77 +114,77 @@ def compared(ours: Sequence[Sequence[float]], floor: Sequence[Sequence[float]]) 
 
 @dataclass
 class _Round:
-    """One call over one of the ways."""
+    """One call on one of the routes."""
 
-    way: Way
+    route: Route
     number: int
-    _heard_at: dict[bytes, float] = field(default_factory=dict)
-    """When each frame came, by its audio, of which no two are the same."""
+    _received_at: dict[bytes, float] = field(default_factory=dict)
+    """When each frame arrived, by its audio; no two frames have the same audio."""
     _report: CallReport | None = None
 
     async def play(self) -> list[float]:
-        """Play it; milliseconds of each frame that was sent once the consumer had joined.
+        """Play the call; milliseconds of each frame that was sent after the consumer joined.
 
         Raises:
-            BenchError: frames were lost, or the call has failed.
+            BenchError: frames were lost, or the call failed.
         """
         random = Random(self.number)  # noqa: S311  # repeatable, not secret
         plan = CallPlan({"inbound": random.randbytes(SECONDS * _FRAMES_A_SECOND * FRAME_BYTES)})
-        url = await asyncio.to_thread(self.way.url)
-        async with Listener(keep=False, watch=self._hear) as listener:
+        url = await asyncio.to_thread(self.route.url)
+        async with Listener(keep=False, watch=self._receive) as listener:
             call = asyncio.create_task(place_call(url, plan, watch=self._begin))
             await _until(lambda: call.done() or (self._report and self._report.messages))
             if self._report is not None:
                 call_id = self._report.identity.call_id
-                await asyncio.to_thread(self.way.fork, call_id, listener.url)
+                await asyncio.to_thread(self.route.fork, call_id, listener.url)
             report = await call
             last = report.audio("inbound")[-FRAME_BYTES:]
-            await _until(lambda: last in self._heard_at)
+            await _until(lambda: last in self._received_at)
         if report.error:
-            raise BenchError(f"a call went wrong: {report.error}")
+            raise BenchError(f"a call failed: {report.error}")
         try:
-            return latencies(report, self._heard_at)
+            return latencies(report, self._received_at)
         except BenchError as error:
-            raise BenchError(f"round {self.number}, {self.way.name}: {error}") from None
+            raise BenchError(f"round {self.number}, {self.route.name}: {error}") from None
 
     def _begin(self, report: CallReport) -> None:
         self._report = report
 
-    def _hear(self, _: ForkState, event: RecordEvent) -> None:
+    def _receive(self, _: ForkState, event: RecordEvent) -> None:
         if isinstance(event, Media):
-            self._heard_at.setdefault(event.audio, time.time())
+            self._received_at.setdefault(event.audio, time.time())
 
 
-def latencies(report: CallReport, heard_at: dict[bytes, float]) -> list[float]:
-    """Milliseconds of each frame that was sent once the consumer had joined.
+def latencies(report: CallReport, received_at: dict[bytes, float]) -> list[float]:
+    """Milliseconds of each frame that was sent after the consumer joined.
 
     Args:
-        report: of the call.
-        heard_at: when each frame came, in seconds since 1970, by its audio.
+        report: the report of the call.
+        received_at: when each frame arrived, in seconds since 1970, by its audio.
 
     Raises:
-        BenchError: some of them have not come.
+        BenchError: some frames did not arrive.
     """
     audio = report.audio("inbound")
-    joined_at = min(heard_at.values(), default=0.0) + _JOINING_SECONDS
+    joined_at = min(received_at.values(), default=0.0) + _JOINING_SECONDS
     found: list[float] = []
     lost = 0
     for chunk, start in enumerate(range(0, len(audio), FRAME_BYTES), 1):
         sent_at = report.frame_sent_at("inbound", chunk)
         if sent_at is None or sent_at < joined_at:
             continue
-        at = heard_at.get(audio[start : start + FRAME_BYTES])
+        at = received_at.get(audio[start : start + FRAME_BYTES])
         if at is None:
             lost += 1
         else:
             found.append((at - sent_at) * 1000)
     if lost:
-        raise BenchError(f"{lost} of {lost + len(found)} frames have not come to the consumer")
+        raise BenchError(f"{lost} of {lost + len(found)} frames did not reach the consumer")
     return found
 
 
 async def _until(condition: Callable[[], object]) -> None:
-    """Wait, but not for ever: what is missing then is found missing by who looks."""
+    """Wait for a condition, at most a minute. Callers check the result themselves."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110  # as in the demo
         await asyncio.sleep(_LOOK_SECONDS)
@@ -199,11 +199,11 @@ class _Ours:
         self._description = description
 
     def url(self) -> str:
-        """A media URL of ASAPP's."""
+        """A media URL of ASAPP's surface."""
         return media_url(self._description, "autotranscribe")
 
     def fork(self, call_id: str, consumer_url: str) -> None:
-        """By Telnyx's command, as soon as the call is known."""
+        """Send Telnyx's command as soon as the call is known."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
@@ -217,7 +217,7 @@ class _Ours:
 
 
 class _Floor:
-    """bench/floor, deployed beside it."""
+    """The stack of bench/floor, on the same emulator."""
 
     name = "the floor"
 
@@ -254,11 +254,11 @@ class _Floor:
         self._pump = outputs["PumpFunction"]
 
     def url(self) -> str:
-        """Always the same."""
+        """The floor's URL, the same for all calls."""
         return self._media_url
 
     def fork(self, call_id: str, consumer_url: str) -> None:  # noqa: ARG002  # there is one call
-        """Start a pump."""
+        """Start the pump function."""
         self._functions.invoke(
             FunctionName=self._pump,
             InvocationType="Event",
@@ -275,7 +275,7 @@ def _package() -> bytes:
 
 
 def _sockets_layer(cloudformation: Any) -> str:  # noqa: ANN401  # clients have no common type
-    """The one of the deployed template: both sides have the same WebSockets."""
+    """The layer of the deployed template, so that both sides use the same WebSocket client."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
     return next(
         str(resource["PhysicalResourceId"])

@@ -1,7 +1,7 @@
-"""What a benchmark finds, and how two things are timed against each other.
+"""The result of a benchmark, and the timing of two sides against each other.
 
 The machine may be noisy: only CPU time is measured, both sides take turns within one run, the
-smallest round of each counts, and what is judged is their ratio.
+smallest round of each counts, and the budget applies to the ratio.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ ROUNDS: Final = 25
 
 
 class BenchError(Exception):
-    """A benchmark could not be made; the message says why."""
+    """A benchmark failed; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Measure:
     """One line of the result.
 
     Attributes:
-        section: the benchmark it belongs to.
-        name: what was measured.
-        value: how much, in `unit`.
-        against: what it is compared with, if with anything.
-        floor: how much that is, in the same unit.
-        budget: what `judged` may be at most; None if the line only tells.
-        digits: after the point, when shown.
+        section: the benchmark that the line belongs to.
+        name: the name of the measured value.
+        value: the measured value, in `unit`.
+        against: the name of the value for comparison; empty if there is none.
+        floor: the value for comparison, in the same unit.
+        budget: the maximum of `judged`; None if there is none.
+        digits: decimal places of the output.
     """
 
     section: str
@@ -41,29 +41,29 @@ class Measure:
 
     @property
     def ratio(self) -> float | None:
-        """Value by floor."""
+        """The value divided by the floor."""
         return self.value / self.floor if self.floor else None
 
     @property
     def judged(self) -> float:
-        """What the budget is for: the ratio if there is a floor, otherwise the value."""
+        """The number that the budget limits: the ratio if there is a floor, otherwise the value."""
         return self.value if self.ratio is None else self.ratio
 
     @property
     def verdict(self) -> str:
-        """`ok` or `OVER`; empty if nothing is judged."""
+        """`ok` or `OVER`; empty without a budget."""
         if self.budget is None:
             return ""
         return "ok" if self.judged <= self.budget else "OVER"
 
     def as_dict(self) -> dict[str, Any]:
-        """The line for machines."""
+        """The line as JSON data."""
         verdict = {"ratio": self.ratio, "verdict": self.verdict or None}
         return dataclasses.asdict(self) | verdict
 
 
 class Seconds(NamedTuple):
-    """CPU time of one side and the other, for one call each."""
+    """CPU seconds of one call of each side."""
 
     ours: float
     floor: float
@@ -76,7 +76,7 @@ def race(
     loops: int,
     rounds: int = ROUNDS,
 ) -> Seconds:
-    """Time two things in turns."""
+    """Time both sides in turns; the best round of each side counts."""
     best_of_ours = best_of_floor = float("inf")
     for _ in range(rounds):
         best_of_ours = min(best_of_ours, _cpu_seconds(ours, loops))

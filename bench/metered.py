@@ -1,8 +1,8 @@
-"""The handler of a metered function: writes down what an invocation would be billed for.
+"""The handler of a metered function: writes the billed operations of each invocation to a ledger.
 
 Runs inside the functions of the local stack, as a layer, in front of the real handler. It hooks
-onto botocore before the function makes its clients, so that it sees every request that is sent, and
-every attempt. One line of JSON for each thing goes to the ledger, in one write.
+onto botocore before the function makes its clients, so that it sees every attempt of every request.
+The ledger gets one line of JSON for each operation, in a single write.
 """
 
 import json
@@ -19,7 +19,7 @@ _FUNCTION: Final = os.environ["BENCH_FUNCTION"]
 _LEDGER: Final = os.open(os.environ["BENCH_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 _READS: Final = frozenset({"GetItem", "Query", "Scan", "BatchGetItem", "TransactGetItems"})
 
-# What an environment does before its first invocation is part of its start.
+# Requests before an environment's first invocation belong to its start.
 _during = "start"
 
 
@@ -54,7 +54,7 @@ def _answered(parsed: Mapping[str, Any], event_name: str, **_: object) -> None:
     consumed = parsed.get("ConsumedCapacity", [])
     tables = [consumed] if isinstance(consumed, dict) else consumed
     units = sum(float(table["CapacityUnits"]) for table in tables)
-    # A write whose condition fails is billed too, and its answer does not say so.
+    # A write whose condition fails is billed too; its answer does not report capacity.
     refused = "Condition" in parsed.get("Error", {}).get("Message", "")
     _note("capacity", read=operation in _READS, units=max(units, 1.0 if refused else 0.0))
 
@@ -75,7 +75,7 @@ _handler: Final = import_module("app").handler
 
 
 def _kind(event: Mapping[str, Any]) -> str:
-    """What made API Gateway or Lambda invoke the function."""
+    """The kind of event that caused the invocation."""
     context = event.get("requestContext", {})
     if "methodArn" in event:
         return "authorize"
@@ -83,21 +83,22 @@ def _kind(event: Mapping[str, Any]) -> str:
         return str(context["eventType"]).lower()
     if "httpMethod" in event:
         return "rest"
-    # The tally's batches are an hour's; the fan-out has one whenever something lands, for forks.
-    is_tally = _FUNCTION == "StreamCountersFunction"
+    # Batches of the counters function are part of a track-hour; the fan-out serves forks.
+    counts_streams = _FUNCTION == "StreamCountersFunction"
     records = event.get("Records", [])
-    return "batch" if is_tally and any("kinesis" in record for record in records) else "other"
+    has_records = any("kinesis" in record for record in records)
+    return "batch" if counts_streams and has_records else "other"
 
 
 def _size(event: Mapping[str, Any]) -> int:
-    """Bytes of the message, or of the records."""
+    """The size in bytes of the message, or of the records."""
     if _during == "batch":
         return sum(len(b64decode(record["kinesis"]["data"])) for record in event["Records"])
     return len(str(event.get("body") or "").encode("utf-8", "surrogatepass"))
 
 
 def handler(event: dict[str, Any], context: object) -> object:
-    """Do what the function does, and note it."""
+    """Call the function's own handler, and note the invocation."""
     global _during  # noqa: PLW0603  # an environment has one invocation at a time
     _during = _kind(event)
     began = time.process_time()

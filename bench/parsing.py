@@ -1,4 +1,4 @@
-"""Parsing and rendering a frame, against pipecat's serializers: see `bench.peers`."""
+"""Parsing and rendering a frame, compared with pipecat's serializers: see `bench.peers`."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _LAST_LINES: Final = 3
 
 
 def measure() -> list[Measure]:
-    """Make the peers' environment what it should be, and measure there.
+    """Prepare pipecat's environment, and measure there.
 
     Raises:
         BenchError: pipecat cannot be installed or imported.
@@ -28,7 +28,7 @@ def measure() -> list[Measure]:
             env={
                 "PATH": os.environ.get("PATH", ""),
                 "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "callstream")]),
-                # Pipecat greets on standard error, and looks for a .env file and a home.
+                # Pipecat writes to standard error at import, and reads a .env file and HOME.
                 "LOGURU_LEVEL": "ERROR",
                 "HOME": str(_ENVIRONMENT),
             },
@@ -54,7 +54,7 @@ def _lines(dialect: str, results: dict[str, list[float]]) -> list[Measure]:
 
 
 def _prepare() -> str:
-    """Install what requirements/bench.txt lists; quick if it is there. The interpreter's path."""
+    """Install requirements/bench.txt, quick if nothing changed; returns the interpreter's path."""
     uv = _TOOLS / "uv" / "bin" / "uv"
     python = _ENVIRONMENT / "bin" / "python"
     kept = ("PATH", "HOME", "UV_", "SSL_", "PIP_", "HTTP", "http", "NO_PROXY", "no_proxy", "XDG_")
@@ -73,6 +73,6 @@ def _prepare() -> str:
 def _run(command: list[Any], *, env: dict[str, str]) -> bytes:
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
-        raise BenchError(f"pipecat cannot be had: {' '.join(said)}")
+        output = done.stderr.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
+        raise BenchError(f"pipecat cannot be installed or run: {' '.join(output)}")
     return done.stdout

@@ -1,10 +1,10 @@
-"""Parsing and rendering a frame, against pipecat's serializers, in pipecat's own environment.
+"""Parsing and rendering a frame, compared with pipecat's serializers, in pipecat's environment.
 
-Run as a script by that environment's interpreter, which finds our library by its path. Both sides
-come to the same: a message of the carrier becomes an object with 20 ms of 16-bit samples at 8 kHz,
-and such samples become a message for the carrier. Our dialects leave the carrier's mu-law as it is,
-so the conversion is added to our side, by the same function that pipecat uses. Pipecat's pipeline
-runs at 8 kHz, so that it does not resample.
+That environment's interpreter runs this module as a script and finds our library by its path. Both
+sides convert a message of the carrier into an object with 20 ms of 16-bit samples at 8 kHz, and
+such samples into a message for the carrier. Our dialects keep the carrier's mu-law, so the
+conversion is added to our side, with the same function that pipecat uses. Pipecat's pipeline runs
+at 8 kHz, so that it does not resample.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from callstream.dialects import DIALECTS, Dialect
 from callstream.dialects.events import Media, ReturnMedia
 from callstream.frames.publisher import read
 
-# Of a second of audio.
+# Repetitions of a second of audio.
 _REPEATS: Final = 40
 _RATE: Final = 8_000
 _SAMPLE_BYTES: Final = 2
 
 
-def _twilio() -> Any:  # noqa: ANN401  # pipecat is not there to type-check with
+def _twilio() -> Any:  # noqa: ANN401  # pipecat is not installed where types are checked
     params = TwilioFrameSerializer.InputParams(auto_hang_up=False, sample_rate=_RATE)
     return TwilioFrameSerializer(CARRIER_STREAM, params=params)
 
@@ -49,13 +49,13 @@ _PEERS: Final[dict[str, Callable[[], Any]]] = {
 
 
 class _Setup:
-    """As much of pipecat's `FrameProcessorSetup` as serializers read."""
+    """The part of pipecat's `FrameProcessorSetup` that serializers read."""
 
     audio_in_sample_rate = _RATE
 
 
 def _compare(dialect: str, loop: asyncio.AbstractEventLoop) -> dict[str, Seconds]:
-    """CPU seconds a frame, by what was done."""
+    """CPU seconds a frame, by operation."""
     ours, peer = DIALECTS[dialect], _PEERS[dialect]()
     texts = messages(dialect) * _REPEATS
     samples = [audioop.ulaw2lin(frame, _SAMPLE_BYTES) for frame in frames()] * _REPEATS
@@ -105,19 +105,19 @@ def _render(dialect: Dialect, samples: list[bytes]) -> None:
 
 
 async def _must_agree(dialect: str, peer: Any, texts: list[str], outgoing: list[Any]) -> None:  # noqa: ANN401
-    """Both sides must come to the same, or there is nothing to compare."""
+    """Check that both sides have the same results; otherwise a comparison means nothing."""
     ours = DIALECTS[dialect]
     for text, frame in zip(texts, outgoing, strict=True):
         event = ours.parse(text)
-        heard = await peer.deserialize(text)
-        if not isinstance(event, Media) or heard is None:
-            raise TypeError(f"{dialect}: a frame was not read as one")
+        theirs = await peer.deserialize(text)
+        if not isinstance(event, Media) or theirs is None:
+            raise TypeError(f"{dialect}: a frame was not read as a frame")
         pcm = audioop.ulaw2lin(event.audio, _SAMPLE_BYTES)
-        said = ours.render_return(
+        rendered = ours.render_return(
             ReturnMedia(audioop.lin2ulaw(frame.audio, _SAMPLE_BYTES)), CARRIER_STREAM
         )
-        if heard.audio != pcm or json.loads(said) != json.loads(await peer.serialize(frame)):
-            raise ValueError(f"{dialect}: the two sides do not come to the same")
+        if theirs.audio != pcm or json.loads(rendered) != json.loads(await peer.serialize(frame)):
+            raise ValueError(f"{dialect}: the two sides have different results")
 
 
 def _main() -> None:

@@ -1,6 +1,6 @@
 """The same second of audio for every benchmark, as each carrier sends it.
 
-Knows no more than the library, so that it also runs in the peers' environment.
+Imports only the library, so that it also runs in pipecat's environment.
 """
 
 import json
@@ -34,6 +34,6 @@ def messages(dialect: str) -> list[str]:
 
 
 def events(dialect: str) -> list[dict[str, Any]]:
-    """The messages as API Gateway hands them over: a replayed event with other bodies."""
+    """The messages as API Gateway's events: a replayed event with other bodies."""
     event = json.loads((ROOT / "events" / "media_frame" / "ok.json").read_text())
     return [event | {"body": body} for body in messages(dialect)]

@@ -1,4 +1,4 @@
-"""template.yaml as tests read it, so that what they create has one source."""
+"""Reads template.yaml for tests, so that test resources have one source."""
 
 from functools import cache
 from pathlib import Path
@@ -30,13 +30,13 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 @cache
 def load(path: Path = ROOT / "template.yaml") -> dict[str, Any]:
-    """The template, or another one."""
+    """Load the template, or another template at ``path``."""
     template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506
     return template
 
 
 def create_table(client: Any, logical_id: str) -> str:
-    """Create a table in (a mock of) DynamoDB as the template defines it; its name."""
+    """Create a table in (a mock of) DynamoDB as the template defines it; returns its name."""
     properties = load()["Resources"][logical_id]["Properties"]
     client.create_table(
         TableName=logical_id,

@@ -1,1 +1,1 @@
-"""Handlers that pass a frame on, and nothing else."""
+"""Handlers that only pass a frame on."""

@@ -1,4 +1,4 @@
-"""Kinesis: posts what has come to the pump's connection, as it is in the event."""
+"""Kinesis: posts records to the pump's connection, unchanged."""
 
 import os
 from base64 import b64decode
@@ -23,5 +23,5 @@ def handler(event: dict[str, Any], _context: object) -> None:
         try:
             _connections.post_to_connection(ConnectionId=connection_id, Data=b"\n".join(lines))
         except _connections.exceptions.GoneException:
-            # A pump of a call before; the present one has not come yet.
+            # The pump of the call before; the present pump has not subscribed yet.
             _subscribers.clear()

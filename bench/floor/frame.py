@@ -9,7 +9,7 @@ _kinesis = boto3.client("kinesis")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Put what has come."""
+    """Put the message."""
     _kinesis.put_record(
         StreamName=os.environ["STREAM"], PartitionKey="frames", Data=event["body"].encode()
     )

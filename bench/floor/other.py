@@ -1,6 +1,6 @@
-"""All other routes: does nothing."""
+"""All other routes: no work."""
 
 
 def handler(_event: object, _context: object) -> dict[str, int]:
-    """Agree."""
+    """Accept."""
     return {"statusCode": 200}

@@ -1,4 +1,4 @@
-"""Runs as long as its consumer listens: passes on what the feed brings."""
+"""Runs as long as its consumer is connected, and passes the feed's messages on."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ async def _pump(consumer_url: str, feed_url: str) -> None:
         connect(consumer_url, proxy=None, compression=None) as consumer,
         connect(feed_url, proxy=None, compression=None) as feed,
     ):
-        # To be closed is the end; a consumer says nothing.
+        # The consumer sends nothing; its close is the end.
         ended = asyncio.create_task(consumer.wait_closed())
         passing = asyncio.create_task(_pass_on(feed, consumer))
         await feed.send("subscribe")

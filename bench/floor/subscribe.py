@@ -1,4 +1,4 @@
-"""A pump says that it is there: tells the fan-out over the stream, so that no table is needed."""
+"""A pump subscribes: its connection id goes through the stream, so that no table is needed."""
 
 import os
 from typing import Any

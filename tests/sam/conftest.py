@@ -31,7 +31,7 @@ _TOOLS = template.ROOT / ".local" / "tools"
 
 
 def docker(*arguments: str) -> str:
-    """What a docker command says; empty if it fails."""
+    """The output of a docker command; empty if the command fails."""
     command = ["docker", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -40,21 +40,21 @@ def docker(*arguments: str) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def _engine() -> None:
     if shutil.which("docker") is None or not docker("info", "--format", "{{.ServerVersion}}"):
-        pytest.skip("there is no Docker engine")
+        pytest.skip("Docker is not running")
     if not docker("image", "inspect", IMAGE, "--format", "{{.Id}}"):
-        pytest.skip(f"there is no image {IMAGE}: `docker pull` gets it")
+        pytest.skip(f"the image {IMAGE} is missing: `docker pull` it")
 
 
 @dataclass(frozen=True)
 class SamLocal:
-    """`sam local`, for the functions of a stack that is deployed on this machine."""
+    """`sam local`, for the functions of a stack on this machine."""
 
     build: Path
     variables: Path
     endpoint: str
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """The command line, as samconfig.toml has it for people."""
+        """The command line, with the settings of samconfig.toml."""
         return [
             str(_TOOLS / "sam" / "bin" / "sam"),
             *("local", name, *arguments),
@@ -66,14 +66,14 @@ class SamLocal:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Its environment: nothing that it asks AWS leaves this machine."""
+        """The environment: requests to AWS stay on this machine."""
         return aws.environment(os.environ, self.endpoint) | {
             "SAM_CLI_TELEMETRY": "0",
             "__SAM_CLI_APP_DIR": str(_TOOLS / "sam" / "notes"),
         }
 
     def invoke(self, function: str, event: Path) -> Any:
-        """What `sam local invoke` prints: a function's answer."""
+        """The answer of a function, as `sam local invoke` prints it."""
         done = subprocess.run(
             self.command("invoke", function, "--event", str(event)),
             cwd=template.ROOT,
@@ -102,7 +102,7 @@ class SamLocal:
             assert process.poll() is None, log.read_text()
             yield f"http://{HOST}:{port}"
         finally:
-            # As Ctrl-C does: it then removes its containers.
+            # Like Ctrl-C: `sam local` then removes its containers.
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(PATIENCE)
@@ -116,7 +116,7 @@ class SamLocal:
 
 
 class Account(DeployedStack):
-    """The deployed stack, holding what events/ is about."""
+    """The deployed stack, with the tenants and secrets of events/."""
 
     def __init__(self, local: LocalStack) -> None:
         description = local.describe()
@@ -139,7 +139,7 @@ class Account(DeployedStack):
         world.seed(self._directory, *SCOPES)
 
     def given(self, expected: Mapping[str, Any]) -> None:
-        """Have the state that an event is about, and no other."""
+        """Make the state that an event needs, and no other state."""
         for item in self._tables["streams"].scan():
             self._tables["streams"].delete({"pk": item["pk"], "sk": item["sk"]})
         for tenant in world.TENANTS:
@@ -151,7 +151,7 @@ class Account(DeployedStack):
 
 
 def _as_of_now(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """An item of an event's time, at the same distance from this moment."""
+    """An item of an event, with its times moved to the present."""
     since = int(time.time()) - int(world.NOW.timestamp())
     moved = {name: _moved(value, since) for name, value in item.items()}
     if not item["pk"].startswith("RATE#"):
@@ -159,7 +159,7 @@ def _as_of_now(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return
     length = int(item["sk"].partition("#")[0])
     now = int(time.time()) // length * length
-    # The window in which the request will come, whichever it is.
+    # Every window in which the request may arrive.
     for start in range(now, now + 20 * length, length):
         yield moved | {"sk": f"{length}#{start}"}
 

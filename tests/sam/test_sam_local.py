@@ -1,6 +1,6 @@
 """The events of events/ in containers: `sam local invoke`, and `sam local start-api` over HTTP.
 
-Both answer as the files beside the events say, and `start-api` as the deployed stack does.
+Both answer as the files beside the events expect, and `start-api` also like the deployed stack.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.replay.test_replay import CASES, assert_matches, plain
 from tests.sam.conftest import Account, SamLocal
 from tests.stack.conftest import PATIENCE
 
-# The events' own; what has taken its place here is only known afterwards.
+# The request id in the events; the real id is only known afterwards.
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 DATE = "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} [+]0000"
@@ -32,12 +32,12 @@ MOMENTARY = {"streamingSeconds", "x-ratelimit-reset"}
 # The other headers are API Gateway's.
 HEADERS = re.compile("content-type|x-request-id|x-ratelimit-.*")
 
-OUTAGE = "needs a service that is down: tests/replay has it"
-SERVERS = "needs a tenant's server: tests/replay has it"
-ONLY_THEN = "true at the event's time alone"
-NO_CLIENT = "no HTTP client can send it"
-NOT_UTF8 = "`sam local start-api` takes no body that is not UTF-8"
-SLASH = "`sam local start-api` and the emulator take an encoded slash for a plain one"
+OUTAGE = "needs a service that is down: see tests/replay"
+SERVERS = "needs a tenant's server: see tests/replay"
+ONLY_THEN = "correct only at the event's time"
+NO_CLIENT = "HTTP clients cannot send it"
+NOT_UTF8 = "`sam local start-api` refuses bodies that are not UTF-8"
+SLASH = "`sam local start-api` and the emulator decode an encoded slash"
 IMPOSSIBLE = ("media_authorizer/ok", "telnyx_streaming_start/ok-repeated-after-the-call")
 IMPOSSIBLE_OVER_HTTP = {
     "400-not-base64": NO_CLIENT,
@@ -50,7 +50,7 @@ IMPOSSIBLE_OVER_HTTP = {
 
 @dataclass(frozen=True)
 class Case:
-    """One event, and what must come out."""
+    """One event, with its expected result."""
 
     path: Path
 
@@ -79,7 +79,7 @@ class Case:
         return expected
 
     def parameter(self, reasons: Mapping[str, str]) -> ParameterSet:
-        """The case for pytest, skipped if there is a reason."""
+        """The case for pytest, skipped if ``reasons`` or the expected result demand it."""
         case_id = f"{self.function}/{self.name}"
         reason = reasons.get(self.name)
         if case_id.startswith(IMPOSSIBLE):
@@ -97,7 +97,7 @@ HTTP = [case for case in ALL if "httpMethod" in case.event()]
 
 
 def one_of_each() -> Iterator[Case]:
-    """Every function's first success and its first failure."""
+    """The first success and the first failure of every function."""
     for _function, group in groupby(ALL, lambda case: case.function):
         successes = groupby(group, lambda case: case.name.startswith("ok"))
         for _is_success, cases in successes:
@@ -105,7 +105,7 @@ def one_of_each() -> Iterator[Case]:
 
 
 def comparable(value: Any) -> Any:
-    """An answer without what depends on the moment, and headers' names in lower case."""
+    """An answer without values that depend on the time, with header names in lower case."""
     match value:
         case {"headers": dict(headers), **rest}:
             lower = {name.lower(): text for name, text in headers.items()}
@@ -116,7 +116,7 @@ def comparable(value: Any) -> Any:
 
 
 def unknown_before(expected: Any) -> Any:
-    """What is expected, with patterns for ids and times that nobody knows before."""
+    """The expected answer, with patterns for ids and times that are not known before."""
     match expected:
         case dict():
             return {name: unknown_before(part) for name, part in expected.items()}
@@ -133,13 +133,13 @@ def assert_answers(case: Case, answer: Any) -> None:
 
 
 def without_ids(answer: dict[str, Any]) -> str:
-    """An answer, to be compared with another one to the same question."""
+    """An answer as text for comparison, without ids and times."""
     text = json.dumps(comparable(answer), sort_keys=True)
     return re.sub(f"{UUID}|{DATE}|{MEDIA_URL}", "…", text)
 
 
 def ask(base: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Send the request that an event is about; the answer in a function's form."""
+    """Send the request of an event; returns the answer in the form of a function's answer."""
     url = urlsplit(base)
     body = event["body"]
     if body is not None:
@@ -189,8 +189,8 @@ def test_invoke(case: Case, account: Account, sam: SamLocal) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/nothing"), ("DELETE", "/public/twilio-connector/connect")]
 )
-def test_unknown_paths_are_the_one_difference(api: str, method: str, path: str) -> None:
-    # `sam local start-api` knows no GatewayResponses.
+def test_start_api_differs_only_for_unknown_paths(api: str, method: str, path: str) -> None:
+    # `sam local start-api` ignores GatewayResponses.
     answer = ask(api, {"httpMethod": method, "path": path, "headers": {}, "body": None})
 
     assert answer["statusCode"] == 403

@@ -28,7 +28,7 @@ def messages(lines: Iterable[str]) -> Counts:
     return Counts.of_ledger(lines)["messages"]
 
 
-def test_a_frame_is_a_message_an_invocation_and_a_kilobyte() -> None:
+def test_frame_is_billed_as_message_invocation_and_kilobyte() -> None:
     counts = messages([request("kinesis", "PutRecord"), invocation()])
 
     assert counts["WebSocket messages"] == 1
@@ -57,7 +57,7 @@ def test_a_frame_is_a_message_an_invocation_and_a_kilobyte() -> None:
         (invocation("rest"), "REST requests", 1),
     ],
 )
-def test_units_are_those_of_the_price_list(line: str, name: str, units: float) -> None:
+def test_units_follow_the_price_list(line: str, name: str, units: float) -> None:
     assert messages([line])[name] == units
 
 
@@ -70,12 +70,12 @@ def test_every_attempt_is_counted() -> None:
     assert counts["retries"] == 1
 
 
-def test_what_has_no_price_is_not_taken_for_free() -> None:
+def test_operation_without_a_price_is_refused() -> None:
     with pytest.raises(ValueError, match="no price is known for s3 PutObject"):
         messages([request("s3", "PutObject")])
 
 
-def test_batches_and_what_runs_anyway_are_kept_apart() -> None:
+def test_counts_separate_messages_batches_and_others() -> None:
     counts = Counts.of_ledger([invocation(), invocation("batch", 5000), invocation("other")])
 
     assert {name: each["Lambda invocations"] for name, each in counts.items()} == {
@@ -87,7 +87,7 @@ def test_batches_and_what_runs_anyway_are_kept_apart() -> None:
     assert counts["messages"]["Kinesis bytes read"] == 0
 
 
-def test_an_hour_of_frames_costs_what_the_price_list_says() -> None:
+def test_hour_of_frames_has_the_prices_of_the_list() -> None:
     frame = messages([request("kinesis", "PutRecord"), invocation()])
 
     costs = (frame * 180_000).costs(billed_ms=15, memory_mb=256)
@@ -100,7 +100,7 @@ def test_an_hour_of_frames_costs_what_the_price_list_says() -> None:
 
 
 def played(seconds: int) -> Played:
-    """A call, of which batches of half a second each were read."""
+    """A call whose records were read in batches of half a second."""
     frames = [request("kinesis", "PutRecord"), invocation()] * (seconds * 50)
     opening = [invocation("connect"), request("dynamodb", "PutItem")]
     batch = [
@@ -111,7 +111,7 @@ def played(seconds: int) -> Played:
     return Played(calls=1, seconds=seconds, took=seconds, **counts)
 
 
-def test_an_hour_has_one_opening_its_frames_and_as_many_batches_as_aws_makes() -> None:
+def test_hour_has_one_opening_its_frames_and_the_batches_of_aws() -> None:
     hour = Session(lengths=[played(1), played(2)], crowds=[], memory_mb=256).hour
 
     batches = 3600 / BATCH_WINDOW_SECONDS
@@ -123,10 +123,10 @@ def test_an_hour_has_one_opening_its_frames_and_as_many_batches_as_aws_makes() -
     assert hour["connection minutes"] == 60
 
 
-def test_the_tally_waits_as_long_as_is_reckoned_with() -> None:
-    tally = template.load()["Resources"]["StreamCountersFunction"]["Properties"]["Events"]["Frames"]
+def test_counters_function_has_the_batching_window_of_the_bill() -> None:
+    function = template.load()["Resources"]["StreamCountersFunction"]["Properties"]
 
-    window = tally["Properties"]["MaximumBatchingWindowInSeconds"]
+    window = function["Events"]["Frames"]["Properties"]["MaximumBatchingWindowInSeconds"]
     assert window == {"Fn::If": ["OnAws", BATCH_WINDOW_SECONDS, 1]}
 
 
@@ -140,11 +140,13 @@ def test_the_tally_waits_as_long_as_is_reckoned_with() -> None:
         (Measure("s", "n", 0.1, "", budget=0), None, "OVER"),
     ],
 )
-def test_verdicts(measure: Measure, ratio: float | None, verdict: str) -> None:
+def test_verdict_compares_the_ratio_or_the_value_with_the_budget(
+    measure: Measure, ratio: float | None, verdict: str
+) -> None:
     assert (measure.ratio, measure.verdict) == (ratio, verdict)
 
 
-def test_the_two_sides_of_a_race_take_turns() -> None:
+def test_race_takes_turns() -> None:
     turns: list[str] = []
 
     race(lambda: turns.append("ours"), lambda: turns.append("floor"), loops=2, rounds=2)
@@ -156,7 +158,7 @@ def test_the_two_sides_of_a_race_take_turns() -> None:
 
 
 def sent(seconds: int) -> tuple[CallReport, list[bytes]]:
-    """A call that was sent a frame every 20 ms from 0 s on, and its frames."""
+    """A call with a frame every 20 ms from 0 s on, and its frames."""
     frames = [number.to_bytes(160) for number in range(seconds * 50)]
     carrier = Carrier(CallPlan({"inbound": b"".join(frames)}))
     report = CallReport(identity=carrier.identity)
@@ -165,35 +167,35 @@ def sent(seconds: int) -> tuple[CallReport, list[bytes]]:
     return report, frames
 
 
-def test_latencies_are_of_the_frames_that_did_not_wait_for_the_fork_to_join() -> None:
+def test_latencies_leave_out_frames_that_waited_for_the_fork_to_join() -> None:
     report, frames = sent(seconds=5)
-    # Heard from 1.99 s on, when those of before came at once.
-    heard_at = {frame: max(1.99, number * 0.02 + 0.008) for number, frame in enumerate(frames)}
-    del heard_at[frames[0]]
+    # The consumer receives from 1.99 s on; earlier frames arrive all at once.
+    received_at = {frame: max(1.99, number * 0.02 + 0.008) for number, frame in enumerate(frames)}
+    del received_at[frames[0]]
 
-    found = latencies(report, heard_at)
+    found = latencies(report, received_at)
 
     assert len(found) == 50
     assert found == pytest.approx([8.0] * 50)
 
 
-def test_a_frame_that_is_lost_is_no_fast_one() -> None:
+def test_latencies_refuse_a_lost_frame() -> None:
     report, frames = sent(seconds=5)
-    heard_at = {frame: number * 0.02 + 0.008 for number, frame in enumerate(frames)}
-    del heard_at[frames[200]]
+    received_at = {frame: number * 0.02 + 0.008 for number, frame in enumerate(frames)}
+    del received_at[frames[200]]
 
-    with pytest.raises(BenchError, match="1 of 149 frames have not come"):
-        latencies(report, heard_at)
+    with pytest.raises(BenchError, match="1 of 149 frames did not reach the consumer"):
+        latencies(report, received_at)
 
 
-def test_nothing_heard_is_nothing_measured() -> None:
+def test_latencies_refuse_a_consumer_that_received_nothing() -> None:
     report, _ = sent(seconds=5)
 
-    with pytest.raises(BenchError, match="frames have not come"):
+    with pytest.raises(BenchError, match="frames did not reach the consumer"):
         latencies(report, {})
 
 
-def test_the_smallest_round_of_each_side_is_compared() -> None:
+def test_comparison_uses_the_smallest_round_of_each_side() -> None:
     ours = [[10.0] * 300 + [40.0] * 100, [12.0] * 400]
     floor = [[11.0] * 400, [8.0] * 300 + [9.0] * 100]
 
@@ -204,12 +206,12 @@ def test_the_smallest_round_of_each_side_is_compared() -> None:
     assert p50.budget == BUDGET
 
 
-def test_a_round_of_a_few_frames_is_compared_with_nothing() -> None:
-    with pytest.raises(BenchError, match="3 frames can be compared"):
+def test_comparison_refuses_a_round_of_few_frames() -> None:
+    with pytest.raises(BenchError, match="3 frames to compare"):
         compared([[10.0] * 400], [[8.0] * 3])
 
 
-def test_the_floor_is_fed_as_the_relays_are() -> None:
+def test_floor_reads_kinesis_with_the_settings_of_the_fan_out() -> None:
     floor = template.load(template.ROOT / "bench" / "floor" / "template.yaml")
 
     ours, theirs = (
@@ -217,7 +219,7 @@ def test_the_floor_is_fed_as_the_relays_are() -> None:
         for each in (template.load(), floor)
     )
 
-    # Where a batch goes that cannot be handed on does not matter to one that can.
+    # The destination of failed batches makes no difference to the others.
     for own in ("Stream", "DestinationConfig"):
         ours.pop(own, None)
         theirs.pop(own, None)

