@@ -15,13 +15,13 @@ from callstream.adapters import clock
 from callstream.calls.streams import Started
 from callstream.dialects.events import Start, Stop
 from callstream.frames.publisher import read
-from callstream.wiring.agents import agents
+from callstream.wiring.agents import agent_dispatcher
 from callstream.wiring.media import publisher
 from callstream.wiring.state import stream_store
 
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)
-_agents = agents(os.environ)
+_agents = agent_dispatcher(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
                 # Only now: a relay is of a call that is there.
                 with agents_called(identity.stream_id):
                     inbox = token_of(event).attributes.get("inbox", "")
-                    _agents.join(identity, inbox, start, clock.now())
+                    _agents.dispatch(identity, inbox, start, clock.now())
             case (Stop(), _):
                 _streams.stop(identity.stream_id, clock.now())
     return OK

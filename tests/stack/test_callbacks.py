@@ -14,8 +14,8 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from callstream.adapters.aws.callback_queues import SqsCallbackQueue
 from callstream.callbacks.model import Event
 from callstream.relays.notifier import callback_of
-from callstream.relays.store import Relay
 from callstream_cli.local import aws
+from tests.relays import make_relay
 from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.tenant_server import TenantServer
 from tests.stack.test_operator import Operator, operator, type_in
@@ -59,16 +59,14 @@ class Teller:
             self._queue = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
 
     def tell(self, relay_id: str, event: Event, reason: str | None = None) -> str:
-        relay = Relay(
-            relay_id=relay_id,
+        relay = make_relay(
+            relay_id,
             tenant_id="demo",
             call_id="CA-told",
             surface="signalwire",
             url="wss://agent.example/secret-of-the-url",
             track="both_tracks",
             status_callback=self._url,
-            created_at=0,
-            updated_at=0,
         )
         callback = callback_of(relay, None, event, reason, datetime.now(UTC))
         self._queue.send(callback)
@@ -168,15 +166,7 @@ def test_telnyx_fails_over(
     )
     with aws.talking_to(stack.description["aws_endpoint_url"]):
         queue = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
-    relay = Relay(
-        relay_id=str(uuid4()),
-        tenant_id="demo",
-        call_id="v3:call",
-        surface="telnyx",
-        track="both_tracks",
-        created_at=0,
-        updated_at=0,
-    )
+    relay = make_relay(str(uuid4()), tenant_id="demo", call_id="v3:call", track="both_tracks")
     queue.send(callback_of(relay, None, "failed", "refused", datetime.now(UTC)))
 
     eventually(lambda: len(tenant_server.got) == 2)

@@ -121,9 +121,9 @@ def test_a_stream_is_started_and_stopped(client: Telnyx, call: LiveCall, consume
     [relay] = call.relays()
     assert relay["url"] == consumer_url
     assert relay["track"] == "both_tracks"
-    assert relay["auth_token"] == "per-call-secret"
+    assert relay["handshake_headers"] == {"x-telnyx-streaming-auth-token": "per-call-secret"}
     assert relay["parameters"] == {"tenant": "acme"}
-    assert relay["settings"]["stream_bidirectional_sampling_rate"] == 16000
+    assert relay["return_audio"] == {"encoding": "L16", "sample_rate": 16000}
     assert call.item()["client_state"] == "aGF2ZSBhIG5pY2UgZGF5ID1d"
 
     stopped = client.calls.actions.stop_streaming(call.id, client_state="bGFzdA==")

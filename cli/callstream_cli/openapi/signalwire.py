@@ -3,7 +3,7 @@
 from typing import Final
 
 from callstream import errors
-from callstream.relays.store import NameTaken
+from callstream.relays.model import NameTaken
 from callstream.surfaces import signalwire
 from callstream_cli.openapi.document import Described, Document, Failure, Parameter, rejection
 

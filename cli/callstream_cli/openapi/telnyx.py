@@ -3,7 +3,7 @@
 from typing import Final
 
 from callstream import errors
-from callstream.relays.store import NoSuchRelay
+from callstream.relays.model import NoSuchRelay
 from callstream.surfaces import telnyx
 from callstream_cli.openapi.document import (
     Described,
@@ -98,7 +98,11 @@ DOCUMENT: Final = Document(
         Failure(errors.UnsupportedMediaType(), "the body is not sent as `application/json`"),
         Failure(
             rejection(telnyx.STREAMING_START, {}),
-            "`stream_url` is missing, and `enable_dialogflow` is not set",
+            "`stream_url` is missing",
+        ),
+        Failure(
+            rejection(telnyx.STREAMING_START, {"enable_dialogflow": True}),
+            "`enable_dialogflow` is set without a `stream_url`",
         ),
         Failure(
             rejection(telnyx.STREAMING_START, _URL | {"stream_track": "both"}),
@@ -137,7 +141,7 @@ DOCUMENT: Final = Document(
     words={
         "StreamingStart": _COMMAND_WORDS
         | {
-            "stream_url": "Where to stream to; with `enable_dialogflow` it may be left out",
+            "stream_url": "Where to stream to",
             "stream_track": "Which audio to stream: what the leg says, what it hears, or both",
             "stream_codec": "What to stream it as; `default` is the call's own codec",
             "stream_bidirectional_mode": "How audio comes back: as MP3 files, or as RTP payloads",
@@ -146,7 +150,7 @@ DOCUMENT: Final = Document(
             "stream_bidirectional_target_legs": "Which legs hear what comes back",
             "stream_auth_token": "Sent with the WebSocket's handshake",
             "custom_parameters": "For the start message",
-            "enable_dialogflow": "Whether Dialogflow shall answer the call",
+            "enable_dialogflow": "Whether Dialogflow shall answer the call: recorded only, for now",
             "dialogflow_config": "What Dialogflow shall do besides answering",
         },
         "DialogflowConfig": {

@@ -13,7 +13,7 @@ from callstream.adapters.aws.secrets_manager import (
 )
 from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
-from callstream.relays.store import RelaySpec
+from callstream.relays.model import RelaySpec
 from callstream.tenants.credentials import new_id
 from callstream.tenants.directory import (
     ROUTES,
@@ -193,7 +193,7 @@ class Administration:
         return inbox
 
     def create_agent(
-        self, tenant_id: str, route: str | None, inbox: str | None, order: RelaySpec
+        self, tenant_id: str, route: str | None, inbox: str | None, spec: RelaySpec
     ) -> Agent:
         """Give a route of a tenant, or one of its inboxes, an agent.
 
@@ -214,14 +214,14 @@ class Administration:
                     "tenant_id": tenant_id,
                     "route": "inbox" if inbox is not None else route,
                     "inbox": inbox or "",
-                    "order": order,
+                    "spec": spec,
                 }
             )
         there = self.agents.of_route(tenant_id, agent.route, agent.inbox)
         if len(there) >= MOST_OF_A_ROUTE:
             raise OperatorError(f"there are {MOST_OF_A_ROUTE} agents already, which is the most")
-        if order.name is not None and order.name in {each.order.name for each in there}:
-            raise OperatorError(f"there is an agent of the name {order.name!r} already")
+        if spec.name is not None and spec.name in {each.spec.name for each in there}:
+            raise OperatorError(f"there is an agent of the name {spec.name!r} already")
         try:
             self.agents.create(agent)
         except ConditionFailed:

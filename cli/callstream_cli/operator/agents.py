@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from callstream.dialects.events import Tracks
 from callstream.errors import Invalid
 from callstream.relays.agents import Agent
-from callstream.relays.store import RelaySpec
+from callstream.relays.model import RelaySpec, ReturnAudio
 from callstream.surfaces import bodies, signalwire, telnyx
 from callstream.tenants.directory import ROUTES
 from callstream_cli.deployment import administration_of
@@ -88,7 +88,7 @@ def add(
 ) -> None:
     """Have the calls of a route, or of an inbox, forked to an agent as they start.
 
-    What is - is read from standard input, a line each: URL, auth token, parameters, in this order.
+    What is - is read from standard input, a line each: URL, auth token, parameters, in this spec.
     A terminal is asked for them, without echo.
     """
     with administration_of(stack) as administration:
@@ -116,11 +116,11 @@ def add(
         }
         if dialect == "telnyx":
             _must_be_left_out(of_signalwire, "signalwire")
-            order = _telnyx(common, of_telnyx)
+            spec = _telnyx(common, of_telnyx)
         else:
             _must_be_left_out(of_telnyx, "telnyx")
-            order = _signalwire(common, of_signalwire)
-        agent = administration.create_agent(tenant_id, route, inbox, order)
+            spec = _signalwire(common, of_signalwire)
+        agent = administration.create_agent(tenant_id, route, inbox, spec)
     if as_json:
         show_json(as_dict(agent))
     else:
@@ -141,12 +141,12 @@ def list_(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) ->
             (
                 agent.agent_id,
                 _place(agent),
-                agent.order.surface,
-                _masked(agent.order.url),
-                agent.order.track,
-                agent.order.name or "-",
-                "stored" if agent.order.auth_token else "none",
-                str(len(agent.order.parameters)),
+                agent.spec.surface,
+                _masked(agent.spec.url),
+                agent.spec.track,
+                agent.spec.name or "-",
+                "stored" if agent.spec.handshake_headers else "none",
+                str(len(agent.spec.parameters)),
             )
             for agent in agents
         ],
@@ -175,19 +175,19 @@ def remove(
 
 def as_dict(agent: Agent) -> dict[str, Any]:
     """An agent as JSON has it: without what may be secret."""
-    order = agent.order
+    spec = agent.spec
     return {
         "agent_id": agent.agent_id,
         "tenant_id": agent.tenant_id,
         "route": agent.route,
         "inbox": agent.inbox or None,
-        "dialect": order.surface,
-        "url": _masked(order.url),
-        "track": order.track,
-        "name": order.name,
-        "auth_token_stored": order.auth_token is not None,
-        "parameters": len(order.parameters),
-        "settings": order.settings,
+        "dialect": spec.surface,
+        "url": _masked(spec.url),
+        "track": spec.track,
+        "name": spec.name,
+        "auth_token_stored": bool(spec.handshake_headers),
+        "parameters": len(spec.parameters),
+        "settings": _settings(spec),
     }
 
 
@@ -227,11 +227,31 @@ def _telnyx(common: Mapping[str, Any], options: Mapping[str, object]) -> RelaySp
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_target_legs": "self",
     }
-    order = telnyx.spec_of(_checked(telnyx.StreamingStart, fields | given, strict=True))
-    # Those are the call's then.
-    unsaid = {names["--codec"], names["--sampling-rate"]} - given.keys()
-    said = {each: value for each, value in order.settings.items() if each not in unsaid}
-    return order.model_copy(update={"settings": said})
+    spec = telnyx.spec_of(_checked(telnyx.StreamingStart, fields | given, strict=True))
+    if spec.return_audio == telnyx.MP3_FILES:
+        return spec
+    # By default the call's own, and not that of the command.
+    audio = ReturnAudio.model_validate(
+        {"encoding": options["--codec"], "sample_rate": options["--sampling-rate"]}
+    )
+    return spec.model_copy(update={"return_audio": audio})
+
+
+def _settings(spec: RelaySpec) -> dict[str, Any]:
+    """The audio that an agent is asked for, in the words of Telnyx's `streaming_start`."""
+    if spec.surface != "telnyx":
+        return {}
+    audio = spec.return_audio or ReturnAudio()
+    has_files = audio == telnyx.MP3_FILES
+    settings = {
+        "stream_codec": spec.codec or "default",
+        "stream_bidirectional_mode": "mp3" if has_files else "rtp",
+        "stream_bidirectional_codec": None if has_files else audio.encoding,
+        "stream_bidirectional_sampling_rate": audio.sample_rate,
+        "stream_bidirectional_target_legs": spec.target_legs,
+        **spec.recorded,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _signalwire(common: Mapping[str, Any], options: Mapping[str, object]) -> RelaySpec:

@@ -13,6 +13,9 @@ Use = Literal["once", "many"]
 TwilioSignature = Literal["off", "on", "required"]
 """Whether Twilio's signature on a handshake is looked at: never; if there is one; there must be."""
 
+SinkKind = Literal["websocket", "transcription", "dialogflow"]
+"""Where a relay takes a call's audio."""
+
 
 class StreamToken(Struct, frozen=True):
     """What a verified token says. `attributes` is what its endpoint wants the stream to know.

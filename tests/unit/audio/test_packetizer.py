@@ -1,19 +1,12 @@
 """The format of return audio, and the pieces that it is cut into."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.audio.packetizer import Packetizer, pieces, return_format
+from callstream.audio.packetizer import Packetizer, pieces
 
-RTP: dict[str, Any] = {
-    "stream_bidirectional_mode": "rtp",
-    "stream_bidirectional_codec": "L16",
-    "stream_bidirectional_sampling_rate": 16000,
-}
 # The format, the bytes of a sample, and one sample of silence.
 CODECS = st.sampled_from(
     [
@@ -23,12 +16,6 @@ CODECS = st.sampled_from(
         (AudioFormat("L16", 22050, 2), 2, b"\0\0"),
     ]
 )
-
-
-def test_return_format_is_the_settings_or_else_the_forks() -> None:
-    assert return_format(RTP, PCMU_8K) == AudioFormat("L16", 16000, 1)
-    assert return_format(RTP | {"stream_bidirectional_mode": "mp3"}, PCMU_8K).encoding == "mp3"
-    assert return_format({}, PCMU_8K) == PCMU_8K
 
 
 @given(st.lists(st.binary(max_size=1500)), CODECS)

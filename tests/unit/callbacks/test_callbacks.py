@@ -43,10 +43,10 @@ from callstream.destinations import Destination
 from callstream.errors import Unavailable
 from callstream.ports import Item
 from callstream.relays.notifier import callback_of
-from callstream.relays.store import Relay
 from callstream.tenants.directory import Directory, Tenant, Webhook
 from callstream.wiring.settings import is_local
 from callstream_cli.public_keys import ed25519_public_key
+from tests.relays import make_relay
 from tests.template import ROOT
 from tests.unit.items import active_call
 
@@ -58,15 +58,8 @@ FAILOVER = "https://b.example.com/webhooks"
 STATUS = "https://app.example.com/status?tenant=1"
 RELAY_ID = "7a2f7b1e-2f0e-4a0b-9a55-0d6bd1b2a001"
 
-RELAY = Relay(
-    relay_id=RELAY_ID,
-    tenant_id="acme",
-    call_id="v3:example-call-control-id",
-    surface="telnyx",
-    url="wss://gw.example.com/telnyx",
-    track="inbound_track",
-    created_at=0,
-    updated_at=0,
+RELAY = make_relay(
+    RELAY_ID, call_id="v3:example-call-control-id", url="wss://gw.example.com/telnyx"
 )
 CALL = active_call(
     RELAY.call_id,
@@ -154,7 +147,7 @@ class TestTelnyx:
         }
 
     def test_without_a_session_and_without_a_url(self) -> None:
-        relay = RELAY.model_copy(update={"url": None})
+        relay = RELAY.model_copy(update={"sink": "dialogflow", "url": None})
         callback = callback_of(relay, None, "failed", "feed_lost", NOW)
         payload = json.loads(telnyx_callbacks.build(callback, 1, HOOK).body)["data"]["payload"]
 

@@ -21,8 +21,10 @@ from callstream.errors import UnreadableItem
 from callstream.frames.records import Record
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
-from callstream.relays.store import CallCommand, Relay, RelayStore
+from callstream.relays.model import CallCommand
+from callstream.relays.store import RelayStore
 from callstream.times import milliseconds
+from tests.relays import make_relay
 from tests.template import create_table
 from tests.unit.items import active_call, connected_stream, started_stream
 
@@ -68,16 +70,7 @@ def live_through_everything(table: DynamoTable) -> None:
     record = Record("first", "acme", "genagent", "telnyx", milliseconds(NOW), media)
     Tally(table).count("first", [Landed(record, "49590338271490256608559692538361571095", 0.0)])
     command = CallCommand("acme", "CA1", NOW, client_state="c3RhdGU=")
-    relay = Relay(
-        relay_id="r1",
-        tenant_id="acme",
-        call_id="CA1",
-        surface="telnyx",
-        track="inbound_track",
-        created_at=0,
-        updated_at=0,
-    )
-    RelayStore(table).start(relay, command)
+    RelayStore(table).start(make_relay(), command)
     for name in ("first", "second"):
         store.kept_alive(name, NOW)
         store.stop(name, NOW)

@@ -23,12 +23,14 @@ from callstream.dialects.events import Media, Start
 from callstream.errors import Unavailable
 from callstream.frames.records import Record, Rejected
 from callstream.identity import StreamIdentity, StreamToken
-from callstream.relays.store import CallCommand, Relay, RelayStore
+from callstream.relays.model import CallCommand
+from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Directory, Tenant
 from callstream.times import milliseconds
 from callstream_cli import deployment, live_display
 from callstream_cli.__main__ import build
 from callstream_cli.operator import watching
+from tests.relays import make_relay
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -140,13 +142,11 @@ class Account:
         Tally(self.table).count(name, landed)
 
     def relay(self, call_id: str, relay_id: str, **fields: Any) -> None:
-        relay = Relay(
-            relay_id=relay_id,
-            tenant_id="acme",
+        relay = make_relay(
+            relay_id,
             call_id=call_id,
-            surface="telnyx",
             url=f"wss://secret.example.com/{NUMBERS[0]}",
-            auth_token="secret-token",
+            handshake_headers={"Authorization": "Bearer secret-token"},
             parameters={"number": NUMBERS[1]},
             track="both_tracks",
             created_at=milliseconds(NOW),

@@ -26,7 +26,6 @@ from typer.testing import CliRunner, Result
 from callstream.access.tokens import KeyRing, SigningKey
 from callstream.callbacks import keys
 from callstream.relays.agents import MOST_OF_A_ROUTE
-from callstream.relays.store import RelaySpec
 from callstream.surfaces import signalwire, telnyx
 from callstream.tenants.credentials import matches, split_key
 from callstream.tenants.directory import (
@@ -693,8 +692,11 @@ class TestAgents:
         assert ask("agents", "list", "acme") == [second, first]
         [stored] = administration.agents.of_route("acme", "inbox", "inbox-1")
         url, auth_token, key = self.SECRETS
-        assert (stored.order.url, stored.order.auth_token) == (url, auth_token)
-        assert stored.order.parameters == {"key": key, "lang": "en"}
+        assert (stored.spec.url, stored.spec.handshake_headers) == (
+            url,
+            {"x-telnyx-streaming-auth-token": auth_token},
+        )
+        assert stored.spec.parameters == {"key": key, "lang": "en"}
         assert [" ".join(line.split()) for line in ok("agents", "list", "acme").splitlines()] == [
             "agent on dialect url track name auth token parameters",
             f"{second['agent_id']} genagent signalwire {AGENT} inbound_track - none 0",
@@ -734,7 +736,7 @@ class TestAgents:
             stream_bidirectional_sampling_rate=16000,
             stream_bidirectional_target_legs="both",
         )
-        assert agent.order == telnyx.spec_of(body)
+        assert agent.spec == telnyx.spec_of(body)
 
     def test_signalwire_as_the_command_has_it(self, administration: Administration) -> None:
         told = ["--status-callback", URL, "--status-callback-method", "GET"]
@@ -748,7 +750,7 @@ class TestAgents:
             "StatusCallback": URL,
             "StatusCallbackMethod": "GET",
         }
-        assert agent.order == signalwire.spec_of(signalwire.CreateStreamBody(**form))
+        assert agent.spec == signalwire.spec_of(signalwire.CreateStreamBody(**form))
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
@@ -1144,8 +1146,8 @@ class TestConfirmation:
     def questions(self, acme: Tenant, administration: Administration) -> dict[str, list[str]]:
         administration.create_inbox("acme", "inbox-1", "")
         set_twilio(administration, "acme", "on", AUTH_TOKEN)
-        order = RelaySpec(surface="telnyx", url=AGENT, track="inbound_track")
-        agent = administration.create_agent("acme", "genagent", None, order)
+        body = telnyx.StreamingStart(stream_url=AGENT)
+        agent = administration.create_agent("acme", "genagent", None, telnyx.spec_of(body))
         issued = administration.create_credential(acme, "asapp", label="blue").credential
         named = f"the asapp credential {issued.credential_id} (blue) of acme"
         return {

@@ -20,21 +20,12 @@ from callstream.relays.run import RelayRun
 from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
 from callstream.relays.sinks.return_path import LegSender
 from callstream.relays.sinks.websocket import ForkMaker, WebSocketSink
-from callstream.relays.store import Relay
 from callstream.relays.timings import RelayTimings
+from tests.relays import make_relay
 from tests.unit.items import started_stream
 
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
-RELAY = Relay(
-    relay_id="r1",
-    tenant_id="acme",
-    call_id="CA1",
-    surface="telnyx",
-    url="wss://consumer.example.com/",
-    track="inbound_track",
-    created_at=0,
-    updated_at=0,
-)
+RELAY = make_relay("r1")
 NEW_STREAM = started_stream("s2", connected_at=990_000)
 QUICK = RelayTimings(look=0.01, accept_poll=0.01, propagation=0.0)
 

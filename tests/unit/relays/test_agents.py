@@ -20,8 +20,10 @@ from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
-from callstream.relays.agents import Agent, Agents, AgentStore
-from callstream.relays.store import CallCommand, Relay, RelaySpec, RelayStore
+from callstream.relays.agent_claims import AgentClaims
+from callstream.relays.agents import Agent, AgentDispatcher, AgentStore
+from callstream.relays.model import CallCommand, Relay, RelaySpec, ReturnAudio
+from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Directory, Inbox, Tenant
 from tests.starter import Starter
 from tests.template import create_table
@@ -29,14 +31,21 @@ from tests.template import create_table
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TELNYX = RelaySpec(
     surface="telnyx",
+    sink="websocket",
+    dialect="telnyx",
     url="wss://agent.example.com/?key=s3cret",
     track="inbound_track",
-    auth_token="s3cret",
+    handshake_headers={"Authorization": "Bearer s3cret"},
     parameters={"key": "s3cret"},
-    settings={"stream_bidirectional_mode": "rtp", "stream_bidirectional_target_legs": "self"},
+    return_audio=ReturnAudio(encoding="L16", sample_rate=16_000),
 )
 SIGNALWIRE = RelaySpec(
-    surface="signalwire", url="wss://recorder.example.com/", track="both_tracks", name="main"
+    surface="signalwire",
+    sink="websocket",
+    dialect="signalwire",
+    url="wss://recorder.example.com/",
+    track="both_tracks",
+    name="main",
 )
 L16 = AudioFormat("L16", 16_000, 1)
 
@@ -66,7 +75,7 @@ class World:
         self.streams = StreamStore(self.table, timedelta(days=30))
         self.relays, self.store = RelayStore(self.table), AgentStore(directory)
         self.starter, self.directory = Starter(), Directory(directory)
-        self.agents = Agents(self.store, self.directory, self.relays, self.starter)
+        self.dispatcher = self.dispatcher_of(self.table)
         self.enable(enabled=True)
 
     def enable(self, *, enabled: bool) -> None:
@@ -80,9 +89,13 @@ class World:
             )
         )
 
-    def agent(self, agent_id: str, order: RelaySpec = TELNYX, **place: Any) -> Agent:
+    def dispatcher_of(self, table: Any) -> AgentDispatcher:
+        claims = AgentClaims(table, RelayStore(table))
+        return AgentDispatcher(self.store, self.directory, claims, self.starter)
+
+    def agent(self, agent_id: str, spec: RelaySpec = TELNYX, **place: Any) -> Agent:
         fields = {"route": "genagent"} | place
-        agent = Agent(agent_id=agent_id, tenant_id="acme", order=order, **fields)
+        agent = Agent(agent_id=agent_id, tenant_id="acme", spec=spec, **fields)
         self.store.create(agent)
         return agent
 
@@ -95,17 +108,17 @@ class World:
         self.streams.start(stream_id, Started("twilio", start), NOW)
         return identity, start
 
-    def join(self, stream_id: str, form: AudioFormat = PCMU_8K) -> None:
-        self.agents.join(*self.arguments(stream_id, form))
+    def dispatch(self, stream_id: str, form: AudioFormat = PCMU_8K) -> None:
+        self.dispatcher.dispatch(*self.arguments(stream_id, form))
 
     def arguments(self, stream_id: str, form: AudioFormat = PCMU_8K) -> tuple[Any, ...]:
         identity, start = self.begin(stream_id, form)
         return identity, "", start, NOW
 
-    def join_late(self, mine: tuple[Any, ...], meanwhile: tuple[Any, ...]) -> None:
-        """Have agents join for a stream, just after they have looked whether to for another."""
-        table = Meanwhile(self.table, lambda: self.agents.join(*meanwhile))
-        Agents(self.store, self.directory, RelayStore(table), self.starter).join(*mine)
+    def dispatch_late(self, mine: tuple[Any, ...], meanwhile: tuple[Any, ...]) -> None:
+        """Dispatch agents for `mine`, and for `meanwhile` between its reads and its write."""
+        table = Meanwhile(self.table, lambda: self.dispatcher.dispatch(*meanwhile))
+        self.dispatcher_of(table).dispatch(*mine)
 
     def on_the_call(self) -> list[Relay]:
         return self.relays.relays("acme", "CA1")
@@ -132,17 +145,6 @@ class TestTheStore:
         assert world.store.of_route("acme", "autotranscribe") == []
         world.store.delete(agent)
         assert world.store.all("acme") == []
-
-    def test_keeps_numbers_as_numbers(self, world: World) -> None:
-        settings = {
-            "stream_bidirectional_codec": "PCMU",
-            "stream_bidirectional_sampling_rate": 8000,
-        }
-        world.agent("a", TELNYX.model_copy(update={"settings": settings}))
-        world.join("stream-1", L16)
-
-        [relay] = world.on_the_call()
-        assert relay.settings == settings
 
     def test_an_inbox_has_its_own(self, world: World) -> None:
         for inbox in ("one", "one#two"):
@@ -177,36 +179,26 @@ class TestTheStore:
         assert [type(entry) for entry in world.directory.entries()] == [Tenant]
 
 
-class TestJoining:
+class TestDispatching:
     def test_every_agent_of_the_route_gets_the_call(self, world: World) -> None:
         agents = [world.agent("a"), world.agent("b", SIGNALWIRE)]
         world.agent("c", route="autotranscribe")
-        world.join("stream-1")
+        world.dispatch("stream-1")
 
         made = {each.surface: each for each in world.on_the_call()}
         started = [("start", each.relay_id, None) for each in made.values()]
         assert sorted(world.starter.asked) == sorted(started)
         for agent in agents:
             # As if a command had been given.
-            relay = made[agent.order.surface]
+            relay = made[agent.spec.surface]
             command = CallCommand("acme", "CA1", NOW)
-            assert relay == Relay.of(agent.order_for(PCMU_8K), relay.relay_id, command)
-
-    def test_the_way_back_speaks_the_calls_own_codec(self, world: World) -> None:
-        world.agent("a")
-        world.join("stream-1", L16)
-
-        [relay] = world.on_the_call()
-        assert relay.settings == TELNYX.settings | {
-            "stream_bidirectional_codec": "L16",
-            "stream_bidirectional_sampling_rate": 16_000,
-        }
+            assert relay == Relay.of(agent.spec, relay.relay_id, command)
 
     def test_twice_the_same_start_makes_one(self, world: World) -> None:
         world.agent("a", SIGNALWIRE)
         arguments = world.arguments("stream-1")
         for _ in range(2):
-            world.agents.join(*arguments)
+            world.dispatcher.dispatch(*arguments)
 
         assert len(world.on_the_call()) == len(world.starter.asked) == 1
 
@@ -217,7 +209,7 @@ class TestJoining:
 
         def join(mine: tuple[Any, ...]) -> None:
             together.wait()
-            world.agents.join(*mine)
+            world.dispatcher.dispatch(*mine)
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(join, arguments))
@@ -227,39 +219,39 @@ class TestJoining:
     def test_nor_does_one_that_comes_between(self, world: World, *, had_ended: bool) -> None:
         world.agent("a")
         if had_ended:
-            world.join("stream-0")
+            world.dispatch("stream-0")
             world.streams.disconnect("stream-0", NOW)
             [relay] = world.on_the_call()
             world.relays.advance(relay, RelayEvent.STOP, NOW)
         mine, others = world.arguments("stream-1"), world.arguments("stream-2")
-        world.join_late(mine, others)
+        world.dispatch_late(mine, others)
 
         assert [each.state for each in world.on_the_call()].count(RelayState.REQUESTED) == 1
         assert len(world.starter.asked) == 1 + had_ended
 
     def test_a_second_stream_of_the_call_makes_none(self, world: World) -> None:
         world.agent("a")
-        world.join("stream-1")
-        world.join("stream-2")
+        world.dispatch("stream-1")
+        world.dispatch("stream-2")
 
         assert len(world.on_the_call()) == 1
 
     def test_nor_one_whose_predecessor_has_just_left(self, world: World) -> None:
         world.agent("a")
-        world.join("stream-1")
+        world.dispatch("stream-1")
         arguments = world.arguments("stream-2")
-        world.join("stream-3")
+        world.dispatch("stream-3")
         world.streams.disconnect("stream-1", NOW)
-        world.agents.join(*arguments)
+        world.dispatcher.dispatch(*arguments)
 
         assert len(world.on_the_call()) == 1
 
     def test_a_call_that_comes_back_is_joined_anew(self, world: World) -> None:
         world.agent("a", SIGNALWIRE)
-        world.join("stream-1")
+        world.dispatch("stream-1")
         world.streams.disconnect("stream-1", NOW)
         # The first relay has not noticed yet, and has the name.
-        world.join("stream-2")
+        world.dispatch("stream-2")
 
         assert sorted((each.state, each.name) for each in world.on_the_call()) == [
             ("requested", "main"),
@@ -272,7 +264,7 @@ class TestJoining:
         arguments = world.arguments("stream-1")
         command = CallCommand("acme", "CA1", NOW)
         world.relays.start(Relay.of(SIGNALWIRE, "of-a-command", command), command)
-        world.agents.join(*arguments)
+        world.dispatcher.dispatch(*arguments)
 
         names = {each.relay_id: each.name for each in world.on_the_call()}
         assert names.pop("of-a-command") == "main"
@@ -282,7 +274,7 @@ class TestJoining:
     def test_a_disabled_tenant_gets_none(self, world: World) -> None:
         world.agent("a")
         world.enable(enabled=False)
-        world.join("stream-1")
+        world.dispatch("stream-1")
 
         assert world.on_the_call() == []
 
@@ -290,7 +282,7 @@ class TestJoining:
         world.agent("a")
         arguments = world.arguments("stream-1")
         world.streams.disconnect("stream-1", NOW)
-        world.agents.join(*arguments)
+        world.dispatcher.dispatch(*arguments)
 
         assert world.on_the_call() == []
 
@@ -300,7 +292,7 @@ class TestJoining:
         for agent_id in ("a", "b", "c"):
             world.agent(agent_id)
         world.starter.down = True
-        world.join("stream-1")
+        world.dispatch("stream-1")
 
         relays = world.on_the_call()
         assert [each.state for each in relays] == ["requested"] * 3
@@ -312,15 +304,15 @@ class TestJoining:
 
     def test_one_that_was_stopped_does_not_come_back(self, world: World) -> None:
         world.agent("a")
-        world.join("stream-1")
+        world.dispatch("stream-1")
         world.relays.stop(CallCommand("acme", "CA1", NOW), "telnyx")
-        world.join("stream-2")
+        world.dispatch("stream-2")
 
         assert [each.state for each in world.on_the_call()] == ["stopped"]
 
     def test_the_note_of_it_ends_with_the_call(self, world: World) -> None:
         world.agent("a")
-        world.join("stream-1")
+        world.dispatch("stream-1")
 
         call = world.table.get(call_key("acme", "CA1"))
         note = world.table.get(call_key("acme", "CA1") | {"sk": "AGENT#a"})

@@ -12,10 +12,11 @@ from moto import mock_aws
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.streams import StreamStore
 from callstream.relays.lease import RelayLease
+from callstream.relays.model import CallCommand
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.ports import LeaseStatus
 from callstream.relays.sinks.websocket import RelayForks
-from callstream.relays.store import CallCommand, RelayStore
+from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Directory, Tenant
 from tests.starter import Starter
 from tests.template import create_table

@@ -9,8 +9,9 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.streams import StreamStore
+from callstream.relays.model import CallCommand
 from callstream.relays.notifier import RelayNotifier
-from callstream.relays.store import CallCommand, RelayStore
+from callstream.relays.store import RelayStore
 from tests.template import create_table
 from tests.unit.items import call_item
 from tests.unit.relays.scenes import RELAY, Callbacks

@@ -17,14 +17,10 @@ from callstream.calls.calls import call_key
 from callstream.calls.lifecycle import RelayEvent, RelayState
 from callstream.errors import CallEnded, ConditionFailed, Unavailable, UnknownCall
 from callstream.ports import Item
-from callstream.relays.store import (
-    CallCommand,
-    NameTaken,
-    NoSuchRelay,
-    Relay,
-    RelayStore,
-    build_transition,
-)
+from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay
+from callstream.relays.requests import build_transition
+from callstream.relays.store import RelayStore
+from tests.relays import make_relay
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -75,15 +71,11 @@ def command(**fields: Any) -> CallCommand:
 
 def relay(relay_id: str = "relay-1", **fields: Any) -> Relay:
     defaults: dict[str, Any] = {
-        "tenant_id": "acme",
         "call_id": "call-1",
-        "surface": "telnyx",
-        "url": "wss://www.example.com/",
-        "track": "inbound_track",
         "created_at": MILLISECONDS,
         "updated_at": MILLISECONDS,
     }
-    return Relay(relay_id=relay_id, **(defaults | fields))
+    return make_relay(relay_id, **(defaults | fields))
 
 
 def states(store: RelayStore, call_id: str = "call-1") -> dict[str, str]:
@@ -97,7 +89,11 @@ def advance(table: DynamoTable, store: RelayStore, relay_id: str, event: RelayEv
 
 def test_a_relay_is_kept_as_long_as_its_call(table: DynamoTable, store: RelayStore) -> None:
     made = relay(
-        auth_token="secret", parameters={"a": "b"}, settings={"stream_codec": "PCMU"}, name="main"
+        handshake_headers={"Authorization": "Bearer secret"},
+        parameters={"a": "b"},
+        return_audio={"encoding": "L16", "sample_rate": 16_000},
+        recorded={"some": {"thing": True}},
+        name="main",
     )
 
     assert store.start(made, command())
@@ -109,7 +105,11 @@ def test_a_relay_is_kept_as_long_as_its_call(table: DynamoTable, store: RelaySto
 
 
 def test_secrets_are_not_in_a_repr() -> None:
-    made = relay(auth_token="secret", parameters={"token": "secret"}, url="wss://x/?k=secret")
+    made = relay(
+        handshake_headers={"Authorization": "Bearer secret"},
+        parameters={"token": "secret"},
+        url="wss://x/?k=secret",
+    )
 
     assert "secret" not in repr(made)
 

@@ -12,8 +12,9 @@ from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.lifecycle import RelayEvent, RelayState
 from callstream.calls.streams import StreamStore
 from callstream.errors import Unavailable
+from callstream.relays.model import CallCommand, Relay
 from callstream.relays.notifier import RelayNotifier
-from callstream.relays.store import CallCommand, Relay, RelayStore
+from callstream.relays.store import RelayStore
 from callstream.relays.sweep import RelayStep, RelaySweep, next_step
 from callstream.times import milliseconds
 from tests.starter import Starter

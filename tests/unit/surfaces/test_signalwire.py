@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from callstream.errors import Invalid, NotFound, Unauthenticated
-from callstream.relays.store import CallCommand, Relay, RelayStore
+from callstream.relays.model import CallCommand, Relay
+from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Principal, Request
 from callstream.surfaces.signalwire import (
     CREATE_STREAM,
@@ -267,13 +268,19 @@ def test_everything_that_was_asked_for_is_recorded() -> None:
         "tenant_id": "acme",
         "call_id": "CA/1",
         "surface": "signalwire",
+        "sink": "websocket",
+        "dialect": "signalwire",
         "url": URL,
+        "url_schemes": ("wss",),
         "track": "outbound_track",
         "name": "my-stream",
         "state": "requested",
-        "auth_token": "s3cr3t",
+        "handshake_headers": {"Authorization": "Bearer s3cr3t"},
+        "codec": None,
+        "return_audio": None,
+        "target_legs": "self",
         "parameters": {"FirstName": "Jane"},
-        "settings": {},
+        "recorded": {},
         "status_callback": "https://tenant.example.com/streams",
         "status_callback_method": "GET",
         "error": None,
@@ -291,9 +298,9 @@ def test_the_defaults() -> None:
 
     assert relay.track == "both_tracks"
     assert relay.status_callback_method == "POST"
-    assert relay.model_dump(include={"name", "auth_token", "status_callback"}) == {
+    assert relay.model_dump(include={"name", "handshake_headers", "status_callback"}) == {
         "name": None,
-        "auth_token": None,
+        "handshake_headers": {},
         "status_callback": None,
     }
 

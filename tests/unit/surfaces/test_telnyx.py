@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from callstream import errors
 from callstream.errors import ApiError, Invalid, Issue, Unauthenticated
-from callstream.relays.store import NoSuchRelay, RelayStore
+from callstream.relays.model import NoSuchRelay, ReturnAudio
+from callstream.relays.store import RelayStore
 from callstream.surfaces.bodies import MAX_BYTES, validate
 from callstream.surfaces.pipeline import Command, Principal, Request
 from callstream.surfaces.telnyx import (
@@ -20,6 +21,7 @@ from callstream.surfaces.telnyx import (
     StreamingStart,
     StreamingStop,
     TelnyxSurface,
+    spec_of,
 )
 from callstream.tenants.directory import Credential, Tenant
 from callstream.tenants.rate_limits import Allowance
@@ -115,7 +117,7 @@ def test_codecs_are_case_sensitive(codec: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream_url": ""}, {"stream_url": None}])
-def test_a_stream_url_is_required_unless_dialogflow_is_enabled(fields: dict[str, Any]) -> None:
+def test_a_stream_url_is_required(fields: dict[str, Any]) -> None:
     assert refusal(fields) == [
         {
             "code": "10004",
@@ -124,11 +126,59 @@ def test_a_stream_url_is_required_unless_dialogflow_is_enabled(fields: dict[str,
             "source": {"pointer": "/stream_url"},
         }
     ]
-    body = validate(StreamingStart, fields | {"enable_dialogflow": True}, strict=True)
-    assert body.stream_url is None
     # What was meant by a broken `enable_dialogflow` is not known.
     [error] = refusal(fields | {"enable_dialogflow": "yes"})
     assert error["source"] == {"pointer": "/enable_dialogflow"}
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream_url": ""}, {"stream_url": None}])
+def test_dialogflow_without_a_stream_url_is_refused(fields: dict[str, Any]) -> None:
+    assert refusal(fields | {"enable_dialogflow": True}) == [
+        {
+            "code": "10015",
+            "title": "Invalid value for stream_url",
+            "detail": "Dialogflow is not available yet: a stream_url is needed.",
+            "source": {"pointer": "/stream_url"},
+        }
+    ]
+
+
+def test_dialogflow_with_a_stream_url_is_recorded() -> None:
+    wanted = {"enable_dialogflow": True, "dialogflow_config": {"analyze_sentiment": True}}
+    spec = spec_of(start(**wanted))
+
+    assert (spec.sink, spec.url) == ("websocket", URL)
+    config = {"analyze_sentiment": True, "partial_automated_agent_reply": False}
+    assert spec.recorded == {"enable_dialogflow": True, "dialogflow_config": config}
+
+
+@pytest.mark.parametrize(
+    ("fields", "audio"),
+    [
+        ({"stream_bidirectional_codec": "L16"}, ReturnAudio(encoding="mp3")),
+        (
+            {
+                "stream_bidirectional_mode": "rtp",
+                "stream_bidirectional_codec": "L16",
+                "stream_bidirectional_sampling_rate": 16000,
+            },
+            ReturnAudio(encoding="L16", sample_rate=16000),
+        ),
+    ],
+)
+def test_return_audio_is_what_the_command_names(fields: dict[str, Any], audio: ReturnAudio) -> None:
+    assert spec_of(start(**fields)).return_audio == audio
+
+
+def test_the_spec_of_a_command_has_no_words_of_telnyx_but_those_of_the_handshake() -> None:
+    spec = spec_of(start(stream_codec="PCMA", stream_auth_token="s3cret"))
+
+    assert (spec.dialect, spec.codec, spec.target_legs) == ("telnyx", "PCMA", "opposite")
+    assert spec.url_schemes == ("ws", "wss")
+    assert spec.handshake_headers == {"x-telnyx-streaming-auth-token": "s3cret"}
+    assert spec_of(start()).codec is None
+    assert spec_of(start()).handshake_headers == {}
+    assert "s3cret" not in repr(spec)
 
 
 @pytest.mark.parametrize(

@@ -1,33 +1,15 @@
-"""Audio that a consumer sends back: its format, and the pieces that carriers want it in. Pure."""
+"""Audio that a consumer sends back, in the pieces that carriers want. Pure."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from callstream.audio.formats import AudioFormat
 
 MP3: Final = "mp3"
-"""The encoding of a way back in Telnyx's mode of this name: whole files."""
+"""The encoding of a consumer that sends whole files back."""
 
 # Carriers choke on uneven pieces; Telnyx takes none under 20 ms.
 PIECE_MS: Final = 20
 PIECE_SECONDS: Final = PIECE_MS / 1000
-
-
-def return_format(settings: Mapping[str, Any], fork: AudioFormat) -> AudioFormat:
-    """The format of what a consumer sends.
-
-    Args:
-        settings: the relay's: what Telnyx's command said of the way back. SignalWire has no choice:
-            its consumers send what they get.
-        fork: the format of what the consumer gets.
-    """
-    mode = settings.get("stream_bidirectional_mode")
-    if mode is None:
-        return fork
-    if mode != "rtp":
-        return AudioFormat(mode, 0, 1)
-    rate = int(settings["stream_bidirectional_sampling_rate"])
-    return AudioFormat(settings["stream_bidirectional_codec"], rate, 1)
 
 
 class Packetizer:

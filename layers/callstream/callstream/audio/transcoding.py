@@ -44,13 +44,15 @@ def conversion(source: AudioFormat, target: AudioFormat, l16_byte_order: ByteOrd
     )
 
 
-def forked(call: AudioFormat, codec: str, l16_byte_order: ByteOrder) -> tuple[AudioFormat, Convert]:
+def forked(
+    call: AudioFormat, codec: str | None, l16_byte_order: ByteOrder
+) -> tuple[AudioFormat, Convert]:
     """The format of a fork for which `codec` was asked, and the conversion from the call's audio.
 
-    The fork has the call's own format if `codec` is `default` or if the call's audio cannot be
-    converted to it, as Telnyx documents.
+    The fork has the call's own format if `codec` is None or if the call's audio cannot be converted
+    to it.
     """
-    wanted = AudioFormat(codec, call.audio_rate, call.channels)
+    wanted = AudioFormat(codec or call.encoding, call.audio_rate, call.channels)
     try:
         return wanted, conversion(call, wanted, l16_byte_order)
     except UnusableAudio:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from callstream.dialects.events import Tracks
+from callstream.identity import SinkKind
 from callstream.tenants.directory import Surface
 
 Event = Literal["started", "stopped", "failed"]
@@ -30,6 +31,7 @@ class CallbackRelay(Struct, frozen=True, omit_defaults=True):
     relay_id: str
     call_id: str
     track: Tracks
+    sink: SinkKind = "websocket"
     name: str | None = None
     session_id: str | None = None
     account_id: str | None = None

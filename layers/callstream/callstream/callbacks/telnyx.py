@@ -78,7 +78,7 @@ def _payload(callback: RelayCallback) -> dict[str, Any]:
         "failure_reason": _failure(callback.reason),
         "stream_id": relay.relay_id,
         "stream_params": {"stream_url": relay.url, "track": relay.track},
-        "stream_type": "dialogflow" if relay.url is None else "websocket",
+        "stream_type": relay.sink,
     }
 
 

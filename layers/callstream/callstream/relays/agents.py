@@ -1,4 +1,4 @@
-"""Agents: consumers to which the calls of a route are forked by themselves, as they start.
+"""Agents: consumers that get all calls of a route or an inbox, from each call's start.
 
 In the Directory table, beside their tenant:
 
@@ -6,7 +6,7 @@ In the Directory table, beside their tenant:
 |----------------------|------------------------------------|-------------------------------------|
 | `TENANT#<tenant id>` | `AGENT#<route>#<inbox>#<agent id>` | an agent of a route, or of an inbox |
 
-They are items of their own, so that no request reads them with its tenant.
+Agents are items of their own, so that no request reads them with its tenant.
 """
 
 import logging
@@ -17,24 +17,23 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
-from callstream.audio.formats import AudioFormat
 from callstream.dialects.events import Start
 from callstream.errors import CallError, Unavailable
 from callstream.identity import StreamIdentity
 from callstream.ports import Item, RelayStarter, Table
-from callstream.relays.store import CallCommand, Relay, RelaySpec, RelayStore
+from callstream.relays.agent_claims import AgentClaims
+from callstream.relays.model import CallCommand, Relay, RelaySpec
 from callstream.tenants.directory import Directory, Identifier, inbox_key, tenant_key
 
 _logger = logging.getLogger(__name__)
 
 Route = Literal["autotranscribe", "genagent", "inbox"]
-"""What a stream token says that its stream is for."""
+"""The value of a stream token that says what its stream is for."""
 MOST_OF_A_ROUTE: Final = 10
-"""Each is a relay more for each call, and the call's `start` waits for all of them."""
+"""How many agents a route may have: each call gets a relay for each of them, and the call's `start`
+waits until all of them are made."""
 
 _NAMESPACE: Final = UUID("0b5c7a52-6a0e-5c39-8f0e-6f6f6b1e4c55")
-_RATE: Final = "stream_bidirectional_sampling_rate"
-_CODEC: Final = "stream_bidirectional_codec"
 
 
 class Agent(BaseModel):
@@ -46,14 +45,7 @@ class Agent(BaseModel):
     tenant_id: Identifier
     route: Route
     inbox: str = ""
-    order: RelaySpec
-
-    def order_for(self, call: AudioFormat) -> RelaySpec:
-        """What is wanted on one call: if nothing else is said, to speak the call's own codec."""
-        if self.order.surface != "telnyx":
-            return self.order
-        spoken = {_CODEC: call.encoding, _RATE: call.sample_rate}
-        return self.order.model_copy(update={"settings": spoken | self.order.settings})
+    spec: RelaySpec
 
 
 def agent_key(agent: Agent) -> Item:
@@ -100,7 +92,7 @@ class AgentStore:
         self._table.transact([{"Put": put}, *checks])
 
     def delete(self, agent: Agent) -> None:
-        """Remove an agent; fine if it is not there. Its relays go on."""
+        """Remove an agent, if it is there. Its relays go on."""
         self._table.delete(agent_key(agent))
 
     def _read(self, tenant_id: str, prefix: str) -> list[Agent]:
@@ -109,53 +101,53 @@ class AgentStore:
 
 
 @dataclass(frozen=True, slots=True)
-class Agents:
-    """Has the agents of a stream's route join its call."""
+class AgentDispatcher:
+    """Brings the agents of a stream's route to the stream's call."""
 
     store: AgentStore
     directory: Directory
-    relays: RelayStore
+    claims: AgentClaims
     starter: RelayStarter
 
-    def join(self, stream: StreamIdentity, inbox: str, start: Start, now: datetime) -> None:
-        """Make and start the relays of the agents that are not on the call.
+    def dispatch(self, stream: StreamIdentity, inbox: str, start: Start, now: datetime) -> None:
+        """Make and start the relays of the agents that are not on the call yet.
 
-        They get ids that follow from stream and agent: twice the same start makes none twice. One
-        that was made and could not be started stays requested.
+        The relays' ids follow from stream and agent, so a repeated start makes no relay twice. A
+        relay that was made and could not be started stays requested: the sweep starts it.
 
         Args:
-            stream: which has started, and is in its call.
-            inbox: the inbox that its URL was for; "" if it was for none.
-            start: what its carrier said.
-            now: the present.
+            stream: the stream, which has started and is in its call.
+            inbox: the inbox that the stream's URL was for; "" for any other route.
+            start: the carrier's start message.
+            now: the time.
 
         Raises:
-            Unavailable: a table did not answer; those that were made by then are started.
+            Unavailable: a table did not answer; the relays that were made by then are started.
         """
         agents = self.store.of_route(stream.tenant_id, stream.route, inbox)
         if not agents:
             return
-        told = {"stream_id": stream.stream_id}
+        about = {"stream_id": stream.stream_id}
         tenant = self.directory.tenant(stream.tenant_id)
         if tenant is None or not tenant.enabled:
-            _logger.info("no agents: the tenant is disabled", extra=told)
+            _logger.info("no agents: the tenant is disabled", extra=about)
             return
         command = CallCommand(stream.tenant_id, start.call_id, now)
         reachable = True
         for agent in agents:
             relay_id = str(uuid5(_NAMESPACE, f"{stream.stream_id}/{agent.agent_id}"))
-            relay = Relay.of(agent.order_for(start.format), relay_id, command)
+            relay = Relay.of(agent.spec, relay_id, command)
             try:
-                made = self.relays.join(agent.agent_id, relay, stream.stream_id, now)
+                made = self.claims.make_relay(agent.agent_id, relay, stream.stream_id, now)
             except CallError:
-                _logger.info("no agents: the call is over", extra=told)
+                _logger.info("no agents: the call is over", extra=about)
                 return
             if made is None:
                 continue
-            # The carrier waits: of a service that does not answer, nothing more is asked.
+            # The carrier waits for this: a service that does not answer is not asked again.
             reachable = reachable and self._start(made)
             if not reachable:
-                _logger.error("agent not started", extra=told | {"relay_id": made.relay_id})
+                _logger.error("agent not started", extra=about | {"relay_id": made.relay_id})
 
     def _start(self, relay: Relay) -> bool:
         try:

@@ -35,9 +35,10 @@ from typing import Final, override
 
 from callstream.calls.lifecycle import RelayState
 from callstream.ports import Item, RelayStarter
+from callstream.relays.model import Relay
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.ports import Lease, LeaseStatus
-from callstream.relays.store import Relay, RelayStore
+from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Directory
 from callstream.times import milliseconds
 

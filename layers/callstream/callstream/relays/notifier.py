@@ -13,7 +13,8 @@ from callstream.calls.model import Call
 from callstream.calls.streams import StreamStore
 from callstream.errors import Unavailable
 from callstream.ports import Item
-from callstream.relays.store import Relay, RelayStore
+from callstream.relays.model import Relay
+from callstream.relays.store import RelayStore
 from callstream.times import milliseconds
 
 _logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ def callback_of(
         relay=CallbackRelay(
             relay_id=relay.relay_id,
             call_id=relay.call_id,
+            sink=relay.sink,
             track=relay.track,
             name=relay.name,
             session_id=call.session_id if call else None,

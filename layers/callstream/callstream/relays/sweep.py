@@ -15,8 +15,8 @@ from typing import Final
 from callstream.calls.lifecycle import RelayState
 from callstream.errors import CallstreamError
 from callstream.ports import RelayStarter
+from callstream.relays.model import Relay
 from callstream.relays.notifier import RelayNotifier
-from callstream.relays.store import Relay
 
 START_PATIENCE: Final = timedelta(seconds=75)
 """How long a relay may stay requested. Lambda drops an asynchronous invocation after 60 seconds."""

@@ -22,14 +22,8 @@ from pydantic_core import PydanticCustomError
 from callstream import errors
 from callstream.dialects.events import Tracks
 from callstream.ports import RelayStarter
-from callstream.relays.store import (
-    CallCommand,
-    NameTaken,
-    NoSuchRelay,
-    Relay,
-    RelaySpec,
-    RelayStore,
-)
+from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay, RelaySpec
+from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, is_address
 from callstream.tenants.credentials import split_key
@@ -342,12 +336,15 @@ UPDATE_STREAM: Final = Operation(
 
 def spec_of(body: CreateStreamBody) -> RelaySpec:
     """What a command wants of its relay."""
+    token = body.authorization_bearer_token
     return RelaySpec(
         surface="signalwire",
+        sink="websocket",
+        dialect="signalwire",
         url=body.url,
+        handshake_headers={} if token is None else {"Authorization": f"Bearer {token}"},
         track=body.track,
         name=body.name,
-        auth_token=body.authorization_bearer_token,
         parameters=body.parameters,
         status_callback=body.status_callback,
         status_callback_method=body.status_callback_method,

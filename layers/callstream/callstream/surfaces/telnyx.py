@@ -12,13 +12,23 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from callstream import errors
+from callstream.audio.packetizer import MP3
 from callstream.dialects.events import Tracks
 from callstream.ports import RelayStarter
-from callstream.relays.store import CallCommand, NoSuchRelay, Relay, RelaySpec, RelayStore
+from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec, ReturnAudio
+from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
 from callstream.tenants.credentials import split_key
@@ -29,6 +39,10 @@ from callstream.tenants.rate_limits import Allowance
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
 
+HANDSHAKE_HEADER: Final = "x-telnyx-streaming-auth-token"
+"""The header of the WebSocket's handshake that has `stream_auth_token`."""
+MP3_FILES: Final = ReturnAudio(encoding=MP3)
+"""The return audio of `stream_bidirectional_mode` mp3."""
 # A call's id is part of a DynamoDB key; the carriers' are far shorter.
 _MAX_CALL_ID_BYTES: Final = 512
 
@@ -80,30 +94,21 @@ class _Command(_Model):
 
 
 class StreamingStart(_Command):
-    """Stream a call's audio to a WebSocket, to Dialogflow, or to both."""
+    """Stream a call's audio to a WebSocket. That Dialogflow is wanted too is recorded only."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": ["stream_url"], "properties": {"stream_url": {"type": "string"}}},
-                {
-                    "required": ["enable_dialogflow"],
-                    "properties": {"enable_dialogflow": {"const": True}},
-                },
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"required": ["stream_url"]})
 
-    # Before `stream_url`, which is optional with it.
+    # Before `stream_url`, which looks at it.
     enable_dialogflow: bool = False
     dialogflow_config: DialogflowConfig | None = None
     stream_url: Annotated[
         str | None,
-        Field(
-            validate_default=True,
-            json_schema_extra={"pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": MAX_LENGTH},
+        # By a factory, whose value no schema shows.
+        Field(default_factory=str, validate_default=True),
+        WithJsonSchema(
+            {"type": "string", "pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": MAX_LENGTH}
         ),
-    ] = None
+    ]
     stream_track: Tracks = "inbound_track"
     stream_codec: Literal[Codec, "default"] = "default"
     stream_bidirectional_mode: Literal["mp3", "rtp"] = "mp3"
@@ -127,9 +132,14 @@ class StreamingStart(_Command):
         if url:
             _check_websocket_url(url)
             return url
-        # If it is not there it was wrong itself, and nobody knows what it should have said.
-        if not info.data.get("enable_dialogflow", True):
-            raise PydanticCustomError("missing", "Field required")
+        # An `enable_dialogflow` that is not there was wrong itself, which has an issue of its own.
+        match info.data.get("enable_dialogflow"):
+            case False:
+                raise PydanticCustomError("missing", "Field required")
+            case True:
+                raise PydanticCustomError(
+                    "value", "Dialogflow is not available yet: a stream_url is needed"
+                )
         return None
 
 
@@ -379,15 +389,35 @@ def _call_command(command: Command[Any]) -> CallCommand:
     )
 
 
+# What no sink carries out yet.
+_RECORDED: Final = {"enable_dialogflow", "dialogflow_config"}
+
+
 def spec_of(body: StreamingStart) -> RelaySpec:
     """What a command wants of its relay."""
+    token = body.stream_auth_token
     return RelaySpec(
         surface="telnyx",
+        sink="websocket",
+        dialect="telnyx",
         url=body.stream_url,
+        url_schemes=("ws", "wss"),
+        handshake_headers={} if token is None else {HANDSHAKE_HEADER: token},
         track=body.stream_track,
-        auth_token=body.stream_auth_token,
+        codec=None if body.stream_codec == "default" else body.stream_codec,
+        return_audio=_return_audio(body),
+        target_legs=body.stream_bidirectional_target_legs,
         parameters={each.name: each.value for each in body.custom_parameters},
-        settings=body.model_dump(include=_SETTINGS, exclude_none=True),
+        recorded=body.model_dump(include=_RECORDED, exclude_none=True),
+    )
+
+
+def _return_audio(body: StreamingStart) -> ReturnAudio:
+    if body.stream_bidirectional_mode == "mp3":
+        return MP3_FILES
+    return ReturnAudio(
+        encoding=body.stream_bidirectional_codec,
+        sample_rate=body.stream_bidirectional_sampling_rate,
     )
 
 
@@ -408,21 +438,9 @@ class StartStreaming:
         call = _call_command(command)
         relay = Relay.of(spec_of(command.body), str(uuid4()), call)
         # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
-        if self.relays.start(relay, call, once=True) and relay.url is not None:
+        if self.relays.start(relay, call, once=True):
             self.starter.start(relay.identity)
         return Accepted()
-
-
-# What a relay has no word of its own for.
-_SETTINGS: Final = {
-    "stream_codec",
-    "stream_bidirectional_mode",
-    "stream_bidirectional_codec",
-    "stream_bidirectional_sampling_rate",
-    "stream_bidirectional_target_legs",
-    "enable_dialogflow",
-    "dialogflow_config",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,11 @@ from callstream.errors import Unavailable
 from callstream.frames.records import Record
 from callstream.relays.invocation import RelayInvocation, RunKind
 from callstream.relays.lease import RelayLease
+from callstream.relays.model import Relay
 from callstream.relays.ports import CallSource, Consumer, DialFailed, Dialler, Feed
 from callstream.relays.run import RelayRun
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.websocket import RelayForks, WebSocketSink
-from callstream.relays.store import Relay
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
 from callstream.wiring.notifier import relay_notifier, starter
@@ -48,17 +48,6 @@ _WAITS_IN: Final = {
     RunKind.SUCCESSOR: {RelayState.STREAMING},
     RunKind.RESCUE: {*RelayState},
 }
-
-# How each vendor's contract lets a consumer be addressed, and how it proves who calls.
-_SCHEMES: Final = {"telnyx": {"ws", "wss"}, "signalwire": {"wss"}}
-
-
-def _headers(relay: Relay) -> dict[str, str]:
-    if relay.auth_token is None:
-        return {}
-    if relay.surface == "telnyx":
-        return {"x-telnyx-streaming-auth-token": relay.auth_token}
-    return {"Authorization": f"Bearer {relay.auth_token}"}
 
 
 class RelayRunFactory:
@@ -83,6 +72,11 @@ class RelayRunFactory:
         relays, streams = self._notifier.relays, self._notifier.streams
         relay = relays.get(invocation.tenant_id, invocation.call_id, invocation.relay_id)
         if relay is None or relay.state not in _WAITS_IN[invocation.run_as]:
+            return None
+        if relay.sink != "websocket":
+            _logger.error(
+                "no sink of this kind: %s", relay.sink, extra={"relay_id": relay.relay_id}
+            )
             return None
         run_id, byte_order, timings = str(uuid4()), self._settings.l16_byte_order, RelayTimings()
         lease = RelayLease(
@@ -115,14 +109,16 @@ class RelayDialler(Dialler):
 
     @override
     async def dial(self) -> Consumer:
-        url, schemes = self.relay.url or "", _SCHEMES[self.relay.surface]
+        relay, url = self.relay, self.relay.url or ""
         try:
-            destination = await asyncio.to_thread(vet, url, schemes, resolve, local=self.local)
+            destination = await asyncio.to_thread(
+                vet, url, relay.url_schemes, resolve, local=self.local
+            )
         except ForbiddenDestination:
             raise DialFailed("invalid_url") from None
         except UnknownHost:
             raise DialFailed("unknown_host") from None
-        headers = _headers(self.relay)
+        headers = relay.handshake_headers
         return await websockets.dial(url, destination, headers, trust_any=self.local)
 
 

@@ -18,15 +18,10 @@ from callstream.errors import Unavailable
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.websocket import RelayForks
-from callstream.relays.store import Relay
+from tests.relays import make_relay
 from tests.unit.items import started_stream
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-RTP = {
-    "stream_bidirectional_mode": "rtp",
-    "stream_bidirectional_codec": "PCMU",
-    "stream_bidirectional_sampling_rate": 8000,
-}
 
 
 def leg(
@@ -50,7 +45,7 @@ def leg(
 class Scene:
     """The call `A`, whose other leg is the call `B`."""
 
-    def __init__(self, *legs: StartedStream, surface: Any = "telnyx", **settings: Any) -> None:
+    def __init__(self, *legs: StartedStream, surface: Any = "telnyx", **spec: Any) -> None:
         self.legs = list(legs) or [leg("A"), leg("B")]
         self.now = NOW
         self.looked = 0
@@ -59,16 +54,7 @@ class Scene:
         self.unreachable: set[str] = set()
         self.posted: list[tuple[str, dict[str, Any]]] = []
         here: Any = self
-        self.relay = Relay(
-            relay_id="relay-1",
-            tenant_id="acme",
-            call_id="A",
-            surface=surface,
-            track="inbound_track",
-            settings=settings,
-            created_at=0,
-            updated_at=0,
-        )
+        self.relay = make_relay(call_id="A", surface=surface, **spec)
         self.sender = CarrierLegs(self.relay, here, here, lambda: self.now)
 
     def fork(self, stream: StartedStream) -> ForkProtocol:
@@ -116,14 +102,14 @@ class Scene:
     ],
 )
 def test_audio_goes_to_the_target_legs(meant: str, sockets: list[str], others: set[str]) -> None:
-    scene = Scene(stream_bidirectional_target_legs=meant)
+    scene = Scene(target_legs=meant)
 
     assert scene.send_back(ReturnMedia(b"\x01")) == others
     assert sorted(socket for socket, _ in scene.posted) == sockets
 
 
 def test_the_other_legs_are_known_before_anything_is_sent() -> None:
-    alone, opposite = Scene(), Scene(stream_bidirectional_target_legs="opposite")
+    alone, opposite = Scene(), Scene(target_legs="opposite")
 
     assert asyncio.run(opposite.sender.other_legs()) == {"stream-B"}
     assert asyncio.run(alone.sender.other_legs()) == set()
@@ -132,7 +118,7 @@ def test_the_other_legs_are_known_before_anything_is_sent() -> None:
 
 def test_each_leg_gets_its_own_codec() -> None:
     legs = leg("A", encoding="PCMA"), leg("B", encoding="L16"), leg("C", "twilio")
-    scene = Scene(*legs, stream_bidirectional_target_legs="both")
+    scene = Scene(*legs, target_legs="both")
     scene.send_back(ReturnMedia(b"\xff\x00"))
 
     assert scene.audio == {
@@ -144,7 +130,7 @@ def test_each_leg_gets_its_own_codec() -> None:
 
 def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> None:
     legs = leg("A", encoding="OPUS", rate=16000), leg("B")
-    scene = Scene(*legs, stream_bidirectional_target_legs="both")
+    scene = Scene(*legs, target_legs="both")
     with pytest.raises(UnusableAudio, match=r"PCMU at 8000 Hz cannot .* OPUS at 16000 Hz"):
         scene.send_back(ReturnMedia(b"\x01"))
 
@@ -153,14 +139,14 @@ def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> No
 
 @pytest.mark.parametrize("event", [ReturnMedia(b"\x01"), ReturnMark("x")])
 def test_a_call_without_the_target_leg_is_reported(event: ReturnEvent) -> None:
-    scene = Scene(leg("A"), stream_bidirectional_target_legs="opposite")
+    scene = Scene(leg("A"), target_legs="opposite")
     with pytest.raises(UnusableAudio, match="opposite"):
         scene.send_back(event)
 
 
 def test_keys_go_to_the_carriers_that_can_press_them() -> None:
     legs = leg("A", "signalwire"), leg("B", "telnyx"), leg("C", "twilio")
-    scene = Scene(*legs, stream_bidirectional_target_legs="both")
+    scene = Scene(*legs, target_legs="both")
     scene.send_back(ReturnDtmf("5"))
 
     [(socket, text)] = scene.posted
@@ -193,7 +179,7 @@ def test_a_carrier_that_connects_again_misses_nothing() -> None:
 
 
 def test_a_leg_that_cannot_be_reached_keeps_nothing_from_the_other() -> None:
-    scene = Scene(stream_bidirectional_target_legs="both")
+    scene = Scene(target_legs="both")
     scene.unreachable.add("socket-A")
     with pytest.raises(Unavailable):
         scene.send_back(ReturnMedia(b"\x01"))
@@ -219,7 +205,7 @@ def test_known_legs_are_used_while_the_table_does_not_answer() -> None:
     ("codec", "encoding", "payload"), [("PCMA", "PCMA", "1Q=="), ("OPUS", "PCMU", "/w==")]
 )
 def test_a_forks_start_names_its_codec(codec: str, encoding: str, payload: str) -> None:
-    scene = Scene(stream_codec=codec, **RTP)
+    scene = Scene(codec=codec, return_audio={"encoding": "PCMU", "sample_rate": 8000})
     fork = scene.fork(leg("A"))
     start = json.loads(fork.open()[1])["start"]
     [frame] = fork.take("stream-A", Media(1, "inbound", 1, 0, b"\xff"), 0)

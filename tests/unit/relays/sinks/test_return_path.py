@@ -276,7 +276,7 @@ def test_mp3_is_refused_and_more_than_one_a_second_is_too_many() -> None:
         assert scene.answers[0]["payload"] == {
             "code": 100002,
             "title": "unknown_error",
-            "detail": "stream_bidirectional_mode mp3 is not supported, but rtp is",
+            "detail": "mp3 files are not supported, but RTP payloads are",
         }
         await scene.speak(b"ID3")
         assert scene.errors == [100002, 100005]

@@ -17,8 +17,8 @@ from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
 from callstream.ports import Connections
+from callstream.relays.model import Relay
 from callstream.relays.sinks.return_path import LegSender
-from callstream.relays.store import Relay
 
 _LIFETIME: Final = timedelta(seconds=1)
 
@@ -76,14 +76,15 @@ class CarrierLegs(LegSender):
             found = await asyncio.gather(*posts)
             problems += [problem for problem in found if problem is not None]
         if not tried and isinstance(event, ReturnMedia | ReturnMark):
-            problems.append(UnusableAudio(self._no_leg))
+            legs = self.relay.target_legs
+            problems.append(UnusableAudio(f"the call has no such leg: the target legs are {legs}"))
         if problems:
             raise problems[0]
         return self._others(tried.values())
 
     @override
     async def other_legs(self) -> Collection[str]:
-        return set() if self._target_legs == "self" else self._others(await self._targets())
+        return set() if self.relay.target_legs == "self" else self._others(await self._targets())
 
     def _others(self, legs: Iterable[StartedStream]) -> set[str]:
         return {leg.stream_id for leg in legs if leg.call_id != self.relay.call_id}
@@ -116,18 +117,10 @@ class CarrierLegs(LegSender):
         return cache.legs()
 
     def _find_targets(self) -> Iterator[StartedStream]:
-        relay, legs = self.relay, self._target_legs
+        relay, legs = self.relay, self.relay.target_legs
         if legs in {"self", "both"}:
             yield from self.streams.open_streams(relay.tenant_id, relay.call_id)
         if legs in {"opposite", "both"}:
             # A call with one leg has no others.
             for call_id in self.streams.other_legs(relay.tenant_id, relay.call_id):
                 yield from self.streams.open_streams(relay.tenant_id, call_id)
-
-    @property
-    def _no_leg(self) -> str:
-        return f"the call has no such leg: stream_bidirectional_target_legs is {self._target_legs}"
-
-    @property
-    def _target_legs(self) -> str:
-        return str(self.relay.settings.get("stream_bidirectional_target_legs", "self"))

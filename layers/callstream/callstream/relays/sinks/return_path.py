@@ -42,7 +42,7 @@ _TOO_MUCH: Final = Error(
     "rate_limit_reached",
     f"Too many requests: more than {MOST_SECONDS} seconds of audio are waiting",
 )
-_NO_MP3: Final = "stream_bidirectional_mode mp3 is not supported, but rtp is"
+_NO_MP3: Final = "mp3 files are not supported, but RTP payloads are"
 
 
 class LegSender(Protocol):

@@ -1,4 +1,4 @@
-"""The sink of a fork: a consumer's WebSocket, in the dialect of the surface that asked for it."""
+"""The sink of a fork: a consumer's WebSocket, in the relay's dialect."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,18 +10,17 @@ import msgspec
 from msgspec import Struct
 
 from callstream.audio.formats import ByteOrder
-from callstream.audio.packetizer import return_format
 from callstream.audio.transcoding import forked
 from callstream.calls.model import StartedStream
 from callstream.calls.streams import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media
 from callstream.relays.endings import Ending, Outcome
+from callstream.relays.model import Relay
 from callstream.relays.outbox import Outbox
 from callstream.relays.ports import Consumer, ConsumerGone, Dialler
 from callstream.relays.sinks.fork import TRACKS, ForkCounters, ForkedCall, ForkProtocol
 from callstream.relays.sinks.return_path import LegSender, ReturnPath
 from callstream.relays.sinks.sink import MarkFeed, Sink
-from callstream.relays.store import Relay
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
 
@@ -194,9 +193,7 @@ class RelayForks(ForkMaker):
     def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         first, relay = streams[0], self.relay
         tenant = self.directory.tenant(relay.tenant_id)
-        format_, convert = forked(
-            first.format, relay.settings.get("stream_codec", "default"), self.l16_byte_order
-        )
+        format_, convert = forked(first.format, relay.codec, self.l16_byte_order)
         known = self.streams.call(relay.tenant_id, relay.call_id)
         call = ForkedCall(
             stream_id=relay.relay_id,
@@ -210,5 +207,5 @@ class RelayForks(ForkMaker):
             to_number=first.to_number,
             client_state=known.client_state if known else None,
         )
-        back = return_format(relay.settings, format_)
-        return ForkProtocol(relay.surface, call, convert, counters, back)
+        back = relay.return_format(format_)
+        return ForkProtocol(str(relay.dialect), call, convert, counters, back)

@@ -1,0 +1,150 @@
+"""What is wanted of a relay, and a relay as the Streams table has it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from callstream.audio.formats import AudioFormat
+from callstream.calls.lifecycle import RELAY_LIFECYCLE, RelayEvent, RelayState
+from callstream.dialects.events import Tracks
+from callstream.errors import Conflict
+from callstream.identity import RelayIdentity, SinkKind
+from callstream.tenants.directory import Surface
+from callstream.times import milliseconds
+
+TargetLegs = Literal["self", "opposite", "both"]
+
+
+class NameTaken(Conflict):
+    """Another active relay of this call has the name."""
+
+
+class NoSuchRelay(Conflict):
+    """The call has no active relay of this id or name."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallCommand:
+    """What every command on a call has: the tenant, the call, the time, and what to remember.
+
+    `command_id` makes a repetition of the command recognisable. `client_state` goes into every
+    later callback of the call; the latest value counts.
+    """
+
+    tenant_id: str
+    call_id: str
+    now: datetime
+    command_id: str | None = None
+    client_state: str | None = None
+
+
+class ReturnAudio(BaseModel):
+    """The codec (RTP name, or `mp3` for whole files) and rate (Hz) of what a consumer sends back.
+
+    A field that is None has the value of the audio that the consumer gets.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    encoding: str | None = None
+    sample_rate: int | None = None
+
+
+class RelaySpec(BaseModel):
+    """What is wanted of a relay, by a command for one call or by an agent for all calls of a route.
+
+    Surfaces make it: no field has a vendor's name or a vendor's words, except for `surface` and
+    `dialect`, which name their modules, and `recorded`.
+
+    Attributes:
+        surface: where the relay was asked for; its callbacks are that vendor's.
+        sink: where the audio goes. A `websocket` has a `url` and a `dialect`.
+        dialect: the messages that the consumer understands.
+        url: the consumer's address, which may hold secrets of the tenant: never log it.
+        url_schemes: the schemes that the surface allows in `url`.
+        handshake_headers: sent to the consumer when connecting. Secret: never log them.
+        codec: the RTP name of the codec that the consumer wants; None is the call's own.
+        return_audio: the format of what the consumer sends back; None is the format that it gets.
+        target_legs: the legs of the call that hear what the consumer sends back.
+        parameters: custom parameters for the consumer's start message. Secret: never log them.
+        recorded: parts of the command that no sink carries out yet, in the surface's words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    surface: Surface
+    sink: SinkKind
+    dialect: str | None = None
+    url: str | None = Field(default=None, repr=False)
+    url_schemes: tuple[str, ...] = ("wss",)
+    handshake_headers: dict[str, str] = Field(default={}, repr=False)
+    track: Tracks
+    codec: str | None = None
+    return_audio: ReturnAudio | None = None
+    target_legs: TargetLegs = "self"
+    name: str | None = None
+    parameters: dict[str, str] = Field(default={}, repr=False)
+    recorded: dict[str, Any] = {}
+    status_callback: str | None = Field(default=None, repr=False)
+    status_callback_method: Literal["GET", "POST"] = "POST"
+
+    @model_validator(mode="after")
+    def _check_sink(self) -> Self:
+        if self.sink == "websocket" and (self.url is None or self.dialect is None):
+            raise ValueError("a WebSocket sink needs a URL and a dialect")
+        return self
+
+    def return_format(self, fork: AudioFormat) -> AudioFormat:
+        """The format of what the consumer sends back, if `fork` is the format that it gets."""
+        if self.return_audio is None:
+            return fork
+        encoding = self.return_audio.encoding or fork.encoding
+        return AudioFormat(encoding, self.return_audio.sample_rate or fork.sample_rate, 1)
+
+
+class Relay(RelaySpec):
+    """One live use of a call's audio. Times are milliseconds since 1970.
+
+    `owner_run_id` is the run that owns the relay, which last said at `heartbeat_at` that it lives
+    (`callstream.relays.lease`). `dropped` counts the frames that the consumer was too slow for.
+    """
+
+    relay_id: str
+    tenant_id: str
+    call_id: str
+    state: RelayState = RelayState.REQUESTED
+    error: str | None = None
+    created_at: int
+    updated_at: int
+    owner_run_id: str | None = None
+    heartbeat_at: int | None = None
+    dropped: int | None = None
+
+    @classmethod
+    def of(cls, spec: RelaySpec, relay_id: str, command: CallCommand) -> Self:
+        """The relay that a command makes on its call."""
+        return cls(
+            **dict(spec),
+            relay_id=relay_id,
+            tenant_id=command.tenant_id,
+            call_id=command.call_id,
+            created_at=milliseconds(command.now),
+            updated_at=milliseconds(command.now),
+        )
+
+    @property
+    def identity(self) -> RelayIdentity:
+        """The ids that find the relay in the Streams table."""
+        return RelayIdentity(self.tenant_id, self.call_id, self.relay_id)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the relay can still be stopped."""
+        return RelayEvent.STOP in RELAY_LIFECYCLE[self.state]
+
+    def has_same_spec(self, other: "Relay") -> bool:
+        """Whether two relays of a call were asked for alike."""
+        fields = set(RelaySpec.model_fields)
+        return self.model_dump(include=fields) == other.model_dump(include=fields)

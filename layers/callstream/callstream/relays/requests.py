@@ -1,0 +1,128 @@
+"""Requests to the Streams table that change relays. Pure.
+
+| pk                    | sk                  | what                                            |
+|-----------------------|---------------------|-------------------------------------------------|
+| `CALL#<tenant>#<id>`  | `RELAY#<relay id>`  | a relay, in one of the states of `lifecycle`    |
+|                       | `NAME#<name>`       | the relay that has this name while it is active |
+|                       | `COMMAND#<id>`      | a command that was carried out                  |
+|                       | `AGENT#<agent id>`  | see `callstream.relays.agent_claims`            |
+
+A command and all its effects are one transaction, so a repeated command cannot take effect twice,
+at whatever moment it comes.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from callstream.calls.calls import call_key
+from callstream.calls.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, next_state
+from callstream.ports import Item
+from callstream.relays.model import CallCommand, Relay
+from callstream.table_requests import set_request
+from callstream.times import milliseconds
+
+LIVE_RELAY: Final = "relay"
+"""The key of active relays in the index of what is live (`callstream.calls.streams`)."""
+# Telnyx ignores a command that repeats another's id for so long.
+REPEAT_WINDOW: Final = timedelta(seconds=60)
+
+
+def relay_key(tenant_id: str, call_id: str, relay_id: str) -> Item:
+    """The key of a relay."""
+    return _key(tenant_id, call_id, "RELAY", relay_id)
+
+
+def key_of(relay: Relay) -> Item:
+    """The key of this relay."""
+    return relay_key(relay.tenant_id, relay.call_id, relay.relay_id)
+
+
+def name_key(relay: Relay) -> Item | None:
+    """The key of the claim of a relay's name; None if the relay has no name."""
+    if relay.name is None:
+        return None
+    return _key(relay.tenant_id, relay.call_id, "NAME", relay.name)
+
+
+def command_key(command: CallCommand) -> Item | None:
+    """The key of the claim of a command's id; None if the command has no id."""
+    if command.command_id is None:
+        return None
+    return _key(command.tenant_id, command.call_id, "COMMAND", command.command_id)
+
+
+def _key(tenant_id: str, call_id: str, kind: str, name: str) -> Item:
+    return call_key(tenant_id, call_id) | {"sk": f"{kind}#{name}"}
+
+
+def build_command(command: CallCommand) -> list[Item]:
+    """Claim the command's id, if it has one, and remember its client state; the call is active."""
+    operations: list[Item] = []
+    if (key := command_key(command)) is not None:
+        until = command.now + REPEAT_WINDOW
+        claim = {"until": milliseconds(until), "expires_at": int(until.timestamp()) + 1}
+        operations.append(
+            {
+                "Put": {
+                    "Item": key | claim,
+                    "ConditionExpression": "attribute_not_exists(pk) OR #until <= :now",
+                    "ExpressionAttributeNames": {"#until": "until"},
+                    "ExpressionAttributeValues": {":now": milliseconds(command.now)},
+                }
+            }
+        )
+    values: Item = {"commanded_at": milliseconds(command.now)}
+    if command.client_state is not None:
+        values["client_state"] = command.client_state
+    key = call_key(command.tenant_id, command.call_id)
+    call = set_request(key, values, "#state = :active", {"active": CallState.ACTIVE})
+    return [*operations, {"Update": call}]
+
+
+def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Item]:
+    """Carry out a command that makes a relay, whose name must be free.
+
+    Args:
+        relay: the new relay.
+        command: the command that makes the relay.
+        expires_at: when the items of the call expire, in seconds since 1970.
+    """
+    item = key_of(relay) | relay.model_dump(mode="json", exclude_none=True)
+    item |= {"expires_at": expires_at, "live": LIVE_RELAY}
+    operations: list[Item] = [*build_command(command), {"Put": {"Item": item}}]
+    if (key := name_key(relay)) is not None:
+        claim = key | {"relay_id": relay.relay_id, "expires_at": expires_at}
+        operations.append(
+            {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
+        )
+    return operations
+
+
+def build_transition(
+    relay: Relay, event: RelayEvent, now: datetime, changes: Item | None = None
+) -> list[Item]:
+    """Take a relay as it was read to its next state; a relay that ends gives up its name.
+
+    Args:
+        relay: the relay as it was read.
+        event: what happens to the relay.
+        now: the time.
+        changes: further attributes that the relay gets.
+
+    Raises:
+        IllegalTransition: the lifecycle has no such step.
+    """
+    target = next_state(RELAY_LIFECYCLE, relay.state, event)
+    values: Item = {"state": target, "updated_at": milliseconds(now), **(changes or {})}
+    is_final = not RELAY_LIFECYCLE[target]
+    update = set_request(
+        key_of(relay),
+        values,
+        "#state = :source",
+        {"source": relay.state},
+        remove=["live", "checkpoint"] if is_final else [],
+    )
+    operations: list[Item] = [{"Update": update}]
+    if is_final and (key := name_key(relay)) is not None:
+        operations.append({"Delete": {"Key": key}})
+    return operations

@@ -1,0 +1,54 @@
+"""What is wanted of a relay, as every surface says it."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.relays.model import RelaySpec
+from tests.relays import make_relay
+
+L16 = AudioFormat("L16", 16_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("return_audio", "format_"),
+    [
+        (None, PCMU_8K),
+        ({}, PCMU_8K),
+        ({"encoding": "L16", "sample_rate": 16_000}, L16),
+        ({"encoding": "PCMA"}, AudioFormat("PCMA", 8_000, 1)),
+        ({"sample_rate": 16_000}, AudioFormat("PCMU", 16_000, 1)),
+    ],
+)
+def test_return_audio_is_that_of_the_fork_unless_named(
+    return_audio: Any, format_: AudioFormat
+) -> None:
+    assert make_relay(return_audio=return_audio).return_format(PCMU_8K) == format_
+
+
+def test_mp3_files_have_an_encoding_of_their_own() -> None:
+    assert make_relay(return_audio={"encoding": "mp3"}).return_format(PCMU_8K).encoding == "mp3"
+
+
+@pytest.mark.parametrize("missing", ["url", "dialect"])
+def test_a_websocket_sink_needs_a_url_and_a_dialect(missing: str) -> None:
+    fields: dict[str, Any] = {missing: None}
+    with pytest.raises(ValidationError, match="needs a URL and a dialect"):
+        make_relay(**fields)
+
+
+def test_no_kind_of_sink_is_guessed() -> None:
+    with pytest.raises(ValidationError, match="sink"):
+        RelaySpec.model_validate({"surface": "telnyx", "track": "inbound_track"})
+    with pytest.raises(ValidationError, match="sink"):
+        make_relay(sink="tape")
+
+
+def test_specs_differ_in_every_field_of_the_spec_alone() -> None:
+    relay = make_relay()
+
+    assert relay.has_same_spec(make_relay("relay-2", state="failed", created_at=7))
+    for fields in ({"codec": "PCMA"}, {"handshake_headers": {"a": "b"}}, {"target_legs": "both"}):
+        assert not relay.has_same_spec(make_relay(**fields))
