@@ -26,6 +26,7 @@ from callstream.relays.model import CallCommand, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Directory, Inbox, Tenant
 from tests.starter import Starter
+from tests.tables import AtomicTable
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -71,7 +72,7 @@ class World:
     def __init__(self) -> None:
         client = boto3.client("dynamodb")
         directory = DynamoTable(create_table(client, "DirectoryTable"))
-        self.table = DynamoTable(create_table(client, "StreamsTable"))
+        self.table = AtomicTable(create_table(client, "StreamsTable"))
         self.streams = StreamStore(self.table, timedelta(days=30))
         self.relays, self.store = RelayStore(self.table), AgentStore(directory)
         self.starter, self.directory = Starter(), Directory(directory)

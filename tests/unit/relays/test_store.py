@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Lock, local
+from threading import Barrier, local
 from typing import Any
 
 import boto3
@@ -21,6 +21,7 @@ from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay
 from callstream.relays.requests import build_transition
 from callstream.relays.store import RelayStore
 from tests.relays import make_relay
+from tests.tables import AtomicTable
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -299,24 +300,6 @@ def test_nothing_to_stop_may_be_fine(table: DynamoTable, store: RelayStore) -> N
             store.stop(command(), "telnyx", relay=unknown, ended_ok=True)
 
 
-class Atomic(DynamoTable):
-    """As DynamoDB is and its mock is not: one request at a time has effect."""
-
-    lock = Lock()
-
-    def get(self, key: Item) -> Item | None:
-        with self.lock:
-            return super().get(key)
-
-    def query(self, partition: str, prefix: str) -> list[Item]:
-        with self.lock:
-            return super().query(partition, prefix)
-
-    def transact(self, operations: Sequence[Item]) -> None:
-        with self.lock:
-            super().transact(operations)
-
-
 def at_once[T](count: int, work: Callable[[int], T]) -> list[T]:
     """Do it in that many threads, from the same moment on."""
     barrier = Barrier(count)
@@ -329,7 +312,7 @@ def at_once[T](count: int, work: Callable[[int], T]) -> list[T]:
         return list(pool.map(run, range(count)))
 
 
-class AllAtOnce(Atomic):
+class AllAtOnce(AtomicTable):
     """Lets the first transaction go only when each of so many threads has decided on its own."""
 
     def __init__(self, count: int) -> None:
@@ -360,7 +343,7 @@ def test_one_of_many_equal_commands_at_once_takes_effect(name: str | None) -> No
     assert Counter(started) == {True: 1, False: 15}
     [made] = store.relays("acme", "call-1")
     assert started[int(made.relay_id.removeprefix("relay-"))]
-    assert call(Atomic("StreamsTable"))["client_state"] == f"{made.relay_id[6:]:>04}"
+    assert call(AtomicTable("StreamsTable"))["client_state"] == f"{made.relay_id[6:]:>04}"
 
 
 @pytest.mark.usefixtures("table")
@@ -380,7 +363,7 @@ def test_one_of_many_relays_at_once_gets_the_name() -> None:
 @pytest.mark.usefixtures("table")
 def test_each_relay_is_stopped_by_one_of_many_commands_at_once() -> None:
     for number in range(3):
-        RelayStore(Atomic("StreamsTable")).start(relay(f"relay-{number}"), command())
+        RelayStore(AtomicTable("StreamsTable")).start(relay(f"relay-{number}"), command())
     store = RelayStore(AllAtOnce(8))
 
     stopped = at_once(8, lambda _: store.stop(command(command_id="c1"), "telnyx", ended_ok=True))

@@ -74,9 +74,8 @@ class RelayRunFactory:
         if relay is None or relay.state not in _WAITS_IN[invocation.run_as]:
             return None
         if relay.sink != "websocket":
-            _logger.error(
-                "no sink of this kind: %s", relay.sink, extra={"relay_id": relay.relay_id}
-            )
+            about = {"relay_id": relay.relay_id}
+            _logger.error("there is no sink of the kind %s", relay.sink, extra=about)
             return None
         run_id, byte_order, timings = str(uuid4()), self._settings.l16_byte_order, RelayTimings()
         lease = RelayLease(

@@ -1,0 +1,29 @@
+"""DynamoDB tables for tests."""
+
+from collections.abc import Sequence
+from threading import Lock
+
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.ports import Item
+
+
+class AtomicTable(DynamoTable):
+    """A table of which one request at a time has effect, as of DynamoDB's and not of its mock's."""
+
+    _lock = Lock()
+
+    def get(self, key: Item) -> Item | None:
+        with self._lock:
+            return super().get(key)
+
+    def query(self, partition: str, prefix: str) -> list[Item]:
+        with self._lock:
+            return super().query(partition, prefix)
+
+    def update(self, request: Item) -> Item:
+        with self._lock:
+            return super().update(request)
+
+    def transact(self, operations: Sequence[Item]) -> None:
+        with self._lock:
+            super().transact(operations)
