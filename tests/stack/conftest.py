@@ -19,7 +19,7 @@ import pytest
 
 from callstream.access.tokens import KeyRing
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, Position
-from callstream.frames.recording import Assembly
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Record
 from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
@@ -110,24 +110,24 @@ class Tape:
 
     def __init__(self, stack: DeployedStack) -> None:
         self._reader = stack.reader("LATEST")
-        self._streams: defaultdict[str, Assembly] = defaultdict(Assembly)
+        self._streams: defaultdict[str, StreamRecording] = defaultdict(StreamRecording)
 
-    def so_far(self, call_id: str) -> Assembly | None:
+    def so_far(self, call_id: str) -> StreamRecording | None:
         """The records of a call's only stream that are there by now."""
         for arrival in self._reader.poll():
             assert isinstance(arrival.record, Record)
             self._streams[arrival.record.stream_id].add(arrival.record)
-        for assembly in self._streams.values():
-            if assembly.start and assembly.start.call_id == call_id:
-                return assembly
+        for recording in self._streams.values():
+            if recording.start and recording.start.call_id == call_id:
+                return recording
         return None
 
-    def stream_of(self, call_id: str) -> Assembly:
+    def stream_of(self, call_id: str) -> StreamRecording:
         """The records of a call's only stream, read until its socket has closed."""
 
-        def closed() -> Assembly | None:
-            assembly = self.so_far(call_id)
-            return assembly if assembly and assembly.disconnected else None
+        def closed() -> StreamRecording | None:
+            recording = self.so_far(call_id)
+            return recording if recording and recording.disconnected else None
 
         return eventually(closed)
 

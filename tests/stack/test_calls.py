@@ -48,9 +48,9 @@ def test_two_calls_of_30_seconds_at_once_in_real_time(stack: DeployedStack, tape
     for plan, report in zip(plans, place(stack, *plans, speed=1), strict=True):
         stream = tape.stream_of(report.identity.call_id)
 
-        assert stream.figures().missing == 0
-        assert stream.figures().frames == dict.fromkeys(plan.tracks, 1500)
-        assert stream.figures().rejected == 0
+        assert stream.stats().missing == 0
+        assert stream.stats().frames == dict.fromkeys(plan.tracks, 1500)
+        assert stream.stats().rejected == 0
         for track, audio in plan.tracks.items():
             assert stream.audio(track) == audio
 
@@ -62,9 +62,9 @@ def test_shuffled_and_duplicated_frames_come_out_in_order(stack: DeployedStack, 
     stream = tape.stream_of(report.identity.call_id)
 
     assert report.fates[Fate.DUPLICATE] > 0
-    assert stream.figures().repeats == report.fates[Fate.DUPLICATE]
-    assert stream.figures().conflicts == 0
-    assert stream.figures().missing == 0
+    assert stream.stats().repeats == report.fates[Fate.DUPLICATE]
+    assert stream.stats().conflicts == 0
+    assert stream.stats().missing == 0
     assert {track: stream.audio(track) for track in audio} == audio  # type: ignore[arg-type]
 
 
@@ -76,8 +76,8 @@ def test_dropped_and_corrupted_frames_are_counted(stack: DeployedStack, tape: Ta
 
     assert dropped > 0
     assert corrupted > 0
-    assert stream.figures().rejected == corrupted
-    assert stream.figures().missing == dropped + corrupted
+    assert stream.stats().rejected == corrupted
+    assert stream.stats().missing == dropped + corrupted
     assert stream.audio("inbound") == report.audio("inbound")
 
 

@@ -21,7 +21,7 @@ from callstream.audio.formats import PCMU_8K
 from callstream.audio.packetizer import pieces
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Media, Track
-from callstream.frames.reader import Over, Selection
+from callstream.frames.reader import Selection, StreamOver
 from callstream.reading import follow
 from callstream_cli import audio
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
@@ -190,7 +190,7 @@ def test_python_reads_a_call_in_order(stack: DeployedStack, call: Call) -> None:
     with aws.talking_to(stack.description["aws_endpoint_url"]):
         events = follow(name, selection, "TRIM_HORIZON")
     said = [next(events)]
-    while not isinstance(said[-1].event, Over):
+    while not isinstance(said[-1].event, StreamOver):
         said.append(next(events))
 
     assert {happening.stream.stream_id for happening in said} == {call.stream_id}
@@ -307,7 +307,7 @@ def test_a_replay_into_the_gateway_comes_out_bit_identical(
     assert stream.start.carrier_stream_id == told["carrier_stream_id"]
     assert stream.start.parameters == {"agent": "7"}
     assert stream.connected is not None
-    assert (stream.figures().missing, stream.figures().rejected) == (0, 0)
+    assert (stream.stats().missing, stream.stats().rejected) == (0, 0)
     for track in audio.TRACKS:
         assert stream.audio(track) == call.report.audio(track)
     assert [event.digit for event in stream.events() if hasattr(event, "digit")] == ["4", "2"]

@@ -6,7 +6,7 @@ from functools import partial
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Dtmf, Media, Start
-from callstream.frames.recording import Assembly
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Disconnected, Record
 from callstream_cli.audio import Tracks
 from callstream_cli.carrier.identity import CarrierName
@@ -57,15 +57,15 @@ def test_one_recording_in_three_dialects_comes_out_the_same_three_times(
 
 def whole_audio(plan: CallPlan, report: CallReport, story: list[Record]) -> bytes:
     """The audio put together from a call's records, which are checked on the way."""
-    who, assembly = report.identity, Assembly()
+    who, recording = report.identity, StreamRecording()
     for record in story:
-        assembly.add(record)
+        recording.add(record)
         is_ours = isinstance(record.event, Disconnected)
         assert record.dialect == (None if is_ours else plan.carrier)
 
     is_telnyx = plan.carrier == "telnyx"
-    assert assembly.connected == DIALECTS[plan.carrier].PROTOCOL
-    assert assembly.start == Start(
+    assert recording.connected == DIALECTS[plan.carrier].PROTOCOL
+    assert recording.start == Start(
         sequence=1,
         carrier_stream_id=who.stream_id,
         call_id=who.call_id,
@@ -77,19 +77,19 @@ def whole_audio(plan: CallPlan, report: CallReport, story: list[Record]) -> byte
         from_number="+13125550100" if is_telnyx else None,
         to_number="+13125550101" if is_telnyx else None,
     )
-    [key] = [event for event in assembly.events() if isinstance(event, Dtmf)]
+    [key] = [event for event in recording.events() if isinstance(event, Dtmf)]
     assert key.digit == "5"
     assert (key.duration_ms is None) == (plan.carrier != "signalwire")
     assert (key.occurred_at is None) == (plan.carrier != "telnyx")
-    assert assembly.stop is not None
-    assert assembly.stop.call_id == (None if plan.carrier == "signalwire" else who.call_id)
+    assert recording.stop is not None
+    assert recording.stop.call_id == (None if plan.carrier == "signalwire" else who.call_id)
 
-    figures = assembly.figures()
-    assert (figures.missing, figures.conflicts, figures.rejected) == (0, 0, 0)
-    assert figures.repeats == report.fates[Fate.DUPLICATE] > 0
+    stats = recording.stats()
+    assert (stats.missing, stats.conflicts, stats.rejected) == (0, 0, 0)
+    assert stats.repeats == report.fates[Fate.DUPLICATE] > 0
     arrived = [record.event.sequence for record in story if isinstance(record.event, Media)]
     assert arrived != sorted(arrived)
-    return assembly.audio("inbound")
+    return recording.audio("inbound")
 
 
 def assert_item_is_right(

@@ -141,7 +141,7 @@ def test_a_function_is_killed_in_mid_call(stack: DeployedStack, tape: Tape, vict
 
 
 def test_the_counting_function_is_killed_in_mid_call(stack: DeployedStack) -> None:
-    call = GoodCall(stack, "CA-killed-tally")
+    call = GoodCall(stack, "CA-killed-counters")
     [name] = names_of(stack, "StreamCountersFunction")
     killed = 0
     with call.connected():

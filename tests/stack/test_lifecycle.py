@@ -190,7 +190,7 @@ def test_a_stream_whose_disconnection_never_came_is_swept(stack: DeployedStack) 
     assert found.event.code == ABNORMAL
     eventually(lambda: stream_of(stack, stream_id)["state"] == "closed")
     eventually(lambda: call_of(stack, call_id)["state"] == "ended")
-    # The tally has it too, and the index has it no more.
+    # The counters have it too, and the index has it no more.
     eventually(lambda: stream_of(stack, stream_id).get("messages") == 1)
     live = show(stack, "streams", "list")
     assert stream_id not in {stream["stream_id"] for stream in live}

@@ -14,16 +14,17 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Media, Start
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Record, RecordEvent
 from callstream_cli.reading.player import PlayReport, play
-from callstream_cli.reading.recording import Recording
+from callstream_cli.reading.recording import story_of
 from callstream_cli.reading.script import Script, script
 
 type Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
 def made(frames: int = 20) -> Script:
-    recording = Recording()
+    recording = StreamRecording()
     start = Start(
         sequence=1,
         carrier_stream_id="MZ",
@@ -34,8 +35,8 @@ def made(frames: int = 20) -> Script:
     )
     events: list[RecordEvent] = [start, *map(_media, range(frames))]
     for event in events:
-        recording.add(0, Record("s1", "acme", "genagent", "twilio", 0, event))
-    return script(recording.story(), "twilio", "MZnew")
+        recording.add(Record("s1", "acme", "genagent", "twilio", 0, event))
+    return script(story_of(recording), "twilio", "MZnew")
 
 
 def _media(number: int) -> Media:

@@ -138,12 +138,12 @@ def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
     if landing is not None:
         recording = _RECORDINGS / f"{landing.stream_id}.wav"
         recording.parent.mkdir(parents=True, exist_ok=True)
-        audio.save(recording, {track: landing.assembly.audio(track) for track in audio.TRACKS})
-        figures = landing.assembly.figures()
+        audio.save(recording, {track: landing.recording.audio(track) for track in audio.TRACKS})
+        stats = landing.recording.stats()
         behind = f"{report.behind_seconds * 1000:.0f} ms behind real time"
         for text in (
             f"Sent     {report.messages} messages, at most {behind}",
-            f"Landed   {landing.summary()}; {figures.missing} missing, {figures.repeats} repeated",
+            f"Landed   {landing.summary()}; {stats.missing} missing, {stats.repeats} repeated",
             f"Latency  {'; '.join(' '.join(pair) for pair in scene.latencies().items())}",
             f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
             *(line for consumer in scene.consumers for line in _told_of(consumer, report)),

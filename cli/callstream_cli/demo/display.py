@@ -83,19 +83,19 @@ class Scene:
         landing = self.landing
         if landing is None:
             return {"records": "none yet"}
-        figures = landing.assembly.figures()
+        stats = landing.recording.stats()
         rows: dict[str, str] = {
             "records": str(landing.kinds.total()),
             "of which": landing.summary(),
-            **{str(track): f"{figures.frames.get(track, 0)} frames" for track in TRACKS},
-            "missing": str(figures.missing),
-            "repeated": str(figures.repeats),
+            **{str(track): f"{stats.frames.get(track, 0)} frames" for track in TRACKS},
+            "missing": str(stats.missing),
+            "repeated": str(stats.repeats),
             **self.latencies(),
         }
         # What should not happen is only shown if it does.
         odd = {
-            "rejected": figures.rejected,
-            "conflicting": figures.conflicts,
+            "rejected": stats.rejected,
+            "conflicting": stats.conflicts,
             "unreadable": self.landings.unreadable,
         }
         return rows | {name: str(count) for name, count in odd.items() if count}

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from callstream.adapters.aws.kinesis_reader import Arrival
 from callstream.dialects.events import Media
-from callstream.frames.recording import Assembly
+from callstream.frames.arrivals import Arrival
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Record
 
 
@@ -16,7 +16,7 @@ class Landing:
     """One stream's records so far."""
 
     stream_id: str
-    assembly: Assembly = field(default_factory=Assembly)
+    recording: StreamRecording = field(default_factory=StreamRecording)
     kinds: Counter[str] = field(default_factory=Counter)
     arrived_at: dict[int, int] = field(default_factory=dict)
     """When each frame's sequence number came to Kinesis, in milliseconds since 1970."""
@@ -26,7 +26,7 @@ class Landing:
     def add(self, record: Record, arrived_at: int) -> None:
         """Take one record."""
         self.kinds[type(record.event).__name__.lower()] += 1
-        self.assembly.add(record)
+        self.recording.add(record)
         if isinstance(record.event, Media):
             self.arrived_at.setdefault(record.event.sequence, arrived_at)
             self.in_gateway.append(arrived_at - record.received_at)
@@ -34,7 +34,7 @@ class Landing:
     @property
     def complete(self) -> bool:
         """Whether the carrier has said stop, and nothing before that is missing."""
-        return self.assembly.stop is not None and not self.assembly.figures().missing
+        return self.recording.stop is not None and not self.recording.stats().missing
 
     def summary(self) -> str:
         """The records by kind, in words."""
@@ -70,7 +70,7 @@ class Landings:
     def of(self, carrier_stream_id: str) -> Landing | None:
         """The stream that the carrier calls so, if its `start` has arrived."""
         for landing in self._streams.values():
-            start = landing.assembly.start
+            start = landing.recording.start
             if start is not None and start.carrier_stream_id == carrier_stream_id:
                 return landing
         return None

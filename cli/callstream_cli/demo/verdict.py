@@ -20,24 +20,24 @@ def problems(
         found.append(f"{unreadable} records on the stream cannot be read")
     if landing is None:
         return [*found, "no start of this call has come to Kinesis"]
-    assembly = landing.assembly
-    figures = assembly.figures()
-    if assembly.stop is None:
+    recorded = landing.recording
+    stats = recorded.stats()
+    if recorded.stop is None:
         found.append("no stop has come to Kinesis")
     counts = {
-        "sequence numbers are missing": figures.missing,
-        "repeated records differ from the first": figures.conflicts,
-        "messages were rejected": figures.rejected,
+        "sequence numbers are missing": stats.missing,
+        "repeated records differ from the first": stats.conflicts,
+        "messages were rejected": stats.rejected,
     }
     found += [f"{count} {what}" for what, count in counts.items() if count]
     found += [
         f"{reason}: {detail}"
-        for reason, detail in {(bad.reason, bad.detail) for bad in assembly.rejected}
+        for reason, detail in {(bad.reason, bad.detail) for bad in recorded.rejected}
     ]
     found += [
         f"the {track} audio is not the audio that was sent"
         for track in audio.TRACKS
-        if assembly.audio(track) != report.audio(track)
+        if recorded.audio(track) != report.audio(track)
     ]
     for consumer in consumers:
         found += consumer.problems(report)

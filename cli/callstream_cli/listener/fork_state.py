@@ -22,7 +22,7 @@ from callstream.dialects.events import (
 from callstream.errors import UnreadableMessage
 from callstream.frames.reader import Stream
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected, rejected
-from callstream.frames.stream_order import OrderedStream, StreamCounts
+from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent
 from callstream_cli.listener.behaviour import Handshake
 from callstream_cli.listener.fork_counts import ChunkCounts, Sent
 from callstream_cli.reading.recording import Story
@@ -218,9 +218,9 @@ class ForkState:
     def _put_in_order(self, event: RecordEvent) -> None:
         self._append(self._order.push(self._record(event), self._now))
 
-    def _append(self, events: list[RecordEvent]) -> None:
+    def _append(self, events: list[StreamEvent]) -> None:
         if self._keep:
-            self.in_order += events
+            self.in_order += (each.event for each in events)
 
     def _record(self, event: RecordEvent) -> Record:
         at = round(self._now * 1000)

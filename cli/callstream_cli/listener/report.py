@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callstream.audio.formats import AudioFormat
-from callstream.frames.reader import Over, ReadEvent
+from callstream.frames.reader import ReadEvent, StreamOver
 from callstream.frames.records import RecordEvent
 from callstream_cli.audio import TRACKS
 from callstream_cli.listener.fork_state import ForkState
@@ -72,10 +72,10 @@ def refusal_as_dict(refusal: Refusal) -> dict[str, Any]:
 
 
 def event_as_dict(
-    state: ForkState, event: RecordEvent | Over, received_at: int, shown: Shown
+    state: ForkState, event: RecordEvent | StreamOver, received_at: int, shown: Shown
 ) -> dict[str, Any]:
     """Something that happened on a fork as JSON has it; the time is in ms since 1970."""
-    told = tail_output.as_dict(ReadEvent(state.stream, event), received_at, shown)
+    told = tail_output.as_dict(ReadEvent(state.stream, event, received_at), shown)
     return {
         "fork": state.number,
         "dialect": told["dialect"],

@@ -15,7 +15,7 @@ from typing import Final
 import typer
 from rich.console import Console, RenderableType
 
-from callstream.frames.reader import Over, ReadEvent
+from callstream.frames.reader import ReadEvent, StreamOver
 from callstream.frames.records import Disconnected, RecordEvent
 from callstream_cli import live_display
 from callstream_cli.audio import TooLongError
@@ -24,7 +24,7 @@ from callstream_cli.listener.behaviour import Behaviour
 from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Listener
 from callstream_cli.listener.wav_files import store
-from callstream_cli.reading.tail_output import Shown, Teller, clock_time
+from callstream_cli.reading.tail_output import Shown, TailLines, clock_time
 
 INTERRUPTED: Final = 130
 """The exit status after Ctrl-C."""
@@ -60,12 +60,12 @@ class ListenRun:
     behaviour: Behaviour
     options: Options
     files: dict[int, list[Path]] = field(default_factory=dict)
-    _teller: Teller = field(init=False)
+    _lines: TailLines = field(init=False)
     _console: Console = field(init=False)
     _storing: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._teller = Teller(self.options.shown)
+        self._lines = TailLines(self.options.shown)
         # Standard output is for scripts only.
         self._console = Console(stderr=self.options.as_json or self.options.events)
 
@@ -120,14 +120,16 @@ class ListenRun:
 
     def _take(self, state: ForkState, event: RecordEvent) -> None:
         is_last = isinstance(event, Disconnected)
-        events: Sequence[RecordEvent | Over] = [event, Over("disconnected")] if is_last else [event]
+        events: Sequence[RecordEvent | StreamOver] = (
+            [event, StreamOver("disconnected")] if is_last else [event]
+        )
         now = round(time.time() * 1000)
         for each in events:
             if self.options.events:
                 line = report.event_as_dict(state, each, now, self.options.shown)
                 typer.echo(json.dumps(line))
             elif not self._console.is_terminal:
-                for text in self._teller.lines(ReadEvent(state.stream, each), now):
+                for text in self._lines.of(ReadEvent(state.stream, each, now)):
                     self._print(f"{clock_time(now)}  {text}")
         if is_last and self.options.directory is not None:
             self._storing.append(asyncio.create_task(self._store(state, self.options.directory)))

@@ -9,21 +9,21 @@ from typing import Annotated, Final
 
 import typer
 
+from callstream.adapters.aws.kinesis_reader import FrameStreamReader
 from callstream.errors import Unavailable
-from callstream.frames.reader import FrameReader, Over, ReadEvent, Selection
+from callstream.frames.reader import FrameReader, ReadEvent, Selection, StreamOver
 from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Personal, Stack
-from callstream_cli.reading.receipts import Receipts
 from callstream_cli.reading.recording import PATIENCE_SECONDS, Clock
 from callstream_cli.reading.source import frames_stream, position
-from callstream_cli.reading.tail_output import Shown, Teller, as_dict, clock_time
+from callstream_cli.reading.tail_output import Shown, TailLines, as_dict, clock_time
 
 _RETRY_SECONDS: Final = 1.0
 
-type Show = Callable[[ReadEvent, int], object]
-"""Shows what has happened, and when it was received, in milliseconds since 1970."""
+type Show = Callable[[ReadEvent], object]
+"""Shows what has happened."""
 
 
 def tail(
@@ -69,7 +69,7 @@ def tail(
     show = _json_lines(shown) if as_json else _lines(shown)
     selection = Selection(stream_id=stream_id, call_id=call, tenant_id=tenant)
     with frames_stream(stack) as open_:
-        source = Receipts(open_(position(from_, datetime.now(UTC))))
+        source = open_(position(from_, datetime.now(UTC)))
         clock = Clock(time.monotonic, time.sleep)
         reader = FrameReader(source, clock.now, selection)
         found = _follow(source, reader, clock, show, forever=follow, until=stream_id)
@@ -79,7 +79,7 @@ def tail(
 
 
 def _follow(
-    source: Receipts,
+    source: FrameStreamReader,
     reader: FrameReader,
     clock: Clock,
     show: Show,
@@ -100,13 +100,13 @@ def _follow(
             clock.sleep(_RETRY_SECONDS)
             continue
         answered_at = clock.now()
-        ended = not forever and source.caught_up
+        ended = not forever and source.caught_up and not reader.has_more
         if ended:
             events += reader.flush()
-        for happening in events:
-            show(happening, source.of(happening))
+        for read in events:
+            show(read)
             found = True
-            ended = ended or (isinstance(happening.event, Over) and until is not None)
+            ended = ended or (isinstance(read.event, StreamOver) and until is not None)
         sys.stdout.flush()
         if ended:
             return found
@@ -114,16 +114,14 @@ def _follow(
 
 
 def _json_lines(shown: Shown) -> Show:
-    return lambda happening, received_at: typer.echo(
-        json.dumps(as_dict(happening, received_at, shown))
-    )
+    return lambda read: typer.echo(json.dumps(as_dict(read, shown)))
 
 
 def _lines(shown: Shown) -> Show:
-    teller = Teller(shown)
+    lines = TailLines(shown)
 
-    def show(happening: ReadEvent, received_at: int) -> None:
-        for line in teller.lines(happening, received_at):
-            typer.echo(f"{clock_time(received_at)}  {line}")
+    def show(read: ReadEvent) -> None:
+        for line in lines.of(read):
+            typer.echo(f"{clock_time(read.received_at)}  {line}")
 
     return show

@@ -1,4 +1,4 @@
-"""How `callstream tail` tells of what happens: lines for people, JSON for scripts. Pure.
+"""How `callstream tail` shows what happens: lines for people, JSON for scripts. Pure.
 
 What a stream may hold of persons (numbers, keys pressed, parameters) and its audio are left out
 unless they are asked for.
@@ -15,7 +15,7 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, structs
 
 from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
-from callstream.frames.reader import Over, ReadEvent, Stream
+from callstream.frames.reader import ReadEvent, Stream, StreamOver
 from callstream.frames.records import Disconnected, RecordEvent, Rejected
 from callstream.frames.stream_order import StreamCounts
 
@@ -37,27 +37,26 @@ class Shown:
     """Every frame on a line of its own, for people."""
 
 
-def as_dict(happening: ReadEvent, received_at: int, shown: Shown) -> dict[str, Any]:
-    """A happening as JSON has it: the stream, and the event as docs/records.md has it.
+def as_dict(read: ReadEvent, shown: Shown) -> dict[str, Any]:
+    """An event as JSON has it: the stream, and the event as docs/records.md has it.
 
-    `received_at` is when its message was received, in milliseconds since 1970. Audio and other
-    bytes are base64; `size` is how many bytes a frame has. A stream's last line has the kind
-    `over`, and its figures.
+    Audio and other bytes are base64; `size` is how many bytes a frame has. A stream's last line has
+    the kind `over`, and its figures.
     """
-    stream, event = happening
+    stream, event = read
     return {
         "stream_id": stream.stream_id,
         "tenant_id": stream.tenant_id,
         "route": stream.route,
         "dialect": stream.dialect,
         "call_id": stream.start.call_id if stream.start else None,
-        "received_at": received_at,
+        "received_at": read.received_at,
         "event": _event(event, stream, shown),
     }
 
 
-def _event(event: Struct | Over, stream: Stream, shown: Shown) -> dict[str, Any]:
-    if isinstance(event, Over):
+def _event(event: Struct | StreamOver, stream: Stream, shown: Shown) -> dict[str, Any]:
+    if isinstance(event, StreamOver):
         return {"kind": "over", "why": event.why, **structs.asdict(stream.counts)}
     hidden = frozenset({"extra"}) | _PERSONAL.get(type(event), frozenset())
     fields: dict[str, Any] = {"kind": event.__struct_config__.tag}
@@ -87,63 +86,66 @@ def _plain(value: object) -> object:
 
 
 @dataclass(slots=True)
-class _Telling:
-    """When a stream's frames were told of last, what was missing then, and the frames since."""
+class _Since:
+    """When a line about a stream's frames came last, what was missing then, and frames since."""
 
-    told_at: int
+    shown_at: int
     skipped: int = 0
     late: int = 0
     frames: Counter[Track] = dataclasses.field(default_factory=Counter)
 
 
-class Teller:
-    """Tells people: a line for what is worth one, and for frames a line a second of each stream.
+class TailLines:
+    """Lines for people: one for what is worth a line, and one a second for a stream's frames.
 
     Args:
         shown: what is shown beyond that.
-        interval_ms: least time between two lines about a stream's frames.
+        interval_ms: the least time between two lines about a stream's frames.
     """
 
     def __init__(self, shown: Shown, interval_ms: int = 1000) -> None:
         self._shown = shown
         self._interval_ms = interval_ms
-        self._telling: dict[Stream, _Telling] = {}
+        # By stream id.
+        self._since: dict[str, _Since] = {}
 
-    def lines(self, happening: ReadEvent, received_at: int) -> Iterator[str]:
-        """What to say, without the time of day, of what was received then (ms since 1970)."""
-        stream, event = happening
+    def of(self, read: ReadEvent) -> Iterator[str]:
+        """The lines for an event, without the time of day."""
+        stream, event = read
+        since = self._since.get(stream.stream_id)
         if isinstance(event, Media) and not self._shown.frames:
-            telling = self._telling.setdefault(stream, _Telling(received_at))
-            # One by one: the stream's counts may be ahead of what is being told.
-            telling.frames[event.track] += 1
-            if received_at - telling.told_at >= self._interval_ms:
-                yield from self._frames(stream, telling, received_at)
+            since = since or _Since(read.received_at)
+            self._since[stream.stream_id] = since
+            # One by one: the stream's counts may be ahead of its events.
+            since.frames[event.track] += 1
+            if read.received_at - since.shown_at >= self._interval_ms:
+                yield from self._frames(stream, since, read.received_at)
             return
-        if stream in self._telling:
-            yield from self._frames(stream, self._telling[stream], received_at)
-        if isinstance(event, Over):
-            self._telling.pop(stream, None)
-        yield f"{stream.stream_id}  {self._said(happening)}"
+        if since is not None:
+            yield from self._frames(stream, since, read.received_at)
+        if isinstance(event, StreamOver):
+            self._since.pop(stream.stream_id, None)
+        yield f"{stream.stream_id}  {self._text(read)}"
 
-    def _frames(self, stream: Stream, before: _Telling, received_at: int) -> Iterator[str]:
+    def _frames(self, stream: Stream, since: _Since, received_at: int) -> Iterator[str]:
         counts = stream.counts
-        self._telling[stream] = _Telling(received_at, counts.skipped, counts.late)
-        parts = [f"{count} {track} frames" for track, count in sorted(before.frames.items())]
-        if lost := counts.skipped - before.skipped:
+        self._since[stream.stream_id] = _Since(received_at, counts.skipped, counts.late)
+        parts = [f"{count} {track} frames" for track, count in sorted(since.frames.items())]
+        if lost := counts.skipped - since.skipped:
             parts.append(f"{lost} missing")
-        if late := counts.late - before.late:
+        if late := counts.late - since.late:
             parts.append(f"{late} too late")
         if parts:
             yield f"{stream.stream_id}  {', '.join(parts)}"
 
-    def _said(self, happening: ReadEvent) -> str:
-        stream, event = happening
+    def _text(self, read: ReadEvent) -> str:
+        stream, event = read
         match event:
             case Start():
                 return f"start  {self._start(event)}"
             case Dtmf():
                 return f"dtmf  {event.digit if self._shown.personal else 'a key'}, {event.track}"
-            case Over():
+            case StreamOver():
                 return f"over ({event.why})  {_figures(stream.counts)}"
             case _:
                 return f"{event.__struct_config__.tag}  {'  '.join(_words(event))}".rstrip()
@@ -163,7 +165,7 @@ class Teller:
 
 
 def _words(event: RecordEvent) -> Sequence[str]:
-    """What is told of the events that are about nobody."""
+    """The words for an event that holds nothing of persons."""
     match event:
         case Connected():
             words = [event.protocol or "", event.version]

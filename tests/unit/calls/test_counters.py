@@ -1,4 +1,4 @@
-"""The tally: exact counts, however the records come in batches, again, and to several functions."""
+"""Counters are exact, however the records come in batches, again, and to several functions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
-from callstream.calls.counters import Landed, Tally
+from callstream.calls.counters import Landed, StreamCounters
 from callstream.calls.streams import stream_key
 from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop, Track
 from callstream.errors import ConditionFailed, Unavailable
@@ -95,9 +95,9 @@ def counts(table: DynamoTable) -> dict[str, Any]:
 
 def count(table: DynamoTable, *batches: Sequence[Landed]) -> dict[str, Any]:
     """What one function makes of batches."""
-    tally = Tally(table)
+    counters = StreamCounters(table)
     for batch in batches:
-        tally.count("stream-1", batch)
+        counters.count("stream-1", batch)
     return counts(table)
 
 
@@ -153,10 +153,10 @@ class TestCounts:
     def test_what_waits_is_counted_when_its_turn_comes(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
-        tally = Tally(table)
-        tally.count("stream-1", kinesis.land(START, *frames(3, 4)))
+        counters = StreamCounters(table)
+        counters.count("stream-1", kinesis.land(START, *frames(3, 4)))
         assert counts(table) == {"messages": 3}
-        tally.count("stream-1", kinesis.land(frame(2)))
+        counters.count("stream-1", kinesis.land(frame(2)))
         assert counts(table) == {"messages": 4, "frames": {"inbound": 3}, "audio_bytes": 480}
 
     def test_a_gap(self, table: DynamoTable, kinesis: Kinesis) -> None:
@@ -330,7 +330,7 @@ class TestEnd:
             "repeats": 58,
         }
 
-    def test_a_second_one_changes_nothing(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_a_second_one_is_a_repeat(self, table: DynamoTable, kinesis: Kinesis) -> None:
         before = kinesis.land(START, frame(2), GONE)
         kinesis.pause(5)
         after = kinesis.land(GONE, frame(3))
@@ -339,6 +339,7 @@ class TestEnd:
             "frames": {"inbound": 1},
             "audio_bytes": 160,
             "late": 1,
+            "repeats": 1,
         }
 
     def test_is_not_undone_by_a_time_that_goes_back(
@@ -385,7 +386,7 @@ class TestAgain:
 
     def test_to_functions_in_turn(self, table: DynamoTable, kinesis: Kinesis) -> None:
         """What each remembers is out of date whenever it is called."""
-        one, other = Tally(table), Tally(table)
+        one, other = StreamCounters(table), StreamCounters(table)
         for number, each in enumerate(kinesis.land(*WHOLE)):
             (one if number % 2 else other).count("stream-1", [each])
         assert counts(table) == WHOLE_COUNTS
@@ -408,14 +409,14 @@ class Between(DynamoTable):
 class TestAtOnce:
     def test_the_same_batch(self, table: DynamoTable, kinesis: Kinesis) -> None:
         batch = kinesis.land(*WHOLE)
-        slow = Tally(Between(lambda: count(table, batch)))
+        slow = StreamCounters(Between(lambda: count(table, batch)))
         slow.count("stream-1", batch)
         assert counts(table) == WHOLE_COUNTS
 
     def test_the_batch_and_the_one_before(self, table: DynamoTable, kinesis: Kinesis) -> None:
         batch = kinesis.land(*WHOLE)
         count(table, batch[:2])
-        slow = Tally(Between(lambda: count(table, batch[2:5])))
+        slow = StreamCounters(Between(lambda: count(table, batch[2:5])))
         slow.count("stream-1", batch[2:])
         assert counts(table) == WHOLE_COUNTS
 
@@ -426,7 +427,7 @@ class TestAtOnce:
                 raise ConditionFailed(len(request["Key"]))
 
         with pytest.raises(Unavailable, match="Contended"):
-            Tally(Contended("StreamsTable")).count("stream-1", kinesis.land(START))
+            StreamCounters(Contended("StreamsTable")).count("stream-1", kinesis.land(START))
 
 
 class Failing(DynamoTable):
@@ -455,14 +456,14 @@ class TestOutage:
         self, table: DynamoTable, kinesis: Kinesis, *, written: bool
     ) -> None:
         failing, batch = Failing(), kinesis.land(*WHOLE)
-        tally = Tally(failing)
-        tally.count("stream-1", batch[:3])
+        counters = StreamCounters(failing)
+        counters.count("stream-1", batch[:3])
         failing.broken, failing.written = True, written
         with pytest.raises(Unavailable):
-            tally.count("stream-1", batch[3:6])
+            counters.count("stream-1", batch[3:6])
         failing.broken = failing.written = False
-        tally.count("stream-1", batch[3:6])
-        tally.count("stream-1", batch[6:])
+        counters.count("stream-1", batch[3:6])
+        counters.count("stream-1", batch[6:])
         assert counts(table) == WHOLE_COUNTS
 
     def test_of_reads(self, table: DynamoTable, kinesis: Kinesis) -> None:
@@ -472,39 +473,39 @@ class TestOutage:
 
         batch = kinesis.land(*WHOLE)
         with pytest.raises(Unavailable):
-            Tally(Unreadable("StreamsTable")).count("stream-1", batch)
+            StreamCounters(Unreadable("StreamsTable")).count("stream-1", batch)
         assert count(table, batch) == WHOLE_COUNTS
 
     def test_a_batch_costs_one_write_and_only_the_first_a_read(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         watched = Failing()
-        tally = Tally(watched)
+        counters = StreamCounters(watched)
         for each in kinesis.land(*WHOLE):
-            tally.count("stream-1", [each])
+            counters.count("stream-1", [each])
         assert watched.reads == 1
         assert counts(table) == WHOLE_COUNTS
 
 
 class TestItem:
     def test_that_is_not_there_is_not_made(self, table: DynamoTable, kinesis: Kinesis) -> None:
-        tally = Tally(table)
-        tally.count("another", kinesis.land(START))
+        counters = StreamCounters(table)
+        counters.count("another", kinesis.land(START))
         assert table.get(stream_key("another")) is None
 
     def test_that_expires_meanwhile_does_not_come_back(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
-        tally = Tally(table)
-        tally.count("stream-1", kinesis.land(START))
+        counters = StreamCounters(table)
+        counters.count("stream-1", kinesis.land(START))
         table.delete(stream_key("stream-1"))
-        tally.count("stream-1", kinesis.land(frame(2)))
+        counters.count("stream-1", kinesis.land(frame(2)))
         assert table.get(stream_key("stream-1")) is None
 
     def test_that_expires_right_before_the_first_write_does_not_come_back(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
-        slow = Tally(Between(lambda: table.delete(stream_key("stream-1"))))
+        slow = StreamCounters(Between(lambda: table.delete(stream_key("stream-1"))))
         slow.count("stream-1", kinesis.land(START))
         assert table.get(stream_key("stream-1")) is None
 
@@ -515,31 +516,31 @@ class TestItem:
         count(table, before)
         item = table.get(stream_key("stream-1"))
         assert item is not None
-        table.put(item | {"tally": b"of another version"})
+        table.put(item | {"counter_state": b"of another version"})
 
         assert count(table, before, after) == {
             "messages": 3,
             "frames": {"inbound": 2},
             "audio_bytes": 320,
         }
-        assert "tally begins anew" in caplog.text
+        assert "counters begin anew" in caplog.text
 
     def test_of_many_streams_only_the_last_are_remembered(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
-        tally = Tally(table)
+        counters = StreamCounters(table)
         for number in range(3):
             table.put(stream_key(f"s{number}"))
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("callstream.calls.counters._REMEMBERED_STREAMS", 2)
-                tally.count(f"s{number}", kinesis.land(START))
-        assert list(tally._states) == ["s1", "s2"]
+                counters.count(f"s{number}", kinesis.land(START))
+        assert list(counters._states) == ["s1", "s2"]
 
 
 def state_size(table: DynamoTable) -> int:
     item = table.get(stream_key("stream-1"))
     assert item is not None
-    return len(bytes(item["tally"]))
+    return len(bytes(item["counter_state"]))
 
 
 class TestSize:
@@ -575,7 +576,7 @@ class TestSize:
 
 
 class MemoryTable:
-    """As much of a table as the tally uses, fast enough for many examples."""
+    """As much of a table as the counters use, fast enough for many examples."""
 
     def __init__(self) -> None:
         self.item: Item = {}
@@ -585,7 +586,7 @@ class MemoryTable:
 
     def update(self, request: Item) -> Item:
         values = request["ExpressionAttributeValues"]
-        if self.item.get("tallied_to") != values.get(":before"):
+        if self.item.get("counted_to") != values.get(":before"):
             raise ConditionFailed
         names = request["ExpressionAttributeNames"].values()
         self.item |= {name: values[f":{name}"] for name in names}
@@ -593,7 +594,7 @@ class MemoryTable:
 
 
 def told(table: MemoryTable) -> dict[str, Any]:
-    return {name: value for name, value in table.item.items() if name != "tally"}
+    return {name: value for name, value in table.item.items() if name != "counter_state"}
 
 
 @st.composite
@@ -628,15 +629,15 @@ def stories(draw: st.DrawFn) -> list[Landed]:
 @given(stories(), st.data())
 def test_any_split_gives_the_counts_of_one_pass(story: list[Landed], data: st.DataObject) -> None:
     whole, split = MemoryTable(), MemoryTable()
-    Tally(whole).count("stream-1", story)  # type: ignore[arg-type]
+    StreamCounters(whole).count("stream-1", story)  # type: ignore[arg-type]
 
-    tally, at = Tally(split), 0  # type: ignore[arg-type]
+    counters, at = StreamCounters(split), 0  # type: ignore[arg-type]
     while at < len(story):
         size = data.draw(st.integers(1, 120), label="size")
         again = data.draw(st.integers(0, 60), label="records of before that come again")
         if data.draw(st.booleans(), label="cold start"):
-            tally = Tally(split)  # type: ignore[arg-type]
-        tally.count("stream-1", story[max(0, at - again) : at + size])
+            counters = StreamCounters(split)  # type: ignore[arg-type]
+        counters.count("stream-1", story[max(0, at - again) : at + size])
         at += size
 
     assert told(split) == told(whole)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
 from callstream.calls.calls import call_key
-from callstream.calls.counters import Landed, Tally
+from callstream.calls.counters import Landed, StreamCounters
 from callstream.calls.streams import Started, StreamStore, stream_key
 from callstream.dialects.events import Media, Start
 from callstream.errors import Unavailable
@@ -139,7 +139,7 @@ class Account:
             Landed(Record(name, "acme", "genagent", "twilio", at + n, event), str(n), n * 3)  # type: ignore[arg-type]
             for n, event in enumerate(events, start=1)
         ]
-        Tally(self.table).count(name, landed)
+        StreamCounters(self.table).count(name, landed)
 
     def relay(self, call_id: str, relay_id: str, **fields: Any) -> None:
         relay = make_relay(

@@ -358,11 +358,11 @@ def test_a_reorder_buffer_of_the_window_restores_a_shuffled_call() -> None:
     buffer = ReorderBuffer[int](Window(messages=25, seconds=1e9), first=1)
     arrivals = [sequence_of(m) for m in sent(plan) if not isinstance(m.event, Connected)]
 
-    released = [out for number in arrivals for out in buffer.push(number, number, now=0.0)]
+    released = [out for number in arrivals for out in buffer.push(number, number, number, now=0.0)]
 
     assert arrivals != sorted(arrivals)
     assert released == list(range(1, 503))
-    assert buffer.counts.repeats == len(arrivals) - 502
+    assert buffer.history.counts.repeats == len(arrivals) - 502
 
 
 @pytest.mark.parametrize("carrier", DIALECTS)

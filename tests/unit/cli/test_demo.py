@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from callstream.adapters.aws.kinesis_reader import Arrival
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import CarrierEvent, Media, Start, Stop, Track
 from callstream.errors import UnreadableMessage
+from callstream.frames.arrivals import Arrival
 from callstream.frames.records import Record, RecordEvent, Rejected
 from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport
@@ -37,7 +37,7 @@ class World:
     def scene(self) -> Scene:
         scene = Scene(60, self.report)
         scene.landings.add(_arrival(event) for event in self.events)
-        nonsense = Arrival(UnreadableMessage("not_a_record", ""), "", "", "", 0)
+        nonsense = Arrival(UnreadableMessage("not_a_record", ""), "", "", 0)
         scene.landings.add([nonsense] * self.foreign)
         return scene
 
@@ -48,7 +48,7 @@ class World:
 
 def _arrival(event: RecordEvent, stream_id: str = "stream-1") -> Arrival:
     record = Record(stream_id, "demo", "genagent", "twilio", int(SENT_AT * 1000) + 2, event)
-    return Arrival(record, stream_id, "shard-0", "1", int(SENT_AT * 1000) + 7)
+    return Arrival(record, stream_id, "shard-0", int(SENT_AT * 1000) + 7)
 
 
 @pytest.fixture

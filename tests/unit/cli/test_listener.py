@@ -34,7 +34,7 @@ from callstream.dialects.events import (
     Track,
 )
 from callstream.errors import UnreadableMessage
-from callstream.frames.reader import Over
+from callstream.frames.reader import StreamOver
 from callstream.frames.records import Disconnected
 from callstream_cli import audio
 from callstream_cli.__main__ import build
@@ -535,7 +535,7 @@ class TestReport:
                 report.as_dict(state, personal=personal),
                 *(
                     report.event_as_dict(state, event, 0, Shown(personal=personal))
-                    for event in (*state.events, Over("disconnected"))
+                    for event in (*state.events, StreamOver("disconnected"))
                 ),
             ]
             told = json.dumps(lines)

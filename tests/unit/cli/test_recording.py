@@ -17,16 +17,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from callstream.adapters.aws.kinesis_reader import Arrival
 from callstream.audio.formats import AudioFormat
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Stop, Track
 from callstream.errors import Unavailable, UnreadableMessage
+from callstream.frames.arrivals import Arrival
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream_cli import audio
 from callstream_cli.reading import raw
 from callstream_cli.reading.errors import ConsumerError
-from callstream_cli.reading.recording import Clock, Collector, Recording, Story, collect
+from callstream_cli.reading.recording import Clock, Collector, Story, collect, story_of
 from callstream_cli.reading.replay import DialectName
 from callstream_cli.reading.script import Script, carrier_stream_id, script
 from callstream_cli.reading.stereo import combine, samples
@@ -81,16 +82,16 @@ def record(
 
 
 def arrival(event: RecordEvent, stream: str = "s1", at: int = BEGAN) -> Arrival:
-    return Arrival(record(event, stream, at), stream, "a", "1", at)
+    return Arrival(record(event, stream, at), stream, "a", at)
 
 
 def story(
     *events: RecordEvent, at: int = BEGAN, dialect: str = "twilio", stream: str = "s1"
 ) -> Story:
-    recording = Recording()
+    recording = StreamRecording()
     for offset, event in enumerate(events):
-        recording.add(at + offset, record(event, stream, at + offset, dialect))
-    return recording.story()
+        recording.add(record(event, stream, at + offset, dialect))
+    return story_of(recording)
 
 
 def channels(wav: bytes) -> tuple[int, list[np.ndarray[Any, Any]]]:
@@ -120,29 +121,29 @@ def test_the_order_of_arrival_and_repeats_do_not_matter(random: Random) -> None:
 
 def test_a_record_that_was_put_back_an_hour_later_finds_its_place() -> None:
     media = frames({"inbound": noise(800, 1)})
-    recording = Recording()
+    recording = StreamRecording()
     events: list[RecordEvent] = [start(), *media[:2], *media[3:], Stop(sequence=7)]
     for event in events:
-        recording.add(BEGAN, record(event))
-    recording.add(BEGAN + 3_600_000, record(media[2]))
+        recording.add(record(event))
+    recording.add(record(media[2]))
 
-    assert recording.story().events == [start(), *media, Stop(sequence=7)]
-    assert recording.story().missing == 0
+    assert story_of(recording).events == [start(), *media, Stop(sequence=7)]
+    assert story_of(recording).missing == 0
 
 
 def test_what_has_no_number_stands_where_it_was_received() -> None:
     media = frames({"inbound": noise(480, 1)})
     mark = Mark(sequence=None, name="m")
-    recording = Recording()
+    recording = StreamRecording()
     events: list[RecordEvent] = [start(), *media, Stop(sequence=5)]
     for place, event in enumerate(events):
-        recording.add(BEGAN, record(event, at=BEGAN + place * 20, dialect="signalwire"))
+        recording.add(record(event, at=BEGAN + place * 20, dialect="signalwire"))
     for _ in range(2):
-        recording.add(BEGAN, record(mark, at=BEGAN + 30))
+        recording.add(record(mark, at=BEGAN + 30))
     rejected = Rejected("not_json", "", 3, b"{{{")
-    recording.add(BEGAN, record(rejected, at=BEGAN + 70))
+    recording.add(record(rejected, at=BEGAN + 70))
 
-    made = recording.story()
+    made = story_of(recording)
     assert made.events == [start(), media[0], mark, *media[1:], rejected, Stop(sequence=5)]
     assert (made.repeats, made.rejected, made.missing) == (1, 1, 0)
 
@@ -165,13 +166,13 @@ def test_missing_messages_are_counted() -> None:
 def test_a_carrier_that_numbers_anew_loses_nothing() -> None:
     first = frames({"inbound": noise(160 * 40, 1)})
     second = frames({"inbound": noise(160 * 40, 2)}, first=1)
-    recording = Recording()
+    recording = StreamRecording()
     events: list[RecordEvent] = [start(), *first, *second]
     for place, event in enumerate(events):
         at = BEGAN + place * 20 + (5000 if place > len(first) else 0)
-        recording.add(at, record(event, at=at))
+        recording.add(record(event, at=at))
 
-    made = recording.story()
+    made = story_of(recording)
     heard = b"".join(event.audio for event in made.events if isinstance(event, Media))
     assert heard == noise(160 * 40, 1) + noise(160 * 40, 2)
 
@@ -229,7 +230,7 @@ def two_streams() -> Shelf:
         arrival(frames({"inbound": bytes(160)})[0]),
         arrival(other, "s2", BEGAN + 10),
         arrival(start(session_id="SESSION")),
-        Arrival(UnreadableMessage("not_a_record", ""), "x", "a", "1", BEGAN),
+        Arrival(UnreadableMessage("not_a_record", ""), "x", "a", BEGAN),
         arrival(Stop(sequence=3), "s2", BEGAN + 20),
         arrival(GONE),
     )
@@ -258,14 +259,14 @@ def test_a_stream_whose_start_is_no_longer_kept_is_found_by_its_stop() -> None:
     shelf = Shelf(*map(arrival, media), arrival(Stop(sequence=9, call_id="CA1")))
 
     assert shelf.collect("CA1") == ["s1"]
-    assert len(shelf.collector.recordings["s1"].arrivals) == 6
+    assert shelf.collector.recordings["s1"].records == 6
 
 
 def test_what_came_before_a_late_start_belongs_to_it() -> None:
     shelf = two_streams()
     shelf.collect("CA1")
 
-    assert len(shelf.collector.recordings["s1"].arrivals) == 4
+    assert shelf.collector.recordings["s1"].records == 4
 
 
 def test_a_start_that_is_very_late_makes_it_read_again() -> None:
@@ -274,14 +275,14 @@ def test_a_start_that_is_very_late_makes_it_read_again() -> None:
 
     assert shelf.collect("CA1") == ["s1"]
     assert shelf.opened == 2
-    assert len(shelf.collector.recordings["s1"].arrivals) == 701
+    assert shelf.collector.recordings["s1"].records == 701
 
 
 def test_a_start_after_the_end_makes_it_read_again() -> None:
     shelf = Shelf(arrival(CONNECTED), arrival(GONE), arrival(start()))
 
     assert shelf.collect("CA1") == ["s1"]
-    assert len(shelf.collector.recordings["s1"].arrivals) == 3
+    assert shelf.collector.recordings["s1"].records == 3
 
 
 def test_records_of_other_calls_are_not_kept() -> None:

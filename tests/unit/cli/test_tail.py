@@ -1,7 +1,6 @@
 """What `callstream tail` tells, and what it keeps to itself; where reading begins."""
 
 import json
-import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from callstream.adapters.aws.kinesis_reader import Arrival, Position
+from callstream.adapters.aws.kinesis_reader import Position
 from callstream.audio.formats import AudioFormat
 from callstream.dialects.events import (
     CarrierEvent,
@@ -21,14 +20,14 @@ from callstream.dialects.events import (
     Start,
     Stop,
 )
-from callstream.frames.reader import FrameReader, Over, ReadEvent, Stream
+from callstream.frames.arrivals import Arrival
+from callstream.frames.reader import FrameReader, ReadEvent, Stream, StreamOver
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.frames.stream_order import OrderedStream
 from callstream_cli.__main__ import build
 from callstream_cli.operator.errors import BadValueError
-from callstream_cli.reading.receipts import Receipts
 from callstream_cli.reading.source import position
-from callstream_cli.reading.tail_output import Shown, Teller, as_dict, clock_time
+from callstream_cli.reading.tail_output import Shown, TailLines, as_dict, clock_time
 
 NOW = datetime(2026, 5, 4, 17, tzinfo=UTC)
 START = Start(
@@ -66,29 +65,31 @@ class Watching:
         self.order = OrderedStream()
         self.stream: Stream | None = None
 
-    def happen(self, event: CarrierEvent | RecordEvent | Over) -> ReadEvent:
-        if not isinstance(event, Over):
+    def happen(
+        self, event: CarrierEvent | RecordEvent | StreamOver, received_at: int = 5
+    ) -> ReadEvent:
+        if not isinstance(event, StreamOver):
             record = Record("s1", "acme", "genagent", "telnyx", 5, event)
             self.stream = self.stream or Stream(record, self.order)
             if isinstance(event, Start):
                 self.stream.start = event
             self.order.push(record, 0)
         assert self.stream is not None
-        return ReadEvent(self.stream, event)
+        return ReadEvent(self.stream, event, received_at)
 
     def all(self) -> Iterator[ReadEvent]:
-        for event in (*EVENTS, Over("disconnected")):
+        for event in (*EVENTS, StreamOver("disconnected")):
             yield self.happen(event)
 
 
 def told(shown: Shown) -> list[str]:
-    teller = Teller(shown)
-    return [line for happening in Watching().all() for line in teller.lines(happening, 0)]
+    lines = TailLines(shown)
+    return [line for read in Watching().all() for line in lines.of(read)]
 
 
 def as_json(shown: Shown) -> list[dict[str, Any]]:
     """As a script gets it."""
-    return [json.loads(json.dumps(as_dict(happening, 5, shown))) for happening in Watching().all()]
+    return [json.loads(json.dumps(as_dict(read, shown))) for read in Watching().all()]
 
 
 def test_lines_are_for_people() -> None:
@@ -114,24 +115,24 @@ def test_every_frame_has_its_line_if_wanted() -> None:
 
 
 def test_frames_are_told_of_once_a_second() -> None:
-    teller, watching = Teller(Shown()), Watching()
+    lines, watching = TailLines(Shown()), Watching()
     said: list[str] = []
     for number in range(40):
         event = Media(sequence=number + 1, track="inbound", chunk=number, timestamp=0, audio=b"x")
-        said += teller.lines(watching.happen(event), number * 1000 // 16)
+        said += lines.of(watching.happen(event, number * 1000 // 16))
 
     assert said == ["s1  17 inbound frames", "s1  16 inbound frames"]
 
 
 def test_what_is_missing_is_told() -> None:
-    teller, watching = Teller(Shown()), Watching()
-    list(teller.lines(watching.happen(START), 0))
-    list(teller.lines(watching.happen(EVENTS[2]), 0))
+    lines, watching = TailLines(Shown()), Watching()
+    list(lines.of(watching.happen(START, 0)))
+    list(lines.of(watching.happen(EVENTS[2], 0)))
     watching.order.push(Record("s1", "acme", "genagent", "telnyx", 5, EVENTS[5]), 0)
     watching.order.expire(5)
 
-    lines = teller.lines(watching.happen(EVENTS[6]), 6000)
-    assert next(lines) == "s1  1 inbound frames, 2 missing"
+    said = lines.of(watching.happen(EVENTS[6], 6000))
+    assert next(said) == "s1  1 inbound frames, 2 missing"
 
 
 def test_nothing_about_persons_is_shown_unless_asked() -> None:
@@ -217,8 +218,8 @@ class Shelf:
         return 0.25
 
 
-def stored(*received_at: int) -> Receipts:
-    """Frames that came to Kinesis a second after they were received."""
+def stored(*received_at: int) -> FrameReader:
+    """A reader of frames that came to Kinesis a second after they were received."""
     frames = [
         Media(sequence=number, track="inbound", chunk=number, timestamp=0, audio=b"x")
         for number, _ in enumerate(received_at, start=1)
@@ -227,48 +228,18 @@ def stored(*received_at: int) -> Receipts:
         Record("s1", "acme", "genagent", "twilio", at, frame)
         for frame, at in zip(frames, received_at, strict=True)
     ]
-    return Receipts(
-        Shelf([Arrival(each, "s1", "a", "1", each.received_at + 1000) for each in records])
-    )
-
-
-def test_each_event_has_the_time_at_which_its_message_was_received() -> None:
-    source = stored(7_000, 7_020, 7_010)
-    reader = FrameReader(source, lambda: 0)
-
-    given = [*reader.poll(), *reader.flush()]
-    times = [(source.of(each), getattr(each.event, "sequence", None)) for each in given]
-    assert times == [(7_000, 1), (7_020, 2), (7_010, 3)]
-
-
-def test_the_end_has_the_time_of_the_latest_message() -> None:
-    watching = Watching()
-    watching.happen(EVENTS[0])
-
-    assert stored().of(watching.happen(Over("quiet"))) == 5
-
-
-def test_what_was_stored_is_given_a_second_at_a_time() -> None:
-    source = stored(0, 999, 1_000, 1_500, 60_000)
-    sizes: list[int] = []
-    while not source.caught_up:
-        sizes.append(len(source.poll()))
-        more = not source.caught_up
-        assert source.seconds_behind("a") == (math.inf if more else 0.5)
-        assert source.seconds_until_due() == (0 if more else 0.25)
-
-    assert sizes == [2, 2, 1]
-    assert source.poll() == []
+    arrivals = [Arrival(each, "s1", "a", each.received_at + 1000) for each in records]
+    return FrameReader(Shelf(arrivals), lambda: 0)
 
 
 def test_what_was_stored_has_a_line_a_second() -> None:
-    source, teller = stored(*range(0, 3_000, 100)), Teller(Shown())
-    reader = FrameReader(source, lambda: 0)
+    reader, lines = stored(*range(0, 3_000, 100)), TailLines(Shown())
     said: list[str] = []
-    while not source.caught_up:
-        for happening in reader.poll():
-            at = source.of(happening)
-            said += [f"{clock_time(at)}  {line}" for line in teller.lines(happening, at)]
+    events = reader.poll()
+    while reader.has_more:
+        events += reader.poll()
+    for read in events:
+        said += [f"{clock_time(read.received_at)}  {line}" for line in lines.of(read)]
 
     assert said == ["00:00:01  s1  11 inbound frames", "00:00:02  s1  10 inbound frames"]
 

@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from callstream.adapters.aws.kinesis_reader import Arrival
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Connected, Mark, Media, Start, Stop
 from callstream.errors import Unavailable, UnreadableMessage
-from callstream.frames.reader import FrameReader, Over, ReadEvent, Selection, Stream, _ShardTime
+from callstream.frames.arrivals import Arrival, ShardTime
+from callstream.frames.reader import (
+    FrameReader,
+    ReadEvent,
+    Selection,
+    Stream,
+    StreamOver,
+)
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.reordering.buffer import Window
 
@@ -92,12 +98,14 @@ class World:
         time = BEGAN + round((self.now if at is None else at) * 1000)
         for event in events:
             record = Record(stream, tenant, "genagent", "twilio", time, event)
-            self.waiting.append(Arrival(record, stream, shard, "1", time))
+            self.waiting.append(Arrival(record, stream, shard, time))
 
-    def read(self, seconds: float = 0.0) -> list[RecordEvent | Over]:
+    def read(self, seconds: float = 0.0) -> list[RecordEvent | StreamOver]:
         """Poll until so much time has passed; what was said."""
         until = self.now + seconds
         said: list[ReadEvent] = self.reader.poll()
+        while self.reader.has_more:
+            said += self.reader.poll()
         while self.now < until:
             self.now = min(self.now + 0.1, until)
             said += self.reader.poll()
@@ -118,10 +126,10 @@ def test_a_stream_comes_in_order_once_and_has_an_end(world: World) -> None:
 
     said = world.read(3)
 
-    assert sorted(map(str, said)) == sorted(map(str, [*events, Over("disconnected")]))
+    assert sorted(map(str, said)) == sorted(map(str, [*events, StreamOver("disconnected")]))
     numbered = [event.sequence for event in said if isinstance(event, Start | Media | Stop)]
     assert numbered == sorted(numbered)
-    assert said[-2:] == [GONE, Over("disconnected")]
+    assert said[-2:] == [GONE, StreamOver("disconnected")]
     assert len(world.reader) == 0
 
 
@@ -215,7 +223,7 @@ def test_an_unread_shard_has_the_time_until_which_it_was_read(world: World) -> N
     assert world.read(60) == []
     world.throttled = set()
 
-    assert world.read() == [media(3), Over("quiet")]
+    assert world.read() == [media(3), StreamOver("quiet")]
 
 
 def test_a_slow_reading_does_not_put_the_time_forward(world: World) -> None:
@@ -236,7 +244,7 @@ def test_streams_do_not_disturb_each_other(seed: int, streams: int) -> None:
     world, random = World(), Random(seed)  # noqa: S311
     ids = [f"s{number}" for number in range(streams)]
     pending = {stream: whole(random.randrange(4, 30), call=stream) for stream in ids}
-    expected = {stream: [*events, Over("disconnected")] for stream, events in pending.items()}
+    expected = {stream: [*events, StreamOver("disconnected")] for stream, events in pending.items()}
     heard: dict[str, list[object]] = {stream: [] for stream in ids}
     while any(pending.values()):
         stream = random.choice([stream for stream, events in pending.items() if events])
@@ -276,7 +284,7 @@ def test_a_quiet_stream_is_over_and_forgotten(world: World) -> None:
     world.put(CONNECTED, start(), media(3))
     assert world.read(59) == [CONNECTED, start(), media(3)]
 
-    assert world.read(2) == [Over("quiet")]
+    assert world.read(2) == [StreamOver("quiet")]
     assert len(world.reader) == 0
 
 
@@ -287,7 +295,7 @@ def test_what_still_waits_is_given_before_a_quiet_stream_is_over() -> None:
     world.put(CONNECTED, start(), media(3))
     world.read()
 
-    assert world.read(61) == [media(3), Over("quiet")]
+    assert world.read(61) == [media(3), StreamOver("quiet")]
 
 
 def test_a_straggler_does_not_make_a_stream_anew(world: World) -> None:
@@ -313,7 +321,7 @@ def test_a_stream_goes_on_on_the_shard_that_a_split_has_made(world: World) -> No
     world.put(media(2), media(4), shard="child")
 
     assert world.read() == [media(2), media(3), media(4)]
-    assert world.read(70) == [Over("quiet")]
+    assert world.read(70) == [StreamOver("quiet")]
 
 
 def test_a_stream_has_the_time_of_the_shard_that_it_is_on(world: World) -> None:
@@ -336,7 +344,7 @@ def test_a_stream_is_not_quiet_as_long_as_it_is_heard(world: World) -> None:
 
 
 def test_what_is_no_record_of_ours_is_counted(world: World) -> None:
-    world.waiting.append(Arrival(UnreadableMessage("not_a_record", ""), "x", "a", "1", BEGAN))
+    world.waiting.append(Arrival(UnreadableMessage("not_a_record", ""), "x", "a", BEGAN))
 
     assert world.read() == []
     assert world.reader.unreadable == 1
@@ -396,7 +404,7 @@ def test_a_quiet_stream_that_turns_out_to_be_of_another_call_disturbs_no_other()
     world.read()
     world.now = 60
 
-    assert world.read() == [media(3), Over("quiet")]
+    assert world.read() == [media(3), StreamOver("quiet")]
     assert len(world.reader) == 0
 
 
@@ -434,7 +442,7 @@ def test_a_clock_that_goes_back_gives_nothing_up(world: World) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100), st.integers(0, 3))))
 def test_time_on_a_shard_never_goes_back(steps: list[tuple[bool, int, int]]) -> None:
-    time = _ShardTime(50, 50, 50, 0)
+    time = ShardTime(50, 50, 50, 0)
     now, times = 0, [50.0]
     for arrives, arrived_at, passed in steps:
         now += passed
@@ -446,3 +454,49 @@ def test_time_on_a_shard_never_goes_back(steps: list[tuple[bool, int, int]]) -> 
 def _ids(events: Iterable[ReadEvent]) -> list[str]:
     streams: set[Stream] = {happening.stream for happening in events}
     return sorted(stream.stream_id for stream in streams)
+
+
+# What was stored long ago ---------------------------------------------------------------------
+
+
+def test_each_event_has_the_time_at_which_its_message_was_received(world: World) -> None:
+    for number, received_at in ((3, 7.02), (2, 7.0), (4, 7.01)):
+        world.put(media(number), at=received_at)
+    world.put(start(), at=6.9)
+
+    world.read(2)
+    times = [each.received_at - BEGAN for each in world.heard]
+    assert times == [6_900, 7_000, 7_020, 7_010]
+
+
+def test_the_end_has_the_time_of_the_latest_message(world: World) -> None:
+    world.put(start(), at=1.0)
+    world.put(GONE, at=1.5)
+    world.read(5)
+
+    assert world.heard[-1].event == StreamOver("disconnected")
+    assert world.heard[-1].received_at == BEGAN + 1_500
+
+
+def test_an_event_is_a_pair_of_its_stream_and_itself(world: World) -> None:
+    world.put(start())
+
+    [read] = world.reader.poll()
+    stream, event = read
+    assert (stream, event) == (read.stream, read.event)
+    assert event == start()
+
+
+def test_a_poll_gives_a_second_of_what_was_stored(world: World) -> None:
+    for number, at in enumerate((0.0, 0.999, 1.0, 1.5, 60.0), start=2):
+        world.put(media(number), at=at)
+    world.put(start(), at=60.0)
+    given: list[list[int]] = []
+    due: list[float] = []
+    while world.waiting or world.reader.has_more:
+        events = [each.event for each in world.reader.poll()]
+        given.append([event.sequence for event in events if isinstance(event, Start | Media)])
+        due.append(world.reader.seconds_until_due())
+
+    assert given == [[], [2, 3, 4, 5], [6, 1]]
+    assert due == [0.0, 0.0, 0.5]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Connected, Dtmf, Media, Start, Stop, Track
-from callstream.frames.recording import Assembly
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 
 START = Start(1, "MZ1", "CA1", "AC1", ("inbound", "outbound"), PCMU_8K)
@@ -34,56 +34,56 @@ STORY: list[RecordEvent] = [
 ]
 
 
-def assemble(events: list[RecordEvent]) -> Assembly:
-    assembly = Assembly()
+def recorded(events: list[RecordEvent]) -> StreamRecording:
+    recording = StreamRecording()
     for event in events:
-        assembly.add(record(event))
-    return assembly
+        recording.add(record(event))
+    return recording
 
 
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from(STORY[1:-1])))
 def test_order_and_repeats_do_not_matter(random: Random, repeats: list[RecordEvent]) -> None:
     events = [*STORY, *repeats]
     random.shuffle(events)
-    assembly = assemble(events)
+    recording = recorded(events)
 
-    assert assembly.audio("inbound") == b"ab"
-    assert assembly.audio("outbound") == b"xy"
-    assert assembly.events() == STORY[1:-1]
-    assert (assembly.connected, assembly.start, assembly.stop, assembly.disconnected) == (
+    assert recording.audio("inbound") == b"ab"
+    assert recording.audio("outbound") == b"xy"
+    assert recording.events() == STORY
+    assert (recording.connected, recording.start, recording.stop, recording.disconnected) == (
         STORY[0],
         STORY[1],
         STORY[-2],
         STORY[-1],
     )
-    figures = assembly.figures()
-    assert figures.frames == {"inbound": 2, "outbound": 2}
-    assert (figures.missing, figures.repeats, figures.conflicts) == (0, len(repeats), 0)
+    stats = recording.stats()
+    assert stats.frames == {"inbound": 2, "outbound": 2}
+    assert (stats.missing, stats.repeats, stats.conflicts) == (0, len(repeats), 0)
 
 
 def test_what_is_missing_is_counted_and_left_out() -> None:
     bad = Rejected("not_json", "", 1, b"{")
-    assembly = assemble([START, media(6, "inbound", b"c"), media(3, "inbound", b"a"), bad])
+    recording = recorded([START, media(6, "inbound", b"c"), media(3, "inbound", b"a"), bad])
 
-    assert assembly.audio("inbound") == b"ac"
-    assert assembly.figures().missing == 3
-    assert assembly.figures().rejected == 1
+    assert recording.audio("inbound") == b"ac"
+    assert recording.stats().missing == 3
+    assert recording.stats().rejected == 1
 
 
 def test_a_stream_without_its_start_counts_from_what_there_is() -> None:
-    figures = assemble([media(10, "inbound", b"a"), media(12, "inbound", b"a")]).figures()
+    stats = recorded([media(10, "inbound", b"a"), media(12, "inbound", b"a")]).stats()
 
-    assert figures.missing == 1
+    assert stats.missing == 1
 
 
 def test_a_repeat_that_differs_is_a_conflict_and_the_first_stays() -> None:
-    assembly = assemble([media(2, "inbound", b"a"), media(2, "inbound", b"b")])
+    recording = recorded([media(2, "inbound", b"a"), media(2, "inbound", b"b")])
 
-    assert assembly.audio("inbound") == b"a"
-    assert (assembly.figures().repeats, assembly.figures().conflicts) == (1, 1)
+    assert recording.audio("inbound") == b"a"
+    assert (recording.stats().repeats, recording.stats().conflicts) == (1, 1)
 
 
 def test_nothing_is_nothing() -> None:
-    figures = Assembly().figures()
+    stats = StreamRecording().stats()
 
-    assert (figures.frames, figures.missing) == ({}, 0)
+    assert (stats.frames, stats.missing) == ({}, 0)

@@ -1,4 +1,4 @@
-"""The tally's function: what one stream does to the others of its batch."""
+"""The counters' function: what one stream does to the others of its batch."""
 
 import importlib.util
 from base64 import b64encode
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from callstream.calls.counters import Tally
+from callstream.calls.counters import StreamCounters
 from callstream.calls.streams import stream_key
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
@@ -54,7 +54,7 @@ def handle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Table, str], list[str]]
     spec.loader.exec_module(app)
 
     def run(table: Table, streams: str) -> list[str]:
-        monkeypatch.setattr(app, "_tally", Tally(table))  # type: ignore[arg-type]
+        monkeypatch.setattr(app, "_counters", StreamCounters(table))  # type: ignore[arg-type]
         entries = [entry(stream_id, place) for place, stream_id in enumerate(streams, start=1)]
         answer = app.handler({"Records": entries}, None)
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
@@ -68,6 +68,7 @@ def entry(stream_id: str, place: int) -> dict[str, Any]:
     return {
         "kinesis": {
             "data": b64encode(records.encode(record)).decode(),
+            "partitionKey": stream_id,
             "sequenceNumber": str(place),
             "approximateArrivalTimestamp": 1.0,
         }

@@ -5,14 +5,16 @@ media stream's events in the carrier's order, each once, until the stream is ove
 `callstream.reading` makes one for a Kinesis stream; docs/reading.md shows how to use it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Self
 
 from callstream.dialects.events import Connected, Start
 from callstream.errors import UnreadableMessage
+from callstream.frames.arrivals import Arrival, ArrivalSource, ShardTime
 from callstream.frames.records import Record, RecordEvent
-from callstream.frames.stream_order import OrderedStream, StreamCounts
+from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent
 from callstream.reordering.buffer import Window
 
 QUIET_SECONDS: Final = 900.0
@@ -22,40 +24,10 @@ on which nothing is said for 10 minutes, and tells so on best effort."""
 # A stream that appears so soon after the first record that was read of its shard may have begun
 # before, if not with its first words; a later one begins now.
 _JOIN_SECONDS: Final = 10.0
+# How much of what came to Kinesis a poll gives, in milliseconds.
+_STEP_MS: Final = 1000
 # What may come before a late `start` that tells whether a stream is the one that is wanted.
 _HELD: Final = 256
-
-
-class Arrival(Protocol):
-    """One record, and how it came; `callstream.adapters.aws.kinesis_reader.Arrival` is one."""
-
-    @property
-    def record(self) -> Record | UnreadableMessage:
-        """The record; the second if it is none of ours."""
-
-    @property
-    def shard_id(self) -> str:
-        """The shard that it came on."""
-
-    @property
-    def arrived_at(self) -> int:
-        """When Kinesis took it, in milliseconds since 1970."""
-
-
-class ArrivalSource(Protocol):
-    """Where records come from; `adapters.aws.kinesis_reader.FrameStreamReader` is one."""
-
-    def poll(self) -> Sequence[Arrival]:
-        """What has come since the last time, in the order of each shard. Raises `Unavailable`."""
-
-    def seconds_behind(self, shard_id: str) -> float:
-        """How long ago everything on a shard had been read; infinite if it never was.
-
-        That of a shard that has ended is what has come of it, since its streams go on there.
-        """
-
-    def seconds_until_due(self) -> float:
-        """How long until a poll would read something; 0 if it would now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +60,7 @@ def is_of(start: Start, carrier_id: str) -> bool:
     return carrier_id in {start.call_id, start.session_id, start.carrier_stream_id}
 
 
-class Over(NamedTuple):
+class StreamOver(NamedTuple):
     """The last event of every stream: nothing more of it is given.
 
     `disconnected`: its socket is gone. `quiet`: nothing has come of it for `QUIET_SECONDS`.
@@ -126,11 +98,23 @@ class Stream:
         return f"<Stream {self.stream_id}>"
 
 
-class ReadEvent(NamedTuple):
-    """An event and the stream that it is of."""
-
+class _StreamAndEvent(NamedTuple):
     stream: Stream
-    event: RecordEvent | Over
+    event: RecordEvent | StreamOver
+
+
+class ReadEvent(_StreamAndEvent):
+    """An event and the stream that it is of, as a pair: `stream, event = read_event`."""
+
+    received_at: int
+    """When API Gateway received the message, in milliseconds since 1970; for `StreamOver`, when it
+    received the latest message of the stream."""
+
+    def __new__(cls, stream: Stream, event: RecordEvent | StreamOver, received_at: int) -> Self:
+        """Make the pair."""
+        read = super().__new__(cls, stream, event)
+        read.received_at = received_at
+        return read
 
 
 @dataclass(slots=True)
@@ -141,35 +125,8 @@ class _Following:
     order: OrderedStream
     shard_id: str
     heard_at: float
-    held: list[RecordEvent] = field(default_factory=list)
-    """What was said before its `start`, as long as that is what it is selected by."""
-
-
-@dataclass(slots=True)
-class _ShardTime:
-    """What time it is on a shard, in seconds since 1970.
-
-    Its records say so, and while none come although the shard is read, how long ago the last one
-    did. By this time and not by ours, records that were stored long ago wait for one another as if
-    they came now, and nothing is given up on only because the reader was held up, or could not
-    read the shard.
-    """
-
-    began_at: float
-    latest: float
-    arrived_at: float
-    read_at: float
-
-    def arrived(self, arrived_at: float, now: float) -> float:
-        # It never goes back, although Kinesis's clock may, and ours may be faster.
-        self.arrived_at, self.read_at = arrived_at, now
-        self.latest = max(self.latest, arrived_at)
-        return self.latest
-
-    def at(self, read_until: float) -> float:
-        # What came since the shard was last read to its end may be what is waited for.
-        self.latest = max(self.latest, self.arrived_at + read_until - self.read_at)
-        return self.latest
+    held: list[StreamEvent] = field(default_factory=list)
+    """What came before its `start`, as long as the `start` decides whether it is selected."""
 
 
 class FrameReader:
@@ -203,7 +160,8 @@ class FrameReader:
         self._selection = selection or Selection()
         self._window = window
         self._quiet_seconds = quiet_seconds
-        self._times: dict[str, _ShardTime] = {}
+        self._arrivals: deque[Arrival] = deque()
+        self._times: dict[str, ShardTime] = {}
         self._followed: dict[str, _Following] = {}
         # Streams that are over or another call's, on which shard they are, and when they were last
         # heard of: a straggler must not make them anew.
@@ -213,23 +171,35 @@ class FrameReader:
         """How many streams are being read, before it is known whether they are of the call."""
         return len(self._followed)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the next poll gives more of what the source has given already."""
+        return bool(self._arrivals)
+
     def poll(self) -> list[ReadEvent]:
         """Read what has come, and give what is in order now or has waited long enough.
+
+        A poll gives at most a second of what came to Kinesis: a source may give minutes of a call
+        at once, and the counts of a stream are then those of about the time of its events.
 
         Raises:
             Unavailable: the source did not answer. Nothing is lost: poll again.
         """
-        arrivals = self._source.poll()
+        if not self._arrivals:
+            self._arrivals.extend(self._source.poll())
         # After the poll, which may be slow: what it gives has arrived before now.
         now = self._clock()
         events: list[ReadEvent] = []
-        for arrival in arrivals:
+        first: int | None = None
+        while self._arrivals and (first is None or self._arrivals[0].arrived_at < first + _STEP_MS):
+            arrival = self._arrivals.popleft()
+            first = arrival.arrived_at if first is None else first
             events += self._take(arrival, now)
         return events + self._expire(now)
 
     def seconds_until_due(self) -> float:
-        """How long until the source is to be polled again."""
-        return self._source.seconds_until_due()
+        """How long until the reader is to be polled again."""
+        return 0.0 if self._arrivals else self._source.seconds_until_due()
 
     def follow(self, sleep: Callable[[float], object]) -> Iterator[ReadEvent]:
         """Yield what happens as it happens, for ever. After `Unavailable` call it again.
@@ -247,16 +217,14 @@ class FrameReader:
     def flush(self) -> list[ReadEvent]:
         """Give everything that still waits: nothing more is going to be read."""
         return [
-            happening
+            event
             for followed in list(self._followed.values())
-            for happening in self._given(followed, followed.order.flush())
+            for event in self._given(followed, followed.order.flush())
         ]
 
     def _take(self, arrival: Arrival, now: float) -> list[ReadEvent]:
         shard_id, arrived_at = arrival.shard_id, arrival.arrived_at / 1000
-        shard = self._times.setdefault(
-            shard_id, _ShardTime(arrived_at, arrived_at, arrived_at, now)
-        )
+        shard = self._times.setdefault(shard_id, ShardTime(arrived_at, arrived_at, arrived_at, now))
         time = shard.arrived(arrived_at, now)
         record = arrival.record
         if isinstance(record, UnreadableMessage):
@@ -303,12 +271,12 @@ class FrameReader:
         return time - heard_at >= self._quiet_seconds
 
     def _given(
-        self, followed: _Following, events: list[RecordEvent], *, quiet: bool = False
+        self, followed: _Following, events: list[StreamEvent], *, quiet: bool = False
     ) -> list[ReadEvent]:
         stream = followed.stream
-        for event in events:
-            if isinstance(event, Start):
-                stream.start = event
+        for each in events:
+            if isinstance(each.event, Start):
+                stream.start = each.event
         why: Literal["disconnected", "quiet"] | None = None
         if followed.order.ended:
             why = "disconnected"
@@ -321,6 +289,11 @@ class FrameReader:
         if not self._selection.fits(stream.start):
             followed.held = [*followed.held, *events][-_HELD:]
             return []
-        given = [ReadEvent(stream, event) for event in (*followed.held, *events)]
+        given = [
+            ReadEvent(stream, each.event, each.received_at) for each in (*followed.held, *events)
+        ]
         followed.held = []
-        return [*given, ReadEvent(stream, Over(why))] if why else given
+        if why:
+            latest = followed.order.counts.last_at or stream.received_at
+            given.append(ReadEvent(stream, StreamOver(why), latest))
+        return given

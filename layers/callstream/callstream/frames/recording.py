@@ -1,22 +1,30 @@
-"""Puts one recorded stream together from its records, which may come in any order and repeated.
+"""A whole stream in memory, in the carrier's order, however its records come.
 
-This is for whoever keeps the whole stream in memory: a replay, a comparison, a test. Who follows a
-stream live reads through `callstream.reordering.buffer` instead.
+This is for a consumer that has all records of a stream: a recording, a replay, a test. A live
+consumer, which must give up on a missing message after a while, reads through
+`callstream.frames.stream_order`; here a record that was put back hours later still finds its place.
 """
 
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Final, TypeVar
 
-from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Stop, Track
-from callstream.frames.records import Disconnected, Record, Rejected
+from callstream.dialects.events import Connected, Media, Start, Stop, Track
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 
-type Sequenced = Start | Media | Dtmf | Mark | Error | Stop
-"""The events that may carry one of the carrier's sequence numbers."""
+# A carrier that sends a message again does so at once. The same words long after that are a new
+# message of a carrier that has begun to number anew.
+_AT_ONCE_MS: Final = 2000
+
+T = TypeVar("T", Connected, Start, Stop, Disconnected)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What has been found so far."""
+class RecordingStats:
+    """What a recording consists of, in messages."""
 
     frames: dict[Track, int]
     """Distinct frames of each track."""
@@ -26,78 +34,151 @@ class Figures:
     A rejected message's number cannot be read, so it is among these.
     """
     repeats: int
-    """Records whose sequence number had come before."""
+    """Records of messages that had come before; dropped."""
     conflicts: int
-    """Those of the repeats that say something else than the first; the first is kept."""
+    """Messages whose sequence number had come with another content. Of those that were received in
+    the same millisecond the first is kept; others are of a carrier that has begun to number anew.
+    """
     rejected: int
+    """Messages that could not be read."""
 
 
-class Assembly:
-    """The records of one stream, in the carrier's order."""
+class StreamRecording:
+    """The records of one stream, in the carrier's order, each once."""
 
     def __init__(self) -> None:
-        self.connected: Connected | None = None
-        self.start: Start | None = None
-        self.stop: Stop | None = None
-        self.disconnected: Disconnected | None = None
-        self.rejected: list[Rejected] = []
-        self.unnumbered: list[Sequenced] = []
-        """What came without a number: SignalWire's marks, some errors of Telnyx's."""
-        self._events: dict[int, Sequenced] = {}
-        self._frames: Counter[Track] = Counter()
-        self._highest = 0
+        self.records = 0
+        """How many records have come."""
+        self.stream_id = self.tenant_id = ""
+        self.dialect: str | None = None
+        self._numbered: dict[int, list[Record]] = {}
+        self._unnumbered: list[Record] = []
+        # The record of each kind of event that was received first.
+        self._first: dict[type[object], Record] = {}
         self._repeats = 0
         self._conflicts = 0
 
     def add(self, record: Record) -> None:
         """Take one record."""
-        match record.event:
-            case Rejected() as rejected:
-                self.rejected.append(rejected)
-            case Connected() as connected:
-                self.connected = connected
-            case Disconnected() as disconnected:
-                self.disconnected = disconnected
-            case event if event.sequence is None:
-                self.unnumbered.append(event)
-            case event:
-                self._add(event, event.sequence)
-
-    def _add(self, event: Sequenced, sequence: int) -> None:
-        if sequence in self._events:
+        self.records += 1
+        self.stream_id, self.tenant_id = record.stream_id, record.tenant_id
+        self.dialect = self.dialect or record.dialect
+        kind = type(record.event)
+        if kind not in self._first or record.received_at < self._first[kind].received_at:
+            self._first[kind] = record
+        number = _number(record)
+        known = self._unnumbered if number is None else self._numbered.setdefault(number, [])
+        same_time = [each for each in known if each.received_at == record.received_at]
+        if any(_is_repeat(record, each) for each in known):
             self._repeats += 1
-            self._conflicts += event != self._events[sequence]
-            return
-        self._events[sequence] = event
-        self._highest = max(self._highest, sequence)
-        match event:
-            case Media():
-                self._frames[event.track] += 1
-            case Start() if self.start is None or sequence < self.start.sequence:
-                self.start = event  # a second one, which no carrier sends, changes nothing
-            case Stop():
-                self.stop = event
+        elif number is not None and same_time:
+            self._repeats += 1
+            self._conflicts += 1
+        else:
+            self._conflicts += number is not None and bool(known)
+            known.append(record)
 
-    def events(self) -> list[Sequenced]:
-        """Everything that carries a sequence number, in order."""
-        return [event for _, event in sorted(self._events.items())]
+    @property
+    def connected(self) -> Connected | None:
+        """The carrier's first word."""
+        return self._event(Connected)
+
+    @property
+    def start(self) -> Start | None:
+        """What the carrier says that the stream is."""
+        return self._event(Start)
+
+    @property
+    def stop(self) -> Stop | None:
+        """The carrier's last word."""
+        return self._event(Stop)
+
+    @property
+    def disconnected(self) -> Disconnected | None:
+        """How the socket closed."""
+        return self._event(Disconnected)
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The messages that could not be read, in order of arrival."""
+        return [record.event for record in self._unnumbered if isinstance(record.event, Rejected)]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the carrier has said stop or hung up."""
+        return Stop in self._first or Disconnected in self._first
+
+    @property
+    def started_at(self) -> int:
+        """When `start`, or what came first, was received, in ms since 1970; 0 without a record."""
+        if Start in self._first:
+            return self._first[Start].received_at
+        return min((record.received_at for record in self._first.values()), default=0)
+
+    def events(self) -> list[RecordEvent]:
+        """All events: by their numbers, and those without a number where they were received."""
+        numbered = self._in_order()
+        # Ascending, although a message may overtake another on its way to us.
+        times = list(accumulate((record.received_at for record in numbered), max))
+        places: dict[int, list[RecordEvent]] = {}
+        for record in sorted(self._unnumbered, key=lambda record: record.received_at):
+            match record.event:
+                case Disconnected():
+                    place = len(numbered)
+                case Connected():
+                    place = 0
+                case _:
+                    place = bisect_right(times, record.received_at)
+            places.setdefault(place, []).append(record.event)
+        events: list[RecordEvent] = []
+        for place, record in enumerate(numbered):
+            events += [*places.get(place, ()), record.event]
+        return [*events, *places.get(len(numbered), ())]
 
     def audio(self, track: Track) -> bytes:
         """A track's audio in the stream's codec, in order; what is missing is left out."""
-        return b"".join(
-            event.audio
-            for event in self.events()
-            if isinstance(event, Media) and event.track == track
-        )
+        return b"".join(event.audio for event in self._frames() if event.track == track)
 
-    def figures(self) -> Figures:
+    def stats(self) -> RecordingStats:
         """The counts so far."""
-        first = self.start.sequence if self.start else min(self._events, default=1)
-        expected = self._highest - first + 1 if self._events else 0
-        return Figures(
-            frames=dict(self._frames),
-            missing=expected - len(self._events),
+        return RecordingStats(
+            frames=dict(Counter(event.track for event in self._frames())),
+            missing=_missing(self._in_order()),
             repeats=self._repeats,
             conflicts=self._conflicts,
             rejected=len(self.rejected),
         )
+
+    def _event(self, kind: type[T]) -> T | None:
+        record = self._first.get(kind)
+        return record.event if record is not None and isinstance(record.event, kind) else None
+
+    def _frames(self) -> Iterable[Media]:
+        return (record.event for record in self._in_order() if isinstance(record.event, Media))
+
+    def _in_order(self) -> list[Record]:
+        if all(len(records) == 1 for records in self._numbered.values()):
+            return [self._numbered[number][0] for number in sorted(self._numbered)]
+        # The carrier has begun to number anew, so only the time of receipt gives an order.
+        everything = (record for records in self._numbered.values() for record in records)
+        return sorted(everything, key=lambda record: (record.received_at, _number(record)))
+
+
+def _number(record: Record) -> int | None:
+    number: int | None = getattr(record.event, "sequence", None)
+    return number
+
+
+def _is_repeat(record: Record, other: Record) -> bool:
+    if record.event != other.event:
+        return False
+    if _number(record) is None:
+        return record.received_at == other.received_at
+    return abs(record.received_at - other.received_at) <= _AT_ONCE_MS
+
+
+def _missing(in_order: Sequence[Record]) -> int:
+    """How many numbers are passed over, from `start` on if that is there."""
+    first = next((place for place, each in enumerate(in_order) if isinstance(each.event, Start)), 0)
+    numbers = [_number(record) or 0 for record in in_order[first:]]
+    return sum(max(0, later - number - 1) for number, later in pairwise(numbers))

@@ -4,44 +4,29 @@
 of a stream are: which have no number, that a `start` matters even late, and what the end is.
 """
 
-from typing import Final, Self
+import zlib
+from typing import Final
 
+import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from callstream.dialects.events import Media, Start, Stop
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.reordering.buffer import ReorderBuffer, Snapshot, Window
+from callstream.reordering.history import ReorderCounts
 
-# A repeat by Kinesis or a queue has the first one's time, a carrier's own comes at once. A frame of
-# silence after a restart may else look like the one that had its number before.
-SAME_MS: Final = 2000
 # Messages without number are few: a repeat of one of the last so many is recognised.
-_UNNUMBERED: Final = 16
+_MOST_UNNUMBERED: Final = 16
+
+_encoder: Final = msgspec.msgpack.Encoder()
 
 
-class Arrival(Struct, frozen=True, eq=False):
-    """An event and when API Gateway received it, in milliseconds since 1970.
-
-    Two are equal if they are repeats of one another.
-    """
+class StreamEvent(Struct, frozen=True):
+    """An event of a stream, and when API Gateway received it, in milliseconds since 1970."""
 
     received_at: int
     event: RecordEvent
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Arrival)
-            and abs(self.received_at - other.received_at) <= SAME_MS
-            and self.event == other.event
-        )
-
-    # Being close to one another is not transitive.
-    __hash__ = None  # type: ignore[assignment]
-
-    def sent_at(self) -> float:
-        """When it was received, in seconds."""
-        return self.received_at / 1000
 
 
 class StreamCounts(Struct):
@@ -74,6 +59,71 @@ class StreamCounts(Struct):
     """The earliest and the latest time of receipt of all that came, in ms since 1970."""
     last_at: int | None = None
 
+    def copy(self) -> "StreamCounts":
+        """A copy."""
+        return replace(self, frames={**self.frames}, rejected={**self.rejected})
+
+    def with_those_of(self, buffer: ReorderCounts) -> "StreamCounts":
+        """A copy to which a buffer's counts of what was dropped are added."""
+        counts = self.copy()
+        for name in ("gaps", "skipped", "repeats", "late", "strays", "restarts"):
+            setattr(counts, name, getattr(counts, name) + getattr(buffer, name))
+        return counts
+
+    def count_receipt(self, received_at: int) -> None:
+        """Count the time of a message that came."""
+        self.first_at = received_at if self.first_at is None else min(self.first_at, received_at)
+        self.last_at = received_at if self.last_at is None else max(self.last_at, received_at)
+
+    def count_released(self, event: RecordEvent) -> None:
+        """Count an event that is handed on."""
+        self.released += 1
+        if isinstance(event, Media):
+            self.frames[event.track] = self.frames.get(event.track, 0) + 1
+            self.audio_bytes += len(event.audio)
+        elif isinstance(event, Rejected):
+            self.rejected[event.reason] = self.rejected.get(event.reason, 0) + 1
+
+
+class StreamEnd(Struct):
+    """What is known of a stream's end. Times are the consumer's clock's, in seconds."""
+
+    stop: StreamEvent | None = None
+    stop_by: float | None = None
+    """When the stop is handed on if the buffer does not wait for its number."""
+    is_stopped: bool = False
+    """Whether a stop has been handed on."""
+    disconnected: StreamEvent | None = None
+    disconnected_by: float | None = None
+    """When `disconnected` is handed on."""
+    is_over: bool = False
+    """Whether `disconnected` has been handed on."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing but a late `start` and `disconnected` is handed on any more."""
+        return self.is_stopped or self.is_over
+
+    @property
+    def deadline(self) -> float | None:
+        """When something of it is to be handed on."""
+        return _earlier(self.stop_by, self.disconnected_by)
+
+
+class Unnumbered(Struct):
+    """The latest messages without a number; a repeat of a message has its time of receipt."""
+
+    latest: list[tuple[int, int]] = field(default_factory=list)
+    """Of each, when it was received, and a checksum of its content."""
+
+    def knows(self, arrived: StreamEvent) -> bool:
+        """Whether this message has come before."""
+        return _digest(arrived) in self.latest
+
+    def keep(self, arrived: StreamEvent) -> None:
+        """Remember a message."""
+        self.latest = [*self.latest, _digest(arrived)][-_MOST_UNNUMBERED:]
+
 
 class StreamSnapshot(Struct):
     """A stream's state, for MessagePack: what waits, and what has been decided.
@@ -81,16 +131,11 @@ class StreamSnapshot(Struct):
     Times are the clock's of the consumer, except those of receipt.
     """
 
-    buffer: Snapshot[Arrival]
+    buffer: Snapshot[StreamEvent]
     counts: StreamCounts
-    start: Start | None
-    stop: Stop | None
-    stop_given: bool
-    stop_by: float | None
-    disconnected: Disconnected | None
-    end_by: float | None
-    ended: bool
-    unnumbered: list[Arrival]
+    start: StreamEvent | None
+    end: StreamEnd
+    unnumbered: Unnumbered
 
 
 class OrderedStream:
@@ -98,13 +143,14 @@ class OrderedStream:
 
     It has no clock: `now` is any clock's time in seconds that never goes back. A consumer calls
     `push` for every record of the stream, `expire` when the `deadline` has come, and is done when
-    it has `ended`. Who stops earlier calls `flush`.
+    it has `ended`. A consumer that stops earlier calls `flush`.
 
     - An event without a number is handed on at once.
     - `start` waits its turn. One that comes after its turn is handed on all the same, at once.
     - After `stop` come only a late `start` and `disconnected`.
     - `disconnected` comes last: one window after it was received, since frames may come after it.
       Only a `start` that is later even than that comes after it.
+    - After the end, a message that has not come before is late.
 
     Args:
         window: how much may wait, and for how long.
@@ -113,57 +159,42 @@ class OrderedStream:
             `start`.
     """
 
+    # It has 19 methods: ten that consumers use, and one for each rule of the list above.
+
     def __init__(self, window: Window | None = None, *, joins: bool = False) -> None:
         self._window = window or Window()
-        self._buffer = ReorderBuffer(
-            self._window, first=None if joins else 1, sent_at=Arrival.sent_at
-        )
+        self._buffer = ReorderBuffer[StreamEvent](self._window, first=None if joins else 1)
         # Without what the buffer counts.
         self._counts = StreamCounts()
-        self._start: Start | None = None
-        self._stop: Stop | None = None
-        self._stop_given = False
-        # When a stop is handed on for whose number the buffer does not wait.
-        self._stop_by: float | None = None
-        self._disconnected: Disconnected | None = None
-        self._end_by: float | None = None
-        self._ended = False
-        self._unnumbered: list[Arrival] = []
+        self._start: StreamEvent | None = None
+        self._end = StreamEnd()
+        self._unnumbered = Unnumbered()
 
     @classmethod
-    def resume(cls, snapshot: StreamSnapshot, window: Window | None = None) -> Self:
+    def resume(cls, snapshot: StreamSnapshot, window: Window | None = None) -> "OrderedStream":
         """Go on where a predecessor stopped. The snapshot may be used again."""
         order = cls(window)
-        order._buffer = ReorderBuffer.resume(
-            order._window, snapshot.buffer, sent_at=Arrival.sent_at
-        )
-        order._counts = _copy(snapshot.counts)
+        order._buffer = ReorderBuffer.resume(order._window, snapshot.buffer)
+        order._counts = snapshot.counts.copy()
         order._start = snapshot.start
-        order._stop, order._stop_given = snapshot.stop, snapshot.stop_given
-        order._stop_by, order._end_by = snapshot.stop_by, snapshot.end_by
-        order._disconnected, order._ended = snapshot.disconnected, snapshot.ended
-        order._unnumbered = [*snapshot.unnumbered]
+        order._end = replace(snapshot.end)
+        order._unnumbered = Unnumbered([*snapshot.unnumbered.latest])
         return order
 
     def snapshot(self) -> StreamSnapshot:
         """The state, for `resume`."""
         return StreamSnapshot(
             buffer=self._buffer.snapshot(),
-            counts=_copy(self._counts),
+            counts=self._counts.copy(),
             start=self._start,
-            stop=self._stop,
-            stop_given=self._stop_given,
-            stop_by=self._stop_by,
-            disconnected=self._disconnected,
-            end_by=self._end_by,
-            ended=self._ended,
-            unnumbered=[*self._unnumbered],
+            end=replace(self._end),
+            unnumbered=Unnumbered([*self._unnumbered.latest]),
         )
 
     @property
     def ended(self) -> bool:
         """Whether `disconnected` has been handed on, so that nothing is to be expected."""
-        return self._ended
+        return self._end.is_over
 
     @property
     def settling(self) -> bool:
@@ -171,158 +202,138 @@ class OrderedStream:
 
         Otherwise what waits does so for a message that is missing.
         """
-        ends = self._stop_by is not None or self._end_by is not None
-        return not self._buffer.has_begun or ends
+        return not self._buffer.history.has_begun or self._end.deadline is not None
 
     @property
     def counts(self) -> StreamCounts:
         """The counts so far, as a copy."""
-        buffer, counts = self._buffer.counts, _copy(self._counts)
-        counts.gaps, counts.skipped = buffer.gaps, buffer.skipped
-        counts.restarts = buffer.restarts
-        counts.repeats += buffer.repeats
-        counts.late += buffer.late
-        counts.strays += buffer.strays
-        return counts
+        return self._counts.with_those_of(self._buffer.history.counts)
 
     @property
     def deadline(self) -> float | None:
         """When `expire` has something to do next; None if nothing waits."""
-        times = (self._buffer.deadline, self._stop_by, self._end_by)
-        return min((time for time in times if time is not None), default=None)
+        return _earlier(self._buffer.deadline, self._end.deadline)
 
-    def push(self, record: Record, now: float) -> list[RecordEvent]:
-        """Take a record, and return the events whose turn it is now."""
-        at, event = record.received_at, record.event
-        counts = self._counts
-        counts.first_at = at if counts.first_at is None else min(counts.first_at, at)
-        counts.last_at = at if counts.last_at is None else max(counts.last_at, at)
-        return self._take(Arrival(at, event), now) + self._settle(now)
+    def push(self, record: Record, now: float) -> list[StreamEvent]:
+        """Take a record, and return the events whose turn it is now.
 
-    def expire(self, now: float) -> list[RecordEvent]:
+        What comes when the end is due comes too late, even if `expire` was not called before.
+        """
+        arrived = StreamEvent(record.received_at, record.event)
+        self._counts.count_receipt(arrived.received_at)
+        events = self.expire(now) if _passed(self._end.deadline, now) else []
+        events += self._take(arrived, now)
+        # What waits and what is to end: mostly nothing.
+        return events if self.deadline is None else events + self.expire(now)
+
+    def expire(self, now: float) -> list[StreamEvent]:
         """Return what has waited for the whole window."""
-        return self._settle(now)
+        events: list[StreamEvent] = []
+        if _passed(self._buffer.deadline, now):
+            events += self._hand_on(self._buffer.expire(now))
+        if _passed(self._end.deadline, now):
+            events += self._finish()
+        if self._end.is_stopped or _passed(self._end.disconnected_by, now):
+            events += self._hand_on_disconnected()
+        return events
 
-    def flush(self) -> list[RecordEvent]:
+    def flush(self) -> list[StreamEvent]:
         """Return everything that still waits, `disconnected` too if it has come."""
-        return self._finish() + self._end()
+        return self._finish() + self._hand_on_disconnected()
 
-    def _take(self, arrival: Arrival, now: float) -> list[RecordEvent]:
-        event = arrival.event
+    def _take(self, arrived: StreamEvent, now: float) -> list[StreamEvent]:
+        event, end = arrived.event, self._end
         sequence: int | None = getattr(event, "sequence", None)
         if isinstance(event, Disconnected):
-            self._take_disconnected(event, now)
-        elif event in (self._start, self._stop):
+            if end.disconnected is None:
+                end.disconnected, end.disconnected_by = arrived, now + self._window.seconds
+            else:
+                self._counts.repeats += 1
+        elif arrived in (self._start, end.stop):
             self._counts.repeats += 1
         elif isinstance(event, Start) and self._start is None:
-            return self._take_start(event, arrival, now)
-        elif self._stop_given or self._ended:
-            self._drop(arrival, sequence)
-        elif isinstance(event, Stop) and self._stop is None:
-            return self._take_stop(event, arrival, now)
+            return self._take_start(arrived, event.sequence, now)
+        elif end.is_closed:
+            self._drop(arrived, sequence)
+        elif isinstance(event, Stop) and end.stop is None:
+            return self._take_stop(arrived, sequence, now)
         elif sequence is not None:
-            return self._hand_on(self._buffer.push(sequence, arrival, now))
-        elif self._remembers(arrival) or isinstance(event, Stop):
+            return self._hand_on(self._buffer.push(sequence, arrived.received_at, arrived, now))
+        elif self._unnumbered.knows(arrived) or isinstance(event, Stop):
             self._counts.repeats += 1
         else:
-            self._unnumbered = [*self._unnumbered, arrival][-_UNNUMBERED:]
-            return self._given([event])
+            self._unnumbered.keep(arrived)
+            return self._given([arrived])
         return []
 
-    def _take_disconnected(self, disconnected: Disconnected, now: float) -> None:
-        if self._disconnected is None:
-            self._disconnected = disconnected
-            self._end_by = now + self._window.seconds
-        else:
-            self._counts.repeats += 1
-
-    def _take_start(self, start: Start, arrival: Arrival, now: float) -> list[RecordEvent]:
+    def _take_start(self, start: StreamEvent, sequence: int, now: float) -> list[StreamEvent]:
         self._start = start
-        if self._stop_given or self._ended or not self._buffer.expects(start.sequence):
+        if self._end.is_closed or not self._buffer.expects(sequence, start.received_at):
             return self._given([start])
-        return self._hand_on(self._buffer.push(start.sequence, arrival, now))
+        return self._hand_on(self._buffer.push(sequence, start.received_at, start, now))
 
-    def _take_stop(self, stop: Stop, arrival: Arrival, now: float) -> list[RecordEvent]:
-        self._stop = stop
-        sequence: int | None = stop.sequence
-        if sequence is not None and self._buffer.expects(sequence):
-            return self._hand_on(self._buffer.push(sequence, arrival, now))
+    def _take_stop(self, stop: StreamEvent, sequence: int | None, now: float) -> list[StreamEvent]:
+        self._end.stop = stop
+        if sequence is not None and self._buffer.expects(sequence, stop.received_at):
+            return self._hand_on(self._buffer.push(sequence, stop.received_at, stop, now))
         # Whatever its number is, the carrier says that this is the end.
-        self._stop_by = now + self._window.seconds
+        self._end.stop_by = now + self._window.seconds
         return []
 
-    def _drop(self, arrival: Arrival, sequence: int | None) -> None:
+    def _drop(self, arrived: StreamEvent, sequence: int | None) -> None:
         if sequence is None:
-            known = self._remembers(arrival)
+            is_known = self._unnumbered.knows(arrived)
         else:
-            # A successor knows no items, but still which numbers have come.
-            known = self._buffer.knows(sequence, arrival) or self._buffer.has_passed(sequence)
-        if known:
+            is_known = self._buffer.history.has_passed(sequence, arrived.received_at)
+        if is_known:
             self._counts.repeats += 1
         else:
             self._counts.late += 1
 
-    def _remembers(self, arrival: Arrival) -> bool:
-        # To the millisecond: a carrier may well say a thing without number twice.
-        return any(
-            known.received_at == arrival.received_at and known.event == arrival.event
-            for known in self._unnumbered
-        )
-
-    def _settle(self, now: float) -> list[RecordEvent]:
-        events: list[RecordEvent] = []
-        if _passed(self._buffer.deadline, now):
-            events += self._hand_on(self._buffer.expire(now))
-        if _passed(self._stop_by, now) or _passed(self._end_by, now):
-            events += self._finish()
-        if self._stop_given or _passed(self._end_by, now):
-            events += self._end()
-        return events
-
-    def _finish(self) -> list[RecordEvent]:
+    def _finish(self) -> list[StreamEvent]:
         events = self._hand_on(self._buffer.flush())
-        if self._stop_by is not None and self._stop is not None:
-            events += self._close(self._stop, [])
+        if self._end.stop_by is not None and self._end.stop is not None:
+            events += self._close(self._end.stop, [])
         return events
 
-    def _end(self) -> list[RecordEvent]:
-        if self._disconnected is None or self._ended:
+    def _hand_on_disconnected(self) -> list[StreamEvent]:
+        end = self._end
+        if end.disconnected is None or end.is_over:
             return []
-        self._ended, self._end_by = True, None
-        return self._given([self._disconnected])
+        end.is_over, end.disconnected_by = True, None
+        return self._given([end.disconnected])
 
-    def _hand_on(self, arrivals: list[Arrival]) -> list[RecordEvent]:
-        events: list[RecordEvent] = []
-        for place, arrival in enumerate(arrivals, start=1):
-            if isinstance(arrival.event, Stop):
-                return self._given(events) + self._close(arrival.event, arrivals[place:])
-            events.append(arrival.event)
-        return self._given(events)
+    def _hand_on(self, released: list[StreamEvent]) -> list[StreamEvent]:
+        for place, each in enumerate(released):
+            if isinstance(each.event, Stop):
+                return self._given(released[:place]) + self._close(each, released[place + 1 :])
+        return self._given(released)
 
-    def _close(self, stop: Stop, beyond: list[Arrival]) -> list[RecordEvent]:
+    def _close(self, stop: StreamEvent, beyond: list[StreamEvent]) -> list[StreamEvent]:
         """Hand on the stop, and drop what has a higher number, but for the start."""
+        end = self._end
         beyond = beyond + self._buffer.discard()
-        starts = [arrival.event for arrival in beyond if arrival.event == self._start]
+        starts = [each for each in beyond if each == self._start]
         self._counts.strays += len(beyond) - len(starts)
-        if self._stop_by is not None and stop is not self._stop:
+        if end.stop_by is not None and stop is not end.stop:
             self._counts.late += 1  # the stop that was to come then
-        self._stop_given, self._stop_by = True, None
+        end.is_stopped, end.stop_by = True, None
         return self._given([*starts, stop])
 
-    def _given(self, events: list[RecordEvent]) -> list[RecordEvent]:
-        counts = self._counts
-        counts.released += len(events)
-        for event in events:
-            if isinstance(event, Media):
-                counts.frames[event.track] = counts.frames.get(event.track, 0) + 1
-                counts.audio_bytes += len(event.audio)
-            elif isinstance(event, Rejected):
-                counts.rejected[event.reason] = counts.rejected.get(event.reason, 0) + 1
+    def _given(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        for each in events:
+            self._counts.count_released(each.event)
         return events
 
 
-def _copy(counts: StreamCounts) -> StreamCounts:
-    return replace(counts, frames={**counts.frames}, rejected={**counts.rejected})
+def _digest(arrived: StreamEvent) -> tuple[int, int]:
+    return arrived.received_at, zlib.crc32(_encoder.encode(arrived.event))
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _passed(time: float | None, now: float) -> bool:

@@ -38,7 +38,7 @@ class Checkpoint(Struct):
         heard = [
             snapshot.counts.last_at / 1000
             for snapshot in self.streams.values()
-            if snapshot.counts.last_at is not None and not snapshot.ended
+            if snapshot.counts.last_at is not None and not snapshot.end.is_over
         ]
         earliest = min([self.at, *heard]) - timings.delivery
         return max(earliest, self.at - timings.farthest_back)

@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from callstream.dialects.events import CarrierEvent, Media, Stop, Track
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
-from callstream.frames.stream_order import OrderedStream, StreamSnapshot
+from callstream.frames.records import Disconnected, Record, Rejected
+from callstream.frames.stream_order import OrderedStream, StreamEvent, StreamSnapshot
 
 _SILENT: Final = 1.0
 """A track moves to another stream if that stream's latest frame is newer by so many seconds."""
@@ -44,14 +44,14 @@ class _Stream:
         self._heard = self._time = received_at / 1000
         self._heard_at = now
 
-    def push(self, record: Record, now: float) -> Sequence[RecordEvent]:
+    def push(self, record: Record, now: float) -> Sequence[StreamEvent]:
         """Take a record. It may be a missing one, so the stream's time goes on afterwards."""
         events = self.order.push(record, self._time)
         self._heard = self._time = max(self._time, record.received_at / 1000)
         self._heard_at = now
         return events
 
-    def expire(self, now: float) -> Sequence[RecordEvent]:
+    def expire(self, now: float) -> Sequence[StreamEvent]:
         """The events that have waited for long enough."""
         silent = max(0.0, now - self._heard_at - self._stands)
         self._time = max(self._time, self._heard + silent)
@@ -129,10 +129,10 @@ class StreamMerger:
         return events
 
     def _chosen(
-        self, stream_id: str, events: Sequence[RecordEvent]
+        self, stream_id: str, events: Sequence[StreamEvent]
     ) -> list[tuple[str, CarrierEvent]]:
         chosen: list[tuple[str, CarrierEvent]] = []
-        for event in events:
+        for event in (each.event for each in events):
             match event:
                 case Stop() | Disconnected():
                     # Its tracks may come from another stream from now on.

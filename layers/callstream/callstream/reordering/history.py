@@ -1,71 +1,125 @@
-"""What a reorder buffer remembers of the numbers behind it, in bounded space whatever comes."""
+"""What has become of a stream's sequence numbers, in bounded space whatever comes."""
 
+import math
 from bisect import bisect_right
-from collections.abc import Iterable
 from typing import Final
 
-REMEMBERED_ITEMS: Final = 1024
-REMEMBERED_GAPS: Final = 1024
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+MOST_GAPS: Final = 1024
 
 
-class Recent[T]:
-    """The latest items by number: each has the place of its number modulo the size."""
+class ReorderCounts(Struct):
+    """What a buffer has seen, in messages unless it says otherwise.
 
-    def __init__(self) -> None:
-        self._items: dict[int, tuple[int, T]] = {}
+    Every message is in the end `released`, `repeats`, `late` or `strays`.
+    """
 
-    def __contains__(self, sequence: int) -> bool:
-        found = self._items.get(sequence % REMEMBERED_ITEMS)
-        return found is not None and found[0] == sequence
-
-    def knows(self, sequence: int, item: T) -> bool:
-        """Whether an equal item with this number was kept."""
-        return self._items.get(sequence % REMEMBERED_ITEMS) == (sequence, item)
-
-    def keep(self, sequence: int, item: T) -> None:
-        """Remember an item, and forget the one whose place it takes."""
-        self._items[sequence % REMEMBERED_ITEMS] = (sequence, item)
-
-    def add(self, newer: "Recent[T]") -> None:
-        """Remember what another one does, too."""
-        for sequence, item in newer.items():
-            self.keep(sequence, item)
-
-    def items(self) -> Iterable[tuple[int, T]]:
-        """What is remembered, with its numbers."""
-        return self._items.values()
+    released: int = 0
+    repeats: int = 0
+    """Those whose number had been seen before; dropped."""
+    gaps: int = 0
+    """Runs of sequence numbers that were passed over."""
+    skipped: int = 0
+    """Sequence numbers that were passed over. Unless the numbering began anew, `skipped - late` of
+    them were never seen at all."""
+    late: int = 0
+    """Those that came after their number had been passed over; dropped."""
+    strays: int = 0
+    """Those with a number that is neither behind nor ahead in any numbering; dropped."""
+    restarts: int = 0
+    """How often the numbering began anew."""
 
 
-class Gaps:
-    """Sequence numbers that were passed over, as ascending ranges: a huge gap takes no space."""
+class Numbering(Struct):
+    """A run of numbers that the carrier counts up; the names are RFC 3550's (appendix A.1)."""
 
-    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        self._ranges = [range(start, stop) for start, stop in ranges]
+    base_seq: int | None = None
+    """The number that the run begins with; None until that is known."""
+    next_seq: int | None = None
+    """The number that is released next."""
+    newest: float = -math.inf
+    """When the newest message of the run was received."""
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """Passed-over numbers as ascending ranges, without their ends: a huge gap takes no space."""
 
-    def last(self, most: int) -> list[tuple[int, int]]:
-        """The highest of the ranges, each as its start and its end, which is not part of it."""
-        return [(gap.start, gap.stop) for gap in self._ranges[-most:]]
+    def copy(self, most_gaps: int) -> "Numbering":
+        """A copy that knows only so many of the latest gaps."""
+        return replace(self, gaps=self.gaps[-most_gaps:])
 
-    def add(self, start: int, stop: int) -> None:
-        """Remember a range above all others, from `start` on and without `stop`."""
-        self._replace(len(self._ranges), len(self._ranges), range(start, stop))
+    def is_behind(self, sequence: int) -> bool:
+        """Whether this number has come or was passed over."""
+        return (
+            self.base_seq is not None
+            and self.next_seq is not None
+            and self.base_seq <= sequence < self.next_seq
+        )
 
-    def remove(self, number: int) -> bool:
-        """Forget a number; whether it was there."""
-        index = self._index(number)
-        if index is None:
+    def gap_of(self, sequence: int) -> int | None:
+        """Where in `gaps` this number is."""
+        place = bisect_right(self.gaps, sequence, key=lambda gap: gap[0]) - 1
+        return place if place >= 0 and sequence < self.gaps[place][1] else None
+
+    def replace_gaps(self, start: int, stop: int, *gaps: tuple[int, int]) -> None:
+        """Put these ranges, if they are not empty, in the place of others."""
+        self.gaps[start:stop] = [gap for gap in gaps if gap[0] < gap[1]]
+        del self.gaps[:-MOST_GAPS]
+
+
+class History(Struct):
+    """The numbering that a stream is in, the one before that, and what was counted."""
+
+    numbering: Numbering = field(default_factory=Numbering)
+    former: Numbering = field(default_factory=Numbering)
+    counts: ReorderCounts = field(default_factory=ReorderCounts)
+
+    def copy(self, most_gaps: int = MOST_GAPS) -> "History":
+        """A copy that knows only so many of the latest gaps of each numbering."""
+        return History(
+            self.numbering.copy(most_gaps), self.former.copy(most_gaps), replace(self.counts)
+        )
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the beginning of the stream is known."""
+        return self.numbering.base_seq is not None
+
+    def begin(self, base_seq: int) -> None:
+        """Begin a numbering, the first one or anew."""
+        if self.has_begun:
+            self.counts.restarts += 1
+            self.former = self.numbering
+        self.numbering = Numbering(base_seq, base_seq)
+
+    def skip_to(self, sequence: int) -> bool:
+        """Pass over the numbers before this one. Returns whether there are any."""
+        numbering = self.numbering
+        if numbering.next_seq is None or sequence <= numbering.next_seq:
             return False
-        gap = self._ranges[index]
-        self._replace(index, index + 1, range(gap.start, number), range(number + 1, gap.stop))
+        self.counts.gaps += 1
+        self.counts.skipped += sequence - numbering.next_seq
+        end = len(numbering.gaps)
+        numbering.replace_gaps(end, end, (numbering.next_seq, sequence))
+        numbering.next_seq = sequence
         return True
 
-    def __contains__(self, number: int) -> bool:
-        return self._index(number) is not None
+    def has_passed(self, sequence: int, received_at: float) -> bool:
+        """Whether a message with this number, received then, has come and gone."""
+        numbering = self._numbering_of(received_at)
+        return numbering.is_behind(sequence) and numbering.gap_of(sequence) is None
 
-    def _index(self, number: int) -> int | None:
-        index = bisect_right(self._ranges, number, key=lambda gap: gap.start) - 1
-        return index if index >= 0 and number in self._ranges[index] else None
+    def drop(self, sequence: int, received_at: float) -> None:
+        """Count a message that is not going to be released."""
+        numbering = self._numbering_of(received_at)
+        if not numbering.is_behind(sequence):
+            self.counts.strays += 1
+        elif (place := numbering.gap_of(sequence)) is None:
+            self.counts.repeats += 1
+        else:
+            self.counts.late += 1
+            start, stop = numbering.gaps[place]
+            numbering.replace_gaps(place, place + 1, (start, sequence), (sequence + 1, stop))
 
-    def _replace(self, start: int, stop: int, *ranges: range) -> None:
-        self._ranges[start:stop] = [part for part in ranges if part]
-        del self._ranges[:-REMEMBERED_GAPS]
+    def _numbering_of(self, received_at: float) -> Numbering:
+        return self.numbering if received_at > self.former.newest else self.former

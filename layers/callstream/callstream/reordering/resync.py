@@ -1,55 +1,30 @@
-"""What a reorder buffer keeps aside: messages whose numbers make no sense where the stream stands.
+"""Messages on probation: their numbers do not belong to the numbering that the stream is in.
 
-It is looked at with every message that comes, so what can be known of it is kept until it changes.
+RFC 3550, appendix A.1: a number far from the highest one may be absurd, or the other side may have
+begun to number anew. Two numbers in sequence decide for the second, and the receiver re-syncs.
 """
 
-from collections.abc import Iterable, Iterator
-from enum import IntEnum
+import math
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from operator import sub
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from msgspec import Struct
+from callstream.reordering.waiting import Held
 
-# More than a second of two tracks, so that a live restart is believed before one is lost. Who waits
-# longer, or catches up, needs no more: so many in a row are credible at once.
-MOST_ASTRAY: Final = 128
-# So many numbers that make no sense by themselves make sense together.
-SIGNS_OF_A_RESTART: Final = 3
-# A message follows another if it comes within so many numbers after it.
-_CLOSE: Final = 16
+MAX_MISORDER: Final = 100
+"""A message is late or repeated, or follows another one, if its number is at most so much lower or
+higher. The value is RFC 3550's."""
+
+T = TypeVar("T")
 
 
-class Sign(IntEnum):
-    """Why a message is astray, which is what it tells about a restart."""
+class Probation(Generic[T]):
+    """The messages on probation, one of each number, in order of arrival."""
 
-    CONFLICT = 1
-    """Its number belongs to another message: certainly no repeat."""
-    AHEAD = 2
-    """Beyond reach: certainly no repeat."""
-    BEHIND = 3
-    """Passed over, or too long ago to be remembered: perhaps late or a repeat."""
-    FOLLOWS = 4
-    """Its turn, but what it follows are conflicts."""
-
-
-class Held[T](Struct, array_like=True):
-    """A message that is not released yet."""
-
-    sequence: int
-    arrived_at: float
-    item: T
-    sign: Sign | None = None
-
-
-class Astray[T]:
-    """The messages that are astray, one of each number, in order of arrival."""
-
-    def __init__(self, reach: int, messages: Iterable[Held[T]] = ()) -> None:
-        self._reach = reach
+    def __init__(self, messages: Iterable[Held[T]] = ()) -> None:
         self._held: dict[int, Held[T]] = {}
-        self._conflicts = 0
-        self._emerging: list[Held[T]] | None = []
+        # How many numbers are here whose successor is here too.
+        self._in_sequence = 0
         for held in messages:
             self.put(held)
 
@@ -59,60 +34,69 @@ class Astray[T]:
     def __iter__(self) -> Iterator[Held[T]]:
         return iter(self._held.values())
 
-    def knows(self, sequence: int, item: T) -> bool:
-        """Whether an equal item with this number is among them."""
-        return sequence in self._held and self._held[sequence].item == item
+    @property
+    def is_sequential(self) -> bool:
+        """Whether two numbers are in sequence, as absurd ones are not."""
+        return self._in_sequence > 0
 
     @property
-    def oldest(self) -> Held[T] | None:
-        """The one that came first."""
-        return next(iter(self), None)
+    def since(self) -> float:
+        """When the message came that was put here first; infinite if there is none."""
+        return next((held.arrived_at for held in self), math.inf)
 
-    @property
-    def conflicts(self) -> int:
-        """How many of them have a number that belongs to another message."""
-        return self._conflicts
+    def __contains__(self, sequence: int) -> bool:
+        return sequence in self._held
 
-    @property
-    def emerging(self) -> list[Held[T]]:
-        """Those that may be a new numbering; empty if they are too few."""
-        if self._emerging is None:
-            self._emerging = together(self, self._reach, SIGNS_OF_A_RESTART)
-        return self._emerging
+    def leads_to(self, sequence: int) -> bool:
+        """Whether this number goes on from numbers in sequence that are here.
 
-    def comes_before(self, sequence: int) -> bool:
-        """Whether a message with this number would follow one of them."""
-        return any(sequence - step in self._held for step in range(1, _CLOSE + 1))
+        A numbering that begins anew comes to numbers near those of the former one before it is
+        credible. Their messages belong to the new numbering.
+        """
+        return self.is_sequential and any(
+            number < sequence <= number + MAX_MISORDER for number in self._held
+        )
 
     def put(self, held: Held[T]) -> None:
         """Keep a message; its number must be free."""
+        self._in_sequence += self._neighbours(held.sequence)
         self._held[held.sequence] = held
-        self._conflicts += held.sign is Sign.CONFLICT
-        self._emerging = None if len(self._held) >= SIGNS_OF_A_RESTART else []
 
-    def pop(self, sequence: int) -> Held[T] | None:
-        """Give back the message with this number, if there is one."""
-        held = self._held.pop(sequence, None)
-        if held is not None:
-            self._conflicts -= held.sign is Sign.CONFLICT
-            if self._emerging:  # with fewer, there is no group where there was none
-                self._emerging = None
+    def pop_first(self) -> Held[T]:
+        """Give back the message that was put here first; there must be one."""
+        return self._pop(next(iter(self._held)))
+
+    def pop_older(self, received_at: float) -> list[Held[T]]:
+        """Give back the messages that were received before then."""
+        return [self._pop(held.sequence) for held in [*self] if held.received_at < received_at]
+
+    def pop_if(self, is_wanted: Callable[[int, float], bool]) -> list[Held[T]]:
+        """Give back messages, the lowest number first, by their numbers and times of receipt."""
+        return [
+            self._pop(number)
+            for number in sorted(self._held)
+            if is_wanted(number, self._held[number].received_at)
+        ]
+
+    def pop_run(self, max_dropout: int) -> list[Held[T]]:
+        """Give back the messages of one numbering, the lowest number first.
+
+        It is the most numerous, then the newest, of those whose numbers are less than
+        `max_dropout` apart from the next ones. There must be a message.
+        """
+        runs: list[list[Held[T]]] = [[]]
+        numbers = sorted(self._held)
+        for number, following in pairwise([*numbers, numbers[-1] + max_dropout]):
+            runs[-1].append(self._held[number])
+            if following - number >= max_dropout:
+                runs.append([])
+        run = max(runs[:-1], key=lambda run: (len(run), max(held.arrived_at for held in run)))
+        return [self._pop(held.sequence) for held in run]
+
+    def _pop(self, sequence: int) -> Held[T]:
+        held = self._held.pop(sequence)
+        self._in_sequence -= self._neighbours(sequence)
         return held
 
-
-def together[T](messages: Iterable[Held[T]], reach: int, least: int = 1) -> list[Held[T]]:
-    """The most numerous, then the newest, of those that are within reach of their neighbours.
-
-    Groups of fewer than `least` are none.
-    """
-    by_number = {held.sequence: held for held in messages}
-    numbers = sorted(by_number)
-    ends = [place for place, gap in enumerate(map(sub, numbers[1:], numbers), 1) if gap >= reach]
-    groups = [
-        [by_number[number] for number in numbers[start:end]]
-        for start, end in pairwise([0, *ends, len(numbers)])
-        if end - start >= least
-    ]
-    if len(groups) <= 1:
-        return groups[0] if groups else []
-    return max(groups, key=lambda group: (len(group), max(held.arrived_at for held in group)))
+    def _neighbours(self, sequence: int) -> int:
+        return (sequence - 1 in self._held) + (sequence + 1 in self._held)

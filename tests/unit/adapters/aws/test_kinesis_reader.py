@@ -8,11 +8,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from msgspec.structs import replace
 
-from callstream.adapters.aws.kinesis_reader import Arrival, FrameStreamReader, Position
+from callstream.adapters.aws.kinesis_reader import FrameStreamReader, Position
 from callstream.dialects.events import Connected
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames import records
+from callstream.frames.arrivals import Arrival
 from callstream.frames.records import Record
 from callstream.wiring.relays import read_up
 
@@ -60,7 +62,7 @@ class Kinesis:
     def poll(self, reader: FrameStreamReader) -> list[str]:
         """Poll once, when the shards are due."""
         self.now += 0.5
-        return [arrival.shard_sequence for arrival in reader.poll()]
+        return [number_of(arrival) for arrival in reader.poll()]
 
 
 def _shard(shard_id: str) -> dict[str, object]:
@@ -79,10 +81,16 @@ def _child(shard_id: str, *parents: str) -> dict[str, object]:
     }
 
 
-def _record(number: int, data: bytes = records.encode(RECORD)) -> dict[str, object]:
+def number_of(arrival: Arrival) -> str:
+    """The number of a record of `_record`."""
+    assert isinstance(arrival.record, Record)
+    return str(arrival.record.received_at)
+
+
+def _record(number: int, data: bytes | None = None) -> dict[str, object]:
     return {
         "SequenceNumber": str(number),
-        "Data": data,
+        "Data": data or records.encode(replace(RECORD, received_at=number)),
         "PartitionKey": "stream-1",
         "ApproximateArrivalTimestamp": MOMENT,
     }
@@ -102,7 +110,7 @@ def test_it_yields_records_with_how_they_came(kinesis: Kinesis) -> None:
     kinesis.records("i0", 7, then="i1")
 
     assert kinesis.reader().poll() == [
-        Arrival(RECORD, "stream-1", "shard-0", "7", arrived_at=1_767_268_800_000)
+        Arrival(replace(RECORD, received_at=7), "stream-1", "shard-0", arrived_at=1_767_268_800_000)
     ]
 
 
@@ -187,7 +195,7 @@ def test_following_sleeps_between_polls(kinesis: Kinesis) -> None:
 
     arrivals = kinesis.reader().follow(sleep)
 
-    assert [next(arrivals).shard_sequence for _ in range(2)] == ["1", "2"]
+    assert [number_of(next(arrivals)) for _ in range(2)] == ["1", "2"]
     assert slept == [0.5, 0.5]
 
 
@@ -371,7 +379,7 @@ def test_what_a_relay_missed_is_read_although_kinesis_is_busy(kinesis: Kinesis) 
     kinesis.records("i1", 2, then="i2", MillisBehindLatest=0)
 
     found = read_up(kinesis.reader(MOMENT), {"stream-1"}, lambda: kinesis.now, kinesis.pass_time)
-    assert found == [RECORD, RECORD]
+    assert [each.received_at for each in found] == [1, 2]
 
 
 def test_reading_what_was_missed_comes_to_an_end(kinesis: Kinesis) -> None:
@@ -381,4 +389,5 @@ def test_reading_what_was_missed_comes_to_an_end(kinesis: Kinesis) -> None:
         kinesis.records(f"i{number}", number, then=f"i{number + 1}", MillisBehindLatest=1000)
 
     reader = kinesis.reader(MOMENT)
-    assert read_up(reader, {"stream-1"}, lambda: kinesis.now, kinesis.pass_time) == [RECORD] * 20
+    found = read_up(reader, {"stream-1"}, lambda: kinesis.now, kinesis.pass_time)
+    assert [each.received_at for each in found] == [*range(20)]

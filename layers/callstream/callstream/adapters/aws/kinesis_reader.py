@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import boto3
 
 from callstream.adapters.aws._clients import CONFIG, unavailable
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames import records
-from callstream.frames.records import Record
+from callstream.frames.arrivals import Arrival
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -24,25 +24,13 @@ if TYPE_CHECKING:
         ShardFilterTypeDef,
     )
 
+    from callstream.frames.records import Record
+
 # AWS allows five reads of a shard a second, all readers together; this leaves room for another.
 POLL_SECONDS: Final = 0.5
 
-type Position = Literal["TRIM_HORIZON", "LATEST"] | datetime
+Position: TypeAlias = Literal["TRIM_HORIZON", "LATEST"] | datetime
 """Where to begin: with the oldest record kept, with what comes after now, or at a moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One record, and how it came."""
-
-    record: Record | UnreadableMessage
-    """The second if somebody put something on the stream that is no record of ours."""
-    partition_key: str
-    shard_id: str
-    shard_sequence: str
-    """Kinesis's own number, ascending within the shard."""
-    arrived_at: int
-    """When Kinesis took it, in milliseconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -253,6 +241,5 @@ def _arrival(shard_id: str, record: "RecordTypeDef") -> Arrival:
         record=content,
         partition_key=record["PartitionKey"],
         shard_id=shard_id,
-        shard_sequence=record["SequenceNumber"],
         arrived_at=round(record["ApproximateArrivalTimestamp"].timestamp() * 1000),
     )
