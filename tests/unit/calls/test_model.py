@@ -12,7 +12,7 @@ from msgspec.structs import fields
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.calls.calls import call_key
-from callstream.calls.counters import Landed, Tally
+from callstream.calls.counters import Landed, StreamCounters
 from callstream.calls.lifecycle import CallState, StreamState
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
 from callstream.calls.streams import Started, StreamStore, stream_key
@@ -68,7 +68,9 @@ def live_through_everything(table: DynamoTable) -> None:
     start(store, "second")
     media = Media(1, "inbound", 1, 0, b"\xff" * 160)
     record = Record("first", "acme", "genagent", "telnyx", milliseconds(NOW), media)
-    Tally(table).count("first", [Landed(record, "49590338271490256608559692538361571095", 0.0)])
+    StreamCounters(table).count(
+        "first", [Landed(record, "49590338271490256608559692538361571095", 0.0)]
+    )
     command = CallCommand("acme", "CA1", NOW, client_state="c3RhdGU=")
     RelayStore(table).start(make_relay(), command)
     for name in ("first", "second"):
@@ -99,7 +101,7 @@ def test_media_stream_reads_what_the_table_has(table: DynamoTable) -> None:
     assert (stream.tracks, stream.continued_by) == (("inbound", "outbound"), "second")
     assert stream.connected_at == stream.started_at == stream.closed_at == milliseconds(NOW)
     assert (stream.frames, stream.audio_bytes) == ({"inbound": 1}, 160)
-    assert isinstance(stream.tally, bytes)
+    assert isinstance(stream.counters, bytes)
 
 
 def test_call_has_every_attribute_that_anything_writes(table: DynamoTable) -> None:
