@@ -101,7 +101,7 @@ def test_media_stream_reads_what_the_table_has(table: DynamoTable) -> None:
     assert (stream.tracks, stream.continued_by) == (("inbound", "outbound"), "second")
     assert stream.connected_at == stream.started_at == stream.closed_at == milliseconds(NOW)
     assert (stream.frames, stream.audio_bytes) == ({"inbound": 1}, 160)
-    assert isinstance(stream.counters, bytes)
+    assert isinstance(stream.counter_state, bytes)
 
 
 def test_call_has_every_attribute_that_anything_writes(table: DynamoTable) -> None:

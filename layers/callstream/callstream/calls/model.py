@@ -68,8 +68,8 @@ class MediaStream(_Item, frozen=True, kw_only=True):
         closed_at: when the connection ended.
         kept_alive_at: when the sweep last sent something so that the connection stays.
 
-        tally: what `calls.counters` needs to go on counting. Opaque.
-        tallied_to: the Kinesis sequence number of the last record that is counted.
+        counter_state: what `calls.counters` needs to go on counting. Opaque.
+        counted_to: the Kinesis sequence number of the last record that is counted.
         messages: how many messages are counted.
         frames: how many frames of audio, by track.
         audio_bytes: how many bytes of audio, in the carrier's codec.
@@ -111,8 +111,8 @@ class MediaStream(_Item, frozen=True, kw_only=True):
     closed_at: int | None = None
     kept_alive_at: int | None = None
 
-    tally: bytes | None = None
-    tallied_to: str | None = None
+    counter_state: bytes | None = None
+    counted_to: str | None = None
     messages: int = 0
     frames: dict[str, int] = {}
     audio_bytes: int = 0
