@@ -4,20 +4,25 @@ import asyncio
 import gc
 import subprocess
 import sys
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from callstream_cli import audio, event_loop
-from callstream_cli.__main__ import build
+from callstream_cli.__main__ import COMMANDS, Group
+from tests import template
+from tests.unit.cli.commands import ok, run
 
 NOBODY = "ws://127.0.0.1:1/a-token"
 
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(build(arguments), arguments, env={"COLUMNS": "80", "NO_COLOR": "1"})
+LEAVES = [
+    (name, sub)
+    for name, command in COMMANDS.items()
+    if isinstance(command, Group)
+    for sub in command.commands
+]
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def recording(tmp_path: Path) -> str:
 
 def test_a_long_reason_is_one_line(tmp_path: Path) -> None:
     missing = tmp_path / ("x" * 100)
-    result = run("call", str(missing), "--url", NOBODY)
+    result = run("call", str(missing), "--url", NOBODY, COLUMNS="80")
 
     assert result.exit_code == 1
     assert result.stderr == f"callstream: {missing}: No such file or directory\n"
@@ -49,7 +54,7 @@ def test_a_long_reason_is_one_line(tmp_path: Path) -> None:
     ids=" ".join,
 )
 def test_help_flows(arguments: list[str]) -> None:
-    described = run(*arguments, "--help").stdout.partition("╭")[0]
+    described = run(*arguments, "--help", COLUMNS="80").stdout.partition("╭")[0]
 
     for paragraph in described.split("\n" + " " * 80 + "\n"):
         lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
@@ -59,7 +64,7 @@ def test_help_flows(arguments: list[str]) -> None:
 
 
 def test_help_says_what_call_is() -> None:
-    assert "Call the gateway as a carrier would." in run("--help").stdout
+    assert "Call the gateway as a carrier would." in run("--help", COLUMNS="80").stdout
 
 
 @pytest.mark.parametrize(
@@ -93,3 +98,51 @@ def test_task_that_exits_ends_the_event_loop_without_a_message(
 
     gc.collect()
     assert caplog.records == []
+
+
+class TestHelp:
+    def test_names_every_command(self) -> None:
+        overview = ok("--help")
+
+        assert all(f"│ {name} " in overview for name in COMMANDS)
+
+    @pytest.mark.parametrize(
+        "name", [name for name, command in COMMANDS.items() if isinstance(command, Group)]
+    )
+    def test_of_a_group_names_its_commands(self, name: str) -> None:
+        group = COMMANDS[name]
+        assert isinstance(group, Group)
+        overview = " ".join(ok(name, "--help").replace("│", " ").split())
+        module = import_module(f"callstream_cli.operator.{name.replace('-', '_')}")
+
+        assert group.summary in overview
+        for sub in group.commands:
+            command = getattr(module, sub, None) or getattr(module, f"{sub}_")
+            summary = " ".join(command.__doc__.partition(".")[0].split())
+            assert f" {sub} {summary}." in overview
+
+    @pytest.mark.parametrize(("name", "sub"), LEAVES)
+    def test_of_a_command_explains_its_options(self, name: str, sub: str) -> None:
+        text = ok(name, sub, "--help")
+
+        assert f" {name} {sub} " in text
+        assert "--json" in text
+        assert "--stack" in text
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["tenants", "--help"], ["keys"]])
+    def test_waits_for_no_library(self, arguments: list[str]) -> None:
+        script = (
+            f"import sys; from callstream_cli.__main__ import build; build({arguments});"
+            "print(*sys.modules)"
+        )
+        path = f"{template.ROOT / 'cli'}:{template.ROOT / 'layers/callstream'}"
+        loaded = subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+        assert "typer" in loaded
+        assert not {"boto3", "botocore", "pydantic", "callstream"} & set(loaded)

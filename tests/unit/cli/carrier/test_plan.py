@@ -1,4 +1,4 @@
-"""What the simulated carrier sends: each carrier's messages, and faults as ordered."""
+"""The messages of a simulated call, against the carriers' documents; and its faults."""
 
 import json
 import re
@@ -18,8 +18,6 @@ from callstream.dialects.events import (
     Dtmf,
     Media,
     ReturnDtmf,
-    ReturnMark,
-    ReturnMedia,
     Start,
     Stop,
 )
@@ -30,10 +28,13 @@ from callstream.reordering.buffer import ReorderBuffer, Window
 from callstream_cli.audio import Tracks
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults, Message, corrupted
-from callstream_cli.carrier.playback import Playback
 
 STEREO: Tracks = {"inbound": bytes(range(200)) * 4, "outbound": bytes(reversed(range(200))) * 4}
+
+
 FRAMES = 5
+
+
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
@@ -272,6 +273,8 @@ def test_each_carrier_understands_what_its_vendor_documents(name: CarrierName) -
 
 
 probabilities = st.floats(0, 0.4)
+
+
 plans = st.builds(
     CallPlan,
     tracks=st.builds(
@@ -377,53 +380,3 @@ def test_messages_are_made_unreadable_in_several_ways(carrier: CarrierName) -> N
 
     assert {"not_json", "not_as_documented"} == {reason for reason, _ in details}
     assert len(details) >= 5
-
-
-class TestPlayback:
-    SECOND = ReturnMedia(bytes(8000))
-
-    def test_a_mark_comes_back_when_the_audio_before_it_has_been_heard(self) -> None:
-        playback = Playback()
-        playback.take(self.SECOND, now=10.0)
-        playback.take(ReturnMark("a"), now=10.0)
-        playback.take(self.SECOND, now=10.5)
-        playback.take(ReturnMark("b"), now=10.5)
-
-        assert playback.next_mark_at == 11.0
-        assert playback.due(now=10.9) == []
-        assert playback.due(now=11.0) == ["a"]
-        assert playback.due(now=12.0) == ["b"]
-        assert playback.next_mark_at is None
-
-    def test_a_mark_with_nothing_before_it_comes_back_at_once(self) -> None:
-        playback = Playback()
-        playback.take(ReturnMark("a"), now=5.0)
-
-        assert playback.due(now=5.0) == ["a"]
-
-    def test_clear_gives_back_every_mark_and_forgets_the_audio(self) -> None:
-        playback = Playback()
-        playback.take(self.SECOND, now=0.0)
-        playback.take(ReturnMark("a"), now=0.0)
-        playback.take(ReturnMark("b"), now=0.0)
-        playback.take(Clear(), now=0.25)
-
-        assert playback.due(now=0.25) == ["a", "b"]
-        playback.take(ReturnMark("c"), now=0.25)
-        assert playback.due(now=0.25) == ["c"]
-        assert (playback.marks, playback.clears, len(playback.received)) == (3, 1, 8000)
-
-    def test_keys_are_noted(self) -> None:
-        playback = Playback()
-        for digit in "5#":
-            playback.take(ReturnDtmf(digit), now=0.0)
-
-        assert playback.digits == "5#"
-
-    @pytest.mark.parametrize(("speed", "seconds"), [(2.0, 0.5), (0.0, 0.0)])
-    def test_it_plays_at_the_speed_of_the_call(self, speed: float, seconds: float) -> None:
-        playback = Playback(speed)
-        playback.take(self.SECOND, now=0.0)
-        playback.take(ReturnMark("a"), now=0.0)
-
-        assert playback.next_mark_at == seconds

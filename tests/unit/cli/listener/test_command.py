@@ -1,0 +1,37 @@
+"""The command line of `callstream listen`."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from callstream_cli.__main__ import build
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--refuse", "200"], "not an HTTP status of a refusal"),
+        (["--refuse", "799"], "not an HTTP status of a refusal"),
+        (["--code", "1005"], "not a code to close with"),
+        (["--code", "2000"], "not a code to close with"),
+        (["--digits", "5x"], "keys are 0-9"),
+        (["--port", "65536"], "'--port'"),
+        (["--forks", "0"], "'--forks'"),
+        (["--byte-order", "middle"], "'--byte-order'"),
+    ],
+)
+def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> None:
+    words = ["listen", *arguments]
+    result = CliRunner().invoke(build(words), words, env={"NO_COLOR": "1", "COLUMNS": "200"})
+
+    assert result.exit_code == 2
+    assert why in result.stderr
+
+
+def test_a_file_that_cannot_be_played_is_named(tmp_path: Path) -> None:
+    words = ["listen", "--play", str(tmp_path / "none.wav")]
+    result = CliRunner().invoke(build(words), words, env={"NO_COLOR": "1", "COLUMNS": "200"})
+
+    assert result.exit_code == 1
+    assert "none.wav" in result.stderr

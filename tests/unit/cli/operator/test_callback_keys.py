@@ -1,0 +1,41 @@
+"""The commands for callback keys."""
+
+from base64 import b64decode
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from callstream.callbacks import keys
+from callstream.tenants.directory import (
+    Tenant,
+)
+from tests.unit.cli.commands import ask, ok
+from tests.unit.cli.operator.deployed import SECRETS
+
+
+def test_callback_keys_rotate(acme: Tenant) -> None:
+    before = ask("callback-keys", "show", acme.tenant_id)
+    after = ask("callback-keys", "rotate", acme.tenant_id, "--yes")
+
+    assert after.keys() == before.keys()
+    for surface, shown in after.items():
+        assert shown != before[surface]
+    assert ask("callback-keys", "show", acme.tenant_id) == after
+
+
+def test_callback_keys(acme: Tenant) -> None:
+    shown = ask("callback-keys", "show", acme.tenant_id)
+
+    private_key = keys.telnyx_private_key(SECRETS["CallbackMaster"], acme.callback_key_id)
+    signature = Ed25519PrivateKey.from_private_bytes(private_key).sign(b"a callback")
+    public_key = shown["telnyx"].pop("public_key")
+    Ed25519PublicKey.from_public_bytes(b64decode(public_key)).verify(signature, b"a callback")
+    signing_key = keys.signalwire_signing_key(SECRETS["CallbackMaster"], acme.callback_key_id)
+    assert shown == {"telnyx": {}, "signalwire": {"signing_key": signing_key}}
+    assert [line.split() for line in ok("callback-keys", "show", acme.tenant_id).splitlines()] == [
+        ["surface", "kind", "key"],
+        ["telnyx", "public", "key", public_key],
+        ["signalwire", "signing", "key", signing_key],
+    ]

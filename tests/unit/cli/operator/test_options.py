@@ -1,0 +1,133 @@
+"""Arguments and options that the operator's commands share."""
+
+import json
+
+import pytest
+
+from callstream.surfaces import telnyx
+from callstream.tenants.directory import (
+    Directory,
+    Tenant,
+)
+from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.signatures import set_twilio
+from tests.unit.cli.commands import refusal, run
+from tests.unit.cli.operator.deployed import (
+    AGENT,
+    AUTH_TOKEN,
+    URL,
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tenants", "show", "nobody"],
+        ["tenants", "update", "nobody", "--name", "X"],
+        ["tenants", "disable", "nobody", "--yes"],
+        ["tenants", "enable", "nobody"],
+        ["tenants", "delete", "nobody", "--yes"],
+        ["credentials", "create", "nobody", "asapp"],
+        ["credentials", "list", "nobody"],
+        ["inboxes", "create", "nobody", "inbox-1"],
+        ["inboxes", "list", "nobody"],
+        ["inboxes", "delete", "nobody", "inbox-1", "--yes"],
+        ["routes", "add", "nobody", "genagent"],
+        ["routes", "remove", "nobody", "genagent"],
+        ["routes", "list", "nobody"],
+        ["agents", "add", "nobody", AGENT, "--route", "genagent", "--dialect", "telnyx"],
+        ["agents", "list", "nobody"],
+        ["agents", "remove", "nobody", "a", "--yes"],
+        ["limits", "set", "nobody", "asapp", "--per-day", "1"],
+        ["limits", "show", "nobody"],
+        ["webhooks", "set", "nobody", "telnyx", URL],
+        ["webhooks", "clear", "nobody", "telnyx"],
+        ["webhooks", "show", "nobody"],
+        ["callback-keys", "show", "nobody"],
+        ["twilio", "set", "nobody", "--signature", "off"],
+        ["twilio", "set", "nobody", "--auth-token", "-"],
+        ["twilio", "show", "nobody"],
+        ["twilio", "clear", "nobody", "--yes"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_an_unknown_tenant(directory: Directory, arguments: list[str]) -> None:
+    assert refusal(*arguments) == "there is no tenant 'nobody'"
+    assert refusal(*arguments, "--json") == "there is no tenant 'nobody'"
+    assert not list(directory.entries())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["credentials", "create", "acme", "twilio"],
+        ["credentials", "list", "--surface", "twilio"],
+        ["credentials", "revoke", "twilio", "x"],
+        ["credentials", "delete", "twilio", "x"],
+        ["limits", "set", "acme", "twilio", "--per-day", "1"],
+        ["webhooks", "set", "acme", "twilio", URL],
+        ["webhooks", "clear", "acme", "twilio"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+@pytest.mark.usefixtures("acme")
+def test_an_unknown_surface(arguments: list[str]) -> None:
+    result = run(*arguments, COLUMNS="200")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'twilio' is not one of 'asapp', 'clerk', 'telnyx', 'signalwire'" in result.stderr
+
+
+def stored(directory: Directory) -> list[str]:
+    """All items of the table, as something to compare."""
+    return sorted(map(repr, directory._table.scan()))
+
+
+class TestConfirmation:
+    @pytest.fixture
+    def questions(self, acme: Tenant, administration: Administration) -> dict[str, list[str]]:
+        administration.create_inbox("acme", "inbox-1", "")
+        set_twilio(administration, "acme", "on", AUTH_TOKEN)
+        body = telnyx.StreamingStart(stream_url=AGENT)
+        agent = administration.create_agent("acme", "genagent", None, telnyx.spec_of(body))
+        issued = administration.create_credential(acme, "asapp", label="blue").credential
+        named = f"the asapp credential {issued.credential_id} (blue) of acme"
+        return {
+            "Refuse all requests of acme (Acme)?": ["tenants", "disable", "acme"],
+            f"Revoke {named}?": ["credentials", "revoke", "asapp", issued.credential_id],
+            f"Delete {named}?": ["credentials", "delete", "asapp", issued.credential_id],
+            f"Take the agent {agent.agent_id} from genagent of acme?": [
+                "agents",
+                "remove",
+                "acme",
+                agent.agent_id,
+            ],
+            "Delete the inbox inbox-1 of acme?": ["inboxes", "delete", "acme", "inbox-1"],
+            "Forget the Twilio auth token of acme, and check no signatures?": [
+                "twilio",
+                "clear",
+                "acme",
+            ],
+            "Delete acme with all its credentials and inboxes?": ["tenants", "delete", "acme"],
+        }
+
+    @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+    def test_without_it_nothing_changes(
+        self, directory: Directory, questions: dict[str, list[str]], answer: str
+    ) -> None:
+        before = stored(directory)
+
+        for question, arguments in questions.items():
+            result = run(*arguments, answer=answer)
+            # The runner echoes what is typed, as a terminal does.
+            assert (result.exit_code, result.stdout.strip()) == (1, answer.strip())
+            assert question in result.stderr
+        assert stored(directory) == before
+
+    def test_with_it(self, directory: Directory, questions: dict[str, list[str]]) -> None:
+        for arguments in questions.values():
+            before = stored(directory)
+            result = run(*arguments, "--json", answer="y\n")
+            assert json.loads(result.stdout.removeprefix(" y\n"))
+            assert stored(directory) != before
+        assert stored(directory) == []

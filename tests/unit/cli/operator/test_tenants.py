@@ -1,0 +1,175 @@
+"""The tenants' commands."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import pytest
+
+from callstream.tenants.directory import (
+    Directory,
+    Limits,
+    Tenant,
+    Webhook,
+)
+from callstream_cli.operator.administration import Administration
+from tests.unit.cli.commands import ask, ok, refusal
+from tests.unit.cli.operator.deployed import DEFAULT_LIMITS, URL, store_tenant
+
+
+class TestTenants:
+    def test_create(self, directory: Directory) -> None:
+        created = ask("tenants", "create", "acme", "--name", "Acme Inc.")
+
+        project = UUID(created["project_id"])
+        assert created == {
+            "tenant_id": "acme",
+            "name": "Acme Inc.",
+            "project_id": str(project),
+            "enabled": True,
+            "limits": DEFAULT_LIMITS,
+            "routes": ["autotranscribe", "genagent"],
+            "webhooks": {},
+            "twilio_signature": "off",
+        }
+        tenant = directory.tenant("acme")
+        assert tenant is not None
+        assert tenant == Tenant(
+            tenant_id="acme",
+            name="Acme Inc.",
+            project_id=project,
+            callback_key_id=tenant.callback_key_id,
+            routes=frozenset({"autotranscribe", "genagent"}),
+        )
+
+    def test_create_with_less(self) -> None:
+        created = ask("tenants", "create", "acme", "--route", "genagent")
+
+        assert created["name"] == "acme"
+        assert created["routes"] == ["genagent"]
+
+    def test_create_does_not_overwrite(self, acme: Tenant, directory: Directory) -> None:
+        line = refusal("tenants", "create", "acme", "--name", "Another")
+
+        assert line == "there is a tenant 'acme' already"
+        assert directory.tenant("acme") == acme
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (["a b"], "tenant_id: String should match pattern '^[A-Za-z0-9_.:@+-]+$'"),
+            (["x" * 129], "tenant_id: String should have at most 128 characters"),
+            (["a", "--name", "x" * 201], "name: String should have at most 200 characters"),
+            (
+                ["a", "--route", "everything"],
+                "'everything' is not a route; there are: autotranscribe, genagent",
+            ),
+        ],
+    )
+    def test_create_with_bad_values(
+        self, directory: Directory, arguments: list[str], reason: str
+    ) -> None:
+        assert refusal("tenants", "create", *arguments, status=2) == reason
+        assert not list(directory.entries())
+
+    def test_list(self, administration: Administration) -> None:
+        assert ask("tenants", "list") == []
+        assert ok("tenants", "list") == "There are no tenants.\n"
+        for tenant_id in ("zeta", "acme"):
+            administration.create_tenant(tenant_id, f"{tenant_id} [bold]Inc.[/bold]")
+        administration.create_inbox("acme", "inbox-1", "")
+        ok("tenants", "disable", "zeta", "--yes")
+
+        listed = ask("tenants", "list")
+        assert [tenant["tenant_id"] for tenant in listed] == ["acme", "zeta"]
+        assert listed[0] == ask("tenants", "show", "acme")
+        header, first, second = ok("tenants", "list").splitlines()
+        assert header.split() == ["tenant", "name", "state", "routes", "project"]
+        # What a name holds is shown as it is.
+        assert first.split()[:4] == ["acme", "acme", "[bold]Inc.[/bold]", "enabled"]
+        assert second.split()[3:] == [
+            "disabled",
+            "autotranscribe,",
+            "genagent",
+            listed[1]["project_id"],
+        ]
+
+    def test_show(self, acme: Tenant, directory: Directory) -> None:
+        directory.save(
+            acme.model_copy(
+                update={
+                    "limits": {"asapp": Limits(per_second=None, per_day=7)},
+                    "webhooks": {"telnyx": Webhook(url=URL, failover_url=f"{URL}/2")},
+                }
+            )
+        )
+
+        assert [" ".join(line.split()) for line in ok("tenants", "show", "acme").splitlines()] == [
+            "tenant acme",
+            "name Acme",
+            "state enabled",
+            f"project {acme.project_id}",
+            "routes autotranscribe, genagent",
+            "twilio signature off",
+            "limits asapp none a second, 7 a day",
+            "limits clerk 100 a second, none a day (default)",
+            "limits telnyx 100 a second, none a day (default)",
+            "limits signalwire 100 a second, none a day (default)",
+            f"webhook telnyx {URL}",
+            f"failover telnyx {URL}/2",
+        ]
+        shown = ask("tenants", "show", "acme")
+        assert shown["limits"] == DEFAULT_LIMITS | {"asapp": {"per_second": None, "per_day": 7}}
+        assert shown["webhooks"] == {"telnyx": {"url": URL, "failover_url": f"{URL}/2"}}
+
+    def test_update(self, acme: Tenant, directory: Directory) -> None:
+        assert ask("tenants", "update", "acme", "--name", "New")["name"] == "New"
+        assert directory.tenant("acme") == acme.model_copy(update={"name": "New"})
+        assert refusal("tenants", "update", "acme", "--name", "", status=2) == (
+            "name: String should have at least 1 character"
+        )
+
+    def test_disable_and_enable(self, acme: Tenant, directory: Directory) -> None:
+        assert ask("tenants", "disable", "acme", "--yes")["enabled"] is False
+        assert directory.tenant("acme") == acme.model_copy(update={"enabled": False})
+        assert "disabled" in ok("tenants", "show", "acme")
+        assert ask("tenants", "enable", "acme")["enabled"] is True
+        assert directory.tenant("acme") == acme
+
+    def test_delete_takes_what_is_the_tenants_and_nothing_else(
+        self, acme: Tenant, administration: Administration
+    ) -> None:
+        other = administration.create_tenant("acme2", "Other")
+        for tenant in (acme, other):
+            administration.create_inbox(tenant.tenant_id, "inbox-1", "")
+            administration.create_credential(tenant, "asapp")
+            administration.create_credential(tenant, "clerk")
+
+        assert ask("tenants", "delete", "acme", "--yes") == {
+            "tenant_id": "acme",
+            "credentials": 2,
+            "inboxes": 1,
+        }
+        left = list(administration.directory.entries())
+        assert len(left) == 4
+        assert {entry.tenant_id for entry in left} == {"acme2"}
+
+    def test_delete_again_takes_what_was_left(
+        self, acme: Tenant, administration: Administration
+    ) -> None:
+        administration.create_inbox("acme", "inbox-1", "")
+        administration.directory.delete(acme)
+
+        assert ok("tenants", "delete", "acme", "--yes") == (
+            "Deleted acme, credentials: 0, inboxes: 1.\n"
+        )
+        assert refusal("tenants", "delete", "acme", "--yes") == "there is no tenant 'acme'"
+
+    def test_a_stored_tenant_that_cannot_be_read_is_named(
+        self, acme: Tenant, outputs: Mapping[str, str]
+    ) -> None:
+        store_tenant(outputs, acme.model_dump(mode="json") | {"name": "", "novel": "s3cret"})
+
+        assert refusal("tenants", "list") == (
+            "this version cannot read a Tenant that is stored: name: String should have at least "
+            "1 character; novel: Extra inputs are not permitted"
+        )
