@@ -3,6 +3,7 @@
 import asyncio
 
 from callstream.relays.outbox import Outbox
+from tests.unit.relays.scenes import play
 
 
 def test_an_outbox_drops_the_oldest_audio_and_nothing_else() -> None:
@@ -41,4 +42,4 @@ def test_an_outbox_is_idle_when_the_last_message_has_been_sent() -> None:
         assert await next_message == "b"
         assert states == [False, True, False]
 
-    asyncio.run(act())
+    play(act)

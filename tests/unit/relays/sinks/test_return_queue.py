@@ -1,12 +1,11 @@
 """What waits to be posted to a carrier: in even pieces, and for how long."""
 
-import asyncio
-
 import pytest
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.relays.sinks.return_queue import ReturnQueue
+from tests.unit.relays.scenes import play
 
 SECOND = bytes(8000)
 
@@ -29,7 +28,7 @@ def test_an_incomplete_piece_waits_while_the_carrier_has_enough_to_play() -> Non
         assert await queue.take() == ReturnMedia(b"a" * 40 + b"b" * 120)
         assert queue.patience is None
 
-    asyncio.run(act())
+    play(act)
 
 
 def test_clear_keeps_keys_and_returns_the_marks() -> None:
@@ -42,4 +41,4 @@ def test_clear_keeps_keys_and_returns_the_marks() -> None:
         assert queue.clear(Clear()) == ["said"]
         assert await taken(queue, 3) == [Clear(), key, key]
 
-    asyncio.run(act())
+    play(act)
