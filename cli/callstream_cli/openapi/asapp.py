@@ -22,8 +22,8 @@ DOCUMENT: Final = Document(
     title="ASAPP",
     description=(
         "Media URLs for Twilio, and transcription of the streams that use them, as ASAPP's "
-        "GenerativeAgent and AutoTranscribe media gateways serve them. ASAPP documents which "
-        "statuses there are; when each of them comes is our choice."
+        "GenerativeAgent and AutoTranscribe media gateways serve them. ASAPP documents the "
+        "statuses; their causes are our choice."
     ),
     security={
         "API-ID": {"type": "apiKey", "in": "header", "name": "asapp-api-id"},
@@ -52,10 +52,10 @@ DOCUMENT: Final = Document(
         ),
         Described(
             asapp.START_STREAMING,
-            "The call is known by its CallSid, which Twilio's media stream names too. It may be "
-            "asked for before the media arrives; asking twice changes nothing; after "
-            "`stop-streaming` it goes on, under the same stream ids. Once the call is over it is a "
-            "conflict. `detailedToken` with a `redactionOutput` that asks for redaction is "
+            "`guid` is the call's CallSid, which is also in Twilio's media stream. The request may "
+            "come before the media; a repetition changes nothing; after `stop-streaming` the "
+            "transcription continues with the same stream ids; after the end of the call the "
+            "answer is 409. `detailedToken` with a `redactionOutput` that asks for redaction is "
             "answered with 200, `isOk: false` and the status 4093.",
             body={
                 "namespace": "twilio",
@@ -80,7 +80,7 @@ DOCUMENT: Final = Document(
         ),
         Described(
             asapp.STOP_STREAMING,
-            "A pause: `start-streaming` goes on. Stopping what has been stopped changes nothing.",
+            "A pause: `start-streaming` continues it. Stopping twice changes nothing.",
             body={"namespace": "twilio", "guid": _CALL},
             answer={
                 "isOk": True,
@@ -113,21 +113,21 @@ DOCUMENT: Final = Document(
         ),
         Failure(
             errors.NotFound(),
-            "the tenant has no such route; nobody has asked for this call to be transcribed; the "
-            "path or method does not exist",
+            "the tenant has no such route; `stop-streaming` without a start; the path or method "
+            "does not exist",
         ),
-        Failure(errors.Conflict(), "the call is over"),
+        Failure(errors.Conflict(), "the call has ended"),
         Failure(errors.TooLarge(), "the body has more than 64 KiB"),
         Failure(
             rejection(asapp.STOP_STREAMING, {}),
-            "a field is missing, unknown, of the wrong type or has a value that it may not have",
+            "a field is missing, unknown, of the wrong type or has a value that is not allowed",
         ),
         Failure(
             errors.RateLimited(100, 1),
             "the tenant's limit (by default 100 a second), or API Gateway's throttling",
         ),
         Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
-        Failure(Exception(), "a fault of ours; the log has it under the `requestId`"),
+        Failure(Exception(), "a fault on our side; the log has it under the `requestId`"),
     ],
     words={
         "StreamingUrl": {"streamingUrl": "The WebSocket's URL, with a signed token in it"},
@@ -144,47 +144,50 @@ DOCUMENT: Final = Document(
             "customerId": "Your id of the customer",
             "agentId": "Your id of the agent",
             "autotranscribeParams": "How to transcribe",
-            "siprecParams": "What only SIPREC's streams have; without meaning here",
-            "amazonConnectParams": "What only Amazon Connect's streams have; without meaning here",
-            "twilioParams": "What only Twilio's streams have",
+            "siprecParams": "Only for SIPREC; ignored here",
+            "amazonConnectParams": "Only for Amazon Connect; ignored here",
+            "twilioParams": "Only for Twilio",
         },
         "AutotranscribeParams": {
-            "language": "What is spoken",
-            "detailedToken": "Whether transcripts shall say more of each word",
+            "language": "The language of the call",
+            "detailedToken": "Whether transcripts have details of each word",
             "audioRecordingAllowed": "Whether the audio may be kept",
-            "redactionOutput": "Whether private data is blacked out in transcripts",
+            "redactionOutput": "Whether private data is removed from transcripts",
         },
-        "TwilioParams": {"trackMap": "Who speaks on which track"},
+        "TwilioParams": {"trackMap": "The speaker of each track"},
         "TrackMap": {
-            "inbound": "Who is heard on the inbound track",
-            "outbound": "Who is heard on the outbound track",
+            "inbound": "The speaker of the inbound track",
+            "outbound": "The speaker of the outbound track",
         },
         "Started": {
             "isOk": "Whether the request was carried out",
-            "autotranscribeResponse": "How it went with each side of the call",
-            "errorMessage": "Why it was not",
+            "autotranscribeResponse": "The result for each side of the call",
+            "errorMessage": "The reason, if it was not",
         },
         "Stopped": {
             "isOk": "Whether the request was carried out",
-            "autotranscribeResponse": "How it went with each side of the call",
+            "autotranscribeResponse": "The result for each side of the call",
         },
         "SideStarted": {
-            "streamId": "The id under which the side's transcripts come",
-            "status": "How it went",
+            "streamId": "The id of the side's transcripts",
+            "status": "The result",
         },
         "SideStopped": {
-            "streamId": "The id under which the side's transcripts came",
-            "status": "How it went",
-            "summary": "What came of it",
+            "streamId": "The id of the side's transcripts",
+            "status": "The result",
+            "summary": "The amounts of audio and transcripts",
         },
-        "Status": {"code": "The vendor's number; 1000 is well", "description": "The same in words"},
+        "Status": {
+            "code": "ASAPP's number; 1000 means success",
+            "description": "The same in words",
+        },
         "Summary": {
-            "totalAudioBytes": "Audio that was transcribed",
-            "audioDurationMs": "The same as a time",
-            "streamingSeconds": "From the last start to the stop",
-            "transcripts": "How many there were",
+            "totalAudioBytes": "Bytes of transcribed audio",
+            "audioDurationMs": "Milliseconds of transcribed audio",
+            "streamingSeconds": "Seconds from the last start to the stop",
+            "transcripts": "The number of transcripts",
         },
-        "Error": {"error": "What went wrong"},
+        "Error": {"error": "The error"},
         "ErrorDetails": {
             "requestId": "API Gateway's id of the request, which is also in the operator's log",
             "message": "The status in words",

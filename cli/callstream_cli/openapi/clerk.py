@@ -17,7 +17,7 @@ DOCUMENT: Final = Document(
     operations=[
         Described(
             clerk.CONNECT,
-            "The URL is for `<Connect><Stream url=…>`. It is good for 5 minutes, and opens one "
+            "The URL is for `<Connect><Stream url=…>`. It is valid for 5 minutes, and opens one "
             "stream.",
             body={"inboxExternalId": "inbox-123", "direction": "inbound"},
             answer={"data": {"connectUrl": "wss://media.example.com/twilio-connector/eyJ…"}},
@@ -36,12 +36,12 @@ DOCUMENT: Final = Document(
         Failure(errors.Unauthenticated(), "the key is missing, unknown, revoked or wrong"),
         Failure(
             errors.Forbidden(),
-            "the tenant is disabled, or the key is without the permission `twilio-connector`",
+            "the tenant is disabled, or the key lacks the scope `twilio-connector`",
         ),
         Failure(errors.NotFound(), "the tenant has no such inbox, or there is no such path"),
         Failure(
             rejection(clerk.CONNECT, {"inboxExternalId": "inbox-123", "direction": "both"}),
-            "a field has a value that it may not have",
+            "a field has a value that is not allowed",
         ),
         Failure(
             errors.RateLimited(100, 1),
@@ -49,20 +49,20 @@ DOCUMENT: Final = Document(
         ),
         Failure(
             Exception(),
-            "a table or secret did not answer, or a fault of ours: the log has it under the "
+            "a table or secret did not answer, or a fault on our side: the log has it under the "
             "`requestId`",
         ),
     ],
     words={
         "ConnectBody": {
-            "inboxExternalId": "Your id of the inbox to which the call shall be connected",
+            "inboxExternalId": "Your id of the inbox that receives the call",
             "direction": "The call's direction",
         },
         "Connect": {"data": "The answer"},
         "ConnectUrl": {"connectUrl": "The WebSocket's URL, for streaming in both directions"},
         "Error": {
             "statusCode": "The HTTP status",
-            "message": "What is wrong",
+            "message": "The error in words",
             "error": "The HTTP status in words",
             "requestId": "API Gateway's id of the request, which is also in the operator's log",
         },

@@ -30,17 +30,17 @@ DOCUMENT: Final = Document(
     surface=signalwire.SignalwireSurface(),
     title="SignalWire",
     description=(
-        "The streams of a call, as SignalWire's Compatibility API serves them. User of the Basic "
-        "authentication is the project's id, password an API token of the scope Voice. The error "
-        "body has room for one mistake: the first."
+        "The streams of a call, as SignalWire's Compatibility API serves them. For Basic "
+        "authentication, the user is the project's id and the password is an API token with the "
+        "scope Voice. The error body names the first error only."
     ),
     security={"basic": {"type": "http", "scheme": "basic"}},
     operations=[
         Described(
             signalwire.CREATE_STREAM,
             "`Parameter1.Name` and `Parameter1.Value` to `Parameter99.Name` and "
-            "`Parameter99.Value` are passed on to the WebSocket's server, in the start message. A "
-            "field that is empty counts as left out.",
+            "`Parameter99.Value` are sent to the WebSocket server in the start message. An "
+            "empty field counts as left out.",
             body={
                 "Url": "wss://consumer.example.com/audio",
                 "Name": "my-stream",
@@ -53,22 +53,22 @@ DOCUMENT: Final = Document(
         ),
         Described(
             signalwire.UPDATE_STREAM,
-            "All that can be done with a stream is to stop it. Stopping what has been stopped, or "
-            "has ended with its call, changes nothing.",
+            "The only possible update is a stop. Stopping a stream that was stopped, or that ended "
+            "with its call, changes nothing.",
             body={"Status": "stopped"},
             answer=_ANSWER | {"status": "stopped"},
         ),
     ],
     parameters={
         "AccountSid": Parameter("The project's id", _PROJECT),
-        "CallSid": Parameter("The call's id, as its carrier gave it", _CALL),
+        "CallSid": Parameter("The carrier's id of the call", _CALL),
         "Sid": Parameter("The stream's id, or its name; `.json` may follow", _STREAM),
     },
     error=signalwire.Error,
     failures=[
         Failure(
             errors.BadRequest(),
-            "the body is not a form of UTF-8, has more than 64 KiB or 500 fields",
+            "the body is not a form in UTF-8, or has more than 64 KiB or 500 fields",
         ),
         Failure(
             errors.UnsupportedMediaType(),
@@ -85,12 +85,12 @@ DOCUMENT: Final = Document(
         ),
         Failure(
             rejection(signalwire.CREATE_STREAM, {"Url": "ws://consumer.example.com/audio"}),
-            "`Url` is not a WebSocket's",
+            "`Url` is not a WebSocket URL",
         ),
-        Failure(errors.CallEnded(), "a stream is to be created, and the call is over"),
+        Failure(errors.CallEnded(), "a stream is to be created, but the call has ended"),
         Failure(
             rejection(signalwire.CREATE_STREAM, {}),
-            "any other field is missing, unknown, or has a value that it may not have",
+            "any other field is missing, unknown, or has a value that is not allowed",
         ),
         Failure(
             rejection(signalwire.CREATE_STREAM, _URL | {"StatusCallback": "/streams"}),
@@ -100,42 +100,42 @@ DOCUMENT: Final = Document(
             rejection(signalwire.CREATE_STREAM, _URL | {"StatusCallbackMethod": "PUT"}),
             "`StatusCallbackMethod` is neither GET nor POST",
         ),
-        Failure(NameTaken(), "another stream of the call has the name, and has not ended"),
+        Failure(NameTaken(), "another stream in progress of the call has the name"),
         Failure(
             errors.RateLimited(100, 1),
             "the tenant's limit (by default 100 a second), or API Gateway's throttling",
         ),
-        Failure(Exception(), "a fault of ours"),
+        Failure(Exception(), "a fault on our side"),
         Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
     ],
     words={
         "CreateStreamBody": {
-            "Url": "Where to stream to: absolute, and `wss` only",
-            "Name": "Stops the stream as its id does; unique among the call's present streams",
+            "Url": "The WebSocket that receives the stream: an absolute `wss` URL",
+            "Name": "Can replace the id in a stop; unique among the call's streams in progress",
             "Track": "Which audio to stream",
-            "StatusCallback": "A URL that is told how the stream fares",
-            "StatusCallbackMethod": "How it is told",
+            "StatusCallback": "The URL that receives the stream's callbacks",
+            "StatusCallbackMethod": "The HTTP method of the callbacks",
             "AuthorizationBearerToken": (
                 "Sent with the WebSocket's handshake as `Authorization: Bearer …`"
             ),
             r"^Parameter[1-9][0-9]?\.(Name|Value)$": "Names and values for the start message",
         },
-        "UpdateStreamBody": {"Status": "The only status that one can ask for"},
+        "UpdateStreamBody": {"Status": "The only possible value"},
         "Stream": {
             "sid": "The stream's id",
             "account_sid": "The project's id",
             "call_sid": "The call's id",
             "api_version": "Always the same",
             "name": "The stream's name, if it has one",
-            "status": "How it fares",
-            "date_updated": "Since when, as RFC 2822 has it",
-            "error_code": "Why it failed, if it did",
+            "status": "The state of the stream",
+            "date_updated": "The time of the last change, as in RFC 2822",
+            "error_code": "The reason of a failure",
             "uri": "The path that stops it",
         },
         "Error": {
-            "code": "SignalWire's number of it",
-            "message": "What is wrong",
-            "more_info": "Where SignalWire explains the numbers",
+            "code": "SignalWire's number of the error",
+            "message": "The error in words",
+            "more_info": "SignalWire's page about the numbers",
             "status": "The HTTP status",
         },
     },

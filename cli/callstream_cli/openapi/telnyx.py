@@ -15,10 +15,10 @@ from callstream_cli.openapi.document import (
 )
 
 _COMMAND_WORDS: Final = {
-    "client_state": "Comes with every later webhook of the call, as it is here; the latest counts",
+    "client_state": "Sent unchanged with every later webhook of the call; the latest value counts",
     "command_id": (
-        "A command that repeats another's id for the same call within 60 seconds is answered alike "
-        "and does nothing"
+        "A command with the id of an earlier command for the same call within 60 seconds gets the "
+        "same answer and does nothing"
     ),
 }
 _URL: Final = {"stream_url": "wss://www.example.com/websocket"}
@@ -31,15 +31,15 @@ DOCUMENT: Final = Document(
     surface=telnyx.TelnyxSurface(),
     title="Telnyx",
     description=(
-        "Streaming of Telnyx's Call Control. A 200 says that a command was accepted; what comes of "
-        "it is told by webhooks."
+        "Streaming of Telnyx's Call Control. A 200 means that a command was accepted; webhooks "
+        "report its effects."
     ),
     security={"bearer": {"type": "http", "scheme": "bearer"}},
     operations=[
         Described(
             telnyx.STREAMING_START,
-            "Every start makes a stream of its own, but for one without `command_id` that asks for "
-            "just what is active already; a call may have several.",
+            "Every start makes a new stream; a call may have several. Exception: a start without "
+            "`command_id` that asks for exactly what is active already.",
             body={
                 "stream_url": "wss://www.example.com/websocket",
                 "stream_track": "both_tracks",
@@ -55,8 +55,8 @@ DOCUMENT: Final = Document(
         ),
         Described(
             telnyx.STREAMING_STOP,
-            "Without `stream_id` all of the call's streams are stopped. That there is none that "
-            "could be stopped is no error. The body may be left out.",
+            "Without `stream_id` all of the call's streams are stopped. A call without "
+            "streams to stop is not an error. The body may be left out.",
             body={
                 "client_state": "aGF2ZSBhIG5pY2UgZGF5ID1d",
                 "command_id": "891510ac-f3e4-11e8-af5b-de00688a4901",
@@ -73,11 +73,13 @@ DOCUMENT: Final = Document(
     },
     headers={
         "x-ratelimit-limit": Header(
-            "How many requests the tenant may make in the present window",
+            "The number of requests that the tenant may make in the present window",
             {"type": "integer"},
             _COUNTED,
         ),
-        "x-ratelimit-remaining": Header("How many of them are left", {"type": "integer"}, _COUNTED),
+        "x-ratelimit-remaining": Header(
+            "The number of requests that are left", {"type": "integer"}, _COUNTED
+        ),
         "x-ratelimit-reset": Header("Seconds until the next window", {"type": "integer"}, _COUNTED),
         "x-request-id": Header(
             "API Gateway's id of the request, which is also in the operator's log",
@@ -88,11 +90,11 @@ DOCUMENT: Final = Document(
     error=telnyx.Errors,
     failures=[
         Failure(errors.BadRequest(), "the body is not JSON"),
-        Failure(errors.Invalid(errors.Issue((), "type", "")), "the body is no JSON object"),
+        Failure(errors.Invalid(errors.Issue((), "type", "")), "the body is not a JSON object"),
         Failure(errors.Unauthenticated(), "the key is missing, unknown, revoked or wrong"),
         Failure(
             errors.Forbidden(),
-            "the tenant is disabled, or the key is without the scope `call-control`",
+            "the tenant is disabled, or the key lacks the scope `call-control`",
         ),
         Failure(errors.TooLarge(), "the body has more than 64 KiB"),
         Failure(errors.UnsupportedMediaType(), "the body is not sent as `application/json`"),
@@ -106,7 +108,7 @@ DOCUMENT: Final = Document(
         ),
         Failure(
             rejection(telnyx.STREAMING_START, _URL | {"stream_track": "both"}),
-            "a value is none of those that there are",
+            "a value is not in the list of allowed values",
         ),
         Failure(
             rejection(telnyx.STREAMING_START, _URL | {"command_id": ""}),
@@ -118,7 +120,7 @@ DOCUMENT: Final = Document(
         ),
         Failure(
             rejection(telnyx.STREAMING_START, {"stream_url": "https://www.example.com"}),
-            "`stream_url` is not a WebSocket's",
+            "`stream_url` is not a WebSocket URL",
         ),
         Failure(
             rejection(telnyx.STREAMING_START, _URL | {"client_state": "?"}),
@@ -129,46 +131,46 @@ DOCUMENT: Final = Document(
             "an unknown field",
         ),
         Failure(errors.UnknownCall(), "the tenant has no such call"),
-        Failure(errors.CallEnded(), "the call is over"),
+        Failure(errors.CallEnded(), "the call has ended"),
         Failure(NoSuchRelay(), "`streaming_stop`: the call has never had a stream of this id"),
         Failure(
             errors.RateLimited(100, 1),
             "the tenant's limit (by default 100 a second), or API Gateway's throttling",
         ),
-        Failure(Exception(), "a fault of ours; the log has it under the `x-request-id`"),
+        Failure(Exception(), "a fault on our side; the log has it under the `x-request-id`"),
         Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
     ],
     words={
         "StreamingStart": _COMMAND_WORDS
         | {
-            "stream_url": "Where to stream to",
-            "stream_track": "Which audio to stream: what the leg says, what it hears, or both",
-            "stream_codec": "What to stream it as; `default` is the call's own codec",
-            "stream_bidirectional_mode": "How audio comes back: as MP3 files, or as RTP payloads",
-            "stream_bidirectional_codec": "What comes back, in the mode `rtp`; case-sensitive",
-            "stream_bidirectional_sampling_rate": "The rate of what comes back, in Hz",
-            "stream_bidirectional_target_legs": "Which legs hear what comes back",
+            "stream_url": "The WebSocket that receives the stream",
+            "stream_track": "Which audio to stream: from the leg, to the leg, or both",
+            "stream_codec": "The codec of the stream; `default` is the call's own codec",
+            "stream_bidirectional_mode": "The form of return audio: MP3 files or RTP payloads",
+            "stream_bidirectional_codec": "The codec of return audio in `rtp` mode; case-sensitive",
+            "stream_bidirectional_sampling_rate": "The sampling rate of return audio, in Hz",
+            "stream_bidirectional_target_legs": "The legs that receive return audio",
             "stream_auth_token": "Sent with the WebSocket's handshake",
-            "custom_parameters": "For the start message",
-            "enable_dialogflow": "Whether Dialogflow shall answer the call: recorded only, for now",
-            "dialogflow_config": "What Dialogflow shall do besides answering",
+            "custom_parameters": "Names and values for the start message",
+            "enable_dialogflow": "Whether Dialogflow shall answer the call: stored only, for now",
+            "dialogflow_config": "Options of Dialogflow",
         },
         "DialogflowConfig": {
-            "analyze_sentiment": "Whether it shall tell the caller's mood",
-            "partial_automated_agent_reply": "Whether it may answer in parts",
+            "analyze_sentiment": "Whether Dialogflow reports the caller's sentiment",
+            "partial_automated_agent_reply": "Whether Dialogflow may answer in parts",
         },
         "CustomParameter": {"name": "Its name", "value": "Its value"},
         "StreamingStop": _COMMAND_WORDS
         | {"stream_id": "Which stream to stop: its id, as the start message and webhooks have it"},
         "Accepted": {"data": "The answer"},
         "Result": {"result": "Always the same"},
-        "Errors": {"errors": "One for each thing that is wrong"},
+        "Errors": {"errors": "The list of errors"},
         "Error": {
-            "code": "Telnyx's number of it",
-            "title": "What is wrong",
-            "detail": "The same in more words",
-            "source": "Where in the request it is",
-            "meta": "Where to read more",
+            "code": "Telnyx's number of the error",
+            "title": "The error in short",
+            "detail": "The error in words",
+            "source": "The place in the request",
+            "meta": "More information",
         },
         "Source": {"pointer": "A JSON pointer"},
         "Meta": {"url": "A page of Telnyx's documents"},
