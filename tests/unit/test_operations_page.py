@@ -1,0 +1,34 @@
+"""docs/operations.md names log lines, alarms and parameters that exist."""
+
+import re
+
+import pytest
+
+from tests import template
+from tests.template import ROOT
+
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+CODE = "".join(
+    path.read_text() for folder in ("layers", "functions") for path in (ROOT / folder).rglob("*.py")
+)
+# Without a text that changes: `connection refused: …`.
+LOG_LINES = [line.rstrip(":… ") for line in re.findall(r"log: `([^`]+)`", PAGE)]
+
+
+@pytest.mark.parametrize("line", LOG_LINES)
+def test_log_line_is_in_the_code(line: str) -> None:
+    assert f'"{line}' in CODE
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(\w+Alarm|\w+Function)`", PAGE))))
+def test_resource_is_in_the_template(name: str) -> None:
+    assert name in template.load()["Resources"]
+
+
+def test_every_parameter_is_explained() -> None:
+    table = PAGE.partition("| parameter |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(
+        template.load()["Parameters"]
+    )
