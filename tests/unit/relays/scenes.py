@@ -309,15 +309,22 @@ class Scene(ports.Dialler, ForkMaker):
         self.made_by = threading.current_thread()
         return ForkProtocol("telnyx", CALL, counters=counters)
 
-    def run(self, kind: RunKind = RunKind.FIRST) -> asyncio.Task[Outcome | None]:
-        def clock() -> float:
-            return self.now
+    def clock(self) -> float:
+        return self.now
 
-        sink = WebSocketSink(
-            self, self, self.legs, clock=clock, timings=QUICK, outbox_limit=self.limit
+    def sink(self) -> WebSocketSink:
+        return WebSocketSink(
+            self, self, self.legs, clock=self.clock, timings=QUICK, outbox_limit=self.limit
         )
+
+    def run(self, kind: RunKind = RunKind.FIRST) -> asyncio.Task[Outcome | None]:
         run = RelayRun(
-            self.lease, self.source, sink, clock=clock, seconds=self.seconds, timings=QUICK
+            self.lease,
+            self.source,
+            self.sink(),
+            clock=self.clock,
+            seconds=self.seconds,
+            timings=QUICK,
         )
         return asyncio.create_task(run.run(kind))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import override
 
 import pytest
 
@@ -10,6 +11,7 @@ from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
 from callstream.relays.ports import LeaseStatus
 from tests.unit.relays.scenes import (
+    Lease,
     Scene,
     first_messages,
     media,
@@ -236,5 +238,34 @@ def test_a_later_run_ends_the_relay_of_a_call_that_is_over(kind: RunKind) -> Non
             lease.handed_over = lease.checkpoint
         assert await going_on == Outcome(Ending.CALL)
         assert lease.reported == ["connected", ("finished", None, 0)]
+
+    play(act)
+
+
+class Watching(Lease):
+    """A lease that looks whether the consumer's connection is closed when the relay is finished."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(lease=self)
+        self.closed_before: int | None = None
+
+    @override
+    def finish(self, reason: str | None, dropped: int) -> None:
+        self.closed_before = self.scene.consumer.closed
+        super().finish(reason, dropped)
+
+
+def test_a_relay_is_finished_before_its_consumer_is_disconnected() -> None:
+    async def act() -> None:
+        lease = Watching()
+        running = lease.scene.run()
+        await until(lambda: lease.scene.consumer.received)
+        lease.scene.stop()
+        await running
+
+        assert lease.reported == ["connected", ("finished", None, 0)]
+        assert lease.closed_before is None
+        assert lease.scene.consumer.closed == 1000
 
     play(act)

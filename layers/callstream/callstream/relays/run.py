@@ -97,32 +97,33 @@ class RelayRun:
             Unavailable: a service did not answer at a step that must not be left out. The sweep
                 starts another run if no other one goes on.
         """
-        outcome = await self._start(_STEPS[kind])
-        if outcome is not None and outcome.ending.is_final:
-            dropped = self._dropped_before + self._sink.dropped
-            await asyncio.to_thread(self._lease.finish, outcome.reason, dropped)
-        return outcome
+        async with AsyncExitStack() as stack:
+            outcome = await self._start(_STEPS[kind], stack)
+            if outcome is not None and outcome.ending.is_final:
+                dropped = self._dropped_before + self._sink.dropped
+                await asyncio.to_thread(self._lease.finish, outcome.reason, dropped)
+            return outcome
 
-    async def _start(self, steps: _Steps) -> Outcome | None:
+    async def _start(self, steps: _Steps, stack: AsyncExitStack) -> Outcome | None:
+        """Connect what `stack` closes in the end, and go on."""
         left: Checkpoint | None = None
         if steps.takes_over and (left := await self._take_over()) is None:
             return None
         if not (streams := await self._streams(left)):
             return None if steps.accepts else Outcome(Ending.CALL)
-        async with AsyncExitStack() as stack:
-            try:
-                await self._sink.connect()
-            except DialFailed as failed:
-                if steps.accepts:
-                    _logger.warning("the successor cannot reach the consumer: %s", failed.reason)
-                    return None
-                return Outcome(Ending.FAILURE, failed.reason)
-            stack.push_async_callback(self._sink.close)
-            feed = await self._source.open_feed()
-            stack.push_async_callback(feed.close)
-            intake = Intake(self._source, feed, self._sink, self._clock, self._timings)
-            await intake.follow(streams)
-            return await self._open(steps, intake, streams, left)
+        try:
+            await self._sink.connect()
+        except DialFailed as failed:
+            if steps.accepts:
+                _logger.warning("the successor cannot reach the consumer: %s", failed.reason)
+                return None
+            return Outcome(Ending.FAILURE, failed.reason)
+        stack.push_async_callback(self._sink.close)
+        feed = await self._source.open_feed()
+        stack.push_async_callback(feed.close)
+        intake = Intake(self._source, feed, self._sink, self._clock, self._timings)
+        await intake.follow(streams)
+        return await self._open(steps, intake, streams, left)
 
     async def _open(
         self,

@@ -1,10 +1,13 @@
 """The WebSocket sink: what a consumer gets, and what becomes of what it sends."""
 
+import asyncio
 import threading
+from typing import override
 
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Clear, ReturnMark, ReturnMedia
 from callstream.relays.endings import Ending, Outcome
+from callstream.relays.sinks.sink import MarkFeed
 from tests.unit.relays.scenes import (
     Scene,
     first_messages,
@@ -120,5 +123,37 @@ def test_the_fork_is_made_in_another_thread() -> None:
 
         assert scene.made_by is not None
         assert scene.made_by is not threading.current_thread()
+
+    play(act)
+
+
+class NoMarks(MarkFeed):
+    @override
+    async def subscribe_marks(self, stream_id: str) -> None:
+        raise NotImplementedError
+
+
+def test_nothing_is_posted_to_the_carrier_after_finish() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.legs.takes.clear()
+        sink = scene.sink()
+        await sink.connect()
+        await sink.open(scene.source.streams, None, NoMarks())
+        running = asyncio.create_task(sink.run())
+        scene.consumer.sends.put_nowait(
+            DIALECTS["telnyx"].render_return(ReturnMedia(b"\x01" * 16_000), "")
+        )
+        await scene.legs.asked.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert await sink.finish(is_final=True)
+        scene.legs.takes.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await sink.close()
+
+        assert scene.legs.posted == []
+        assert scene.consumer.events()[-1] == "stop"
 
     play(act)

@@ -49,6 +49,8 @@ class ForkMaker(Protocol):
 class WebSocketSink(Sink):
     """A sink with a consumer behind a WebSocket.
 
+    The task that posts what the consumer has sent outlives `run`, so that `flush` can wait for it.
+
     Args:
         dialler: connects to the consumer.
         forks: makes the fork.
@@ -151,6 +153,7 @@ class WebSocketSink(Sink):
 
     @override
     async def finish(self, *, is_final: bool) -> bool:
+        await self._stop_posting()
         texts = (*self._outbox.take_rest(), *(self._fork.close() if is_final else ()))
         with suppress(ConsumerGone, TimeoutError):
             async with asyncio.timeout(self._timings.last_words):
@@ -161,10 +164,13 @@ class WebSocketSink(Sink):
 
     @override
     async def close(self) -> None:
+        await self._stop_posting()
+        await self._consumer.close(NORMAL)
+
+    async def _stop_posting(self) -> None:
         if self._posting is not None:
             self._posting.cancel()
             await asyncio.gather(self._posting, return_exceptions=True)
-        await self._consumer.close(NORMAL)
 
     async def _send(self) -> Never:
         while True:
