@@ -1,10 +1,68 @@
-"""The reader of live streams, made for a Kinesis stream: what a consumer in Python begins with."""
+"""Reading calls in Python: everything that a reader of the frames stream needs.
+
+docs/reading.md shows how to use it. This module can be installed on its own, with the extra
+`callstream[reading]`, for Python 3.11 and newer.
+"""
 
 import time
 from collections.abc import Iterator
 
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, Position, kinesis_client
-from callstream.frames.reader import FrameReader, ReadEvent, Selection
+from callstream.audio.formats import AudioFormat
+from callstream.dialects.events import (
+    CarrierEvent,
+    Connected,
+    Dtmf,
+    Error,
+    Mark,
+    Media,
+    Start,
+    Stop,
+    Track,
+)
+from callstream.errors import Unavailable, UnreadableMessage
+from callstream.frames.arrivals import Arrival, ArrivalSource
+from callstream.frames.reader import FrameReader, ReadEvent, Selection, Stream, StreamOver
+from callstream.frames.recording import RecordingStats, StreamRecording
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import decode as decode_record
+from callstream.frames.stream_order import StreamCounts
+from callstream.reordering.buffer import Window
+
+__all__ = [
+    "Arrival",
+    "ArrivalSource",
+    "AudioFormat",
+    "CarrierEvent",
+    "Connected",
+    "Disconnected",
+    "Dtmf",
+    "Error",
+    "FrameReader",
+    "FrameStreamReader",
+    "Mark",
+    "Media",
+    "Position",
+    "ReadEvent",
+    "Record",
+    "RecordEvent",
+    "RecordingStats",
+    "Rejected",
+    "Selection",
+    "Start",
+    "Stop",
+    "Stream",
+    "StreamCounts",
+    "StreamOver",
+    "StreamRecording",
+    "Track",
+    "Unavailable",
+    "UnreadableMessage",
+    "Window",
+    "decode_record",
+    "follow",
+    "kinesis_client",
+]
 
 
 def follow(
@@ -12,7 +70,7 @@ def follow(
 ) -> Iterator[ReadEvent]:
     """Follow the streams of a selection on a Kinesis stream, each in order, for ever.
 
-    Whoever needs more than this makes a `FrameReader` of their own.
+    A program that needs more than this makes a `FrameReader` of its own.
 
     Args:
         stream: the Kinesis stream's name (the deployment's output `FramesStreamName`), in the

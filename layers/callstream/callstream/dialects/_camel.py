@@ -4,7 +4,7 @@ Source: twilio.com/docs/voice/media-streams/websocket-messages. Where SignalWire
 `signalwire.py` says so.
 """
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import Meta, field
 
@@ -61,7 +61,7 @@ class MediaMessage(Message, tag="media"):
     media: MediaBody
 
 
-type Common = ConnectedMessage | StartMessage | MediaMessage
+Common: TypeAlias = ConnectedMessage | StartMessage | MediaMessage
 """The messages that are the same for both carriers."""
 
 

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct, structs
@@ -10,7 +10,7 @@ from msgspec import NODEFAULT, Meta, Struct, structs
 from callstream.dialects.events import Counter, Media, Track
 from callstream.errors import UnreadableMessage
 
-type Fields = dict[str, Any]
+Fields: TypeAlias = dict[str, Any]
 """A JSON object."""
 
 # Part of a DynamoDB key, which has at most 2048 bytes.
@@ -43,7 +43,10 @@ class MarkBody(Documented):
     name: str
 
 
-class Reader[T]:
+T = TypeVar("T")
+
+
+class Reader(Generic[T]):
     """Reads one dialect's messages of one direction, and keeps their unknown fields.
 
     Nearly every message is as documented, and is read in one pass. Any other message is read again,

@@ -6,7 +6,7 @@ the top; `dtmf` has a duration instead of a track; `mark` has no sequence number
 L16 comes at 16 and 24 kHz; a server can press a key into the call.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
@@ -59,7 +59,7 @@ class _Stop(Message, tag="stop"):
     sequence_number: Counter
 
 
-type _Messages = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
+_Messages: TypeAlias = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 _reader: Final[Reader[_Messages]] = Reader(
     ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 )

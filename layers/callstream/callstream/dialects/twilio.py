@@ -5,7 +5,7 @@ decimal strings (numbers are read too), audio is base64, and only `dtmf` writes 
 `_track`. `connected` is the only message without a stream id and a sequence number.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, field
 
@@ -66,7 +66,7 @@ class _Stop(Message, tag="stop"):
     stop: _StopBody = field(default_factory=_StopBody)
 
 
-type _Messages = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
+_Messages: TypeAlias = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 _reader: Final[Reader[_Messages]] = Reader(
     ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 )
