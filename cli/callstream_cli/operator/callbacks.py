@@ -14,9 +14,9 @@ from callstream.adapters.aws.callback_queues import DeadCallback, DeadCallbacks,
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.callbacks.model import Event
 from callstream.callbacks.pending import PendingCallbacks, Retry
+from callstream.console.views import Time
 from callstream.tenants.directory import Surface
 from callstream_cli.deployment import outputs_of
-from callstream_cli.operator.activity import Time
 from callstream_cli.operator.errors import OperatorError, output
 from callstream_cli.operator.options import Json, Stack, Yes, confirm
 from callstream_cli.operator.output import show_json, show_table

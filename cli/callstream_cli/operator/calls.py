@@ -9,9 +9,11 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from callstream.console.views import Activity, CallView, Scope, WholeCall
 from callstream.tenants.directory import Directory, Tenant
-from callstream_cli.operator.activity import Activity, Call, Scope, WholeCall
+from callstream_cli.operator.activity import activity_of
 from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.options import Json, Stack
 from callstream_cli.operator.output import grid, table
 from callstream_cli.operator.streams import OfOneTenant, by_name, in_words, rows, summary
@@ -31,7 +33,7 @@ def list_(
     """List the calls that have live streams, the oldest first; the legs of one call together."""
 
     def scene(outputs: Mapping[str, str]) -> Read:
-        activity = Activity(outputs)
+        activity = activity_of(outputs)
         scope: Scope = "all" if every else "live"
         return lambda: _Calls(activity.calls(scope, tenant_id))
 
@@ -57,10 +59,10 @@ def show(
     """Show a call: its legs, the streams of all of them, and its relays."""
 
     def scene(outputs: Mapping[str, str]) -> Read:
-        activity = Activity(outputs)
+        activity = activity_of(outputs)
         directory = Administration(outputs).directory
         tenant_ids = _tenant_ids(directory) if tenant_id is None else [tenant_id]
-        return lambda: _OneCall(activity.call(call_id, tenant_ids))
+        return lambda: _OneCall(_the_call(activity, call_id, tenant_ids))
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
@@ -69,7 +71,17 @@ def _tenant_ids(directory: Directory) -> list[str]:
     return [entry.tenant_id for entry in directory.entries() if isinstance(entry, Tenant)]
 
 
-def _rows(calls: Iterable[Call]) -> RenderableType:
+def _the_call(activity: Activity, call_id: str, tenant_ids: Iterable[str]) -> WholeCall:
+    found = activity.calls_named(call_id, tenant_ids)
+    if not found:
+        raise OperatorError(f"there is no call {call_id!r}")
+    if len(found) > 1:
+        whose = ", ".join(sorted(call.tenant_id for call in found))
+        raise OperatorError(f"several have a call {call_id!r}: give --tenant, one of {whose}")
+    return activity.whole(found[0])
+
+
+def _rows(calls: Iterable[CallView]) -> RenderableType:
     return table(
         ["call", "session", "tenant", "state", "started (UTC)", "ended (UTC)", "streams", "open"],
         [
@@ -91,7 +103,7 @@ def _rows(calls: Iterable[Call]) -> RenderableType:
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    calls: list[Call]
+    calls: list[CallView]
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         return [call.model_dump(mode="json") for call in self.calls]

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from callstream_cli.operator.activity import Activity, Scope, Stream
+from callstream.console.views import Activity, Scope, StreamView
+from callstream_cli.operator.activity import activity_of
+from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.options import Json, Stack
 from callstream_cli.operator.output import grid, table
 from callstream_cli.operator.watching import Read, Watch, show_scene
@@ -44,7 +46,7 @@ def list_(
     """List the streams that are live, the oldest first."""
 
     def scene(outputs: Mapping[str, str]) -> Read:
-        activity = Activity(outputs)
+        activity = activity_of(outputs)
         scope: Scope = "all" if every else "live"
         return lambda: _Streams(activity.streams(scope, tenant_id, call_id))
 
@@ -60,14 +62,24 @@ def show(
     """
 
     def scene(outputs: Mapping[str, str]) -> Read:
-        activity = Activity(outputs)
-        found = activity.stream(stream_id).stream_id
-        return lambda: _OneStream(activity.stream(found))
+        activity = activity_of(outputs)
+        found = _the_stream(activity, stream_id).stream_id
+        return lambda: _OneStream(_the_stream(activity, found))
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
 
-def rows(streams: Iterable[Stream]) -> RenderableType:
+def _the_stream(activity: Activity, stream_id: str) -> StreamView:
+    found = activity.streams_named(stream_id)
+    if not found:
+        raise OperatorError(f"there is no stream {stream_id!r}")
+    if len(found) > 1:
+        ids = ", ".join(sorted(stream.stream_id for stream in found))
+        raise OperatorError(f"several streams are {stream_id!r} to the carrier: {ids}")
+    return found[0]
+
+
+def rows(streams: Iterable[StreamView]) -> RenderableType:
     """Streams as a table."""
     return table(
         ["stream", "tenant", "call", "state", "connected (UTC)", "last seen", "frames", "trouble"],
@@ -98,7 +110,7 @@ def by_name(counts: Mapping[str, int], *, otherwise: str = "none") -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or otherwise
 
 
-def summary(streams: Iterable[Stream]) -> str:
+def summary(streams: Iterable[StreamView]) -> str:
     """Streams in one line: how many in which states, and what they have had."""
     states, frames, rejected, trouble = Counter[str](), Counter[str](), 0, Counter[str]()
     for stream in streams:
@@ -113,7 +125,7 @@ def summary(streams: Iterable[Stream]) -> str:
     return "; ".join(parts)
 
 
-def _trouble(stream: Stream) -> str:
+def _trouble(stream: StreamView) -> str:
     counts = {
         "gaps": stream.gaps,
         "late": stream.late,
@@ -127,7 +139,7 @@ def _trouble(stream: Stream) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Streams:
-    streams: list[Stream]
+    streams: list[StreamView]
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         return [stream.model_dump(mode="json") for stream in self.streams]
@@ -141,7 +153,7 @@ class _Streams:
 
 @dataclass(frozen=True, slots=True)
 class _OneStream:
-    stream: Stream
+    stream: StreamView
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         return self.stream.model_dump(mode="json")
@@ -189,7 +201,7 @@ class _OneStream:
         return f"{self.stream.stream_id} {summary([self.stream])}"
 
 
-def _audio(stream: Stream) -> str:
+def _audio(stream: StreamView) -> str:
     if stream.encoding is None:
         return "-"
     return f"{stream.encoding}, {stream.sample_rate} Hz, channels: {stream.channels}"

@@ -33,3 +33,8 @@ def refusal(*arguments: str, status: int = 1) -> str:
     [line] = result.stderr.splitlines()
     assert line.startswith("callstream: ")
     return line.removeprefix("callstream: ")
+
+
+def words(text: str) -> list[str]:
+    """The lines of a text, with single spaces between words."""
+    return [" ".join(line.split()) for line in text.splitlines()]

@@ -244,6 +244,14 @@ class StreamStore:
         streams = [StartedStream.from_item(item) for item in items if item is not None]
         return sorted(streams, key=lambda stream: stream.connected_at)
 
+    def all_streams(self) -> Iterator[MediaStream]:
+        """All streams that the table keeps, in no order. Scans the whole table."""
+        return (media_stream(item) for item in self._table.scan() if item["sk"] == "STREAM")
+
+    def all_calls(self) -> Iterator[Call]:
+        """All calls that the table keeps, in no order. Scans the whole table."""
+        return (Call.from_item(item) for item in self._table.scan() if item["sk"] == "CALL")
+
     def live_ids(self) -> list[str]:
         """The ids of all streams that are not closed, as far as the index knows."""
         return [stream_id_of(key) for key in self._table.index(LIVE_INDEX, "live", LIVE)]
