@@ -3,12 +3,13 @@
 Every dialect module implements the protocol `Dialect`; `DIALECTS` is the registry.
 """
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
 from callstream.dialects import signalwire, telnyx, twilio
-from callstream.dialects.events import CarrierEvent, Connected, ReturnEvent
+from callstream.dialects.events import CarrierEvent, Connected, Refusal, ReturnEvent
 from callstream.dialects.shapes import Shape, shape_of
 from callstream.errors import UnreadableMessage
 
@@ -26,6 +27,10 @@ class Dialect(Protocol):
     @property
     def NUMBERS_MARKS(self) -> bool:  # noqa: N802  # as above
         """Whether the carrier's marks have sequence numbers."""
+
+    @property
+    def ERRORS(self) -> Mapping[Refusal, tuple[str, str]]:  # noqa: N802  # as above
+        """The code and title of the carrier's error for each refusal; empty if it has no errors."""
 
     def claims(self, shape: Shape) -> bool:
         """Whether a message of this shape comes from this carrier."""

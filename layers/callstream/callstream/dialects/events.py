@@ -18,6 +18,9 @@ Track = Literal["inbound", "outbound"]
 Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
 """The tracks of a call that a relay takes, in the words that Telnyx and SignalWire share."""
 
+Refusal = Literal["unusable", "malformed", "not_base64", "too_many"]
+"""Why something that a consumer sends back is refused."""
+
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     extra: str = ""

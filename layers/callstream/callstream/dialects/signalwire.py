@@ -6,6 +6,7 @@ the top; `dtmf` has a duration instead of a track; `mark` has no sequence number
 L16 comes at 16 and 24 kHz; a server can press a key into the call.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
@@ -29,6 +30,7 @@ from callstream.dialects.events import (
     Error,
     Mark,
     Media,
+    Refusal,
     ReturnEvent,
     Start,
     Stop,
@@ -38,6 +40,7 @@ from callstream.errors import Inexpressible
 
 PROTOCOL: Final = Connected(protocol="Call", version="0.2.0")
 NUMBERS_MARKS: Final = False
+ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {}
 
 
 class _DtmfBody(Documented):

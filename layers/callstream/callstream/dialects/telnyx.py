@@ -6,6 +6,7 @@ the names of codecs have two published forms, and both are read. `start` does no
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -32,6 +33,7 @@ from callstream.dialects.events import (
     Error,
     Mark,
     Media,
+    Refusal,
     ReturnDtmf,
     ReturnEvent,
     Start,
@@ -42,6 +44,13 @@ from callstream.errors import Inexpressible, UnreadableMessage
 
 PROTOCOL: Final = Connected(protocol=None, version="1.0.0")
 NUMBERS_MARKS: Final = True
+# developers.telnyx.com/docs/voice/programmable-voice/media-streaming
+ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {
+    "unusable": ("100002", "unknown_error"),
+    "malformed": ("100003", "malformed_frame"),
+    "not_base64": ("100004", "invalid_media"),
+    "too_many": ("100005", "rate_limit_reached"),
+}
 _CODE: Final = re.compile("[1-9][0-9]{0,8}")
 
 

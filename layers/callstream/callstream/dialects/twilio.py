@@ -5,6 +5,7 @@ decimal strings (numbers are read too), audio is base64, and only `dtmf` writes 
 `_track`. `connected` is the only message without a stream id and a sequence number.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, field
@@ -28,6 +29,7 @@ from callstream.dialects.events import (
     Error,
     Mark,
     Media,
+    Refusal,
     ReturnDtmf,
     ReturnEvent,
     Start,
@@ -39,6 +41,7 @@ from callstream.errors import Inexpressible
 
 PROTOCOL: Final = Connected(protocol="Call", version="1.0.0")
 NUMBERS_MARKS: Final = True
+ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {}
 
 
 class _DtmfBody(Documented):

@@ -186,12 +186,15 @@ def test_only_signalwires_consumers_press_keys() -> None:
 
 
 def test_only_telnyx_has_errors_for_what_cannot_be_used() -> None:
-    error = Error(7, "100003", "malformed_frame", "The frame was not formed correctly")
+    [answer] = parsed(fork("telnyx").refuse("malformed", "The frame was not formed correctly"))
 
-    [answer] = parsed(fork("telnyx").refuse(error))
-    assert answer["payload"]["code"] == 100003
+    assert answer["payload"] == {
+        "code": 100003,
+        "title": "malformed_frame",
+        "detail": "The frame was not formed correctly",
+    }
     assert "sequence_number" not in answer
-    assert fork("signalwire").refuse(error) == []
+    assert fork("signalwire").refuse("malformed", "") == []
 
 
 def test_a_successor_goes_on_with_the_numbers() -> None:

@@ -266,7 +266,7 @@ def test_signalwire_consumers_get_no_errors_and_the_log_does(
 
     play(act)
     assert "The frame was not formed correctly" in caplog.text
-    assert "{'100003': 1}" in caplog.text
+    assert "{'malformed': 1}" in caplog.text
 
 
 def test_mp3_is_refused_and_more_than_one_a_second_is_too_many() -> None:

@@ -19,6 +19,7 @@ from callstream.dialects.events import (
     Error,
     Mark,
     Media,
+    Refusal,
     ReturnEvent,
     ReturnMark,
     Start,
@@ -26,7 +27,6 @@ from callstream.dialects.events import (
     Track,
     Tracks,
 )
-from callstream.errors import Inexpressible
 
 TRACKS: Final[Mapping[Tracks, tuple[Track, ...]]] = {
     "inbound_track": ("inbound",),
@@ -154,12 +154,13 @@ class ForkProtocol:
         stop = Stop(self._next(), self._call.call_id, self._call.account_id)
         return [self._render(stop)]
 
-    def refuse(self, error: Error) -> list[str]:
-        """The message that something sent back could not be used; none if the dialect has none."""
-        try:
-            return [self._render(replace(error, sequence=None))]
-        except Inexpressible:
+    def refuse(self, refusal: Refusal, detail: str) -> list[str]:
+        """The message that something sent back is refused; none if the dialect has no errors."""
+        known = self._dialect.ERRORS.get(refusal)
+        if known is None:
             return []
+        code, title = known
+        return [self._render(Error(None, code, title, detail))]
 
     def receive(self, text: str | bytes) -> ReturnEvent:
         """Read a message of the consumer's. A mark gets a name that no other fork's mark has.

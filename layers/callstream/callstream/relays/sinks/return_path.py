@@ -5,22 +5,20 @@ mind (barge-in). So its messages are taken at once, and posted by another task; 
 all that has not been posted, and the marks in that come back.
 
 No consumer can make the return path grow without end: what waits is bounded, more than a sane
-number of messages is refused, and the consumer and the log are told of refusals now and then. The
-errors have the words of Telnyx, the only vendor that has any:
-developers.telnyx.com/docs/voice/programmable-voice/media-streaming.
+number of messages is refused, and the consumer and the log are told of refusals now and then.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Never, Protocol
 
 from callstream.audio.formats import AudioFormat
 from callstream.audio.packetizer import MP3
 from callstream.audio.transcoding import UnusableAudio
-from callstream.dialects.events import Clear, Error, ReturnEvent, ReturnMark, ReturnMedia
+from callstream.dialects.events import Clear, Refusal, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.return_queue import MOST_PIECES, MOST_SECONDS, ReturnQueue
@@ -32,16 +30,13 @@ _logger = logging.getLogger(__name__)
 MESSAGES_A_SECOND: Final = 200
 """How many messages a consumer may send in the long run; a minute's worth of pieces at once."""
 
-_UNUSABLE: Final = "100002"
-_MALFORMED: Final = Error(None, "100003", "malformed_frame", "The frame was not formed correctly")
-_NOT_BASE64: Final = Error(None, "100004", "invalid_media", "Media is not encoded in base64")
-_TOO_MANY: Final = Error(None, "100005", "rate_limit_reached", "Too many requests")
-_TOO_MUCH: Final = Error(
-    None,
-    "100005",
-    "rate_limit_reached",
-    f"Too many requests: more than {MOST_SECONDS} seconds of audio are waiting",
-)
+# What the consumer and the log are told.
+_DETAILS: Final[Mapping[Refusal, str]] = {
+    "malformed": "The frame was not formed correctly",
+    "not_base64": "Media is not encoded in base64",
+    "too_many": "Too many requests",
+}
+_TOO_MUCH: Final = f"Too many requests: more than {MOST_SECONDS} seconds of audio are waiting"
 _NO_MP3: Final = "mp3 files are not supported, but RTP payloads are"
 
 
@@ -104,7 +99,7 @@ class ReturnPath:
             for mark in self._queue.clear(event):
                 self._answer(self._fork.give_back(mark))
         elif not is_allowed:
-            self._refuse(_TOO_MANY, now)
+            self._refuse("too_many", now)
         elif event is not None:
             self._put(event, now)
         if not is_allowed:
@@ -131,15 +126,17 @@ class ReturnPath:
             return self._fork.receive(text)
         except UnreadableMessage as unreadable:
             is_media = "payload" in unreadable.detail
-            self._refuse(_NOT_BASE64 if is_media else _MALFORMED, now)
+            self._refuse("not_base64" if is_media else "malformed", now)
             return None
 
     def _put(self, event: ReturnEvent, now: float) -> None:
         if isinstance(event, ReturnMedia) and self._fork.return_format.encoding == MP3:
-            is_in_time = self._files.take(now)
-            self._refuse(_unusable(_NO_MP3) if is_in_time else _TOO_MANY, now)
+            if self._files.take(now):
+                self._refuse("unusable", now, _NO_MP3)
+            else:
+                self._refuse("too_many", now)
         elif not self._queue.put(event):
-            self._refuse(_TOO_MUCH, now)
+            self._refuse("too_many", now, _TOO_MUCH)
 
     async def _post(self, event: ReturnEvent) -> None:
         try:
@@ -148,7 +145,7 @@ class ReturnPath:
             if isinstance(event, ReturnMark):
                 # Nothing is played before the mark, so the mark is reached.
                 self._answer(self._fork.give_back(event.name))
-            self._refuse(_unusable(str(unusable)), self._clock())
+            self._refuse("unusable", self._clock(), str(unusable))
         except Unavailable as error:
             self._refusals.count_lost(str(error), self._clock())
         else:
@@ -175,9 +172,10 @@ class ReturnPath:
         except Unavailable as error:
             self._refusals.count_lost(str(error), self._clock())
 
-    def _refuse(self, error: Error, now: float) -> None:
-        if self._refusals.count(error, now):
-            self._answer(self._fork.refuse(error))
+    def _refuse(self, refusal: Refusal, now: float, detail: str | None = None) -> None:
+        detail = detail or _DETAILS[refusal]
+        if self._refusals.count(refusal, detail, now):
+            self._answer(self._fork.refuse(refusal, detail))
 
 
 class _Refusals:
@@ -188,14 +186,14 @@ class _Refusals:
         self._counts: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
 
-    def count(self, error: Error, now: float) -> bool:
+    def count(self, refusal: Refusal, detail: str, now: float) -> bool:
         """Count a refusal; whether the consumer is to be told."""
-        self._counts[error.code] += 1
+        self._counts[refusal] += 1
         # Audio that cannot be used is followed by more of its kind; other errors are slips.
-        slips = 1 if error.code == _UNUSABLE else 10
-        if not self._bucket(error.code + error.detail, slips, slips / 10).take(now):
+        slips = 1 if refusal == "unusable" else 10
+        if not self._bucket(refusal + detail, slips, slips / 10).take(now):
             return False
-        _logger.warning("refused what the consumer sent: %s", error.detail, extra=self._extra)
+        _logger.warning("refused what the consumer sent: %s", detail, extra=self._extra)
         return True
 
     def count_lost(self, reason: str, now: float) -> None:
@@ -211,7 +209,3 @@ class _Refusals:
 
     def _bucket(self, name: str, size: float, a_second: float) -> TokenBucket:
         return self._buckets.setdefault(name, TokenBucket(size, a_second))
-
-
-def _unusable(detail: str) -> Error:
-    return Error(None, _UNUSABLE, "unknown_error", detail)
