@@ -1,4 +1,4 @@
-"""Audio files to a call's tracks and back: 8 kHz mu-law, in frames of 20 milliseconds."""
+"""Audio files as the tracks of a call, which are 8 kHz mu-law; and back."""
 
 import struct
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ SILENCE: Final = PCMU_8K.silence
 RAW_SUFFIXES: Final = frozenset({".mulaw", ".raw", ".ulaw"})
 
 type Tracks = Mapping[Track, bytes]
-"""Each track's audio, 8 kHz mu-law."""
+"""The audio of each track, 8 kHz mu-law."""
 
 type _Samples = np.ndarray[tuple[int, int], np.dtype[np.int16]]
-"""Linear samples: one row a moment, one column a channel."""
+"""Linear samples: a row for each moment, a column for each channel."""
 
 # WAVE format tags.
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _FLOATS: Final = {4: "<f4", 8: "<f8"}
 _SAMPLE_BYTES: Final = 2
 _FULL_SCALE: Final = 32_767
-# Samples a second that a sound file has; anything else is a broken header.
+# The sampling rates of sound files; any other rate is a broken header.
 _RATES: Final = range(1_000, 1_000_000)
-# In the order of a file's channels: left, right.
+# The tracks in the order of a file's channels: left, right.
 TRACKS: Final[tuple[Track, ...]] = ("inbound", "outbound")
 
 
@@ -42,16 +42,16 @@ _ENCODINGS: Final[Mapping[Encoding, tuple[int, int]]] = {
     "alaw": (_ALAW, 1),
     "pcm16": (_PCM, _SAMPLE_BYTES),
 }
-# Less than 4 GiB by more than all headers.
+# 4 GiB, less the room for all headers.
 _MOST_BYTES: Final = 2**32 - 1024
 
 
 class UnreadableAudioError(Exception):
-    """A file that cannot be played; the message says why."""
+    """The file cannot be played; the message says why."""
 
 
 class TooLongError(Exception):
-    """Audio for which a WAV file has no room."""
+    """The audio is too long for a WAV file."""
 
 
 def load(path: Path) -> Tracks:
@@ -60,7 +60,7 @@ def load(path: Path) -> Tracks:
     Mono is the inbound track; stereo is inbound on the left and outbound on the right.
 
     Raises:
-        UnreadableAudioError: it is not there, not a WAV file, or of a kind that we do not read.
+        UnreadableAudioError: there is no such file, or it is in no format that this module reads.
     """
     try:
         data = path.read_bytes()
@@ -81,7 +81,8 @@ def load(path: Path) -> Tracks:
 def save(path: Path, tracks: Tracks, encoding: Literal["mulaw", "pcm16"] = "mulaw") -> None:
     """Write a WAV file: mono for one track, else inbound on the left and outbound on the right.
 
-    The shorter track is filled up with silence. `mulaw` keeps every byte; `pcm16` plays everywhere.
+    The shorter track is filled up with silence. `mulaw` keeps every byte; every player knows
+    `pcm16`.
     """
     present = [tracks[track] for track in TRACKS if track in tracks]
     length = max(map(len, present), default=0)
@@ -97,10 +98,10 @@ def save(path: Path, tracks: Tracks, encoding: Literal["mulaw", "pcm16"] = "mula
 
 
 def wav(encoding: Encoding, channels: int, rate: int, data: bytes) -> bytes:
-    """A WAV file of samples that are encoded and interleaved already; `rate` is in Hz.
+    """A WAV file of samples that are already encoded and interleaved; `rate` is in Hz.
 
     Raises:
-        TooLongError: it is longer than a WAV file can be, which is 4 GiB.
+        TooLongError: the file would be longer than 4 GiB, the limit of WAV.
     """
     if len(data) > _MOST_BYTES:
         raise TooLongError("more audio than a WAV file can hold, which is 4 GiB")
@@ -113,7 +114,7 @@ def _from_wav(data: bytes) -> Tracks:
     try:
         tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", form)
         if tag == _EXTENSIBLE:
-            # The real tag begins the GUID that follows size, valid bits and channel mask.
+            # The GUID behind size, valid bits and channel mask begins with the real tag.
             (tag,) = struct.unpack_from("<H", form, 24)
     except struct.error:
         raise UnreadableAudioError("its format chunk is cut short") from None
@@ -121,7 +122,7 @@ def _from_wav(data: bytes) -> Tracks:
         raise UnreadableAudioError(f"{channels} channels; mono and stereo can be played")
     if rate not in _RATES or bits % 8 or block != channels * bits // 8 or bits == 0:
         raise UnreadableAudioError("its format chunk makes no sense")
-    # A file that was cut off while it was written may end within a sample.
+    # A file whose writing was interrupted may end within a sample.
     body = body[: len(body) - len(body) % block]
     if tag == _MULAW and rate == PCMU_8K.sample_rate:
         mulaw = body
@@ -150,7 +151,7 @@ def _chunks(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _linear(body: bytes, tag: int, width: int, channels: int) -> _Samples:
-    """Any samples as 16-bit linear ones; `width` is in bytes a sample."""
+    """Samples of any encoding as 16-bit linear samples; `width` is in bytes per sample."""
     if tag == _MULAW and width == 1:
         body = audioop.ulaw2lin(body, _SAMPLE_BYTES)
     elif tag == _ALAW and width == 1:
@@ -159,7 +160,7 @@ def _linear(body: bytes, tag: int, width: int, channels: int) -> _Samples:
         values = np.frombuffer(body, _FLOATS[width]) * _FULL_SCALE
         body = np.nan_to_num(values).round().clip(-_FULL_SCALE, _FULL_SCALE).astype("<i2").tobytes()
     elif tag == _PCM and width in {1, 2, 3, 4}:
-        # In WAV files, samples of one byte and no others are unsigned.
+        # In WAV files, only samples of one byte are unsigned.
         signed = audioop.bias(body, 1, 128) if width == 1 else body
         body = audioop.lin2lin(signed, width, _SAMPLE_BYTES)
     else:
@@ -170,7 +171,7 @@ def _linear(body: bytes, tag: int, width: int, channels: int) -> _Samples:
 def _wav(
     tag: int, channels: int, sample_bytes: int, data: bytes, rate: int = PCMU_8K.sample_rate
 ) -> bytes:
-    """A WAV file. The standard library's `wave` writes PCM only."""
+    """A WAV file. The standard library's `wave` writes only PCM."""
     block = channels * sample_bytes
     form = struct.pack("<HHIIHHH", tag, channels, rate, rate * block, block, 8 * sample_bytes, 0)
     fact = struct.pack("<I", len(data) // block)

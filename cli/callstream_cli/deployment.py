@@ -1,4 +1,4 @@
-"""Which deployment an operator's command works on: the local stack, or one on AWS."""
+"""The deployment that an operator's command works on: the local stack, or a stack on AWS."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,7 +26,7 @@ Stack = Annotated[
     ),
 ]
 
-# Somebody is waiting; botocore's own timeouts add up to minutes.
+# A person is waiting, and botocore's default timeouts add up to minutes.
 _CONFIG: Final = Config(
     connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3}
 )
@@ -34,10 +34,10 @@ _CONFIG: Final = Config(
 
 @contextmanager
 def administration_of(stack: str | None) -> Iterator[Administration]:
-    """A deployment to work on; meanwhile, AWS clients of this process talk to it.
+    """The administration of a deployment; AWS clients made meanwhile use that deployment.
 
     Raises:
-        typer.Exit: there is no such deployment, or it cannot do what is asked of it; says why.
+        typer.Exit: there is no such deployment, or the command fails; the reason is printed.
     """
     with outputs_of(stack) as outputs:
         yield Administration(outputs)
@@ -45,10 +45,10 @@ def administration_of(stack: str | None) -> Iterator[Administration]:
 
 @contextmanager
 def outputs_of(stack: str | None) -> Iterator[dict[str, str]]:
-    """The outputs of a deployment; meanwhile, AWS clients of this process talk to it.
+    """The outputs of a deployment's stack; AWS clients made meanwhile use that deployment.
 
     Raises:
-        typer.Exit: there is no such deployment, or it cannot do what is asked of it; says why.
+        typer.Exit: there is no such deployment, or the command fails; the reason is printed.
     """
     with explained(), _surroundings(stack):
         yield _outputs(stack or STACK_NAME)
@@ -56,10 +56,10 @@ def outputs_of(stack: str | None) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """End with one line about an error instead of its traceback.
+    """End the command with one line about an error instead of a traceback.
 
     Raises:
-        typer.Exit: what was asked cannot be done.
+        typer.Exit: the command fails.
     """
     try:
         yield
@@ -87,7 +87,7 @@ def _outputs(stack: str) -> dict[str, str]:
     try:
         (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
-        # What CloudFormation calls a name that it does not know, or that no stack can have.
+        # CloudFormation's code for an unknown stack, and for a name that no stack can have.
         if error.response["Error"]["Code"] == "ValidationError":
             where = cloudformation.meta.region_name
             raise OperatorError(f"there is no stack {stack!r} in {where}") from None
@@ -97,7 +97,7 @@ def _outputs(stack: str) -> dict[str, str]:
 
 
 def _explained(error: Exception) -> str:
-    """What went wrong, in one line that names no secret."""
+    """The error in one line, without secrets."""
     match error:
         case NoCredentialsError():
             return "no AWS credentials found: set AWS_PROFILE, or sign in with the AWS CLI"

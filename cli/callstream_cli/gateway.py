@@ -1,4 +1,4 @@
-"""Asking the gateway for media URLs and forks, as a carrier's customer does."""
+"""Requests for media URLs and forks, as a carrier's customer sends them to the gateway."""
 
 import json
 from base64 import b64encode
@@ -9,16 +9,16 @@ from urllib.parse import quote, urlencode, urlsplit
 from callstream_cli.local.description import StackDescription
 
 type Route = Literal["autotranscribe", "genagent"]
-"""What the stream is for: the two products of ASAPP's media gateways."""
+"""The two products of ASAPP's media gateways, for which streams are opened."""
 
 _TIMEOUT_SECONDS: Final = 30
 _OK: Final = 200
 
 
 class GatewayError(Exception):
-    """The gateway did not do what it was asked for; the message says why.
+    """The gateway refused a request, or did not answer; the message says why.
 
-    `status` is the HTTP status of its answer; None if there was none that could be read.
+    `status` is the HTTP status of the answer; None if there was no readable answer.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -30,7 +30,7 @@ def media_url(stack: StackDescription, route: Route) -> str:
     """A signed URL for one stream, from ASAPP's endpoint, as the demo tenant.
 
     Raises:
-        GatewayError: it did not give one.
+        GatewayError: the gateway gave no URL.
     """
     credentials = stack["credentials"]["asapp"]
     headers = {
@@ -38,7 +38,7 @@ def media_url(stack: StackDescription, route: Route) -> str:
         "asapp-api-secret": str(credentials["secret"]),
     }
     url = f"{stack['rest']['asapp']}/mg-{route}/v1/twilio-media-stream-url"
-    body = _ask("GET", url, headers)
+    body = _request("GET", url, headers)
     try:
         return str(json.loads(body)["streamingUrl"])
     except (ValueError, KeyError, TypeError):
@@ -46,10 +46,10 @@ def media_url(stack: StackDescription, route: Route) -> str:
 
 
 def fork_as_telnyx(stack: StackDescription, call_id: str, consumer_url: str) -> None:
-    """Have both tracks of a call sent to a WebSocket, by Telnyx's command, as the demo tenant.
+    """Fork both tracks of a call to a WebSocket, by Telnyx's command, as the demo tenant.
 
     Raises:
-        GatewayError: they will not be.
+        GatewayError: the call is not forked.
     """
     url = f"{stack['rest']['telnyx']}/v2/calls/{quote(call_id, safe='')}/actions/streaming_start"
     headers = {
@@ -57,14 +57,14 @@ def fork_as_telnyx(stack: StackDescription, call_id: str, consumer_url: str) -> 
         "Content-Type": "application/json",
     }
     body = {"stream_url": consumer_url, "stream_track": "both_tracks"}
-    _ask("POST", url, headers, json.dumps(body).encode())
+    _request("POST", url, headers, json.dumps(body).encode())
 
 
 def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:
-    """The same by SignalWire's.
+    """Fork both tracks of a call to a WebSocket, by SignalWire's command, as the demo tenant.
 
     Raises:
-        GatewayError: they will not be.
+        GatewayError: the call is not forked.
     """
     credentials = stack["credentials"]["signalwire"]
     project, token = str(credentials["project_id"]), str(credentials["api_token"])
@@ -74,10 +74,10 @@ def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str)
         "Content-Type": "application/x-www-form-urlencoded",
     }
     body = urlencode({"Url": consumer_url, "Track": "both_tracks"}).encode()
-    _ask("POST", f"{account}/Calls/{quote(call_id, safe='')}/Streams", headers, body)
+    _request("POST", f"{account}/Calls/{quote(call_id, safe='')}/Streams", headers, body)
 
 
-def _ask(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
+def _request(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.netloc, timeout=_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Showing something while it changes: redrawn on a terminal, line by line anywhere else."""
+"""A live display: a picture that is redrawn on a terminal, lines anywhere else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Public halves of keys, as their owners are shown them."""
+"""Public keys, as tenants are shown them."""
 
 from base64 import b64encode
 

@@ -11,7 +11,7 @@ DEMO_INBOX = "inbox-123"
 
 
 def seed_demo_tenant(outputs: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Create the demo tenant; its new credentials for every surface."""
+    """Create the demo tenant; return its new credentials by surface."""
     administration = Administration(outputs)
     tenant = administration.create_tenant(DEMO_TENANT, "Demo")
     administration.create_inbox(DEMO_TENANT, DEMO_INBOX, "Demo")

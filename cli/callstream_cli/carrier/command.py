@@ -35,10 +35,14 @@ def call(
     ],
     *,
     url: Annotated[
-        str | None, typer.Option(help="A media URL; otherwise the local stack is asked for one.")
+        str | None, typer.Option(help="A media URL; without it, the local stack is asked for one.")
     ] = None,
-    carrier: Annotated[CarrierName, typer.Option(help="Whose messages to send.")] = "twilio",
-    route: Annotated[Route, typer.Option(help="What the URL is asked for.")] = "autotranscribe",
+    carrier: Annotated[
+        CarrierName, typer.Option(help="The carrier whose messages to send.")
+    ] = "twilio",
+    route: Annotated[
+        Route, typer.Option(help="The product for which the local stack is asked for a URL.")
+    ] = "autotranscribe",
     calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times real time; 0 is as fast as possible.")
@@ -85,7 +89,7 @@ def call(
         typer.echo(json.dumps([as_dict(report) for report in reports], indent=2))
     else:
         for report in reports:
-            # A call that was not made has nothing to sum up.
+            # A call that was not made has no summary.
             if report.messages:
                 typer.echo(_summary(report))
     for report in reports:
@@ -96,7 +100,7 @@ def call(
 
 
 def as_dict(report: CallReport) -> dict[str, Any]:
-    """A report as JSON has it: times in seconds, audio as numbers of bytes."""
+    """A report as JSON: times in seconds, audio as numbers of bytes."""
     return {
         "carrier": report.identity.carrier,
         **report.identity.named(),
@@ -131,7 +135,7 @@ async def _place(
     console: Console, urls: Sequence[str], plan: CallPlan, speed: float
 ) -> list[CallReport]:
     plans = [
-        # Calls of one run differ even if the run is repeatable.
+        # The calls of one run differ even if the run is repeatable.
         plan if plan.seed is None else dataclasses.replace(plan, seed=plan.seed + index)
         for index in range(len(urls))
     ]

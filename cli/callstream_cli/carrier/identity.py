@@ -8,12 +8,12 @@ from typing import Final, Literal
 from uuid import UUID
 
 type CarrierName = Literal["twilio", "telnyx", "signalwire"]
-"""Whom the simulator can be: each speaks the dialect of the same name."""
+"""The carriers that the simulator can imitate, by the names of their dialects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The ids of a call's stream; `session_id` is what the legs of a call have in common."""
+    """The ids of a call's stream; `session_id` is common to the legs of a call."""
 
     carrier: CarrierName
     stream_id: str
@@ -22,14 +22,14 @@ class Identity:
     session_id: str | None = None
 
     def named(self) -> Mapping[str, str]:
-        """The ids by the names that the carrier has for them."""
+        """The ids, by the carrier's names for them."""
         stream, call, account = _NAMES[self.carrier]
         ids = {stream: self.stream_id, call: self.call_id, account: self.account_id}
         return ids | ({"call_session_id": self.session_id} if self.session_id else {})
 
 
 def made_up(carrier: CarrierName, random: Random) -> Identity:
-    """Ids that nobody has, in the carrier's form."""
+    """Random ids in the carrier's form."""
     match carrier:
         case "twilio":
             ids = (f"{prefix}{random.getrandbits(128):032x}" for prefix in ("MZ", "CA", "AC"))
@@ -45,7 +45,7 @@ def _uuid(random: Random) -> str:
     return str(UUID(int=random.getrandbits(128), version=4))
 
 
-# Of the stream, the call and the account.
+# The carriers' names of the ids of stream, call and account.
 _NAMES: Final = {
     "twilio": ("stream_sid", "call_sid", "account_sid"),
     "telnyx": ("stream_id", "call_control_id", "user_id"),

@@ -1,12 +1,12 @@
 """What a simulated carrier sends in one call, and when. Pure: no socket, no clock.
 
-The messages are those of the carrier's documents, one by one (`callstream.dialects`): `connected`
-without a sequence number, `start` with number 1, then one more for each message. Faults are made on
-the way, as a network would make them: after numbering, before sending.
+The messages are those of the carrier's documents (`callstream.dialects`): `connected` without a
+sequence number, `start` with number 1, then one more for each message. Faults come after numbering
+and before sending, as a network would cause them.
 
-Two choices where the documents are vague. `media.chunk` counts each track on its own: SignalWire
-documents it so, and it is the harder case for a receiver, since only the sequence number is unique
-then. A frame is sent when its 20 milliseconds are over, with the timestamp of its beginning.
+Two choices where the documents are vague: `media.chunk` counts each track on its own, as SignalWire
+documents, which is harder for a receiver, since only the sequence number is unique. A frame is sent
+when its 20 milliseconds are over, with the timestamp of its beginning.
 """
 
 import dataclasses
@@ -33,12 +33,12 @@ from callstream_cli.carrier.identity import CarrierName, made_up
 
 _DIGIT_INTERVAL_MS: Final = 500
 _DIGIT_MS: Final = 160
-# Numbers that are kept free for fiction.
+# Telephone numbers that are reserved for fiction.
 _CALLER, _AGENT = "+13125550100", "+13125550101"
 
 
 class Fate(StrEnum):
-    """What happens to one message on its way."""
+    """What happens to a message on its way."""
 
     SENT = "sent"
     DROPPED = "dropped"
@@ -49,10 +49,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong. `drop`, `corrupt` and `duplicate` are probabilities for each media message.
+    """The faults of a call. `drop`, `corrupt` and `duplicate` are probabilities per media message.
 
-    `shuffle` is a window: a message never comes after one that was so many, or more, behind it.
-    0 and 1 keep the order. Only media messages are shuffled, unless `shuffle_control` is set.
+    `shuffle` is a window: a message never comes after a message that was `shuffle` or more places
+    behind it. 0 and 1 keep the order. Only media messages are shuffled, unless `shuffle_control` is
+    set.
     """
 
     shuffle: int = 0
@@ -74,7 +75,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """One call: who, what is said on each track, the keys pressed, and what goes wrong.
+    """One call: its carrier, the audio of each track, the keys pressed, and the faults.
 
     `seed` makes ids and faults repeatable.
     """
@@ -88,15 +89,15 @@ class CallPlan:
 
 
 class Carrier:
-    """Writes the messages of one call, numbering them as they are taken.
+    """Writes the messages of one call, and numbers them as they are taken.
 
     Args:
         plan: the call.
-        began_at: when it begins, in seconds since 1970, for what carriers write times into.
+        began_at: when the call begins, in seconds since 1970; some messages have times.
     """
 
     def __init__(self, plan: CallPlan, began_at: float = 0.0) -> None:
-        # Not for secrets: the point of this generator is that it repeats.
+        # Not for secrets: this generator has to be repeatable.
         self._random = Random(plan.seed)  # noqa: S311
         self._plan = plan
         self._began_at = began_at
@@ -106,15 +107,15 @@ class Carrier:
 
     @property
     def frame_count(self) -> int:
-        """How many frames the call has on all tracks together, before any fault."""
+        """The number of frames on all tracks together, before any fault."""
         return sum(len(pieces(audio, PCMU_8K)) for audio in self._plan.tracks.values())
 
     def messages(self) -> Iterator[Message]:
-        """The messages in the order of sending; those that are dropped are among them, as such."""
+        """The messages in the order of sending, including those that are dropped."""
         return _shuffled(self._with_faults(self._in_order()), self._plan.faults, self._random)
 
     def mark(self, name: str) -> str:
-        """The echo of a mark, with the next sequence number if the carrier numbers them."""
+        """The message that returns a mark, numbered if the carrier numbers marks."""
         number = next(self._sequence) if self._dialect.NUMBERS_MARKS else None
         return self._render(Mark(number, name))
 
@@ -143,13 +144,13 @@ class Carrier:
         yield self._message(0, self._dialect.PROTOCOL)
         yield self._message(0, start)
         at = 0
-        for at, event in merge(self._said(), self._dialled(), key=itemgetter(0)):
+        for at, event in merge(self._frames(), self._keys(), key=itemgetter(0)):
             yield self._message(at, replace(event, sequence=next(self._sequence)))
         yield self._message(at, Stop(next(self._sequence), who.call_id, who.account_id))
 
-    # These two leave the numbering to the one who merges them.
+    # The caller merges these two, and numbers their messages.
 
-    def _said(self) -> Iterator[tuple[int, Media | Dtmf]]:
+    def _frames(self) -> Iterator[tuple[int, Media | Dtmf]]:
         tracks = self._plan.tracks
         cut = (pieces(audio, PCMU_8K) for audio in tracks.values())
         for index, row in enumerate(zip_longest(*cut)):
@@ -158,7 +159,7 @@ class Carrier:
                     media = Media(0, track, index + 1, index * FRAME_MS, audio)
                     yield (index + 1) * FRAME_MS, media
 
-    def _dialled(self) -> Iterator[tuple[int, Media | Dtmf]]:
+    def _keys(self) -> Iterator[tuple[int, Media | Dtmf]]:
         for index, digit in enumerate(self._plan.digits):
             at_ms = (index + 1) * _DIGIT_INTERVAL_MS
             pressed_at = datetime.fromtimestamp(self._began_at + at_ms / 1000, UTC)
@@ -175,9 +176,9 @@ class Carrier:
 
     def _message(self, at_ms: int, event: CarrierEvent) -> Message:
         text = self._render(event)
-        # Of the rest, each carrier leaves out what it has no words for.
-        said = event if isinstance(event, Media) else self._dialect.parse(text)
-        return Message(at_ms / 1000, said, text)
+        # Other events are parsed again, without the fields that the carrier does not have.
+        sent = event if isinstance(event, Media) else self._dialect.parse(text)
+        return Message(at_ms / 1000, sent, text)
 
     def _render(self, event: CarrierEvent) -> str:
         return self._dialect.render(event, self.identity.stream_id)

@@ -1,4 +1,4 @@
-"""A carrier's player of the audio that a bidirectional server sends.
+"""A carrier's player for the audio that a server sends on a bidirectional stream.
 
 Pure: time is passed in, in seconds of any clock.
 """
@@ -13,15 +13,15 @@ _BYTES_PER_SECOND: Final = PCMU_8K.sample_rate
 
 
 class Playback:
-    """Buffers audio and plays it in order; echoes a mark when all audio before it has been played.
+    """Buffers audio, and returns a mark when all audio before the mark has been played.
 
     Args:
-        speed: how much faster than real time it plays; 0 plays in no time.
+        speed: times real time; 0 plays in no time.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
         self.received = bytearray()
-        """All audio that came, whether it was played or cleared."""
+        """All received audio, whether it was played or cleared."""
         self.marks = 0
         self.clears = 0
         self.digits = ""
@@ -32,11 +32,11 @@ class Playback:
 
     @property
     def next_mark_at(self) -> float | None:
-        """When the next mark is due; None if none waits."""
+        """When the next mark is due; None if no mark waits."""
         return self._marks[0][0] if self._marks else None
 
     def take(self, event: ReturnEvent, now: float) -> None:
-        """Do as the server says."""
+        """Take an event from the server."""
         match event:
             case ReturnMedia(audio=audio):
                 self.received += audio
@@ -54,7 +54,7 @@ class Playback:
                 self._marks = deque((now, name) for _, name in self._marks)
 
     def due(self, now: float) -> list[str]:
-        """The marks to echo now, in order."""
+        """The marks to return now, in order."""
         names: list[str] = []
         while self._marks and self._marks[0][0] <= now:
             names.append(self._marks.popleft()[1])

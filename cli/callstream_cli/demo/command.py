@@ -17,7 +17,7 @@ from callstream_cli.carrier.command import INTERRUPTED
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.demo.consumers import JOINING_SECONDS, Consumer
-from callstream_cli.demo.display import Scene, told
+from callstream_cli.demo.display import DemoView, percentiles
 from callstream_cli.demo.forking import fork, listening
 from callstream_cli.demo.rehearsal import rehearse
 from callstream_cli.demo.verdict import problems
@@ -32,9 +32,9 @@ from callstream_cli.local.stack import LocalStack
 
 RECORDING: Final = Path(audio.__file__).parent / "assets" / "conversation.wav"
 
-# The local stack has no quota, and a display that lags is a poor one.
+# The local stack has no quota, and the display should not lag.
 _POLL_SECONDS: Final = 0.1
-# After the call, how long to wait for what is missing once nothing comes any more.
+# How long to wait for missing records after the call, once nothing comes any more.
 _PATIENCE_SECONDS: Final = 10.0
 _RECORDINGS: Final = ROOT / ".local" / "demo"
 
@@ -66,7 +66,7 @@ def demo(port: Port = None) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let a `kill` and a closed terminal end the demo in the same way as Ctrl-C does."""
+    """Let `kill` and a closed terminal end the demo as Ctrl-C does."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     yield
@@ -74,7 +74,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
-    """The stack, running; stopped afterwards unless it was up before."""
+    """The running stack; it is stopped afterwards unless it ran before."""
     was_up = stack.describe() is not None
     try:
         yield stack.up(ConsoleProgress(console))
@@ -87,54 +87,56 @@ def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
 
 
 async def _play(console: Console, stack: StackDescription) -> bool:
-    """Play the call and show it; whether everything came out as it went in."""
+    """Play and show the call; return whether all audio arrived undamaged."""
     tracks = audio.load(RECORDING)
-    scene = Scene(len(tracks["inbound"]) // audio.BYTES_PER_MS)
+    view = DemoView(len(tracks["inbound"]) // audio.BYTES_PER_MS)
 
     def watch(report: CallReport) -> None:
-        scene.report = report
+        view.report = report
 
     with aws.talking_to(stack["aws_endpoint_url"]):
         client = kinesis_client()
     with ConsoleProgress(console).step("Starting the functions with a short call"):
         await rehearse(stack)
-    # From now on; the call comes after.
+    # Reads from now on: the call begins later.
     reader = FrameStreamReader(client, stack["frames_stream"], "LATEST", poll_seconds=_POLL_SECONDS)
     url = await asyncio.to_thread(media_url, stack, "autotranscribe")
     async with (
-        listening(scene.consumers) as consumer_urls,
-        live_display.shown(console, scene.picture, scene.line),
+        listening(view.consumers) as consumer_urls,
+        live_display.shown(console, view.picture, view.line),
     ):
         call = asyncio.create_task(place_call(url, CallPlan(tracks), watch=watch))
-        forking = asyncio.create_task(_fork(stack, scene, consumer_urls))
-        await _follow(reader, call, scene)
+        forking = asyncio.create_task(_fork(stack, view, consumer_urls))
+        await _follow(reader, call, view)
         forking.cancel()
-    return _conclude(console, await call, scene)
+    return _conclude(console, await call, view)
 
 
-async def _fork(stack: StackDescription, scene: Scene, consumer_urls: Sequence[str]) -> None:
-    """Have the call forked as soon as it has begun."""
-    while scene.report is None or scene.landing is None:  # noqa: ASYNC110  # read from a thread
+async def _fork(stack: StackDescription, view: DemoView, consumer_urls: Sequence[str]) -> None:
+    """Fork the call as soon as it has begun."""
+    while view.report is None or view.landing is None:  # noqa: ASYNC110  # read from a thread
         await asyncio.sleep(_POLL_SECONDS)
-    await fork(stack, scene.report.identity.call_id, scene.consumers, consumer_urls)
+    await fork(stack, view.report.identity.call_id, view.consumers, consumer_urls)
 
 
-async def _follow(reader: FrameStreamReader, call: asyncio.Task[CallReport], scene: Scene) -> None:
-    """Collect what lands, until all is there and told to all, or nothing comes any more."""
+async def _follow(
+    reader: FrameStreamReader, call: asyncio.Task[CallReport], view: DemoView
+) -> None:
+    """Collect records until all have landed and all forks have ended, or nothing comes any more."""
     clock = asyncio.get_running_loop().time
     give_up_at = clock()
     while not call.done() or clock() < give_up_at:
         arrivals = await asyncio.to_thread(reader.poll)
-        scene.landings.add(arrivals)
+        view.landings.add(arrivals)
         if arrivals or not call.done():
             give_up_at = clock() + _PATIENCE_SECONDS
-        if call.done() and (call.result().error or scene.complete):
+        if call.done() and (call.result().error or view.complete):
             return
         await asyncio.sleep(reader.seconds_until_due())
 
 
-def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
-    landing = scene.landing
+def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
+    landing = view.landing
     if landing is not None:
         recording = _RECORDINGS / f"{landing.stream_id}.wav"
         recording.parent.mkdir(parents=True, exist_ok=True)
@@ -144,12 +146,12 @@ def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
         for text in (
             f"Sent     {report.messages} messages, at most {behind}",
             f"Landed   {landing.summary()}; {stats.missing} missing, {stats.repeats} repeated",
-            f"Latency  {'; '.join(' '.join(pair) for pair in scene.latencies().items())}",
+            f"Latency  {'; '.join(' '.join(pair) for pair in view.latencies().items())}",
             f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
-            *(line for consumer in scene.consumers for line in _told_of(consumer, report)),
+            *(line for consumer in view.consumers for line in _summary_of(consumer, report)),
         ):
             console.print(text, highlight=False, soft_wrap=True)
-    found = problems(report, landing, scene.landings.unreadable, scene.consumers)
+    found = problems(report, landing, view.landings.unreadable, view.consumers)
     if not found:
         frames = " and ".join(f"{report.frames[track]} {track}" for track in audio.TRACKS)
         for text in (
@@ -162,8 +164,8 @@ def _conclude(console: Console, report: CallReport, scene: Scene) -> bool:
     return not found
 
 
-def _told_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
-    """What a consumer got, in lines."""
+def _summary_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
+    """Lines about the fork of a consumer."""
     state, joined = consumer.state, consumer.joined_seconds(report)
     if state is None or joined is None:
         return
@@ -174,7 +176,9 @@ def _told_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
         "since sent": consumer.latencies(report),
         f"but for the first {JOINING_SECONDS:.0f} s": consumer.latencies(report, JOINING_SECONDS),
     }
-    told_of = "; ".join(f"{name} {told(values)}" for name, values in latencies.items() if values)
-    yield f"Latency  {told_of}"
+    latency = "; ".join(
+        f"{name} {percentiles(values)}" for name, values in latencies.items() if values
+    )
+    yield f"Latency  {latency}"
     for path in store(_RECORDINGS, state, "big"):
         yield f"Listen   {path.relative_to(ROOT)}"

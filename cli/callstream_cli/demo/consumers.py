@@ -1,4 +1,4 @@
-"""The consumers to which the demo has its call forked, and what each got. Pure."""
+"""The consumers of the demo's forks, and the audio that each has received. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.local.description import StackDescription
 
 JOINING_SECONDS: Final = Window().seconds
-"""How long a fork's first frames wait, until it is sure that none comes before them."""
+"""How long a fork's first frames wait, in case earlier frames still come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Whose command makes a fork, and whose dialect it then speaks."""
+    """The vendor whose command starts a fork, in whose dialect the fork then is."""
 
     name: str
     dialect: str
     tls: bool
     """Whether its consumers must be reached over TLS."""
     ask: Callable[[StackDescription, str, str], None]
-    """Gives the command for a call and the consumer's URL. Raises `GatewayError`."""
+    """Sends the command, for a call id and the consumer's URL. Raises `GatewayError`."""
 
 
 VENDORS: Final = (
@@ -38,56 +38,57 @@ VENDORS: Final = (
 
 @dataclass(slots=True)
 class _Track:
-    """What came of one track: its audio, and when each of its frames did (seconds since 1970)."""
+    """The audio received of one track, and the time of each frame in seconds since 1970."""
 
     audio: bytearray = field(default_factory=bytearray)
-    heard_at: list[float] = field(default_factory=list)
+    received_at: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     joined: int | None = None
 
 
 @dataclass(slots=True)
 class Consumer:
-    """One that takes a fork of the call. What it tells is cheap: it is shown while all goes on."""
+    """A consumer of one fork. All properties are cheap, as they are displayed during the call."""
 
     vendor: Vendor
     state: ForkState | None = None
-    """What it hears, once the fork is there."""
+    """The state of the fork; None before the fork has come."""
     error: str | None = None
-    """Why there will be no fork."""
+    """Why no fork will come."""
     _tracks: dict[Track, _Track] = field(
         default_factory=lambda: {track: _Track() for track in audio.TRACKS}
     )
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
+    def ended(self) -> bool:
+        """Whether the fork has ended, or will never come."""
         ended = self.state is not None and self.state.disconnected is not None
         return ended or self.error is not None
 
     @property
     def has_audio(self) -> bool:
-        """Whether any audio has come."""
-        return any(track.heard_at for track in self._tracks.values())
+        """Whether any audio was received."""
+        return any(track.received_at for track in self._tracks.values())
 
-    def hear(self, state: ForkState, event: RecordEvent, at: float) -> None:
-        """Take what has happened on its fork, at so many seconds since 1970."""
+    def take(self, state: ForkState, event: RecordEvent, at: float) -> None:
+        """Take an event of the fork, received `at` seconds since 1970."""
         self.state = state
         if isinstance(event, Media):
             track = self._tracks[event.track]
             track.audio += event.audio
-            track.heard_at.append(at)
+            track.received_at.append(at)
 
     def joined(self, report: CallReport, track: Track) -> int | None:
-        """The first of a track's frames that it got, from 0.
+        """The first frame of a track that was received, from 0.
 
-        A fork joins a call in progress, and does not say where. It is where what was heard is in
-        what was sent; None as long as that is in several places, as silence is.
+        A fork joins a call in progress, and does not say where. The place is found by looking for
+        the received audio in the sent audio; None while it stands there more than once, as silence
+        does.
         """
         of = self._tracks[track]
         if of.joined is None and of.audio:
             sent = report.audio(track)
-            # What goes on to the end is at the end, wherever else it might be too.
+            # Audio up to the end of the call stands at the end, wherever else it may stand too.
             is_whole = self.state is not None and self.state.stop is not None
             place = sent.rfind(of.audio)
             if place >= 0 and (is_whole or sent.find(of.audio) == place):
@@ -95,27 +96,27 @@ class Consumer:
         return of.joined
 
     def joined_seconds(self, report: CallReport) -> float | None:
-        """How much of the call was over when it joined; None as long as that is not known."""
+        """How much of the call was over when the fork joined; None while that is not known."""
         joined = [self.joined(report, track) for track in audio.TRACKS]
         known = [frame for frame in joined if frame is not None]
         return min(known) * FRAME_MS / 1000 if known else None
 
     def latencies(self, report: CallReport, but_for_seconds: float = 0) -> list[float]:
-        """Milliseconds from the carrier to it, for each frame but the first ones that it got."""
+        """Milliseconds from the carrier to the consumer, for each frame after the first seconds."""
         left_out = round(but_for_seconds * 1000 / FRAME_MS)
         return [
             late for track in audio.TRACKS for late in self._latencies_of(report, track)[left_out:]
         ]
 
     def problems(self, report: CallReport) -> Sequence[str]:
-        """Everything that is wrong with its fork, in words; nothing if all is well."""
+        """All faults of the fork, in words; empty if there are none."""
         return [f"{self.vendor.name}: {problem}" for problem in self._problems(report)]
 
     def _latencies_of(self, report: CallReport, track: Track) -> list[float]:
         of, joined = self._tracks[track], self.joined(report, track)
         if joined is None:
             return []
-        for at in of.heard_at[len(of.latencies) :]:
+        for at in of.received_at[len(of.latencies) :]:
             # Chunks are numbered from 1.
             sent_at = report.frame_sent_at(track, joined + len(of.latencies) + 1)
             if sent_at is None:
@@ -129,13 +130,13 @@ class Consumer:
             return [self.error or "no fork has come"]
         found = [f"{count} {what}" for what, count in state.faults.items()]
         if state.dialect != self.vendor.dialect:
-            found.append(f"the fork speaks {state.dialect or 'no dialect that is known'}")
+            found.append(f"the fork is in {state.dialect or 'no known dialect'}")
         if state.stop is None:
             found.append("the fork has ended without a stop")
         for track in audio.TRACKS:
-            heard = bytes(self._tracks[track].audio)
-            if not heard:
+            received = bytes(self._tracks[track].audio)
+            if not received:
                 found.append(f"no {track} audio has come")
-            elif not report.audio(track).endswith(heard):
+            elif not report.audio(track).endswith(received):
                 found.append(f"the {track} audio is not the call's from where it joined to the end")
         return found

@@ -1,4 +1,4 @@
-"""How the demo's progress looks: what goes in, what has landed, and what each fork got."""
+"""The demo's display: what goes in, what has landed, and what each fork has received."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from callstream_cli.demo.landing import Landing, Landings, percentile
 
 
 @dataclass(slots=True)
-class Scene:
-    """The call that is being watched."""
+class DemoView:
+    """The state of the demo's call, as it is displayed."""
 
     call_ms: int
-    """How long the recording is."""
+    """The length of the recording."""
     report: CallReport | None = None
     landings: Landings = field(default_factory=Landings)
     consumers: Sequence[Consumer] = field(
@@ -27,14 +27,14 @@ class Scene:
 
     @property
     def landing(self) -> Landing | None:
-        """What has landed of the call, once its start has."""
+        """The records of the call that have landed; None before its `start` has."""
         return self.landings.of(self.report.identity.stream_id) if self.report else None
 
     @property
     def complete(self) -> bool:
-        """Whether all has landed, and every fork is over."""
+        """Whether all records have landed, and every fork has ended."""
         landed = self.landing is not None and self.landing.complete
-        return landed and all(consumer.over for consumer in self.consumers)
+        return landed and all(consumer.ended for consumer in self.consumers)
 
     def picture(self) -> RenderableType:
         """The present state as a panel."""
@@ -92,7 +92,7 @@ class Scene:
             "repeated": str(stats.repeats),
             **self.latencies(),
         }
-        # What should not happen is only shown if it does.
+        # Faults are only shown if there are any.
         odd = {
             "rejected": stats.rejected,
             "conflicting": stats.conflicts,
@@ -110,22 +110,22 @@ class Scene:
             "joined": "…" if joined is None else f"at {joined:.1f} s",
         }
         if latencies := consumer.latencies(report):
-            rows["since sent"] = told(latencies)
+            rows["since sent"] = percentiles(latencies)
         return rows | {name: str(count) for name, count in state.faults.items()}
 
     def latencies(self) -> Mapping[str, str]:
-        """How long frames took to Kinesis: since they were sent, and in the gateway alone."""
+        """The latency of frames to Kinesis: since they were sent, and within the gateway."""
         if self.report is None or self.landing is None:
             return {}
         measured: dict[str, Sequence[float]] = {
             "since sent": self.landing.since_sending(self.report.sent_at),
             "in gateway": self.landing.in_gateway,
         }
-        return {name: told(values) for name, values in measured.items() if values}
+        return {name: percentiles(values) for name, values in measured.items() if values}
 
 
-def told(milliseconds: Sequence[float]) -> str:
-    """Latencies in words; there must be at least one."""
+def percentiles(milliseconds: Sequence[float]) -> str:
+    """Latencies in words; `milliseconds` must not be empty."""
     p50, p95 = (percentile(milliseconds, percent) for percent in (50, 95))
     return f"p50 {p50:.0f} ms, p95 {p95:.0f} ms"
 

@@ -1,4 +1,4 @@
-"""Having the demo's call forked: consumers that listen in this process, and the commands."""
+"""Forks the demo's call: to consumers in this process, by the vendors' commands."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Listener
 from callstream_cli.local.description import StackDescription
 
-# SignalWire's and Telnyx's answers for a call that is not known (yet).
+# The answers of SignalWire and Telnyx for a call that they do not know (yet).
 _UNKNOWN_CALL: Final = frozenset({404, 422})
 _TRIES: Final = 40
 _BETWEEN_TRIES_SECONDS: Final = 0.25
@@ -22,26 +22,26 @@ _BETWEEN_TRIES_SECONDS: Final = 0.25
 
 @asynccontextmanager
 async def listening(consumers: Sequence[Consumer]) -> AsyncIterator[Sequence[str]]:
-    """Let each of the consumers take a fork, and give their URLs."""
+    """Open a listener for each consumer, and yield the URLs of the listeners."""
     async with AsyncExitStack() as listeners:
         yield [
             (
                 await listeners.enter_async_context(
-                    Listener(tls=consumer.vendor.tls, watch=partial(_hear, consumer))
+                    Listener(tls=consumer.vendor.tls, watch=partial(_take, consumer))
                 )
             ).url
             for consumer in consumers
         ]
 
 
-def _hear(consumer: Consumer, state: ForkState, event: RecordEvent) -> None:
-    consumer.hear(state, event, time.time())
+def _take(consumer: Consumer, state: ForkState, event: RecordEvent) -> None:
+    consumer.take(state, event, time.time())
 
 
 async def fork(
     stack: StackDescription, call_id: str, consumers: Sequence[Consumer], urls: Sequence[str]
 ) -> None:
-    """Have a call forked to each of the consumers. What goes wrong is the consumer's `error`."""
+    """Fork a call to each consumer. A failure becomes the consumer's `error`."""
     await asyncio.gather(
         *(
             _fork(stack, call_id, consumer, url)

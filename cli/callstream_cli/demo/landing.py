@@ -1,4 +1,4 @@
-"""What lands on Kinesis of one call. Pure: arrivals are passed in."""
+"""The records of one call that land on Kinesis. Pure: arrivals are passed in."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,19 +13,19 @@ from callstream.frames.records import Record
 
 @dataclass(slots=True)
 class Landing:
-    """One stream's records so far."""
+    """The records of one stream so far."""
 
     stream_id: str
     recording: StreamRecording = field(default_factory=StreamRecording)
     kinds: Counter[str] = field(default_factory=Counter)
     arrived_at: dict[int, int] = field(default_factory=dict)
-    """When each frame's sequence number came to Kinesis, in milliseconds since 1970."""
+    """When each frame came to Kinesis, by its sequence number; in milliseconds since 1970."""
     in_gateway: list[int] = field(default_factory=list)
     """Milliseconds from API Gateway to Kinesis, for each frame."""
 
     def add(self, record: Record, arrived_at: int) -> None:
         """Take one record."""
-        self.kinds[type(record.event).__name__.lower()] += 1
+        self.kinds[str(record.event.__struct_config__.tag)] += 1
         self.recording.add(record)
         if isinstance(record.event, Media):
             self.arrived_at.setdefault(record.event.sequence, arrived_at)
@@ -33,7 +33,7 @@ class Landing:
 
     @property
     def complete(self) -> bool:
-        """Whether the carrier has said stop, and nothing before that is missing."""
+        """Whether the carrier's `stop` has landed, and nothing before it is missing."""
         return self.recording.stop is not None and not self.recording.stats().missing
 
     def summary(self) -> str:
@@ -50,15 +50,15 @@ class Landing:
 
 
 class Landings:
-    """Sorts arrivals by stream. The carrier's own id is only in `start`, which may be late."""
+    """Sorts arrivals by stream. Only `start`, which may be late, has the carrier's own id."""
 
     def __init__(self) -> None:
         self.unreadable = 0
-        """Arrivals that are no records of ours."""
+        """How many arrivals were not Callstream's records."""
         self._streams: dict[str, Landing] = {}
 
     def add(self, arrivals: Iterable[Arrival]) -> None:
-        """Take what has arrived."""
+        """Take arrivals."""
         for arrival in arrivals:
             match arrival.record:
                 case Record(stream_id=stream_id) as record:
@@ -68,7 +68,7 @@ class Landings:
                     self.unreadable += 1
 
     def of(self, carrier_stream_id: str) -> Landing | None:
-        """The stream that the carrier calls so, if its `start` has arrived."""
+        """The stream with the carrier's id, if its `start` has arrived."""
         for landing in self._streams.values():
             start = landing.recording.start
             if start is not None and start.carrier_stream_id == carrier_stream_id:
@@ -77,5 +77,5 @@ class Landings:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest of the values that so many percent are not above; there must be at least one."""
+    """The smallest value that `percent` percent of the values do not exceed; not of no values."""
     return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]

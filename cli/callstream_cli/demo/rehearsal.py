@@ -1,7 +1,7 @@
-"""A short call before the demo's, so that functions have started when it is time to look.
+"""A short call before the demo's own, which starts the functions.
 
 A call with two forks needs a dozen functions, and their starts keep a small machine busy for
-seconds: what would be seen is not the gateway but that. On AWS functions start too.
+seconds: without this call, the demo would show the starts and not the gateway.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from callstream_cli.gateway import media_url
 from callstream_cli.local.description import StackDescription
 
 _SILENCE: Final = audio.SILENCE * (2 * audio.BYTES_PER_MS * 1000)
-# Few frames a second, since the machine has enough to do.
+# Few frames a second: the machine is busy enough.
 _SPEED: Final = 0.1
 _LOOK_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 30.0
 
 
 async def rehearse(stack: StackDescription) -> None:
-    """Play silence and fork it, until every consumer has heard some of it.
+    """Play and fork silence, until every consumer has received some of it.
 
-    What goes wrong is not told: it will go wrong again, in front of the audience.
+    Failures are not reported: the demo itself will meet and report them.
 
     Raises:
-        GatewayError: there is no media URL.
+        GatewayError: the gateway gave no media URL.
     """
     consumers = [Consumer(vendor) for vendor in VENDORS]
     url = await asyncio.to_thread(media_url, stack, "autotranscribe")
@@ -41,10 +41,10 @@ async def rehearse(stack: StackDescription) -> None:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await _until(lambda: bool(reports))
                 await fork(stack, reports[0].identity.call_id, consumers, consumer_urls)
-                await _until(lambda: all(each.over or each.has_audio for each in consumers))
-                # The carrier is gone without a word, which ends the forks.
+                await _until(lambda: all(each.ended or each.has_audio for each in consumers))
+                # The carrier disconnects without a stop, which ends the forks.
                 call.cancel()
-                await _until(lambda: all(each.over for each in consumers))
+                await _until(lambda: all(each.ended for each in consumers))
         except TimeoutError:
             pass
         finally:
@@ -53,5 +53,5 @@ async def rehearse(stack: StackDescription) -> None:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  # calls and forks know of no event
+    while not condition():  # noqa: ASYNC110  # calls and forks have no event to wait for
         await asyncio.sleep(_LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""Whether what came out is what went in."""
+"""The demo's verdict: whether the audio that arrived is the audio that was sent."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def problems(
     unreadable: int,
     consumers: Sequence[Consumer] = (),
 ) -> Sequence[str]:
-    """Everything that is wrong, in words; nothing if all is well."""
+    """All faults, in words; empty if there are none."""
     found = [report.error] if report.error else []
     if unreadable:
         found.append(f"{unreadable} records on the stream cannot be read")

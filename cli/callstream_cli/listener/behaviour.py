@@ -1,4 +1,4 @@
-"""How the listener behaves to one fork, as data."""
+"""The listener's behaviour to one fork, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Final
 from callstream.audio.formats import ByteOrder
 
 DROPPED: Final = 1006
-"""The close code that stands for a connection that is dropped without a goodbye."""
+"""The close code for a connection that is dropped without a closing handshake."""
 
 NONSENSE: Final[tuple[str | bytes, ...]] = (
     "{",
@@ -19,28 +19,28 @@ NONSENSE: Final[tuple[str | bytes, ...]] = (
     '{"event": "mark", "mark": {}}',
     b"\x00\xff\x00\xff",
 )
-"""What no carrier understands, each in another way."""
+"""Messages that no carrier understands, each for another reason."""
 
 _BEARER: Final = "bearer "
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The request that asks for a WebSocket. It may hold tokens, so it is never shown whole."""
+    """The request that opens a WebSocket. It may hold tokens, so it is never shown whole."""
 
     path: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    """By their names in lower case."""
+    """The headers, by their names in lower case."""
 
     @property
     def bearer(self) -> str | None:
-        """The token of `Authorization: Bearer`, as SignalWire sends it."""
+        """The token of `Authorization: Bearer`, SignalWire's header; None without one."""
         value = self.headers.get("authorization", "")
         return value[len(_BEARER) :] if value.lower().startswith(_BEARER) else None
 
     @property
     def auth_token(self) -> str | None:
-        """The token of `x-telnyx-streaming-auth-token`."""
+        """The token of `x-telnyx-streaming-auth-token`, Telnyx's header; None without one."""
         return self.headers.get("x-telnyx-streaming-auth-token")
 
     @property
@@ -49,7 +49,7 @@ class Handshake:
         return self.path.partition("?")[0]
 
     def carries(self, token: str) -> bool:
-        """Whether this is one of its tokens."""
+        """Whether the request has this token, in either header."""
         return any(
             compare_digest(carried.encode(), token.encode())
             for carried in (self.bearer, self.auth_token)
@@ -59,39 +59,39 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """What the listener does; by default it only listens. Seconds count from a fork's `start`."""
+    """The listener's behaviour; by default, it only receives. Seconds count from `start`."""
 
     refuse: int | None = None
     """Answer the handshake with this HTTP status instead."""
     silent: bool = False
     """Never answer the handshake."""
     require_token: str | None = field(default=None, repr=False)
-    """Refuse a handshake without it with HTTP 401."""
+    """Refuse a handshake without this token with HTTP 401."""
     echo: bool = False
     """Send the inbound track's audio back."""
     play: bytes = field(default=b"", repr=False)
-    """Audio to send, 8 kHz mu-law; it is converted to the fork's own codec."""
+    """Audio to send, 8 kHz mu-law; the listener converts it to the fork's own codec."""
     speed: float = 1.0
-    """Times real time at which that is sent; 0 is at once."""
+    """The speed at which `play` is sent, in times real time; 0 is at once."""
     byte_order: ByteOrder = "big"
-    """Of L16, about which carriers do not agree."""
+    """The byte order of L16."""
     marks: tuple[str, ...] = ()
-    """Marks to set behind the audio."""
+    """The names of marks to send behind the audio."""
     digits: str = ""
     """Keys to press into the call."""
     clear_after: float | None = None
-    """After so many seconds, stop playing and have thrown away what waits to be played."""
+    """After so many seconds, stop playing and send a clear."""
     messages: tuple[str | bytes, ...] = ()
-    """Messages to send as they are, `NONSENSE` for example; bytes make a binary one."""
+    """Messages to send as they are, for example `NONSENSE`; bytes are sent as a binary message."""
     stall: float | None = None
-    """Read nothing more for so many seconds; `math.inf` is until `Fork.resume`."""
+    """Stop reading for so many seconds; `math.inf` means until `Fork.resume`."""
     close_after: float | None = None
     """Close after so many seconds."""
     close_code: int = 1000
-    """With this code; `DROPPED` drops the connection."""
+    """The code to close with; `DROPPED` drops the connection."""
 
     def refusal(self, handshake: Handshake) -> int | None:
-        """The HTTP status that a handshake is refused with; None if it is not."""
+        """The HTTP status to refuse a handshake with; None to accept it."""
         if self.refuse is not None:
             return self.refuse
         if self.require_token is not None and not handshake.carries(self.require_token):

@@ -1,4 +1,4 @@
-"""Certificates that nobody has signed but their owner, made on the spot."""
+"""Self-signed certificates, made on the spot."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -14,21 +14,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 _VALID: Final = timedelta(days=7)
-# Clocks of two machines may differ.
+# The clocks of two machines may differ.
 _ALLOWANCE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate and its key, both PEM. Who trusts it takes `pem` as an authority's."""
+    """A certificate and its key, both PEM. Clients that trust it load `pem` as an authority's."""
 
     pem: bytes
     key_pem: bytes = field(repr=False)
 
     def server_context(self) -> ssl.SSLContext:
-        """What a server needs to present it."""
+        """The TLS context of a server with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # It can only be loaded from files; the directory is readable to its owner alone.
+        # `ssl` loads only files. Only the owner can read the directory.
         with TemporaryDirectory() as directory:
             chain, key = Path(directory, "certificate.pem"), Path(directory, "key.pem")
             chain.write_bytes(self.pem)
@@ -38,9 +38,9 @@ class Certificate:
 
 
 def self_signed(host: str, valid: timedelta = _VALID) -> Certificate:
-    """Make one for a host, an address or a name, that is valid from now on for so long.
+    """Make a certificate for a host (an address or a name) that is valid from now on.
 
-    A `valid` that is negative makes one that has expired.
+    A negative `valid` makes an expired certificate.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "callstream listen")])

@@ -12,10 +12,10 @@ from callstream_cli.reading.stereo import samples
 
 
 def load(path: Path) -> bytes:
-    """A file's audio as 8 kHz mu-law. Of stereo it is the right channel, which is the agent's.
+    """A file's audio as 8 kHz mu-law; of stereo only the right channel, which is the agent's.
 
     Raises:
-        UnreadableAudioError: it cannot be played.
+        UnreadableAudioError: the file cannot be played.
     """
     tracks = audio.load(path)
     return tracks["outbound"] if "outbound" in tracks else tracks["inbound"]
@@ -25,7 +25,7 @@ def encoded(mulaw: bytes, format_: AudioFormat, byte_order: ByteOrder) -> bytes:
     """8 kHz mu-law audio in another format.
 
     Raises:
-        ConsumerError: in that format audio cannot be made here.
+        ConsumerError: audio cannot be converted to that format here.
     """
     if not format_.sample_bytes or format_.channels != 1:
         channels = f" of {format_.channels} channels" if format_.channels != 1 else ""

@@ -1,4 +1,4 @@
-"""How the listener tells of forks: for scripts, and in a line or a table for people. Pure."""
+"""Reports about forks: as JSON for scripts, as lines and as a table for people. Pure."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,13 +18,13 @@ from callstream_cli.listener.server import Refusal
 from callstream_cli.reading import tail_output
 from callstream_cli.reading.tail_output import Shown
 
-# Names shall not push away the figures.
+# Long names must not push the figures out of the table.
 _CALL_WIDTH: Final = 12
 _MARK_WIDTH: Final = 16
 
 
 def as_dict(state: ForkState, files: Iterable[Path] = (), *, personal: bool = False) -> Any:  # noqa: ANN401  # JSON
-    """A fork as JSON has it. Which keys were pressed is only said if what is personal is wanted."""
+    """A fork as JSON; the keys that were pressed are only in it if `personal` is set."""
     start, sent = state.start, state.sent
     counts = state.counts
     return {
@@ -62,7 +62,7 @@ def as_dict(state: ForkState, files: Iterable[Path] = (), *, personal: bool = Fa
 
 
 def refusal_as_dict(refusal: Refusal) -> dict[str, Any]:
-    """A handshake that came to nothing as JSON has it."""
+    """A refused handshake as JSON."""
     return {
         "path": refusal.handshake.public_path,
         "bearer": refusal.handshake.bearer is not None,
@@ -74,7 +74,7 @@ def refusal_as_dict(refusal: Refusal) -> dict[str, Any]:
 def event_as_dict(
     state: ForkState, event: RecordEvent | StreamOver, received_at: int, shown: Shown
 ) -> dict[str, Any]:
-    """Something that happened on a fork as JSON has it; the time is in ms since 1970."""
+    """An event of a fork as JSON; the time is in milliseconds since 1970."""
     told = tail_output.as_dict(ReadEvent(state.stream, event, received_at), shown)
     return {
         "fork": state.number,
@@ -92,16 +92,16 @@ def summary(state: ForkState, files: Iterable[Path] = ()) -> str:
         _faults(state) or "whole and in order",
         *([f"{len(state.marks)} marks came back"] if state.marks else []),
         *([f"{_sent(state)} sent"] if _sent(state) else []),
-        *(f"not said: {reason}" for reason in state.sent.unsent),
+        *(f"not sent: {reason}" for reason in state.sent.unsent),
         _ending(state),
         *(f"written to {path}" for path in files),
     ]
-    who = state.dialect or "no dialect that is known"
+    who = state.dialect or "no known dialect"
     return f"fork-{state.number}  {who}; {'; '.join(parts)}"
 
 
 def refusal_summary(refusal: Refusal) -> str:
-    """A handshake that came to nothing in a line."""
+    """A refused handshake in a line."""
     how = f"refused with HTTP {refusal.status}" if refusal.status else "left without an answer"
     return f"{refusal.handshake.public_path}  {how}"
 
@@ -136,7 +136,7 @@ def picture(url: str, states: Iterable[ForkState], refused: int) -> RenderableTy
 
 
 def _audio_seconds(size: int, format_: AudioFormat | None) -> float | None:
-    """How long so many bytes are, of both tracks together; None if their codec does not tell."""
+    """The duration of so many bytes, of both tracks together; None if the codec is not sampled."""
     if format_ is None or not format_.sample_bytes:
         return None
     return round(size / format_.sample_bytes / format_.channels / format_.sample_rate, 3)

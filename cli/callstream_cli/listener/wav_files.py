@@ -1,4 +1,4 @@
-"""Forks as files."""
+"""Writes forks to files."""
 
 from itertools import count
 from pathlib import Path
@@ -11,13 +11,13 @@ from callstream_cli.reading.stereo import combine
 
 
 def store(directory: Path, state: ForkState, byte_order: ByteOrder) -> list[Path]:
-    """Write a fork as a stereo WAV file, or its tracks as they came if they cannot be decoded.
+    """Write a fork as a stereo WAV file, or its tracks as raw files if they cannot be decoded.
 
     Nothing is overwritten. A fork without audio makes no file.
 
     Raises:
-        OSError: they cannot be written.
-        TooLongError: it is longer than a WAV file can be.
+        OSError: a file cannot be written.
+        TooLongError: the audio is too long for a WAV file.
     """
     story = state.story()
     if not story.frames():
@@ -35,7 +35,7 @@ def store(directory: Path, state: ForkState, byte_order: ByteOrder) -> list[Path
 
 
 def _unused(directory: Path, name: str, suffix: str) -> Path:
-    """A path where nothing is yet."""
+    """A path that does not exist yet."""
     paths = (
         directory / f"{name}{f'-{number}' if number > 1 else ''}{suffix}" for number in count(1)
     )

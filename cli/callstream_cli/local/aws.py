@@ -1,4 +1,4 @@
-"""The environment in which AWS tools talk to the local stack and to nothing else."""
+"""The environment in which AWS tools use only the local stack."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ REGION = "us-east-1"
 
 
 def environment(surrounding: Mapping[str, str], endpoint: str) -> dict[str, str]:
-    """Return ``surrounding`` with all that is about AWS replaced: account, region, endpoint."""
+    """Return ``surrounding`` with all variables about AWS replaced: account, region, endpoint."""
     kept = {name: value for name, value in surrounding.items() if not name.startswith("AWS_")}
     no_proxy = kept.get("NO_PROXY") or kept.get("no_proxy")
     direct = f"127.0.0.1,{no_proxy}" if no_proxy else "127.0.0.1"
@@ -21,7 +21,7 @@ def environment(surrounding: Mapping[str, str], endpoint: str) -> dict[str, str]
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": endpoint,
-        # Neither profiles nor roles of the developer's own.
+        # No profiles or roles of the developer.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -30,7 +30,7 @@ def environment(surrounding: Mapping[str, str], endpoint: str) -> dict[str, str]
 
 @contextmanager
 def talking_to(endpoint: str) -> Iterator[None]:
-    """Give this process that environment for a while; clients made meanwhile keep what it says."""
+    """Let this process use only the stack at ``endpoint``; clients made meanwhile keep it."""
     saved = dict(os.environ)
     _replace_environment(environment(saved, endpoint))
     try:

@@ -1,7 +1,8 @@
-"""What ministack leaves out of a deployment and AWS does not.
+"""The parts of a deployment that ministack leaves out and AWS does not.
 
-A REST API's GatewayResponses reach CloudFormation inside its OpenAPI body, where ministack does not
-look for them. It does honour those put by API call, from the next deployment of a stage on.
+A REST API's GatewayResponses reach CloudFormation inside the API's OpenAPI body, where ministack
+does not look for them. ministack does honour responses that an API call puts, from the next
+deployment of a stage on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ _EXTENSION = "x-amazon-apigateway-gateway-responses"
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """One answer that API Gateway gives by itself, as the template has it."""
+    """One answer that API Gateway gives by itself, as the template defines it."""
 
     api: str
     """Logical id."""
@@ -67,7 +68,7 @@ def apply_gateway_responses(
 
 def _put(apigateway: "APIGatewayClient", api_id: str, response: GatewayResponse) -> None:
     response_type = cast("GatewayResponseTypeType", response.type)
-    # No status code means the type's own, which is not the same as an empty one.
+    # No status code means the type's own status, an empty one does not.
     if response.status is None:
         apigateway.put_gateway_response(
             restApiId=api_id,

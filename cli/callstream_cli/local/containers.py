@@ -1,8 +1,8 @@
-"""Letting containers reach the local stack: `sam local` runs the functions in them.
+"""Lets containers reach the local stack: `sam local` runs the functions in containers.
 
-The emulator keeps to 127.0.0.1, which to a container is the container itself. Docker Desktop passes
-on what is sent to `host.docker.internal`; with an engine of Linux's own that name is the bridge
-that containers are on, and somebody has to listen there.
+The emulator listens on 127.0.0.1 only, which in a container is the container itself. Docker Desktop
+forwards `host.docker.internal` to this machine; with Docker Engine on Linux that name is the
+address of this machine on the containers' bridge, and this module listens there.
 """
 
 import json
@@ -28,7 +28,7 @@ from callstream_cli.local.process import HOST
 from callstream_cli.local.stack import LocalStack
 
 HOSTNAME: Final = "host.docker.internal"
-"""What containers know this machine as, with `--add-host host.docker.internal:host-gateway`."""
+"""This machine's name in containers with `--add-host host.docker.internal:host-gateway`."""
 
 _FILE: Final = ROOT / ".local" / "containers.json"
 _CHUNK: Final = 65_536
@@ -60,7 +60,7 @@ def write_variables(stack: StackDescription, path: Path, **others: str) -> None:
             for function in page["Functions"]
             for name, value in function.get("Environment", {}).get("Variables", {}).items()
         }
-    # The same name means the same thing to every function.
+    # A variable means the same in every function.
     endpoint = f"http://{HOSTNAME}:{_port(stack)}"
     parameters = variables | {"AWS_ENDPOINT_URL": endpoint} | others
     path.write_text(json.dumps({"Parameters": parameters}, indent=2) + "\n")
@@ -68,7 +68,7 @@ def write_variables(stack: StackDescription, path: Path, **others: str) -> None:
 
 @contextmanager
 def passage(stack: StackDescription) -> Iterator[None]:
-    """Take what containers send to the local stack's port, while the context lasts.
+    """Forward what containers send to the local stack's port, while the context lasts.
 
     Raises:
         DockerError: Docker does not answer.
@@ -76,7 +76,7 @@ def passage(stack: StackDescription) -> Iterator[None]:
     try:
         server = _Passage((_bridge(), _port(stack)), _Connection)
     except OSError:
-        # The engine is in a machine of its own, such as Docker Desktop's, which needs no help.
+        # Docker runs in a virtual machine, as Docker Desktop does, and forwards by itself.
         yield
         return
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -92,13 +92,13 @@ def _port(stack: StackDescription) -> int:
 
 
 def _bridge() -> str:
-    """This machine's address on the network that containers are on unless told otherwise."""
+    """This machine's address on the containers' default network."""
     question = "{{(index .IPAM.Config 0).Subnet}}"
     command = ["docker", "network", "inspect", "bridge", "--format", question]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise DockerError(answer.stderr)
-    # Docker takes the first address for the machine itself.
+    # Docker gives the machine itself the first address.
     return str(ip_network(answer.stdout.strip())[1])
 
 

@@ -1,6 +1,6 @@
-"""``stack.json``: where a running local stack is reached, and as whom.
+"""``stack.json``: the addresses and credentials of a running local stack.
 
-Its shape is a contract: scripts rely on it.
+The shape of the file is a contract: scripts rely on it.
 """
 
 import json
@@ -22,15 +22,15 @@ class StackDescription(TypedDict):
     """The content of ``stack.json``."""
 
     rest: dict[str, str]
-    """Per surface, the URL to which a path from that vendor's documents is appended."""
+    """The URL of each surface, to which a path of the vendor's documents is appended."""
     media_url: str
-    """Of the WebSocket, with ``{token}`` where the token goes."""
+    """The URL of the WebSocket, with ``{token}`` in place of the token."""
     aws_endpoint_url: str
     region: str
     frames_stream: str
     tables: dict[str, str]
     credentials: Credentials
-    """Of the demo tenant, per surface."""
+    """The demo tenant's credentials for each surface."""
     inbox: str
 
 
@@ -66,9 +66,9 @@ def describe(
 
 
 def write(path: Path, description: StackDescription) -> None:
-    """Put ``description`` at ``path`` in one step: whoever sees the file sees all of it."""
+    """Write ``description`` to ``path`` in one step: readers see the whole file or none."""
     unfinished = path.with_suffix(".tmp")
-    # It holds credentials, if only of a demo tenant.
+    # The file holds credentials, if only of a demo tenant.
     unfinished.touch(mode=0o600)
     unfinished.write_text(json.dumps(description, indent=2) + "\n")
     unfinished.replace(path)

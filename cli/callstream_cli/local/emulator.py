@@ -1,24 +1,25 @@
-"""Starts ministack. Run by the interpreter of ministack's own environment, not imported by the CLI.
+"""Starts ministack with patches. The interpreter of ministack's environment runs this module.
 
 After every invocation, ministack's Lambda workers wait for log lines: 50 milliseconds if there are
-none, five after the last one, with the worker locked meanwhile. AWS has no such pause, and with it
-a function that runs once per audio frame, every 20 milliseconds, falls further and further behind.
-So the waits are set to nothing. Log lines that come later are handed out with the next invocation.
+none, five after the last line, and the worker is locked meanwhile. AWS has no such pause, and with
+the pause a function that runs for every audio frame, each 20 milliseconds, falls behind. Therefore
+the waits are set to 0. Log lines that come later appear with the next invocation.
 
-Of an event source mapping, ministack ignores MaximumBatchingWindowInSeconds: a function that AWS
-calls every few seconds with many records would be called for each. So the window is kept here.
+ministack ignores MaximumBatchingWindowInSeconds of an event source mapping: it calls a function for
+each record, where AWS calls the function every few seconds with many. Therefore the window is kept
+here.
 
-A worker counts as idle since it was last taken out of its pool, and for WebSocket messages it never
-goes back: after five minutes one that is at work may be killed, and its message is lost. So none is
-killed for being idle.
+ministack counts a worker as idle since the worker last left its pool, and workers for WebSocket
+messages never return to the pool: after five minutes a working worker may be killed, and its
+message is lost. Therefore no worker is killed for being idle.
 
-For every record that is put or read, ministack goes through all that its stream holds to see which
-are too old. After some minutes of calls that is most of what it does, and calls fall behind. So it
-looks at the oldest of each shard first.
+For every record that is put or read, ministack looks at all records of the stream to find those
+past their retention. After some minutes of calls that takes most of its time, and calls fall
+behind. Therefore the oldest record of each shard is looked at first.
 
-Each worker gets layers and code unpacked anew, which for our layers takes a second of CPU, more
-than all else that its start does. So an archive is unpacked once, and workers get links to its
-files.
+ministack unpacks layers and code anew for each worker, which takes a second of CPU for Callstream's
+layers, more than the rest of a start. Therefore an archive is unpacked once, and workers get links
+to its files.
 """
 
 import fcntl
@@ -39,11 +40,11 @@ _A_YEAR = 365 * 24 * 3600
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
 
 
-def remove_log_wait(worker: Any) -> None:  # noqa: ANN401 - ministack is not there to type-check with
-    """Make ``worker._drain_stderr_bounded`` return what is there, without waiting.
+def remove_log_wait(worker: Any) -> None:  # noqa: ANN401 - ministack is not installed for type checks
+    """Make ``worker._drain_stderr_bounded`` return the lines that are there, without waiting.
 
     Raises:
-        RuntimeError: this ministack is not the one that the patch was written for.
+        RuntimeError: the patch does not fit this version of ministack.
     """
     drain = getattr(worker, "_drain_stderr_bounded", None)
     parameters = inspect.signature(drain).parameters if drain else {}
@@ -60,10 +61,10 @@ def remove_log_wait(worker: Any) -> None:  # noqa: ANN401 - ministack is not the
 
 
 def keep_batching_windows(service: Any) -> None:  # noqa: ANN401 - as above
-    """Make ``service``'s poller of Kinesis leave a mapping alone for its window, after each batch.
+    """Make ``service`` poll a mapping of Kinesis only once in the mapping's batching window.
 
     Raises:
-        RuntimeError: this ministack is not the one that the patch was written for.
+        RuntimeError: the patch does not fit this version of ministack.
     """
     try:
         poll, mappings, waits = (
@@ -82,7 +83,7 @@ def keep_batching_windows(service: Any) -> None:  # noqa: ANN401 - as above
         now = time.time()
         for *_, mapping in mappings():
             window = int(mapping.get("MaximumBatchingWindowInSeconds") or 0)
-            # It was polled just now, unless it still waits: for its window, or after a failure.
+            # The mapping was polled just now, unless it waits for its window or after a failure.
             if window and waits.get(mapping["UUID"], 0) <= now:
                 waits[mapping["UUID"]] = now + window
         return processed
@@ -91,10 +92,10 @@ def keep_batching_windows(service: Any) -> None:  # noqa: ANN401 - as above
 
 
 def expire_only_the_old(service: Any) -> None:  # noqa: ANN401 - as above
-    """Make ``service`` look for records past their retention only where the oldest is.
+    """Make ``service`` look for records past their retention only if the oldest record is.
 
     Raises:
-        RuntimeError: this ministack is not the one that the patch was written for.
+        RuntimeError: the patch does not fit this version of ministack.
     """
     expire = getattr(service, "_expire_records", None)
     if expire is None:
@@ -113,13 +114,13 @@ def expire_only_the_old(service: Any) -> None:  # noqa: ANN401 - as above
 
 
 class LinkingZip(zipfile.ZipFile):
-    """An archive that is unpacked once in a process; a second time means hard links."""
+    """An archive that a process unpacks once; later extractions make hard links."""
 
     _lock: Final = threading.Lock()
     _unpacked: Final[dict[object, str]] = {}
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401
-        """As in the standard library, but that the files may be shared with others."""
+        """Extract as the standard library does, but with files that extractions share."""
         if path is None or members is not None:
             super().extractall(path, members, pwd)
             return
@@ -135,10 +136,10 @@ class LinkingZip(zipfile.ZipFile):
 
 
 def unpack_once(runtime: Any) -> None:  # noqa: ANN401 - as above
-    """Make ``runtime`` unpack archives once.
+    """Make ``runtime`` unpack each archive once.
 
     Raises:
-        RuntimeError: this ministack is not the one that the patch was written for.
+        RuntimeError: the patch does not fit this version of ministack.
     """
     if getattr(runtime, "zipfile", None) is not zipfile:
         raise RuntimeError(
@@ -149,12 +150,12 @@ def unpack_once(runtime: Any) -> None:  # noqa: ANN401 - as above
 
 
 def claim(pid_file: str) -> int:
-    """Write this process's id into ``pid_file`` and lock the file for as long as the process lives.
+    """Write this process's id into ``pid_file``, and lock the file as long as the process lives.
 
-    The lock, unlike the number, cannot outlive the process or come to mean another one.
+    Unlike the id, the lock cannot outlive the process or belong to another process.
 
     Returns:
-        The open file, to be kept open. Worker processes do not inherit it.
+        The descriptor of the open file, to be kept open. Worker processes do not inherit it.
     """
     descriptor = os.open(pid_file, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

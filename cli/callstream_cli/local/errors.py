@@ -1,4 +1,4 @@
-"""What can go wrong with the local stack, in words for the person who typed the command.
+"""The failures of the local stack, in words for the person who typed the command.
 
 ::
 
@@ -16,18 +16,18 @@ from pathlib import Path
 
 
 class LocalStackError(Exception):
-    """The local stack cannot do what was asked. Its text needs no traceback."""
+    """The local stack has failed. The text is enough without a traceback."""
 
 
 class ToolMissingError(LocalStackError):
-    """A tool that ``scripts/setup`` installs is not there."""
+    """A tool that ``scripts/setup`` installs is missing."""
 
     def __init__(self, tool: Path) -> None:
         super().__init__(f"{tool} is missing. `make setup` installs it.")
 
 
 class PortTakenError(LocalStackError):
-    """Another program listens on the port that the emulator was to have."""
+    """Another program listens on the emulator's port."""
 
     def __init__(self, port: int) -> None:
         super().__init__(
@@ -37,40 +37,40 @@ class PortTakenError(LocalStackError):
 
 
 class EmulatorError(LocalStackError):
-    """The emulator did not start, or ended on its own."""
+    """The emulator did not start, or ended by itself."""
 
     def __init__(self, problem: str, log: Path) -> None:
         super().__init__("\n".join([f"ministack {problem}", *_evidence(log)]))
 
 
 class CommandFailedError(LocalStackError):
-    """A command that the local stack is made with ended with an error."""
+    """A command that builds or deploys the local stack ended with an error."""
 
     def __init__(self, command: str, status: int, log: Path) -> None:
         super().__init__("\n".join([f"`{command}` ended with status {status}", *_evidence(log)]))
 
 
 class TemplateError(LocalStackError):
-    """The deployed template lacks something that the local stack relies on."""
+    """The deployed template lacks a part that the local stack relies on."""
 
 
 class DockerError(LocalStackError):
-    """Docker is installed, and does not answer."""
+    """Docker is installed, but does not answer."""
 
     def __init__(self, said: str) -> None:
         super().__init__(f"Docker does not answer: {' '.join(said.split())}")
 
 
 _TAIL = 30
-# How SAM ends its many lines about the progress of uploads.
+# The end of SAM's many lines about the progress of uploads.
 _UPLOADING = "%)"
 
 
 def _evidence(log: Path) -> Sequence[str]:
-    """Quote the end of ``log`` and say where the rest is."""
+    """The end of ``log``, and the path of the whole log."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return ()
-    telling = [line.rstrip() for line in lines if line.strip() and not line.endswith(_UPLOADING)]
-    return *(f"  {line}" for line in telling[-_TAIL:]), f"All of it: {log}"
+    relevant = [line.rstrip() for line in lines if line.strip() and not line.endswith(_UPLOADING)]
+    return *(f"  {line}" for line in relevant[-_TAIL:]), f"All of it: {log}"

@@ -1,4 +1,4 @@
-"""The emulator as a process: started, watched and stopped by its id."""
+"""The emulator's process: started, watched and stopped by its id."""
 
 import contextlib
 import errno
@@ -20,11 +20,11 @@ from callstream_cli.local.errors import EmulatorError, PortTakenError, ToolMissi
 HOST = "127.0.0.1"
 
 _START_TIMEOUT = 60.0
-# Open WebSockets keep ministack from ending when asked to, and there is no state to save.
+# Open WebSockets keep ministack from ending by SIGTERM, and there is no state to save.
 _STOP_TIMEOUT = 2.0
 _POLL = 0.05
 
-# Lambda workers inherit the emulator's environment, so it gets little of ours.
+# Lambda workers inherit the emulator's environment, so the emulator gets little of this one.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def environment(port: int, temporary: Path) -> dict[str, str]:
-    """Return an environment in which ministack keeps to 127.0.0.1 and leaves Docker alone."""
+    """Return an environment in which ministack uses only 127.0.0.1, and no Docker."""
     return {
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         "TZ": "UTC",
@@ -46,10 +46,10 @@ def environment(port: int, temporary: Path) -> dict[str, str]:
         "MINISTACK_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "LOG_LEVEL": "WARNING",
-        # Listeners of their own, for services that are not used here.
+        # Services with listeners of their own, which Callstream does not use.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # A socket that does not exist is how ministack is told that there is no Docker.
+        # With a socket that does not exist, ministack finds no Docker.
         "DOCKER_HOST": f"unix://{temporary / 'no-docker.sock'}",
         "LAMBDA_EXECUTOR": "local",
         # Functions must not pick up the developer's own AWS configuration.
@@ -64,14 +64,14 @@ class Emulator:
     """The ministack that belongs to one state directory."""
 
     python: Path
-    """Interpreter of ministack's environment."""
+    """The interpreter of ministack's environment."""
     state_dir: Path
     port: int
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def log(self) -> Path:
-        """What ministack and the functions' workers had to say."""
+        """The log of ministack and of the functions' workers."""
         return self.state_dir / "logs" / "ministack.log"
 
     @property
@@ -83,7 +83,7 @@ class Emulator:
         return self.state_dir / "tmp"
 
     def pid(self) -> int | None:
-        """Return the id of the running emulator, or None. A number left behind does not count."""
+        """The id of the running emulator, or None. An id that was left behind does not count."""
         try:
             with self._pid_file.open() as file:
                 try:
@@ -114,8 +114,8 @@ class Emulator:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Its own session: a Ctrl-C at our terminal is ours to handle, and its process
-                # group holds it and its workers, nothing else.
+                # A session of its own: Ctrl-C at the terminal does not reach the emulator, and
+                # its process group holds only the emulator and its workers.
                 start_new_session=True,
             )
 
@@ -123,7 +123,7 @@ class Emulator:
         """Return once the emulator answers.
 
         Raises:
-            EmulatorError: it ended, or took too long.
+            EmulatorError: the emulator ended, or took too long.
         """
         deadline = time.monotonic() + _START_TIMEOUT
         while not self.is_ready():
@@ -135,7 +135,7 @@ class Emulator:
 
     def is_ready(self) -> bool:
         """Ask the emulator whether it is ready."""
-        # Not urllib, which may send this through a proxy.
+        # urllib might use a proxy.
         connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
             connection.request("GET", "/_ministack/ready")
@@ -146,7 +146,7 @@ class Emulator:
             connection.close()
 
     def stop(self) -> bool:
-        """Stop the emulator and its workers, and remove what they left.
+        """Stop the emulator and its workers, and remove their files.
 
         Returns:
             Whether an emulator was running.
@@ -156,7 +156,7 @@ class Emulator:
         )
         if pid is not None:
             self._end(pid)
-        # Of an emulator that was killed, idle workers end by themselves and busy ones do not.
+        # After an emulator was killed, idle workers end by themselves, and busy workers do not.
         for orphan in self._orphans():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(orphan, signal.SIGKILL)
@@ -165,7 +165,7 @@ class Emulator:
         return pid is not None
 
     def has_leftovers(self) -> bool:
-        """Tell whether an emulator that runs no longer has not been cleaned up after."""
+        """Whether an emulator that does not run any more has left files or workers."""
         return self._pid_file.exists() and self.pid() is None
 
     def _end(self, pid: int) -> None:
@@ -173,7 +173,7 @@ class Emulator:
         deadline = time.monotonic() + _STOP_TIMEOUT
         while not self._has_ended() and time.monotonic() < deadline:
             time.sleep(_POLL)
-        # The group is the emulator's own. On macOS, one of zombies only answers EPERM.
+        # The group is the emulator's own. On macOS, a group of zombies answers EPERM.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         if self._child is not None:
@@ -186,7 +186,7 @@ class Emulator:
         return self.pid() is None
 
     def _orphans(self) -> Iterator[int]:
-        """Find workers without an emulator: their command names our temporary directory."""
+        """Find workers without an emulator: their command names the temporary directory."""
         ours = f"{self._temporary}{os.sep}ministack-lambda-"
         try:
             listing = subprocess.run(
@@ -196,7 +196,7 @@ class Emulator:
                 check=True,
             ).stdout
         except (OSError, subprocess.CalledProcessError):
-            # Slim containers have no ps. What is left ends at its own time-out.
+            # Slim containers have no ps. Workers that are left end at their own time-out.
             return
         for line in listing.splitlines():
             pid, _, command = line.strip().partition(" ")
@@ -206,7 +206,7 @@ class Emulator:
     def require_port(self) -> None:
         """Raise PortTakenError if another program has the port."""
         with socket.socket() as probe:
-            # As servers do: connections of a previous run that linger are no obstacle.
+            # As servers do: lingering connections of a previous run do not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, self.port))

@@ -1,4 +1,4 @@
-"""Telling what goes on: a spinner for people, plain lines for logs."""
+"""Shows progress: a spinner for people, plain lines for logs."""
 
 import time
 from collections.abc import Iterator
@@ -9,36 +9,36 @@ from rich.console import Console
 
 
 class Progress(Protocol):
-    """Who is told."""
+    """Shows the steps of a piece of work."""
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        """Announce a piece of work, and that it is done when the context ends."""
+        """Show a step, and that the step is done when the context ends."""
 
     def note(self, text: str) -> None:
-        """Pass something on."""
+        """Show a text."""
 
 
 class Silence:
-    """Nobody is told."""
+    """Shows nothing."""
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:  # noqa: ARG002 - part of the protocol
-        """Do the work."""
+        """Show nothing."""
         yield
 
     def note(self, text: str) -> None:
-        """Keep it to ourselves."""
+        """Show nothing."""
 
 
 class ConsoleProgress:
-    """Tells a terminal or a log."""
+    """Shows progress on a terminal or in a log."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Show ``title``: in a terminal while it lasts, and in either case once it is done."""
+        """Show ``title``: on a terminal during the step, and everywhere once the step is done."""
         started = time.monotonic()
         with self._console.status(f"{title} …"):
             yield

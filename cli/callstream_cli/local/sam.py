@@ -1,4 +1,4 @@
-"""The SAM CLI, building and deploying the template for this machine."""
+"""Builds and deploys the template for this machine, with the SAM CLI."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from callstream_cli.local.errors import CommandFailedError, ToolMissingError
 
 @dataclass(frozen=True, slots=True)
 class Sam:
-    """Builds and deploys the template under ``root``, with everything it makes in ``state_dir``."""
+    """Builds and deploys the template under ``root``; all output goes to ``state_dir``."""
 
     root: Path
     tools: Path
-    """Where ``scripts/setup`` puts its tools."""
+    """The directory of the tools that ``scripts/setup`` installs."""
     state_dir: Path
 
     @property
@@ -28,7 +28,7 @@ class Sam:
 
         Raises:
             ToolMissingError: the SAM CLI or uv is not installed.
-            CommandFailedError: it did not work.
+            CommandFailedError: SAM failed.
         """
         uv = self.tools / "uv" / "bin" / "uv"
         if not uv.exists():
@@ -43,7 +43,7 @@ class Sam:
             self.state_dir / "sam" / "cache",
             environment={
                 **self._environment(os.environ),
-                # SAM wants a region, for nothing that a build does.
+                # SAM requires a region, although a build does not use it.
                 "AWS_DEFAULT_REGION": aws.REGION,
                 # Read by the Makefiles of the layers.
                 "CALLSTREAM_LAYER_PLATFORM": "host",
@@ -56,7 +56,7 @@ class Sam:
         """Run ``sam deploy`` against the AWS at ``endpoint``.
 
         Raises:
-            CommandFailedError: it did not work.
+            CommandFailedError: SAM failed.
         """
         self._run(
             "deploy",
@@ -74,13 +74,13 @@ class Sam:
         )
 
     def _environment(self, surrounding: Mapping[str, str]) -> dict[str, str]:
-        # SAM looks for python3.13 on the path; its own environment's will do.
+        # SAM looks for python3.13 on the path, and finds it in its own environment.
         path = os.pathsep.join([str(self.tools / "sam" / "bin"), surrounding.get("PATH", "")])
         return {
             **surrounding,
             "PATH": path,
             "SAM_CLI_TELEMETRY": "0",
-            # Where SAM keeps notes for itself; not in the home directory.
+            # SAM's own notes stay out of the home directory.
             "__SAM_CLI_APP_DIR": str(self.tools / "sam" / "notes"),
         }
 

@@ -1,4 +1,4 @@
-"""What a deployment is made of, as one number: equal numbers, equal stacks."""
+"""A fingerprint of a deployment's sources: equal fingerprints mean equal stacks."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ _FILES = (
     "requirements/ministack.txt",
     "requirements/sam.txt",
     "cli/callstream_cli/operator/administration.py",
+    "cli/callstream_cli/operator/signatures.py",
     "cli/callstream_cli/public_keys.py",
     "cli/callstream_cli/seed.py",
 )
@@ -18,7 +19,7 @@ _IGNORED_NAMES = frozenset({"__pycache__", ".DS_Store"})
 
 
 def fingerprint(root: Path) -> str:
-    """Hash names and contents of everything that decides what the stack under ``root`` does."""
+    """Hash the names and contents of all files that decide what the stack under ``root`` does."""
     digest = hashlib.sha256()
     for path in sorted(_sources(root)):
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The local stack: brought up, described and taken down."""
+"""The local stack: started, described and stopped."""
 
 import fcntl
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ _BUCKET = "callstream-local-packages"
 class LocalStack:
     """The real template, deployed to an emulator on this machine.
 
-    What it holds is disposable: it lives in the emulator's memory, and a changed source means a new
-    emulator. Several can run at once, each with a state directory and a port of its own.
+    Its data are disposable: they live in the emulator's memory, and a changed source means a new
+    emulator. Several stacks can run at once, each with a state directory and a port of its own.
 
     Args:
-        root: The repository.
-        state_dir: Where logs, process id and description go; ``root/.local`` if not given.
-        port: On 127.0.0.1, for everything; if not given, the one on which it runs, or
+        root: the repository.
+        state_dir: the directory of logs, process id and description; by default ``root/.local``.
+        port: the port on 127.0.0.1 for everything; by default the port on which the stack runs, or
             ``DEFAULT_PORT``.
     """
 
@@ -50,7 +50,7 @@ class LocalStack:
 
     @property
     def endpoint(self) -> str:
-        """The URL at which all of AWS is found."""
+        """The URL of all AWS services."""
         return f"http://{self.address}"
 
     @property
@@ -60,7 +60,7 @@ class LocalStack:
 
     @property
     def log(self) -> Path:
-        """What the emulator and the functions had to say."""
+        """The log of the emulator and of the functions."""
         return self._emulator.log
 
     @property
@@ -68,10 +68,10 @@ class LocalStack:
         return self._state_dir / "stack.sources"
 
     def up(self, progress: Progress) -> StackDescription:
-        """Have the stack running, made from the sources as they are now.
+        """Start the stack from the present sources, unless it already runs so.
 
         Raises:
-            LocalStackError: it cannot be.
+            LocalStackError: the stack cannot be started.
         """
         with self._alone():
             sources = fingerprint(self._root)
@@ -87,10 +87,10 @@ class LocalStack:
                 raise
 
     def down(self) -> bool:
-        """Stop the stack and forget all that it held.
+        """Stop the stack, and delete its data.
 
         Returns:
-            Whether it was running.
+            Whether the stack was running.
         """
         with self._alone():
             return self._stop()
@@ -121,7 +121,7 @@ class LocalStack:
         """Make room for a new emulator."""
         if self._emulator.pid() is not None:
             if self._running_port() != self._emulator.port:
-                # Better know that it cannot move before it is stopped.
+                # Fails before anything is stopped if the new port is taken.
                 self._emulator.require_port()
             with progress.step("Stopping the local stack as it was"):
                 self._stop()
@@ -130,7 +130,7 @@ class LocalStack:
             self._stop()
 
     def _start(self, sources: str, progress: Progress) -> StackDescription:
-        # It gets ready while SAM builds.
+        # The emulator becomes ready while SAM builds.
         self._emulator.start()
         with progress.step("Building functions and layers"):
             self._sam.build()
@@ -143,7 +143,7 @@ class LocalStack:
         return stack
 
     def _deploy(self, progress: Progress) -> StackDescription:
-        # These take a while to import, which a stack that is up to date need not wait for.
+        # Slow imports, which a stack that is up to date does not need.
         import boto3  # noqa: PLC0415
 
         from callstream_cli.local.completion import apply_gateway_responses  # noqa: PLC0415
@@ -165,7 +165,7 @@ class LocalStack:
         return description.describe(outputs, credentials, endpoint=self.endpoint, region=aws.REGION)
 
     def _stop(self) -> bool:
-        # First of all nobody should find it any more.
+        # The description goes first, so that no command finds the stack any more.
         self.description_file.unlink(missing_ok=True)
         self._fingerprint_file.unlink(missing_ok=True)
         return self._emulator.stop()

@@ -1,7 +1,7 @@
-"""What a consumer's command cannot do, in words for the person who typed it."""
+"""The failures of the commands that read streams, in words for the person who typed them."""
 
 from callstream_cli.operator.errors import OperatorError
 
 
 class ConsumerError(OperatorError):
-    """What was asked cannot be done with what is on the stream. Ends with status 1."""
+    """The records on the stream do not allow what was asked. Ends with status 1."""

@@ -1,4 +1,4 @@
-"""Arguments and options that the consumers' commands share."""
+"""Arguments and options that the commands share that read streams."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="CALL|STREAM",
-        help="A stream's id, or what the carrier calls the call, its session or the stream.",
+        help="The id of a stream, or the carrier's id of the call, its session or the stream.",
     ),
 ]
 From = Annotated[
@@ -21,7 +21,7 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="WHEN",
-        help="Where to begin reading: start (the oldest that is kept), now, "
+        help="Where to begin reading: start (the oldest record that is kept), now, "
         "how long ago (90s, 15m, 2h, 1d), or a time (2026-05-04T17:00).",
     ),
 ]
@@ -29,7 +29,7 @@ Personal = Annotated[
     bool,
     typer.Option(
         "--personal",
-        help="Show what may be about persons: phone numbers, keys pressed, parameters, tags, "
-        "client state, and what is in unreadable messages.",
+        help="Show what may be personal: phone numbers, keys pressed, parameters, tags, "
+        "client state, and the content of unreadable messages.",
     ),
 ]

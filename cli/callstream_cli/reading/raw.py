@@ -1,7 +1,7 @@
-"""Streams as raw files: every byte of audio as it came, whatever the codec. Pure but for writing.
+"""Streams as raw files: every byte of audio as it came, whatever the codec.
 
-Packets of OPUS or AMR-WB cannot be told apart once they stand one after another, so beside the
-bytes of each track is a list of its frames.
+Packets of OPUS or AMR-WB cannot be separated again once they stand one after another, so each track
+has a list of its frames beside its bytes.
 """
 
 import json
@@ -15,18 +15,18 @@ from callstream_cli.reading.recording import Story
 
 
 def write(directory: Path, stories: Sequence[Story], *, overwrite: bool = False) -> list[Path]:
-    """Write `<stream id>.<track>.<codec>` and `.jsonl` for each track; the audio files.
+    """Write `<stream id>.<track>.<codec>` and `.jsonl` for each track; return the audio files.
 
-    A line of the list: `{"sequence", "chunk", "timestamp" (ms), "offset", "size" (bytes)}`.
+    A line of the list is `{"sequence", "chunk", "timestamp" (ms), "offset", "size" (bytes)}`.
 
     Raises:
-        ConsumerError: one of the files is there already; none is written.
+        ConsumerError: one of the files exists already; none is written.
         OSError: the files cannot be written.
     """
     files = _files(directory, stories)
     for path in (name for audio_file in files for name in (audio_file, _list_of(audio_file))):
         if path.exists() and not overwrite:
-            raise ConsumerError(f"{path} is there already; --force overwrites it")
+            raise ConsumerError(f"{path} exists already; --force overwrites it")
     directory.mkdir(parents=True, exist_ok=True)
     for path, frames in files.items():
         path.write_bytes(b"".join(frame.audio for frame in frames))
@@ -70,6 +70,6 @@ def _listed(frames: Sequence[Media]) -> str:
 
 
 def file_name(name: str) -> str:
-    """A carrier's name for something, as a file's name."""
+    """A carrier's id or name as part of a file name."""
     safe = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
     return safe[:100] or "_"

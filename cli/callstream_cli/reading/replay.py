@@ -30,7 +30,7 @@ def replay(
     *,
     to: Annotated[str, typer.Option(metavar="URL", help="The WebSocket: ws:// or wss://.")],
     dialect: Annotated[
-        DialectName | None, typer.Option(help="How to speak; by default as the carrier did.")
+        DialectName | None, typer.Option(help="The dialect to send; by default the carrier's own.")
     ] = None,
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times real time; 0 is as fast as it is taken.")
@@ -54,11 +54,11 @@ def replay(
         with busy(f"Looking for {name}"):
             collector = collect(lambda: open_(where), name, clock, follow=False)
         story = _only(name, from_, collector.stories())
-        speaks = dialect or story.dialect
-        if speaks is None:
-            raise ConsumerError("how its carrier spoke is not known; --dialect says how to")
-        made = script(story, speaks, carrier_stream_id(speaks, SystemRandom()))
-        # A script wants the report and nothing else.
+        target = dialect or story.dialect
+        if target is None:
+            raise ConsumerError("the carrier's dialect is not known: give --dialect")
+        made = script(story, target, carrier_stream_id(target, SystemRandom()))
+        # With --json and without a terminal, only the report is written.
         console = Console(stderr=as_json, quiet=as_json and not sys.stderr.isatty())
         report = event_loop.run(_play(console, to, made, speed))
     if as_json:
@@ -72,7 +72,7 @@ def replay(
 
 
 def as_dict(story: Story, made: Script, report: PlayReport) -> dict[str, Any]:
-    """A report as JSON has it; times in seconds."""
+    """A report as JSON; times are in seconds."""
     return {
         "stream_id": story.stream_id,
         "dialect": made.dialect,
@@ -132,7 +132,7 @@ def _summary(story: Story, made: Script, report: PlayReport) -> Sequence[str]:
     if story.missing:
         lines.append(f"{story.stream_id}  {story.missing} messages are missing in the recording")
     if made.left_out:
-        lines.append(f"{story.stream_id}  {made.left_out} could not be read or said")
+        lines.append(f"{story.stream_id}  {made.left_out} messages could not be read or expressed")
     if report.received:
-        lines.append(f"{report.received} messages came back and were passed over")
+        lines.append(f"{report.received} messages came back and were ignored")
     return lines

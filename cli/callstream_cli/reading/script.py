@@ -1,4 +1,4 @@
-"""What is sent to play a recorded stream again, and when. Pure: no socket, no clock."""
+"""The messages that play a recorded stream again, with their times. Pure: no socket, no clock."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,11 +35,11 @@ class Script:
     carrier_stream_id: str
     lines: Sequence[Line]
     left_out: int
-    """Messages that could not be read then, and events for which the dialect has no words."""
+    """How many messages were unreadable, or cannot be expressed in the dialect."""
 
 
 def carrier_stream_id(dialect: str, random: Random) -> str:
-    """A new id of a stream, in the form that the carrier has."""
+    """A new stream id, in the carrier's form."""
     bits = random.getrandbits(_UUID_BITS)
     return str(UUID(int=bits, version=4)) if dialect == "telnyx" else f"MZ{bits:032x}"
 
@@ -48,11 +48,11 @@ def script(story: Story, dialect: str, stream_id: str) -> Script:
     """Write a stream's messages in a dialect, as a new stream with the id `stream_id`.
 
     Messages are numbered anew, without gaps; chunk numbers and timestamps stay as they were, so
-    whoever hears it can tell where frames were lost. What has no timestamp comes right after what
-    came before it. If the carrier did not say `connected` or `stop`, it is said.
+    receivers can see where frames were lost. An event without a timestamp follows its predecessor
+    at once. A `connected` or `stop` that was not recorded is added.
 
     Raises:
-        ConsumerError: its `start` is not there.
+        ConsumerError: the stream's `start` was not recorded.
     """
     if story.start is None:
         raise ConsumerError(f"the start of stream {story.stream_id} is no longer kept")
@@ -60,7 +60,7 @@ def script(story: Story, dialect: str, stream_id: str) -> Script:
     lines: list[Line] = []
     left_out = story.rejected
     number, at = 1, 0
-    for event in _said(story, story.start, source, stream_id):
+    for event in _events(story, story.start, source, stream_id):
         numbered = _is_numbered(event, dialect)
         if not isinstance(event, Connected):
             event = replace(event, sequence=number if numbered else None)  # noqa: PLW2901
@@ -76,16 +76,16 @@ def script(story: Story, dialect: str, stream_id: str) -> Script:
     return Script(dialect, stream_id, lines, left_out)
 
 
-def _said(story: Story, start: Start, source: str, stream_id: str) -> Iterator[CarrierEvent]:
-    """What the carrier said, or should have: its first and last words are often lost."""
-    said = [event for event in story.events if not isinstance(event, Rejected | Disconnected)]
-    first = [event for event in said if isinstance(event, Connected)]
-    last = [event for event in said if isinstance(event, Stop)]
+def _events(story: Story, start: Start, source: str, stream_id: str) -> Iterator[CarrierEvent]:
+    """The carrier's events, with `connected` and `stop`, which are often lost."""
+    events = [event for event in story.events if not isinstance(event, Rejected | Disconnected)]
+    first = [event for event in events if isinstance(event, Connected)]
+    last = [event for event in events if isinstance(event, Stop)]
     yield first[0] if first else DIALECTS[source].PROTOCOL
-    # Telnyx does not say which tracks there will be; the others do.
+    # Telnyx's start does not list the tracks; the others' starts do.
     tracks = start.tracks or tuple(story.frames())
     yield replace(start, carrier_stream_id=stream_id, tracks=tracks)
-    for event in said:
+    for event in events:
         if not isinstance(event, Connected | Start | Stop):
             yield event
     stop = last[0] if last else Stop(sequence=0)

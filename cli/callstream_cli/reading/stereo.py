@@ -1,7 +1,7 @@
 """Streams as one stereo recording: inbound on the left, outbound on the right. Pure.
 
-Every frame stands where the carrier's timestamp puts it, so that what was lost is silence of the
-same length, and both tracks stay together. Streams of one call stand where their time puts them.
+The carrier's timestamps place every frame, so that lost frames become silence of the same length
+and both tracks stay together. Streams of one call are placed by their start times.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,15 +21,15 @@ type _Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 _SAMPLE_BYTES: Final = 2
 _COMPANDED: Final[Mapping[str, audio.Encoding]] = {"PCMU": "mulaw", "PCMA": "alaw"}
-# Longer than any connection lasts, so that a timestamp further on makes no sense.
+# Longer than any connection lasts: a timestamp further ahead is senseless.
 _LONGEST_GAP_SECONDS: Final = 4 * 3600
-# Two calls at different times, rather than two streams of one.
+# Streams further apart belong to two calls, rather than to one.
 _LONGEST_SECONDS: Final = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Audio that is to stand at a place, which is counted in samples."""
+    """Audio with its place in the recording, which is counted in samples."""
 
     at: int
     audio: bytes
@@ -37,13 +37,13 @@ class Piece:
 
 @dataclass(slots=True)
 class TrackReport:
-    """What became of one track of one stream."""
+    """The result for one track of one stream."""
 
     frames: int = 0
     lost_ms: int = 0
-    """Silence between frames, which is what was lost (or what a carrier chose not to send)."""
+    """Silence between frames: lost frames, or frames that the carrier did not send."""
     misplaced: int = 0
-    """Frames whose timestamp makes no sense; they stand behind the one before."""
+    """Frames with a senseless timestamp; they stand behind their predecessors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Placed:
     story: Story
     format: AudioFormat
     offset_ms: int
-    """Where in the recording it begins."""
+    """Where the stream begins in the recording."""
     length_ms: int
     tracks: dict[Track, TrackReport]
 
@@ -71,21 +71,21 @@ class Stereo:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The length of the recording."""
         width = _SAMPLE_BYTES if self.encoding == "pcm16" else 1
         return len(self.data) / (len(audio.TRACKS) * width) / self.rate
 
     def wav(self) -> bytes:
-        """As a WAV file. Raises `audio.TooLongError`."""
+        """The recording as a WAV file. Raises `audio.TooLongError`."""
         return audio.wav(self.encoding, len(audio.TRACKS), self.rate, self.data)
 
 
 @dataclass(slots=True)
 class _Lane:
-    """A track's pieces, in order."""
+    """The pieces of a track, in order."""
 
     width: int
-    """Bytes a sample."""
+    """Bytes per sample."""
     pieces: list[Piece] = field(default_factory=list)
     report: TrackReport = field(default_factory=TrackReport)
 
@@ -97,10 +97,10 @@ class _Lane:
 
 
 def format_of(story: Story) -> AudioFormat:
-    """A stream's audio format, although its `start` may not be kept any more.
+    """The audio format of a stream, whose `start` may not be kept any more.
 
     Raises:
-        ConsumerError: nothing says which it is.
+        ConsumerError: the format is not known.
     """
     if story.start is not None:
         return story.start.format
@@ -115,8 +115,8 @@ def format_of(story: Story) -> AudioFormat:
 def lane(frames: Iterable[Media], rate: int, width: int, base_ms: int = 0) -> _Lane:
     """Place a track's frames, which are in order, by their timestamps less `base_ms`.
 
-    A frame that is off by less than half its length is jitter: it stands right behind the one
-    before. One that would overlap does so too, since no audio is ever overwritten.
+    A frame that is off by less than half its length is jitter: it stands right behind its
+    predecessor. So does a frame that would overlap, since no audio is overwritten.
     """
     lane = _Lane(width=width)
     for frame in frames:
@@ -145,10 +145,10 @@ def combine(
     Args:
         stories: the streams.
         native: keep every byte, in the stream's own mu-law or A-law, instead of 16-bit samples.
-        byte_order: of L16, about which carriers do not agree.
+        byte_order: the byte order of L16.
 
     Raises:
-        ConsumerError: they cannot be put into one file, or their codec is not decoded here.
+        ConsumerError: the streams do not fit into one file, or their codec cannot be decoded here.
     """
     formats = [format_of(story) for story in stories]
     for story, format_ in zip(stories, formats, strict=True):
@@ -209,7 +209,7 @@ def _common(formats: Sequence[AudioFormat], *, native: bool) -> tuple[audio.Enco
 
 def _lanes(story: Story, format_: AudioFormat) -> dict[Track, _Lane]:
     frames = [event for event in story.events if isinstance(event, Media)]
-    # Timestamps count from the start. Without it, what is kept begins somewhere.
+    # Timestamps count from the start. Without the start, the records begin somewhere later.
     base_ms = 0 if story.start else min((frame.timestamp for frame in frames), default=0)
     return {
         track: lane(of_track, format_.sample_rate, format_.sample_bytes, base_ms)

@@ -561,7 +561,7 @@ def test_raw_files_are_not_overwritten_unless_asked_for(tmp_path: Path, there: s
     ]
     (tmp_path / there).write_text("mine")
 
-    with pytest.raises(ConsumerError, match=rf"{there} is there already; --force overwrites it"):
+    with pytest.raises(ConsumerError, match=rf"{there} exists already; --force overwrites it"):
         raw.write(tmp_path, stories)
     assert [path.name for path in tmp_path.iterdir()] == [there]
     assert (tmp_path / there).read_text() == "mine"

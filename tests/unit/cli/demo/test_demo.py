@@ -13,7 +13,7 @@ from callstream.frames.records import Record, RecordEvent, Rejected
 from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import VENDORS, Consumer
-from callstream_cli.demo.display import Scene
+from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.landing import Landings, percentile
 from callstream_cli.demo.verdict import problems
 from callstream_cli.listener.behaviour import Handshake
@@ -34,16 +34,16 @@ class World:
             self.events.append(message.event)
         self.foreign = 0
 
-    def scene(self) -> Scene:
-        scene = Scene(60, self.report)
-        scene.landings.add(_arrival(event) for event in self.events)
+    def view(self) -> DemoView:
+        view = DemoView(60, self.report)
+        view.landings.add(_arrival(event) for event in self.events)
         nonsense = Arrival(UnreadableMessage("not_a_record", ""), "", "", 0)
-        scene.landings.add([nonsense] * self.foreign)
-        return scene
+        view.landings.add([nonsense] * self.foreign)
+        return view
 
     def problems(self) -> str:
-        scene = self.scene()
-        return "; ".join(problems(self.report, scene.landing, scene.landings.unreadable))
+        view = self.view()
+        return "; ".join(problems(self.report, view.landing, view.landings.unreadable))
 
 
 def _arrival(event: RecordEvent, stream_id: str = "stream-1") -> Arrival:
@@ -60,7 +60,7 @@ def test_all_is_well_if_all_is_there(world: World) -> None:
     world.events = [*reversed(world.events), world.events[3]]
 
     assert world.problems() == ""
-    landing = world.scene().landing
+    landing = world.view().landing
     assert landing is not None
     assert landing.complete
 
@@ -78,7 +78,7 @@ def test_what_is_missing_is_named(world: World, kind: type, problem: str) -> Non
     world.events.remove(missing)
 
     assert problem in world.problems()
-    landing = world.scene().landing
+    landing = world.view().landing
     assert landing is None or not landing.complete
 
 
@@ -124,7 +124,7 @@ def test_other_calls_on_the_stream_do_not_matter(world: World) -> None:
 
 
 def test_the_display_has_the_figures(world: World) -> None:
-    line = world.scene().line()
+    line = world.view().line()
 
     assert "call 0.1 of 0.1 s" in line
     assert "inbound 3 frames, 480 bytes" in line
@@ -136,7 +136,7 @@ def test_the_display_has_the_figures(world: World) -> None:
 def test_odd_things_are_displayed_if_there_are_any(world: World) -> None:
     world.foreign = 1
 
-    assert "unreadable 1" in world.scene().line()
+    assert "unreadable 1" in world.view().line()
 
 
 @pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (95, 10), (100, 10)])
@@ -165,7 +165,7 @@ class Forked:
         self.events: list[CarrierEvent] = [
             Start(1, "fork", "call", "AC", ("inbound", "outbound"), PCMU_8K)
         ]
-        self.heard_at = [SENT_AT]
+        self.received_at = [SENT_AT]
         for number, message in enumerate(carrier.messages()):
             sent_at = SENT_AT + number * 0.02
             self.report.count(message, sent_at)
@@ -173,16 +173,16 @@ class Forked:
                 case Media(chunk=chunk) as media if chunk > JOINED:
                     own = len(self.events) + 1
                     self.events.append(Media(own, media.track, chunk - JOINED, 0, media.audio))
-                    self.heard_at.append(sent_at + LATE)
+                    self.received_at.append(sent_at + LATE)
         self.events.append(Stop(len(self.events) + 1, "call", "AC"))
-        self.heard_at.append(SENT_AT + 60)
+        self.received_at.append(SENT_AT + 60)
 
     def consumer(self) -> Consumer:
         consumer = Consumer(VENDORS[0])
         state = ForkState(1, Handshake("/", {}))
-        for event, at in zip(self.events, self.heard_at, strict=False):
+        for event, at in zip(self.events, self.received_at, strict=False):
             text = DIALECTS[self.dialect].render(event, "fork")
-            consumer.hear(state, state.take(text, at), at)
+            consumer.take(state, state.take(text, at), at)
         return consumer
 
     def problems(self) -> str:
@@ -221,7 +221,7 @@ def test_a_fork_that_differs_is_named() -> None:
 
 
 def test_a_fork_in_another_dialect_is_named() -> None:
-    assert Forked(dialect="signalwire").problems() == "Telnyx: the fork speaks signalwire"
+    assert Forked(dialect="signalwire").problems() == "Telnyx: the fork is in signalwire"
 
 
 def test_a_fork_without_audio_is_named() -> None:
@@ -234,13 +234,13 @@ def test_a_fork_without_audio_is_named() -> None:
 
 
 def test_a_fork_that_never_came_is_named(world: World) -> None:
-    scene = world.scene()
+    view = world.view()
     failed = Consumer(VENDORS[1], error="refused")
 
-    found = problems(world.report, scene.landing, 0, [Consumer(VENDORS[0]), failed])
+    found = problems(world.report, view.landing, 0, [Consumer(VENDORS[0]), failed])
 
     assert found == ["Telnyx: no fork has come", "SignalWire: refused"]
-    assert not scene.complete
+    assert not view.complete
 
 
 def test_latencies_go_from_the_carrier_to_the_consumer() -> None:
@@ -281,9 +281,9 @@ def test_a_call_that_is_all_silence_is_known_by_its_end() -> None:
 
 def test_forks_are_displayed() -> None:
     forked = Forked()
-    scene = Scene(60, forked.report, consumers=[forked.consumer(), Consumer(VENDORS[1])])
+    view = DemoView(60, forked.report, consumers=[forked.consumer(), Consumer(VENDORS[1])])
 
-    line = scene.line()
+    line = view.line()
     assert "fork in Telnyx's dialect: inbound 2 frames, outbound 2 frames, joined at 0.0 s" in line
     assert "since sent p50 30 ms, p95 30 ms" in line
     assert "fork in SignalWire's dialect: fork none yet" in line

@@ -128,7 +128,7 @@ class TestReport:
         assert "whole and in order" in report.summary(heard(CallPlan(BOTH)))
         assert "without a stop" in report.summary(closed(hear(start())))
         assert report.summary(hear()) == (
-            "fork-1  no dialect that is known; no frames; whole and in order; open"
+            "fork-1  no known dialect; no frames; whole and in order; open"
         )
 
     def test_all_forks_fit_into_a_table_on_a_narrow_terminal(self) -> None:
