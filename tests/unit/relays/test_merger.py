@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.dialects.events import Media, Stop
+from callstream.dialects.events import Dtmf, Media, Stop
 from callstream.frames.records import Disconnected, Record
 from callstream.relays.merger import StreamMerger
 
@@ -131,3 +131,43 @@ def test_frames_that_come_in_bursts_are_given_once_and_in_order(random: Random) 
     said += numbers(merger.take(late, now + 5))
 
     assert said == list(range(1, sent))
+
+
+def key(number: int, digit: str, stream_id: str) -> Record:
+    """A key that a carrier reports at the time of frame `number`."""
+    at = BEGAN_MS + number * 20
+    event = Dtmf(number, "inbound", digit)
+    return Record(stream_id, "acme", "genagent", "signalwire", at, event)
+
+
+def keys(events: Sequence[tuple[str, object]]) -> str:
+    return "".join(event.digit for _, event in events if isinstance(event, Dtmf))
+
+
+def test_a_key_that_two_streams_report_counts_once_from_the_stream_with_its_track() -> None:
+    merger = begun()
+    outbound = Record(
+        "s2", "acme", "genagent", "signalwire", BEGAN_MS + 20, Media(1, "outbound", 1, 20, b"x")
+    )
+    merger.take([outbound], 1.02)
+    merger.take([], 3.0)
+    found: list[tuple[str, object]] = []
+    for place, digit in enumerate("1234", 2):
+        found += merger.take([key(place, digit, "s2"), key(place, digit, "s1")], 3.0 + place)
+
+    assert keys(found) == "1234"
+    assert {stream_id for stream_id, event in found if isinstance(event, Dtmf)} == {"s1"}
+
+
+def test_keys_of_two_streams_without_audio_count_once_and_go_on_when_one_ends() -> None:
+    merger = StreamMerger()
+    found: list[tuple[str, object]] = []
+    for place, digit in enumerate("12", 1):
+        found += merger.take([key(place, digit, "s1"), key(place, digit, "s2")], float(place))
+    found += merger.take([], 20.0)
+    ended = Record("s1", "acme", "genagent", "signalwire", BEGAN_MS + 60, Disconnected(1000, ""))
+    found += merger.take([ended], 20.1)
+    found += merger.take([], 40.0)
+    found += merger.take([key(3, "3", "s2")], 40.1)
+
+    assert keys(found) == "123"

@@ -15,7 +15,7 @@ from typing import Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from callstream.dialects.events import CarrierEvent, Media, Stop, Track
+from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
 from callstream.frames.records import Disconnected, Record, Rejected
 from callstream.frames.stream_order import OrderedStream, StreamEvent, StreamSnapshot
 
@@ -84,6 +84,8 @@ class StreamMerger:
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
         self._sources: dict[Track, Source] = {}
+        # The streams that keys are taken from on tracks without audio.
+        self._key_sources: dict[Track, str] = {}
 
     @classmethod
     def resume(
@@ -141,13 +143,26 @@ class StreamMerger:
                         for track, source in self._sources.items()
                         if source.stream_id != stream_id
                     }
+                    self._key_sources = {
+                        track: source
+                        for track, source in self._key_sources.items()
+                        if source != stream_id
+                    }
                 case Rejected():
                     pass
                 case Media() if not self._is_source(stream_id, event.track):
                     pass
+                case Dtmf() if not self._is_key_source(stream_id, event.track):
+                    pass
                 case _:
                     chosen.append((stream_id, event))
         return chosen
+
+    def _is_key_source(self, stream_id: str, track: Track) -> bool:
+        """Whether keys are taken from this stream: every stream of a call may report each key."""
+        if (source := self._sources.get(track)) is not None:
+            return source.stream_id == stream_id
+        return self._key_sources.setdefault(track, stream_id) == stream_id
 
     def _is_source(self, stream_id: str, track: Track) -> bool:
         now = self._streams[stream_id].heard

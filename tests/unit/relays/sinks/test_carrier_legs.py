@@ -221,3 +221,45 @@ def test_signalwire_consumers_send_the_forks_format() -> None:
 
     assert json.loads(fork.open()[1])["start"]["mediaFormat"]["encoding"] == "audio/x-L16"
     assert fork.return_format == linear
+
+
+def stream(stream_id: str, tracks: list[str], connected_at: int = 0) -> StartedStream:
+    """One of several streams of the call `A`."""
+    return started_stream(
+        stream_id,
+        call_id="A",
+        connection_id=f"socket-{stream_id}",
+        tracks=tracks,
+        connected_at=connected_at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("streams", "played_on"),
+    [
+        # Bidirectional streams have the inbound track alone.
+        ([stream("in", ["inbound"]), stream("out", ["outbound"], 9)], "socket-in"),
+        ([stream("both", ["inbound", "outbound"], 9), stream("in", ["inbound"])], "socket-in"),
+        ([stream("both", ["inbound", "outbound"]), stream("out", ["outbound"], 9)], "socket-both"),
+        # A carrier that connects again plays on its newest connection.
+        ([stream("old", ["inbound"]), stream("new", ["inbound"], 9)], "socket-new"),
+        ([stream("old", []), stream("new", [], 9)], "socket-new"),
+        ([stream("out", ["outbound"])], "socket-out"),
+    ],
+)
+def test_return_audio_is_played_once_on_a_leg_with_several_streams(
+    streams: list[StartedStream], played_on: str
+) -> None:
+    scene = Scene(*streams)
+    for event in (ReturnMedia(b"\x01"), ReturnMark("m"), ReturnDtmf("5")):
+        scene.send_back(event)
+
+    assert {socket for socket, _ in scene.posted} == {played_on}
+
+
+def test_return_audio_goes_to_the_other_stream_if_a_connection_is_gone() -> None:
+    scene = Scene(stream("old", ["inbound"]), stream("new", ["inbound"], 9))
+    scene.gone = {"socket-new"}
+    scene.send_back(ReturnMedia(b"\x01"))
+
+    assert [socket for socket, _ in scene.posted] == ["socket-old"]

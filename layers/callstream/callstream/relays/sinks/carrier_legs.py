@@ -40,8 +40,13 @@ class LegCache:
         self._legs, self._until = tuple(legs), now + _LIFETIME
 
     def legs(self) -> Sequence[StartedStream]:
-        """The streams, without those whose connections are gone."""
-        return [leg for leg in self._legs if leg.connection_id not in self._gone]
+        """One stream of each leg that plays return audio; none whose connection is gone."""
+        legs: dict[str, StartedStream] = {}
+        for stream in self._legs:
+            if stream.connection_id not in self._gone:
+                other = legs.get(stream.call_id, stream)
+                legs[stream.call_id] = max(other, stream, key=_plays)
+        return [*legs.values()]
 
     def extend(self, now: datetime) -> bool:
         """Keep what is known because the look-up failed; False if nothing is known."""
@@ -52,6 +57,16 @@ class LegCache:
         """A connection is gone. Another one may be in its place, so the legs are stale."""
         self._gone.add(connection_id)
         self._until = None
+
+
+def _plays(stream: StartedStream) -> tuple[bool, bool, int]:
+    """Orders the streams of a leg by which one plays what is sent to it; the last one does.
+
+    A carrier's bidirectional stream has the inbound track alone (Twilio and SignalWire document
+    that), and a carrier that connects again plays on its newest connection.
+    """
+    tracks = {*stream.tracks}
+    return tracks == {"inbound"}, tracks != {"outbound"}, stream.connected_at
 
 
 @dataclass(frozen=True, slots=True)
