@@ -32,6 +32,9 @@ class Dialect(Protocol):
     def ERRORS(self) -> Mapping[Refusal, tuple[str, str]]:  # noqa: N802  # as above
         """The code and title of the carrier's error for each refusal; empty if it has no errors."""
 
+    def greeting(self, handshake_headers: Mapping[str, str]) -> Connected:
+        """The carrier's first message to a server that it has connected to with these headers."""
+
     def claims(self, shape: Shape) -> bool:
         """Whether a message of this shape comes from this carrier."""
 

@@ -68,6 +68,12 @@ _reader: Final[Reader[_Messages]] = Reader(
 )
 
 
+def greeting(handshake_headers: Mapping[str, str]) -> Connected:
+    """The first message to a server; it repeats no header."""
+    del handshake_headers
+    return PROTOCOL
+
+
 def claims(shape: Shape) -> bool:
     """Whether a message of this shape, which no other carrier claims, is SignalWire's."""
     if shape.event == "connected":

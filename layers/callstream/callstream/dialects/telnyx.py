@@ -51,6 +51,8 @@ ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {
     "not_base64": ("100004", "invalid_media"),
     "too_many": ("100005", "rate_limit_reached"),
 }
+HANDSHAKE_HEADER: Final = "x-telnyx-streaming-auth-token"
+"""The header of the handshake by which Telnyx proves who connects: a secret."""
 _CODE: Final = re.compile("[1-9][0-9]{0,8}")
 
 
@@ -59,9 +61,9 @@ class _Message(Documented, kw_only=True, tag_field="event"):
 
 
 class _Handshake(Documented):
-    """The header by which Telnyx proves who connects: a secret, which goes no further."""
+    """A header of the handshake, which goes no further."""
 
-    token: str = field(default="", name="x-telnyx-streaming-auth-token")
+    token: str = field(default="", name=HANDSHAKE_HEADER)
 
 
 class _Connected(_Message, tag="connected"):
@@ -145,6 +147,13 @@ class _Error(_Message, tag="error"):
 _reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Error]] = Reader(
     _Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Error
 )
+
+
+def greeting(handshake_headers: Mapping[str, str]) -> Connected:
+    """The first message to a server; it repeats the token by which Telnyx proves who connects."""
+    token = handshake_headers.get(HANDSHAKE_HEADER)
+    extra = write({"connected": {HANDSHAKE_HEADER: token}}) if token else ""
+    return Connected(PROTOCOL.protocol, PROTOCOL.version, extra=extra)
 
 
 def claims(shape: Shape) -> bool:

@@ -75,6 +75,12 @@ _reader: Final[Reader[_Messages]] = Reader(
 )
 
 
+def greeting(handshake_headers: Mapping[str, str]) -> Connected:
+    """The first message to a server; it repeats no header."""
+    del handshake_headers
+    return PROTOCOL
+
+
 def claims(shape: Shape) -> bool:
     """Whether a message of this shape is Twilio's rather than SignalWire's."""
     match shape.event:

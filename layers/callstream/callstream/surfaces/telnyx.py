@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from callstream import errors
 from callstream.audio.packetizer import MP3
 from callstream.dialects.events import Tracks
+from callstream.dialects.telnyx import HANDSHAKE_HEADER
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
@@ -39,8 +40,6 @@ from callstream.tenants.rate_limits import Allowance
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
 
-HANDSHAKE_HEADER: Final = "x-telnyx-streaming-auth-token"
-"""The header of the WebSocket's handshake that has `stream_auth_token`."""
 MP3_FILES: Final = ReturnAudio(encoding=MP3)
 """The return audio of `stream_bidirectional_mode` mp3."""
 # A call's id is part of a DynamoDB key; the carriers' are far shorter.

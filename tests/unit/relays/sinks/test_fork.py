@@ -213,3 +213,14 @@ def test_a_successor_goes_on_with_the_numbers() -> None:
         "timestamp": "20",
         "payload": "",
     }
+
+
+@pytest.mark.parametrize("dialect", ["telnyx", "signalwire", "twilio"])
+def test_only_telnyx_repeats_the_token_of_the_handshake_in_its_first_message(dialect: str) -> None:
+    headers = {"x-telnyx-streaming-auth-token": "s3cret", "authorization": "Bearer other"}
+    connected = parsed(ForkProtocol(dialect, replace(CALL, handshake_headers=headers)).open())[0]
+
+    handshake = connected.pop("connected", None)
+    is_telnyx = dialect == "telnyx"
+    assert handshake == ({"x-telnyx-streaming-auth-token": "s3cret"} if is_telnyx else None)
+    assert connected == parsed(ForkProtocol(dialect, CALL).open())[0]

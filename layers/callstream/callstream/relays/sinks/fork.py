@@ -39,7 +39,7 @@ _MOST_PENDING: Final = 10_000
 
 
 class ForkedCall(Struct, frozen=True):
-    """What a fork's `start` says of its call.
+    """What a fork's first messages say of its call. Private, and with secrets: never log it.
 
     Without a `session_id`, the call's own id is sent as that of its session.
     """
@@ -54,6 +54,7 @@ class ForkedCall(Struct, frozen=True):
     from_number: str | None = None
     to_number: str | None = None
     client_state: str | None = None
+    handshake_headers: dict[str, str] = field(default_factory=dict)
 
 
 class ForkCounters(Struct):
@@ -116,7 +117,8 @@ class ForkProtocol:
             to_number=call.to_number,
             client_state=call.client_state,
         )
-        return [self._render(self._dialect.PROTOCOL), self._render(start)]
+        greeting = self._dialect.greeting(call.handshake_headers)
+        return [self._render(greeting), self._render(start)]
 
     def take(self, stream_id: str, event: CarrierEvent, elapsed_ms: int) -> list[str]:
         """The messages about an event of one of the call's streams.

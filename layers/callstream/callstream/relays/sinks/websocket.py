@@ -212,6 +212,7 @@ class RelayForks(ForkMaker):
             from_number=first.from_number,
             to_number=first.to_number,
             client_state=known.client_state if known else None,
+            handshake_headers=relay.handshake_headers,
         )
         back = relay.return_format(format_)
         return ForkProtocol(str(relay.dialect), call, convert, counters, back)
