@@ -125,7 +125,8 @@ class ReturnPath:
         try:
             return self._fork.receive(text)
         except UnreadableMessage as unreadable:
-            is_media = "payload" in unreadable.detail
+            # msgspec names the place of a value that does not fit; a missing field has no place.
+            is_media = unreadable.detail.endswith("`$.media.payload`")
             self._refuse("not_base64" if is_media else "malformed", now)
             return None
 
