@@ -85,3 +85,13 @@ def test_fork_has_the_wanted_codec_or_else_the_calls_own(codec: str, gets: str) 
 
     assert format_ == AudioFormat(gets, 8000, 1)
     assert convert(b"\xff") == {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}[gets]
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+def test_a_wideband_call_is_not_forked_as_a_codec_that_plays_at_8_khz(codec: str) -> None:
+    call = AudioFormat("L16", 16_000, 1)
+
+    format_, convert = forked(call, codec, "big")
+
+    assert format_ == call
+    assert convert(b"\x01\x02") == b"\x01\x02"

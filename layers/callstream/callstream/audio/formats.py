@@ -21,6 +21,8 @@ class Codec(Struct, frozen=True):
     """The codec's name in the messages of Twilio and SignalWire."""
     silence: bytes = b""
     """One sample of silence; empty if the codec's audio comes in packets instead of samples."""
+    rates: tuple[int, ...] = ()
+    """The rates in Hz at which receivers play the codec; empty if there are many."""
     audio_rate: int | None = None
     """The rate of the audio in Hz, where it is fixed and RTP's clock rate is another."""
 
@@ -45,6 +47,12 @@ class AudioFormat(Struct, frozen=True):
         return codec.silence if codec else b""
 
     @property
+    def is_playable(self) -> bool:
+        """Whether receivers play the codec at this rate, whatever they read of the rate."""
+        codec = CODECS.get(self.encoding)
+        return not (codec and codec.rates) or self.sample_rate in codec.rates
+
+    @property
     def sample_bytes(self) -> int:
         """The bytes of one sample in one channel; 0 if the audio cannot be cut into samples."""
         return len(self.silence)
@@ -53,8 +61,8 @@ class AudioFormat(Struct, frozen=True):
 PCMU_8K = AudioFormat(encoding="PCMU", sample_rate=8000, channels=1)
 
 CODECS: Final[Mapping[str, Codec]] = {
-    "PCMU": Codec("audio/x-mulaw", silence=b"\xff"),
-    "PCMA": Codec("audio/x-alaw", silence=b"\xd5"),
+    "PCMU": Codec("audio/x-mulaw", silence=b"\xff", rates=(8000,)),
+    "PCMA": Codec("audio/x-alaw", silence=b"\xd5", rates=(8000,)),
     # RFC 3551, 4.5.2: audio of 16 kHz, whose RTP clock is 8 kHz by an old mistake.
     "G722": Codec("audio/G722", audio_rate=16_000),
     "L16": Codec("audio/x-L16", silence=b"\0\0"),

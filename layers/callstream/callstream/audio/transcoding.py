@@ -49,10 +49,13 @@ def forked(
 ) -> tuple[AudioFormat, Convert]:
     """The format of a fork for which `codec` was asked, and the conversion from the call's audio.
 
-    The fork has the call's own format if `codec` is None or if the call's audio cannot be converted
-    to it.
+    The fork has the call's own format if `codec` is None, if the call's audio cannot be converted
+    to `codec`, or if `codec` has another rate than the call: receivers would play PCMU of 16 kHz at
+    half the speed.
     """
     wanted = AudioFormat(codec or call.encoding, call.audio_rate, call.channels)
+    if not wanted.is_playable:
+        return call, bytes
     try:
         return wanted, conversion(call, wanted, l16_byte_order)
     except UnusableAudio:
