@@ -35,10 +35,10 @@ class Checkpoint(Struct):
 
     def since(self, timings: RelayTimings) -> float:
         """From when on the run may have missed records: the earliest of all its streams."""
-        heard = [
+        received = [
             snapshot.counts.last_at / 1000
             for snapshot in self.streams.values()
             if snapshot.counts.last_at is not None and not snapshot.end.is_over
         ]
-        earliest = min([self.at, *heard]) - timings.delivery
+        earliest = min([self.at, *received]) - timings.delivery
         return max(earliest, self.at - timings.farthest_back)

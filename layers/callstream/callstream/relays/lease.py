@@ -23,7 +23,7 @@ Each arrow is one conditional write, so that of several runs one succeeds. The a
 | `offered_by`       | … if this is the owner; otherwise the offer is an old one                |
 | `rescued_at`       | when a run last took over                                                |
 | `rescues`          | how often one did, one time soon after the other                         |
-| `notified_at`      | when the tenant was told that the relay is over                          |
+| `notified_at`      | when the tenant was notified that the relay is over                      |
 
 Times are milliseconds since 1970.
 """

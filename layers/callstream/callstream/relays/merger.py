@@ -30,37 +30,37 @@ class Source(Struct):
     """The stream that a track is taken from, and when that last had a frame of it, in seconds."""
 
     stream_id: str
-    heard_at: float
+    last_at: float
 
 
 class _Stream:
     """One stream, and its time: when its latest record was received, in seconds since 1970.
 
-    `_heard` was that time when the last record came, which was at `_heard_at` by the clock.
+    `_received_at` was that time when the last record came, which was at `_arrived_at` by the clock.
     """
 
     def __init__(self, order: OrderedStream, received_at: int, now: float) -> None:
         self.order = order
-        self._heard = self._time = received_at / 1000
-        self._heard_at = now
+        self._received_at = self._time = received_at / 1000
+        self._arrived_at = now
 
     def push(self, record: Record, now: float) -> Sequence[StreamEvent]:
         """Take a record. It may be a missing one, so the stream's time goes on afterwards."""
         events = self.order.push(record, self._time)
-        self._heard = self._time = max(self._time, record.received_at / 1000)
-        self._heard_at = now
+        self._received_at = self._time = max(self._time, record.received_at / 1000)
+        self._arrived_at = now
         return events
 
     def expire(self, now: float) -> Sequence[StreamEvent]:
         """The events that have waited for long enough."""
-        silent = max(0.0, now - self._heard_at - self._stands)
-        self._time = max(self._time, self._heard + silent)
+        silent = max(0.0, now - self._arrived_at - self._stands)
+        self._time = max(self._time, self._received_at + silent)
         return self.order.expire(self._time)
 
     @property
-    def heard(self) -> float:
+    def received_at(self) -> float:
         """The stream's time when its last record came."""
-        return self._heard
+        return self._received_at
 
     @property
     def deadline(self) -> float | None:
@@ -68,7 +68,7 @@ class _Stream:
         deadline = self.order.deadline
         if deadline is None:
             return None
-        return self._heard_at + self._stands + max(0.0, deadline - self._heard) + _ROUNDING
+        return self._arrived_at + self._stands + max(0.0, deadline - self._received_at) + _ROUNDING
 
     @property
     def _stands(self) -> float:
@@ -165,10 +165,10 @@ class StreamMerger:
         return self._key_sources.setdefault(track, stream_id) == stream_id
 
     def _is_source(self, stream_id: str, track: Track) -> bool:
-        now = self._streams[stream_id].heard
+        now = self._streams[stream_id].received_at
         source = self._sources.setdefault(track, Source(stream_id, now))
-        if source.stream_id != stream_id and now - source.heard_at >= _SILENT:
+        if source.stream_id != stream_id and now - source.last_at >= _SILENT:
             source.stream_id = stream_id
         if source.stream_id == stream_id:
-            source.heard_at = max(source.heard_at, now)
+            source.last_at = max(source.last_at, now)
         return source.stream_id == stream_id

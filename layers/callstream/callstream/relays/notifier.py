@@ -1,4 +1,4 @@
-"""The notifier of relays: changes their states, and sends the callbacks that tell tenants of it."""
+"""The notifier of relays: changes their states, and sends callbacks to their tenants."""
 
 import logging
 from collections.abc import Callable

@@ -9,10 +9,10 @@ its own, subscribes, and reports that it is ready: from then on both get all rec
 then stops, and hands over where it was in each stream. The successor drops what the first one has
 sent by then, and goes on. So a consumer sees one more connection, and each frame once.
 
-A run may also die, or lose its feed. Every other second it leaves a checkpoint, and whoever notices
-starts another run, which takes over: that run goes on from the checkpoint with what Kinesis has had
-since. So no frame is lost, but the frames of the last two seconds may be sent again, with the
-numbers that they had.
+A run may also die, or lose its feed. Every other second it leaves a checkpoint. The fan-out or the
+sweep starts another run, which takes over: that run goes on from the checkpoint with what Kinesis
+has had since. So no frame is lost, but the frames of the last two seconds may be sent again, with
+the numbers that they had.
 
 The three kinds of runs start by one sequence; `_STEPS` says which of its steps each kind takes.
 """

@@ -44,7 +44,7 @@ class Scene:
     async def send(self, **message: Any) -> None:
         await self.path.receive(json.dumps(message))
 
-    async def speak(self, audio: bytes) -> None:
+    async def send_audio(self, audio: bytes) -> None:
         await self.send(event="media", media={"payload": b64encode(audio).decode()})
 
     async def mark(self, name: str) -> None:
@@ -73,7 +73,7 @@ class Scene:
         """A carrier that is busy with a first piece."""
         self.legs.takes.clear()
         async with self.posting():
-            await self.speak(bytes(PIECE))
+            await self.send_audio(bytes(PIECE))
             await self.legs.asked.wait()
             yield
 
@@ -82,8 +82,8 @@ def test_the_rest_of_a_message_is_joined_with_the_next() -> None:
     async def act() -> None:
         scene = Scene()
         async with scene.posting():
-            await scene.speak(b"a" * 200)
-            await scene.speak(b"b" * 120)
+            await scene.send_audio(b"a" * 200)
+            await scene.send_audio(b"b" * 120)
             await scene.path.flush()
 
         assert scene.legs.pieces == [b"a" * 160, b"a" * 40 + b"b" * 120]
@@ -95,9 +95,9 @@ def test_the_rest_of_a_message_is_padded_when_a_mark_comes_or_nothing_follows() 
     async def act() -> None:
         scene = Scene()
         async with scene.posting():
-            await scene.speak(b"a" * 40)
+            await scene.send_audio(b"a" * 40)
             await scene.mark("said")
-            await scene.speak(b"b" * 40)
+            await scene.send_audio(b"b" * 40)
             await until(lambda: len(scene.legs.posted) == 3)
 
         first, mark, second = scene.legs.posted
@@ -112,16 +112,16 @@ def test_clear_overtakes_what_waits_for_a_busy_carrier() -> None:
     async def act() -> None:
         scene = Scene("signalwire")
         async with scene.held():
-            await scene.speak(10 * SECOND)
+            await scene.send_audio(10 * SECOND)
             await scene.mark("first")
             await scene.send(event="dtmf", dtmf={"digit": "5"})
-            await scene.speak(SECOND)
+            await scene.send_audio(SECOND)
             await scene.mark("second")
-            await scene.speak(b"old")
+            await scene.send_audio(b"old")
             await scene.send(event="clear")
             # At once, though nothing was posted yet.
             assert scene.marks == ["first", "second"]
-            await scene.speak(b"n" * PIECE)
+            await scene.send_audio(b"n" * PIECE)
             scene.legs.takes.set()
             await scene.path.flush()
 
@@ -154,11 +154,11 @@ def test_audio_beyond_the_limit_is_refused() -> None:
         scene = Scene()
         async with scene.held():
             for _ in range(100):
-                await scene.speak(SECOND)
+                await scene.send_audio(SECOND)
             assert scene.errors == [100005] * 10  # told now and then
             scene.now += 30
             await scene.send(event="clear")
-            await scene.speak(b"n" * PIECE)
+            await scene.send_audio(b"n" * PIECE)
             scene.legs.takes.set()
             await scene.path.flush()
 
@@ -172,16 +172,16 @@ def test_sixty_seconds_at_once_are_taken() -> None:
     async def act() -> None:
         scene = Scene()
         async with scene.held():
-            await scene.speak(60 * SECOND)
+            await scene.send_audio(60 * SECOND)
             assert scene.errors == []
-            await scene.speak(b"r" * (PIECE + 1))
+            await scene.send_audio(b"r" * (PIECE + 1))
             assert scene.errors == [100005]
             await scene.mark("one too many")
             assert scene.errors == [100005] * 2
             scene.legs.takes.set()
             await scene.path.flush()
             # There is nothing left of what was refused.
-            await scene.speak(b"n" * PIECE)
+            await scene.send_audio(b"n" * PIECE)
             await scene.path.flush()
 
         assert scene.legs.pieces[1:] == [bytes(PIECE)] * 3000 + [b"n" * PIECE]
@@ -193,11 +193,11 @@ def test_large_packets_are_bounded_too() -> None:
     async def act() -> None:
         scene = Scene(return_format=AudioFormat("OPUS", 16000, 1))
         for _ in range(7):
-            await scene.speak(bytes(900_000))
+            await scene.send_audio(bytes(900_000))
         assert scene.errors == [100005]
         async with scene.posting():
             await scene.path.flush()
-            await scene.speak(bytes(900_000))
+            await scene.send_audio(bytes(900_000))
             await scene.mark("said")
             await scene.path.flush()
 
@@ -275,19 +275,19 @@ def test_signalwire_consumers_get_no_errors_and_the_log_does(
 def test_mp3_is_refused_and_more_than_one_a_second_is_too_many() -> None:
     async def act() -> None:
         scene = Scene(return_format=AudioFormat("mp3", 0, 1))
-        await scene.speak(b"ID3")
+        await scene.send_audio(b"ID3")
         assert scene.answers[0]["payload"] == {
             "code": 100002,
             "title": "unknown_error",
             "detail": "mp3 files are not supported, but RTP payloads are",
         }
-        await scene.speak(b"ID3")
+        await scene.send_audio(b"ID3")
         assert scene.errors == [100002, 100005]
         scene.now += 1
-        await scene.speak(b"ID3")
+        await scene.send_audio(b"ID3")
         assert scene.errors == [100002, 100005]  # once in a while
         scene.now += 10
-        await scene.speak(b"ID3")
+        await scene.send_audio(b"ID3")
         assert scene.errors == [100002, 100005, 100002]
 
     play(act)
@@ -313,7 +313,7 @@ def test_audio_that_the_call_cannot_play_is_answered_once_in_a_while() -> None:
         scene = Scene()
         scene.legs.problem = UnusableAudio("the call speaks something else")
         async with scene.posting():
-            await scene.speak(SECOND)
+            await scene.send_audio(SECOND)
             await scene.path.flush()
             # It was in the way of nothing that came later.
             scene.legs.problem = None
@@ -331,10 +331,10 @@ def test_a_carrier_that_cannot_be_reached_ends_nothing(caplog: pytest.LogCapture
         scene = Scene()
         scene.legs.problem = Unavailable("apigateway", "Throttled")
         async with scene.posting():
-            await scene.speak(SECOND)
+            await scene.send_audio(SECOND)
             await scene.path.flush()
             scene.legs.problem = None
-            await scene.speak(bytes(PIECE))
+            await scene.send_audio(bytes(PIECE))
             await scene.path.flush()
         assert scene.errors == []
         assert scene.legs.pieces == [bytes(PIECE)]

@@ -1,4 +1,4 @@
-"""HTTP to tenants' servers: to the address that was looked at, for a bounded time."""
+"""HTTP to tenants' servers: to the address that was vetted, for a bounded time."""
 
 import http.client
 import socket
@@ -22,13 +22,13 @@ _USER_AGENT: Final = "Callstream"
 class PinnedClient:
     """Sends each request over a connection of its own, to the destination's own addresses.
 
-    http.client and not a library on top of it: those connect to names, and have a time-out for each
-    read but none for all of them, so that who sends a byte now and then holds the function. The
-    answer's body is not read.
+    It uses http.client and no library on top of that: such libraries connect to names, and limit
+    the time of each read but not of all reads, so that a server that sends a byte now and then
+    holds the function. The answer's body is not read.
 
     Args:
-        local: take any certificate of this machine itself; for the local stack alone.
-        total_seconds: for a request, from the first try to connect to the answer's last header.
+        local: accept any certificate of this machine itself; for the local stack alone.
+        total_seconds: limit for a request, from the first try to connect to the last header.
     """
 
     def __init__(self, *, local: bool = False, total_seconds: float = _TOTAL_SECONDS) -> None:
@@ -53,7 +53,7 @@ class PinnedClient:
         finally:
             timer.cancel()
             exchange.close()
-        if exchange.is_given_up:  # then it was cut off, and its headers may look complete
+        if exchange.is_given_up:  # the answer was cut off, though its headers may look complete
             raise NoAnswer("timeout")
         return answer
 
@@ -77,10 +77,10 @@ class _Exchange:
         self.is_given_up = False
 
     def run(self) -> HttpAnswer:
-        """Do it."""
+        """Send the request, and read the answer's headers."""
         self._socket, address = _connect(self._destination)
         if self._destination.tls:
-            # The handshake comes after, so that this can be given up too.
+            # The handshake is a step of its own, so that `give_up` can end it too.
             self._socket = secured = self._context(address).wrap_socket(
                 self._socket,
                 server_hostname=self._destination.host.rstrip("."),
@@ -90,15 +90,15 @@ class _Exchange:
         if self.is_given_up:
             raise TimeoutError
         self._socket.settimeout(_TOTAL_SECONDS)
-        return self._say(self._socket)
+        return self._request_over(self._socket)
 
     def give_up(self) -> None:
-        """End the connection under whoever waits for it."""
+        """End the connection, while another thread waits for it."""
         self.is_given_up = True
         connection = self._socket
         if connection is not None:
-            with suppress(OSError):  # it has ended
-                # Past TLS, whose state is the other thread's.
+            with suppress(OSError):  # the connection has ended
+                # Not through TLS, whose state belongs to the other thread.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -108,16 +108,16 @@ class _Exchange:
 
     def _context(self, address: str) -> ssl.SSLContext:
         if self._local and ip_address(address).is_loopback:
-            return ssl._create_unverified_context()  # noqa: S323, SLF001  # it may be self-signed
+            return ssl._create_unverified_context()  # noqa: S323, SLF001  # may be self-signed
         return self._tls
 
-    def _say(self, connection: socket.socket) -> HttpAnswer:
+    def _request_over(self, connection: socket.socket) -> HttpAnswer:
         request, destination = self._request, self._destination
         parts = urlsplit(request.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        talk = http.client.HTTPConnection(destination.host, destination.port)
-        talk.sock = connection
-        talk.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
+        client = http.client.HTTPConnection(destination.host, destination.port)
+        client.sock = connection
+        client.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
         headers = {
             "host": parts.netloc,
             "user-agent": _USER_AGENT,
@@ -127,9 +127,9 @@ class _Exchange:
         if request.method == "POST":
             headers["content-length"] = str(len(request.body))
         for name, value in headers.items():
-            talk.putheader(name, value)
-        talk.endheaders(request.body or None)
-        with talk.getresponse() as answer:
+            client.putheader(name, value)
+        client.endheaders(request.body or None)
+        with client.getresponse() as answer:
             return HttpAnswer(answer.status, answer.getheader("retry-after"))
 
 
@@ -146,7 +146,7 @@ def _reason(error: Exception) -> str:
 
 
 def _connect(destination: Destination) -> tuple[socket.socket, str]:
-    """Connect to the first of the addresses that takes us; which one."""
+    """Connect to the first address that accepts; return that address too."""
     *others, last = destination.addresses[:_ADDRESSES_TRIED]
     for address in others:
         try:

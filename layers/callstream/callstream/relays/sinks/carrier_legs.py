@@ -1,4 +1,4 @@
-"""The carriers' legs that a relay's consumer speaks to: which they are, and how to send to them.
+"""The carriers' legs that a consumer's audio goes to: which they are, and how to send to them.
 
 The legs are looked up now and then, and not for each piece of audio.
 """
@@ -24,7 +24,7 @@ _LIFETIME: Final = timedelta(seconds=1)
 
 
 class LegCache:
-    """The streams that a relay's consumer speaks to, as they were at most a second ago."""
+    """The streams that a consumer's audio goes to, as they were at most a second ago."""
 
     def __init__(self) -> None:
         self._legs: Sequence[StartedStream] = ()
@@ -71,7 +71,7 @@ def _plays(stream: StartedStream) -> tuple[bool, bool, int]:
 
 @dataclass(frozen=True, slots=True)
 class CarrierLegs(LegSender):
-    """The legs that one relay's consumer speaks to. `clock` gives the present."""
+    """The legs that the audio of one relay's consumer goes to. `clock` gives the present."""
 
     relay: Relay
     streams: StreamStore

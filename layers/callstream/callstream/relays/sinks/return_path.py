@@ -5,7 +5,7 @@ mind (barge-in). So its messages are taken at once, and posted by another task; 
 all that has not been posted, and the marks in that come back.
 
 No consumer can make the return path grow without end: what waits is bounded, more than a sane
-number of messages is refused, and the consumer and the log are told of refusals now and then.
+number of messages is refused, and refusals go to the consumer and the log now and then.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 MESSAGES_A_SECOND: Final = 200
 """How many messages a consumer may send in the long run; a minute's worth of pieces at once."""
 
-# What the consumer and the log are told.
+# For the consumer and the log.
 _DETAILS: Final[Mapping[Refusal, str]] = {
     "malformed": "The frame was not formed correctly",
     "not_base64": "Media is not encoded in base64",
@@ -41,7 +41,7 @@ _NO_MP3: Final = "mp3 files are not supported, but RTP payloads are"
 
 
 class LegSender(Protocol):
-    """Sends to the carriers' legs that a consumer speaks to."""
+    """Sends to the carriers' legs that a consumer's audio goes to."""
 
     async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
         """Send a consumer's message to the legs, its audio in that format.
@@ -180,7 +180,7 @@ class ReturnPath:
 
 
 class _Refusals:
-    """Counts what is refused, and decides when the consumer and the log are told."""
+    """Counts what is refused, and decides which refusals go to the consumer and the log."""
 
     def __init__(self, relay_id: str) -> None:
         self._extra = {"relay_id": relay_id}
@@ -188,7 +188,7 @@ class _Refusals:
         self._buckets: dict[str, TokenBucket] = {}
 
     def count(self, refusal: Refusal, detail: str, now: float) -> bool:
-        """Count a refusal; whether the consumer is to be told."""
+        """Count a refusal; whether it goes to the consumer."""
         self._counts[refusal] += 1
         # Audio that cannot be used is followed by more of its kind; other errors are slips.
         slips = 1 if refusal == "unusable" else 10

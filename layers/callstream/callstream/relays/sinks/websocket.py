@@ -54,7 +54,7 @@ class WebSocketSink(Sink):
     Args:
         dialler: connects to the consumer.
         forks: makes the fork.
-        legs: the carriers' legs that the consumer speaks to.
+        legs: the carriers' legs that the consumer's audio goes to.
         clock: time in seconds, the same for all runs of a relay.
         timings: how long to wait for what.
         outbox_limit: how many messages may wait for a slow consumer.
