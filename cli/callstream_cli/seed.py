@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from callstream.tenants.directory import SCOPES
+from callstream.tenants.directory import SURFACES
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.signatures import callback_keys
 
@@ -21,5 +21,5 @@ def seed_demo_tenant(outputs: Mapping[str, str]) -> dict[str, dict[str, str]]:
             **administration.create_credential(tenant, surface, label="demo").shown,
             **keys.get(surface, {}),
         }
-        for surface in SCOPES
+        for surface in SURFACES
     }

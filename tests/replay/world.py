@@ -20,10 +20,10 @@ from callstream.callbacks.delivery import HttpAnswer, NoAnswer
 from callstream.callbacks.model import CallbackRequest, decode
 from callstream.destinations import Destination
 from callstream.frames import records
-from callstream.tenants.credentials import hash_secret
+from callstream.tenants.credentials import CREDENTIAL_FORMS, hash_secret
 from callstream.tenants.directory import (
     ROUTES,
-    SCOPES,
+    SURFACES,
     Credential,
     Directory,
     Inbox,
@@ -77,7 +77,7 @@ TENANTS: list[Tenant] = [
     _tenant("other"),
     _tenant("plain", routes=frozenset()),
     _tenant("gone", enabled=False),
-    _tenant("busy", limits=dict.fromkeys(SCOPES, Limits(per_day=1))),
+    _tenant("busy", limits=dict.fromkeys(SURFACES, Limits(per_day=1))),
 ]
 INBOXES: list[Inbox] = [
     Inbox(tenant_id="acme", external_id="inbox-123"),
@@ -103,11 +103,11 @@ def seed(directory: Directory, *surfaces: str) -> None:
     for inbox in INBOXES:
         directory.save(inbox)
     secret_hash = hash_secret(SECRET, PEPPER)
-    for surface, scopes in SCOPES.items():
+    for surface, form in CREDENTIAL_FORMS.items():
         if surface not in surfaces:
             continue
         for credential_id, fields in CREDENTIALS.items():
-            all_fields: dict[str, Any] = {"scopes": scopes} | fields
+            all_fields: dict[str, Any] = {"scopes": form.scopes} | fields
             directory.save(
                 Credential(
                     surface=surface,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.tenants.directory import SCOPES, Directory
+from callstream.tenants.directory import SURFACES, Directory
 from callstream_cli.local import aws, containers
 from callstream_cli.local.process import HOST, free_port
 from callstream_cli.local.progress import Silence
@@ -136,7 +136,7 @@ class Account(DeployedStack):
                 name: DynamoTable(table) for name, table in description["tables"].items()
             }
         self._directory = Directory(self._tables["directory"])
-        world.seed(self._directory, *SCOPES)
+        world.seed(self._directory, *SURFACES)
 
     def given(self, expected: Mapping[str, Any]) -> None:
         """Make the state that an event needs, and no other state."""

@@ -8,17 +8,17 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.secrets_manager import PermanentSecret
-from callstream.tenants.credentials import hash_secret, join_key
+from callstream.tenants.credentials import CREDENTIAL_FORMS, hash_secret
 from callstream.tenants.directory import (
     ROUTES,
-    SCOPES,
+    SURFACES,
     Credential,
     Directory,
     Inbox,
     Limits,
+    Surface,
     Tenant,
 )
-from callstream.tenants.issuing import KEY_PREFIXES
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack
 
@@ -44,9 +44,9 @@ class Customer:
         """The secret half of all its credentials; the public half is its name."""
         return f"secret-of-{self.name}"
 
-    def key(self, surface: str) -> str:
+    def key(self, surface: Surface) -> str:
         """Its API key or token."""
-        return join_key(KEY_PREFIXES[surface], self.name, self.secret)  # type: ignore[index]
+        return CREDENTIAL_FORMS[surface].join(self.name, self.secret)
 
     def headers(self, surface: str) -> dict[str, str]:
         """What authenticates it."""
@@ -72,18 +72,18 @@ class Customer:
                     project_id=uuid5(NAMESPACE_DNS, self.name),
                     callback_key_id=self.name,
                     routes=ROUTES,
-                    limits=dict.fromkeys(SCOPES, Limits(per_second=None)),
+                    limits=dict.fromkeys(SURFACES, Limits(per_second=None)),
                 )
             )
             directory.save(Inbox(tenant_id=self.name, external_id=self.inbox))
-            for surface, scopes in SCOPES.items():
+            for surface, form in CREDENTIAL_FORMS.items():
                 directory.save(
                     Credential(
                         surface=surface,
                         credential_id=self.name,
                         tenant_id=self.name,
                         secret_hash=hash_secret(self.secret, pepper),
-                        scopes=scopes,
+                        scopes=form.scopes,
                         created_at=datetime.now(UTC),
                     )
                 )

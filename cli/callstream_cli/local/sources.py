@@ -11,7 +11,6 @@ _FILES = (
     "requirements/sam.txt",
     "cli/callstream_cli/operator/administration.py",
     "cli/callstream_cli/operator/signatures.py",
-    "cli/callstream_cli/public_keys.py",
     "cli/callstream_cli/seed.py",
 )
 _FOLDERS = ("functions", "layers", "cli/callstream_cli/local")

@@ -14,10 +14,9 @@ from callstream.adapters.aws.secrets_manager import (
 from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
 from callstream.relays.model import RelaySpec
-from callstream.tenants.credentials import new_id
+from callstream.tenants.credentials import CREDENTIAL_FORMS, new_id
 from callstream.tenants.directory import (
     ROUTES,
-    SCOPES,
     Credential,
     Directory,
     Inbox,
@@ -139,7 +138,7 @@ class Administration:
     ) -> Issued:
         """Create a credential of a tenant; without `scopes`, with all scopes of the surface."""
         if scopes is not None:
-            must_be_of(scopes, SCOPES[surface], f"scope of {surface}")
+            must_be_of(scopes, CREDENTIAL_FORMS[surface].scopes, f"scope of {surface}")
         with good_values():
             issued = issue(
                 tenant,

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from callstream.tenants.directory import SCOPES, Credential, Surface
+from callstream.tenants.credentials import CREDENTIAL_FORMS
+from callstream.tenants.directory import Credential, Surface
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_fields, show_json, show_table
@@ -16,7 +17,9 @@ CredentialId = Annotated[
         help="Its id, as listed. Of a key it is what stands between the prefix and the first _.",
     ),
 ]
-_SCOPES = "; ".join(f"{surface}: {', '.join(sorted(scopes))}" for surface, scopes in SCOPES.items())
+_SCOPES = "; ".join(
+    f"{surface}: {', '.join(sorted(form.scopes))}" for surface, form in CREDENTIAL_FORMS.items()
+)
 
 
 def create(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from callstream.tenants.directory import SCOPES, Limits, Surface, Tenant
+from callstream.tenants.directory import SURFACES, Limits, Surface, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
@@ -55,7 +55,7 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 
 def effective(tenant: Tenant) -> dict[Surface, Limits]:
     """A tenant's limits on every surface, the defaults where it has none of its own."""
-    return {surface: tenant.limits_on(surface) for surface in SCOPES}
+    return {surface: tenant.limits_on(surface) for surface in SURFACES}
 
 
 def in_words(limits: Limits) -> str:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from callstream.callbacks import keys
+from callstream.callbacks.vendors import VENDORS
 from callstream.identity import TwilioSignature
 from callstream.tenants.credentials import new_id
 from callstream.tenants.directory import Surface, Tenant
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.errors import OperatorError
-from callstream_cli.public_keys import ed25519_public_key
 
 type CallbackKeys = Mapping[Surface, Mapping[str, str]]
 """The keys to verify callbacks with: by surface, then by their names in `stack.json`."""
@@ -17,11 +16,10 @@ type CallbackKeys = Mapping[Surface, Mapping[str, str]]
 def callback_keys(administration: Administration, tenant: Tenant) -> CallbackKeys:
     """The keys that a tenant verifies its callbacks with."""
     master = administration.secret("CallbackMasterSecretArn")
-    private_key = keys.telnyx_private_key(master, tenant.callback_key_id)
-    signing_key = keys.signalwire_signing_key(master, tenant.callback_key_id)
     return {
-        "telnyx": {"public_key": ed25519_public_key(private_key)},
-        "signalwire": {"signing_key": signing_key},
+        surface: vendor.verification_key(master, tenant.callback_key_id)
+        for surface, vendor in VENDORS.items()
+        if vendor is not None
     }
 
 

@@ -7,7 +7,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from callstream.surfaces.pipeline import Operation
-from callstream.tenants.directory import SCOPES
+from callstream.tenants.directory import SURFACES
 from callstream_cli.openapi.__main__ import DOCUMENTS, FOLDER, files
 from callstream_cli.openapi.document import Document
 from callstream_cli.openapi.generate import generate, operation_of
@@ -31,7 +31,7 @@ def test_they_are_openapi(document: Document) -> None:
 
 
 def test_every_surface_has_one() -> None:
-    assert {document.surface.name for document in DOCUMENTS} == SCOPES.keys()
+    assert {document.surface.name for document in DOCUMENTS} == set(SURFACES)
 
 
 def routes() -> list[tuple[str, str, str, str]]:

@@ -1,26 +1,26 @@
-"""Delivers callbacks: where each goes, what its answer means, and when it is tried again.
+"""Delivers callbacks: where each goes, what its answer means, and when to try again.
 
-A callback is tried until somebody takes it (2xx), for half a day; what cannot become better by
-waiting is given up at once. Who is given up goes to the dead-letter queue, with the reason.
+A callback is tried until the tenant's server takes it (2xx), for half a day. A failure that time
+cannot mend ends the attempts at once. The dead-letter queue keeps the failed callbacks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from callstream.callbacks import keys, signalwire, telnyx
 from callstream.callbacks.model import CallbackRequest, RelayCallback
+from callstream.callbacks.vendors import VENDORS
 from callstream.destinations import Destination, ForbiddenDestination, Resolver, UnknownHost, vet
 from callstream.errors import CallstreamError
-from callstream.tenants.directory import Directory, Tenant
+from callstream.tenants.directory import Directory
 
 SCHEMES: Final = frozenset({"http", "https"})
 
-# Of what is the client's fault, these pass: a slow request, one that came too early, one too many.
-_PASSING: Final = frozenset({408, 425, 429})
+# 4xx statuses worth retrying: a slow request, an early request, and too many requests.
+_RETRIABLE: Final = frozenset({408, 425, 429})
 _OK: Final = range(200, 300)
 _SERVER_ERRORS: Final = range(500, 600)
 _REDIRECTS: Final = range(300, 400)
@@ -35,7 +35,7 @@ class NoAnswer(CallstreamError):
 
 
 class HttpAnswer(NamedTuple):
-    """What came back; `retry_after` is that header as it was sent."""
+    """A server's answer; `retry_after` is the value of that header."""
 
     status: int
     retry_after: str | None = None
@@ -45,44 +45,45 @@ class HttpClient(Protocol):
     """Sends requests, each over a connection of its own, and follows no redirects."""
 
     def send(self, request: CallbackRequest, destination: Destination) -> HttpAnswer:
-        """Send a request to a destination that was looked at.
+        """Send a request to a destination that was vetted.
 
         Raises:
-            NoAnswer: there was none in time.
+            NoAnswer: no answer came in time.
         """
 
 
 class Delivered(NamedTuple):
-    """Somebody has taken it."""
+    """The tenant's server has taken the callback."""
 
     status: int
 
 
 class Dropped(NamedTuple):
-    """Nobody wants to know. `reason` is `no_tenant` or `no_url`."""
+    """The callback goes nowhere. `reason` is `no_tenant` or `no_url`."""
 
     reason: str
 
 
 class Failed(NamedTuple):
-    """It was not taken. `reason` is one of docs/operations.md and holds nothing of the URL.
+    """No server has taken the callback.
 
-    `again_after` is how many seconds the other side asks us to wait; None if it does not say.
+    `reason` is one of those of docs/operations.md, and holds nothing of the URL. `retry_after` is
+    how many seconds the server asks us to wait; None if it does not ask.
     """
 
     reason: str
     is_permanent: bool
-    again_after: float | None = None
+    retry_after: float | None = None
 
 
 type Outcome = Delivered | Dropped | Failed
 
 
 class Backoff(Struct, frozen=True):
-    """When to try again: after a random time below a bound that doubles each time. In seconds.
+    """When to try again: after a random delay below a bound that doubles each time. In seconds.
 
-    Random from the first ("full jitter"), so that callbacks that failed together come apart.
-    With the default numbers some 30 tries in 12 hours.
+    The whole delay is random ("full jitter"), so that callbacks that failed together spread out.
+    The default values make some 30 attempts in 12 hours.
     """
 
     first: float = 5
@@ -95,19 +96,19 @@ class Backoff(Struct, frozen=True):
         attempt: int,
         waited: float,
         random: Callable[[], float],
-        again_after: float | None = None,
+        retry_after: float | None = None,
     ) -> int | None:
         """How many whole seconds to wait, at least one; None to give up.
 
         Args:
-            attempt: how many tries there were.
+            attempt: how many attempts there were.
             waited: seconds since the callback was queued.
-            random: gives numbers from 0 to 1.
-            again_after: what the other side asks for; taken up to the longest delay.
+            random: returns numbers from 0 to 1.
+            retry_after: how many seconds the server asks for; respected up to the longest delay.
         """
-        # Later the bound is reached, and the power has grown out of all numbers.
+        # A power of more than 60 overflows, and the bound is long reached.
         bound = min(self.longest, self.first * 2.0 ** min(attempt - 1, 60))
-        delay = max(bound * random(), min(again_after or 0, self.longest), 1)
+        delay = max(bound * random(), min(retry_after or 0, self.longest), 1)
         return None if waited + delay > self.give_up_after else round(delay)
 
 
@@ -116,7 +117,7 @@ class Delivery:
 
     Args:
         directory: the tenants, with their webhooks.
-        master: gives the secret that the keys are derived from.
+        master: reads the secret that the keys follow from. Raises `Unavailable`.
         client: sends the requests.
         resolve: asks the name service.
         local: also deliver to this machine itself; for the local stack alone.
@@ -140,15 +141,15 @@ class Delivery:
     def deliver(
         self, callback: RelayCallback, attempt: int, now: Callable[[], datetime]
     ) -> Outcome:
-        """Try to deliver a callback, once; where the first URL fails for now, at the failover too.
+        """Try to deliver a callback, once; if the first URL fails for now, at the failover too.
 
-        The failover is for a webhook that is down. One that refuses has been reached, and whether
-        it is right to is not for another to say.
+        The failover is for a webhook that is down. A webhook that refuses has been reached, and the
+        failover does not overrule it.
 
         Args:
-            callback: what to tell.
-            attempt: the how manieth try this is, from 1.
-            now: the clock; what is signed has a time.
+            callback: the callback.
+            attempt: the attempt number, starting at 1.
+            now: the clock; signatures have a time.
 
         Raises:
             Unavailable: a table or secret did not answer.
@@ -156,34 +157,24 @@ class Delivery:
         tenant = self._directory.tenant(callback.tenant_id)
         if tenant is None:
             return Dropped("no_tenant")
-        urls = _urls(callback, tenant)
-        if not urls:
+        vendor = VENDORS[callback.surface]
+        if vendor is None:
             return Dropped("no_url")
         first: Failed | None = None
-        for url in urls:
-            outcome = self._try(self._request(callback, tenant, attempt, url, now()), now)
+        for url in vendor.urls(callback, tenant):
+            request = vendor.request(callback, tenant, attempt, url)
+            signed = vendor.sign(request, self._master(), tenant.callback_key_id, now())
+            outcome = self._try(signed, now)
             if isinstance(outcome, Delivered):
                 return outcome
             first = first or outcome
             if first.is_permanent:
                 break
-        # The first URL's failure decides: what is wrong with the failover alone may not matter.
+        # The first URL's failure decides: a fault of the failover alone may not matter.
         return first or Dropped("no_url")
 
-    def _request(
-        self, callback: RelayCallback, tenant: Tenant, attempt: int, url: str, now: datetime
-    ) -> CallbackRequest:
-        master, key_id = self._master(), tenant.callback_key_id
-        if callback.surface == "telnyx":
-            request = telnyx.build(callback, attempt, url)
-            private_key = keys.telnyx_private_key(master, key_id)
-            return telnyx.sign(request, private_key, now)
-        request = signalwire.build(callback, str(tenant.project_id), url)
-        signing_key = keys.signalwire_signing_key(master, key_id)
-        return signalwire.sign(request, signing_key)
-
     def _try(self, request: CallbackRequest, now: Callable[[], datetime]) -> Delivered | Failed:
-        if not request.url.isascii():  # there is no one way to write it in a request
+        if not request.url.isascii():  # requests have no single way to write such a URL
             return Failed("forbidden_not_a_url", is_permanent=True)
         try:
             destination = vet(request.url, SCHEMES, self._resolve, local=self._local)
@@ -198,38 +189,24 @@ class Delivery:
 
 
 def judge(answer: HttpAnswer, now: datetime) -> Delivered | Failed:
-    """What an answer means. A redirect is not followed: it could lead anywhere."""
+    """The outcome that an answer means. A redirect is not followed: it could lead anywhere."""
     status = answer.status
     if status in _OK:
         return Delivered(status)
     if status in _REDIRECTS:
         return Failed(f"redirect_{status}", is_permanent=True)
-    is_passing = status in _PASSING or status in _SERVER_ERRORS
-    after = _seconds(answer.retry_after, now) if is_passing else None
-    return Failed(f"status_{status}", is_permanent=not is_passing, again_after=after)
+    is_retriable = status in _RETRIABLE or status in _SERVER_ERRORS
+    after = _seconds(answer.retry_after, now) if is_retriable else None
+    return Failed(f"status_{status}", is_permanent=not is_retriable, retry_after=after)
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """How long a Retry-After asks to wait: it is a number of seconds or a date (RFC 9110)."""
+    """The seconds that a Retry-After asks for: it is a number of seconds or a date (RFC 9110)."""
     if retry_after is None:
         return None
     try:
         if retry_after.isdecimal():
             return float(retry_after)
         return max(0.0, (parsedate_to_datetime(retry_after) - now) / timedelta(seconds=1))
-    except (ValueError, TypeError, OverflowError):  # no date, or one that has no zone
+    except (ValueError, TypeError, OverflowError):  # not a date, or a date without a zone
         return None
-
-
-def _urls(callback: RelayCallback, tenant: Tenant) -> Sequence[str]:
-    """Where a callback goes, the failover last; nowhere if nobody has said where."""
-    match callback.surface:
-        case "telnyx":
-            webhook = tenant.webhooks.get("telnyx")
-            urls = (webhook.url, webhook.failover_url) if webhook else ()
-            return [url for url in urls if url is not None]
-        case "signalwire":
-            url = callback.relay.status_callback
-            return [] if url is None else [url]
-        case _:  # what these vendors tell is not about relays
-            return []

@@ -1,8 +1,8 @@
-"""Callbacks: HTTP requests that tell a tenant what has become of a relay.
+"""Callbacks: HTTP requests that notify a tenant of a relay's state.
 
-Whoever changes a relay's state queues a `RelayCallback`. `callstream.callbacks.delivery` makes a
-request of it, in the words of the surface that the relay was asked for at. The callbacks of
-one relay are delivered in their order: each waits until the one before it was taken or given up.
+Every change of a relay's state queues a `RelayCallback`. `callstream.callbacks.delivery` makes it a
+request in the format of the surface where the relay was asked for. The callbacks of one relay are
+delivered in their order: each waits until the callback before it was taken or given up.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,18 @@ from callstream.dialects.events import Tracks
 from callstream.identity import SinkKind
 from callstream.tenants.directory import Surface
 
-Event = Literal["started", "stopped", "failed"]
+Event = Literal["started", "failed", "stopped"]
+"""What has happened to a relay, in the order in which the events of one relay come."""
 Method = Literal["GET", "POST"]
 
 UNREACHABLE: Final = frozenset({"unknown_host", "refused", "timeout", "tls", "handshake"})
-"""Reasons of a failure that say: the consumer could not be reached."""
+"""The reasons of a failure to reach the consumer."""
 INVALID_URL: Final = "invalid_url"
-"""The reason of a failure that says: the consumer's address is none that may be dialled."""
+"""The reason of a failure: the consumer's URL may not be dialled."""
 
 
 class CallbackRelay(Struct, frozen=True, omit_defaults=True):
-    """What callbacks say of a relay. `url` and `status_callback` may hold the tenant's secrets."""
+    """The relay in a callback. `url` and `status_callback` may hold the tenant's secrets."""
 
     relay_id: str
     call_id: str
@@ -35,7 +36,7 @@ class CallbackRelay(Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     session_id: str | None = None
     account_id: str | None = None
-    """The carrier's name for whose call it is."""
+    """The carrier's id of the account that the call belongs to."""
     url: str | None = None
     client_state: str | None = None
     status_callback: str | None = None
@@ -46,9 +47,9 @@ class CallbackRelay(Struct, frozen=True, omit_defaults=True):
 
 
 class RelayCallback(Struct, frozen=True, omit_defaults=True):
-    """One thing that a tenant is told. `occurred_at` is in milliseconds since 1970.
+    """One notification of a tenant. `occurred_at` is in milliseconds since 1970.
 
-    `reason` is there if it `failed`: one of a small set of ours, see `UNREACHABLE`.
+    `reason` says why a relay `failed`: one of a small set of ours, see `UNREACHABLE`.
     """
 
     callback_id: str
@@ -61,7 +62,7 @@ class RelayCallback(Struct, frozen=True, omit_defaults=True):
 
     @property
     def happened(self) -> datetime:
-        """When it happened, in UTC."""
+        """When the event happened, in UTC."""
         return datetime.fromtimestamp(self.occurred_at / 1000, UTC)
 
 
@@ -69,7 +70,7 @@ class CallbackQueue(Protocol):
     """Where callbacks wait for their delivery."""
 
     def send(self, callback: RelayCallback) -> None:
-        """Queue a callback behind the others of its relay; the same one twice counts once.
+        """Queue a callback behind the others of its relay; a repeated callback counts once.
 
         Raises:
             Unavailable: the queue did not take it, after bounded retries.
@@ -77,7 +78,7 @@ class CallbackQueue(Protocol):
 
 
 class CallbackRequest(Struct, frozen=True):
-    """An HTTP request, whole but for where its host is. `url` has its query, and no fragment."""
+    """An HTTP request, complete but for the host's address. `url` has no fragment."""
 
     method: Method
     url: str
@@ -91,5 +92,5 @@ def encode(callback: RelayCallback) -> str:
 
 
 def decode(text: str) -> RelayCallback:
-    """A callback as it was queued. Raises msgspec.DecodeError if it is none."""
+    """A queued callback. Raises msgspec.DecodeError if the text is not a callback."""
     return msgspec.json.decode(text, type=RelayCallback)

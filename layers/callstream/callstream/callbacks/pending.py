@@ -1,11 +1,11 @@
-"""Which callbacks wait for another try, for the operator: SQS cannot tell.
+"""The callbacks that wait for another attempt, for the operator: SQS does not list them.
 
 | pk          | sk                    | what                                              |
 |-------------|-----------------------|---------------------------------------------------|
-| `CALLBACKS` | `RETRY#<callback id>` | a callback that was not taken, and is tried again |
+| `CALLBACKS` | `RETRY#<callback id>` | a callback whose delivery is tried again          |
 
-In the Streams table. Nothing depends on these items: they are written on best effort. Times are
-milliseconds since 1970.
+In the Streams table. Nothing depends on these items, so a failure to write them is ignored. Times
+are milliseconds since 1970.
 """
 
 from datetime import datetime, timedelta
@@ -20,12 +20,12 @@ from callstream.times import milliseconds
 
 _PARTITION: Final = "CALLBACKS"
 _PREFIX: Final = "RETRY#"
-# Tried again by then, and told of anew, or gone.
+# By then the callback is tried again, and noted anew or finished.
 _KEPT: Final = timedelta(days=1)
 
 
 class Retry(Struct, frozen=True):
-    """A callback that waits: after how many tries, why, and until when."""
+    """A callback that waits: after how many attempts, why, and until when."""
 
     callback_id: str
     tenant_id: str
@@ -40,7 +40,7 @@ class Retry(Struct, frozen=True):
 
 
 class PendingCallbacks:
-    """The callbacks that wait for another try. Every method may raise `Unavailable`."""
+    """The callbacks that wait for another attempt. Every method may raise `Unavailable`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -48,7 +48,7 @@ class PendingCallbacks:
     def note(
         self, callback: RelayCallback, attempts: int, reason: str, now: datetime, delay: timedelta
     ) -> None:
-        """A callback was not taken, and is tried again after a delay."""
+        """Note that a callback failed, and is tried again after a delay."""
         item: Item = _key(callback.callback_id) | {
             "callback_id": callback.callback_id,
             "tenant_id": callback.tenant_id,
@@ -65,11 +65,11 @@ class PendingCallbacks:
         self._table.put(item)
 
     def forget(self, callback_id: str) -> None:
-        """A callback waits no more; fine if it did not."""
+        """Note that a callback waits no more, if it did."""
         self._table.delete(_key(callback_id))
 
     def all(self) -> list[Retry]:
-        """All of them, in the order in which they happened."""
+        """All callbacks that wait, in the order of their events."""
         items = self._table.query(_PARTITION, _PREFIX)
         # DynamoDB's numbers are decimals.
         retries = [convert(item, Retry, strict=False) for item in map(_plain, items)]

@@ -1,4 +1,4 @@
-"""What SignalWire tells of a stream: the StatusCallback of its Compatibility API.
+"""SignalWire's callbacks of a stream: the StatusCallback of its Compatibility API.
 
 Sources: developer.signalwire.com, "Create a Stream" and "<Stream>" (parameters and the values of
 StreamError), "Webhook security", and `RequestValidator` of SignalWire's SDK for Python.
@@ -6,12 +6,14 @@ StreamError), "Webhook security", and `RequestValidator` of SignalWire's SDK for
 
 import hmac
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
 
 from msgspec.structs import replace
 
+from callstream.callbacks.keys import derive
 from callstream.callbacks.model import (
     INVALID_URL,
     UNREACHABLE,
@@ -19,9 +21,10 @@ from callstream.callbacks.model import (
     Event,
     RelayCallback,
 )
+from callstream.tenants.directory import Tenant
 
 SIGNATURE_HEADERS: Final = ("x-signalwire-signature", "x-twilio-signature")
-"""Both have the same value: SignalWire documents the second for who comes from Twilio."""
+"""Both have the same value: SignalWire documents the second for clients migrating from Twilio."""
 
 _EVENTS: Final[dict[Event, str]] = {
     "started": "stream-started",
@@ -36,15 +39,18 @@ _ERRORS: Final = {
 _OTHER_ERROR: Final = "general_error"
 
 
-def build(callback: RelayCallback, account_sid: str, url: str) -> CallbackRequest:
-    """The request, unsigned: a form in the body, or with GET in the query.
+def urls(callback: RelayCallback, _tenant: Tenant) -> Sequence[str]:
+    """The StatusCallback of the command, if it had one."""
+    url = callback.relay.status_callback
+    return [] if url is None else [url]
 
-    Args:
-        callback: what to tell.
-        account_sid: the tenant's project.
-        url: the relay's StatusCallback. A query that it has stays in front.
+
+def request(callback: RelayCallback, tenant: Tenant, _attempt: int, url: str) -> CallbackRequest:
+    """The unsigned request: a form in the body, or with GET in the query, after the URL's query.
+
+    See `callstream.callbacks.vendors`.
     """
-    form = urlencode(_parameters(callback, account_sid))
+    form = urlencode(_parameters(callback, str(tenant.project_id)))
     url = urldefrag(url).url
     if callback.relay.status_callback_method == "GET":
         separator = "&" if urlsplit(url).query else ("" if url.endswith("?") else "?")
@@ -53,15 +59,16 @@ def build(callback: RelayCallback, account_sid: str, url: str) -> CallbackReques
     return CallbackRequest(method="POST", url=url, headers=headers, body=form.encode())
 
 
-def sign(request: CallbackRequest, signing_key: str) -> CallbackRequest:
+def sign(request: CallbackRequest, master: str, key_id: str, _now: datetime) -> CallbackRequest:
+    """The request with its signature. See `callstream.callbacks.vendors`."""
+    return sign_form(request, verification_key(master, key_id)["signing_key"])
+
+
+def sign_form(request: CallbackRequest, signing_key: str) -> CallbackRequest:
     """The request with its signature, as SignalWire signs forms: like Twilio.
 
     That is base64 of HMAC-SHA1 over the URL with its query, followed by the names and values of the
     body's fields in the order of the names. (Hexadecimal over the raw body is for JSON.)
-
-    Args:
-        request: what `build` made.
-        signing_key: the tenant's (`callback_keys.signalwire_signing_key`).
     """
     fields = sorted(parse_qsl(request.body.decode(), keep_blank_values=True))
     text = request.url + "".join(name + value for name, value in fields)
@@ -70,6 +77,11 @@ def sign(request: CallbackRequest, signing_key: str) -> CallbackRequest:
     return replace(
         request, headers={**request.headers, **dict.fromkeys(SIGNATURE_HEADERS, signature)}
     )
+
+
+def verification_key(master: str, key_id: str) -> dict[str, str]:
+    """The tenant's signing key: SignalWire signs and verifies with the same key."""
+    return {"signing_key": f"PSK_{derive(master, 'signalwire', key_id).hex()}"}
 
 
 def _parameters(callback: RelayCallback, account_sid: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What Telnyx tells of a stream: the webhooks `streaming.started`, `.stopped` and `.failed`.
+"""Telnyx's callbacks of a stream: the webhooks `streaming.started`, `.stopped` and `.failed`.
 
 Sources: Telnyx's OpenAPI specification (CallStreamingStarted, CallStreamingStopped,
 CallStreamingFailed), "Receiving webhooks" at developers.telnyx.com, and the verifier in its SDKs.
@@ -6,29 +6,33 @@ CallStreamingFailed), "Receiving webhooks" at developers.telnyx.com, and the ver
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+from callstream.callbacks.keys import derive
 from callstream.callbacks.model import INVALID_URL, UNREACHABLE, CallbackRequest, RelayCallback
+from callstream.tenants.directory import Tenant
 
 SIGNATURE_HEADER: Final = "telnyx-signature-ed25519"
 TIMESTAMP_HEADER: Final = "telnyx-timestamp"
 
-# The only one that Telnyx documents. For what else goes wrong we use our own words.
+# The only reason that Telnyx documents. Other failures have our own reasons.
 _CONNECTION_FAILED: Final = "connection_failed"
 
 
-def build(callback: RelayCallback, attempt: int, url: str) -> CallbackRequest:
-    """The request, unsigned.
+def urls(_callback: RelayCallback, tenant: Tenant) -> Sequence[str]:
+    """The tenant's webhook, and its failover URL."""
+    webhook = tenant.webhooks.get("telnyx")
+    found = (webhook.url, webhook.failover_url) if webhook else ()
+    return [url for url in found if url is not None]
 
-    Args:
-        callback: what to tell.
-        attempt: the how manieth delivery this is, from 1.
-        url: the tenant's webhook, or its failover.
-    """
+
+def request(callback: RelayCallback, _tenant: Tenant, attempt: int, url: str) -> CallbackRequest:
+    """The unsigned request: JSON. See `callstream.callbacks.vendors`."""
     body = {
         "data": {
             "record_type": "event",
@@ -47,26 +51,32 @@ def build(callback: RelayCallback, attempt: int, url: str) -> CallbackRequest:
     )
 
 
-def sign(request: CallbackRequest, private_key: bytes, now: datetime) -> CallbackRequest:
+def sign(request: CallbackRequest, master: str, key_id: str, now: datetime) -> CallbackRequest:
     """The request with the headers that Telnyx's verifiers look at: `<timestamp>|<body>`, signed.
 
-    Args:
-        request: what `build` made.
-        private_key: the tenant's (`callback_keys.telnyx_private_key`).
-        now: Telnyx's SDKs refuse what was signed more than 300 seconds ago.
+    Telnyx's SDKs refuse a signature that is more than 300 seconds old.
     """
     timestamp = str(int(now.timestamp()))
-    key = Ed25519PrivateKey.from_private_bytes(private_key)
-    signature = key.sign(timestamp.encode() + b"|" + request.body)
+    signature = _private_key(master, key_id).sign(timestamp.encode() + b"|" + request.body)
     signed = {TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: b64encode(signature).decode()}
     return replace(request, headers={**request.headers, **signed})
+
+
+def verification_key(master: str, key_id: str) -> dict[str, str]:
+    """The public half of the tenant's Ed25519 key, in base64 as Telnyx's portal shows keys."""
+    public_key = _private_key(master, key_id).public_key()
+    return {"public_key": b64encode(public_key.public_bytes_raw()).decode()}
+
+
+def _private_key(master: str, key_id: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(derive(master, "telnyx", key_id))
 
 
 def _payload(callback: RelayCallback) -> dict[str, Any]:
     relay = callback.relay
     payload: dict[str, Any] = {
         "call_control_id": relay.call_id,
-        # Carriers other than Telnyx have one id for all of this.
+        # Carriers other than Telnyx have one id for the call, the leg and the session.
         "call_leg_id": relay.call_id,
         "call_session_id": relay.session_id or relay.call_id,
         "client_state": relay.client_state,

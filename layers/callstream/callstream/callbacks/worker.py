@@ -1,4 +1,4 @@
-"""Takes callbacks out of their queue, and does with each what its delivery makes necessary."""
+"""Delivers the callbacks of the queue, and postpones or gives up those that fail."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -14,47 +14,50 @@ from callstream.errors import Unavailable
 _logger = logging.getLogger("callstream")
 
 
-class Waiting(Protocol):
+class Queue(Protocol):
     """The queue that callbacks are received from."""
 
-    def put_off(self, receipt_handle: str, seconds: int) -> None:
-        """Let a callback that was received, and those behind it, wait. Raises `Unavailable`."""
+    def postpone(self, receipt_handle: str, seconds: int) -> None:
+        """Let a received callback, and the callbacks behind it, wait. Raises `Unavailable`."""
 
 
-class Dead(Protocol):
-    """Where callbacks rest that were given up."""
+class DeadLetters(Protocol):
+    """The queue of callbacks that were given up."""
 
-    def bury(self, callback: RelayCallback, attempts: int, reason: str, message_id: str) -> None:
-        """Give up a callback, received by the message of this id. Raises `Unavailable`."""
+    def give_up(self, callback: RelayCallback, attempts: int, reason: str, message_id: str) -> None:
+        """Give up a callback; `message_id` is the id of its message. Raises `Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackWorker:
-    """Takes callbacks from their queue as Lambda hands them over, and does with each what it needs.
+    """Delivers callbacks as Lambda receives them from the queue.
 
     Args:
-        delivery: delivers them.
-        queue: where they come from.
-        dead: where those go that are given up.
-        pending: tells the operator of those that are not.
-        backoff: when they are tried again.
+        delivery: sends a callback.
+        queue: the queue that the callbacks come from.
+        dead_letters: the queue of callbacks that are given up.
+        pending: shows the operator the callbacks that wait for another attempt.
+        backoff: when to try again.
         now: the clock.
-        random: gives numbers from 0 to 1.
+        random: returns numbers from 0 to 1.
     """
 
     delivery: Delivery
-    queue: Waiting
-    dead: Dead
+    queue: Queue
+    dead_letters: DeadLetters
     pending: PendingCallbacks
     backoff: Backoff
     now: Callable[[], datetime]
     random: Callable[[], float]
 
     def take(self, message: Mapping[str, Any]) -> bool:
-        """Try a callback; whether it is done with, so that SQS may forget it.
+        """Try to deliver a callback.
 
         Args:
             message: one of the records of an SQS event.
+
+        Returns:
+            Whether the callback is finished, so that SQS may delete the message.
 
         Raises:
             Unavailable: SQS did not answer. SQS delivers the message again after a while.
@@ -99,24 +102,24 @@ class CallbackWorker:
                 attempt,
                 (now - queued_at).total_seconds(),
                 self.random,
-                failed.again_after,
+                failed.retry_after,
             )
         if delay is None:
-            self.dead.bury(callback, attempt, failed.reason, message["messageId"])
+            self.dead_letters.give_up(callback, attempt, failed.reason, message["messageId"])
             _logger.warning("callback given up: %s", failed.reason, extra=about)
             if attempt > 1:
                 self._forget(callback)
             return True
-        self.queue.put_off(message["receiptHandle"], delay)
-        _logger.info("callback put off: %s", failed.reason, extra={**about, "seconds": delay})
+        self.queue.postpone(message["receiptHandle"], delay)
+        _logger.info("callback postponed: %s", failed.reason, extra={**about, "seconds": delay})
         try:
             self.pending.note(callback, attempt, failed.reason, now, timedelta(seconds=delay))
         except Unavailable:
-            _logger.warning("not noted", extra=about)
+            _logger.warning("retry not noted", extra=about)
         return False
 
     def _forget(self, callback: RelayCallback) -> None:
         try:
             self.pending.forget(callback.callback_id)
-        except Unavailable:  # it expires
-            _logger.warning("not forgotten", extra={"callback_id": callback.callback_id})
+        except Unavailable:  # the note expires
+            _logger.warning("retry note not deleted", extra={"callback_id": callback.callback_id})

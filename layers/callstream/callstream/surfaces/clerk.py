@@ -16,9 +16,8 @@ from pydantic.alias_generators import to_camel
 from callstream import errors
 from callstream.access.media_urls import MediaUrls
 from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
-from callstream.tenants.credentials import split_key
+from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Directory, Surface
-from callstream.tenants.issuing import KEY_PREFIXES
 from callstream.tenants.rate_limits import Allowance
 
 _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
@@ -74,7 +73,7 @@ class ClerkSurface:
 
     def credentials(self, request: Request) -> tuple[str, str]:
         """The halves of the API key. Raises `Unauthenticated`."""
-        return split_key(KEY_PREFIXES["clerk"], request.headers.get("apikey", ""))
+        return CREDENTIAL_FORMS["clerk"].split(request.headers.get("apikey", ""))
 
     def authorize(self, _principal: Principal, _request: Request) -> None:
         """Nothing more to check."""

@@ -26,9 +26,8 @@ from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay, 
 from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, is_address
-from callstream.tenants.credentials import split_key
+from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface, Tenant
-from callstream.tenants.issuing import KEY_PREFIXES
 from callstream.tenants.rate_limits import Allowance
 
 API_VERSION: Final = "2010-04-01"
@@ -229,7 +228,7 @@ class SignalwireSurface:
     def credentials(self, request: Request) -> tuple[str, str]:
         """The halves of the API token, which is the password. Raises `Unauthenticated`."""
         _project, token = _basic(request)
-        return split_key(KEY_PREFIXES["signalwire"], token)
+        return CREDENTIAL_FORMS["signalwire"].split(token)
 
     def authorize(self, principal: Principal, request: Request) -> None:
         """Check that user and path name the token's own project.

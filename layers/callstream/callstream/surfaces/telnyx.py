@@ -32,9 +32,8 @@ from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec, 
 from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
 from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
-from callstream.tenants.credentials import split_key
+from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface
-from callstream.tenants.issuing import KEY_PREFIXES
 from callstream.tenants.rate_limits import Allowance
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
@@ -333,7 +332,7 @@ class TelnyxSurface:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise errors.Unauthenticated("no bearer token")
-        return split_key(KEY_PREFIXES["telnyx"], key.strip())
+        return CREDENTIAL_FORMS["telnyx"].split(key.strip())
 
     def authorize(self, _principal: Principal, _request: Request) -> None:
         """Nothing more to check."""

@@ -1,17 +1,73 @@
 """Credentials: random, shown once, stored as keyed hashes.
 
-A credential is a public id and a secret. Where a vendor has pairs they travel apart; where it has
-one key, the key is `<prefix><id>_<secret>`, so that the id still finds what is stored.
+A credential is a public id and a secret. Where a vendor has pairs, they travel apart; where it has
+one key, the key is `<prefix><id>_<secret>`, so that the id still finds the stored credential.
 
 Secrets are long and random, so one HMAC with a pepper from Secrets Manager is enough: a leaked
-table gives nothing away, and a check costs microseconds.
+table reveals no secret, and a check costs microseconds.
 """
 
 import hashlib
 import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
+from typing import Final
 
 from callstream.errors import Unauthenticated
+from callstream.tenants.directory import Surface, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialForm:
+    """How a surface's credentials look to their owner.
+
+    Attributes:
+        scopes: what a credential can be good for. New credentials are good for all of it.
+        key_prefix: how one key of both halves begins, in the fashion of the vendor's own keys; None
+            if the vendor has pairs.
+        key_name: the vendor's name for the key.
+        has_project: whether the tenant's project id is shown with the key.
+    """
+
+    scopes: frozenset[str]
+    key_prefix: str | None = None
+    key_name: str = "api_key"
+    has_project: bool = False
+
+    def join(self, credential_id: str, secret: str) -> str:
+        """One key of an id and a secret."""
+        return f"{self.key_prefix}{credential_id}_{secret}"
+
+    def show(self, tenant: Tenant, credential_id: str, secret: str) -> dict[str, str]:
+        """A new credential by the names that the vendor uses."""
+        if self.key_prefix is None:
+            return {"id": credential_id, "secret": secret}
+        project = {"project_id": str(tenant.project_id)} if self.has_project else {}
+        return project | {self.key_name: self.join(credential_id, secret)}
+
+    def split(self, key: str) -> tuple[str, str]:
+        """The id and the secret of one key.
+
+        Raises:
+            Unauthenticated: the key has another form.
+        """
+        prefix = self.key_prefix or ""
+        credential_id, separator, secret = key.removeprefix(prefix).partition("_")
+        if not key.startswith(prefix) or not separator:
+            raise Unauthenticated("not a key of ours")
+        return credential_id, secret
+
+
+CREDENTIAL_FORMS: Final[Mapping[Surface, CredentialForm]] = {
+    "asapp": CredentialForm(frozenset({"genagent", "autotranscribe"})),
+    "clerk": CredentialForm(frozenset({"twilio-connector"}), "ck_"),
+    "telnyx": CredentialForm(frozenset({"call-control"}), "KEY"),
+    "signalwire": CredentialForm(
+        frozenset({"Voice"}), "PT", key_name="api_token", has_project=True
+    ),
+}
+"""The form of every surface's credentials."""
 
 
 def new_id() -> str:
@@ -24,25 +80,8 @@ def new_secret() -> str:
     return token_urlsafe(32)
 
 
-def join_key(prefix: str, credential_id: str, secret: str) -> str:
-    """One key of both halves."""
-    return f"{prefix}{credential_id}_{secret}"
-
-
-def split_key(prefix: str, key: str) -> tuple[str, str]:
-    """The halves of one key.
-
-    Raises:
-        Unauthenticated: it is none of ours.
-    """
-    credential_id, separator, secret = key.removeprefix(prefix).partition("_")
-    if not key.startswith(prefix) or not separator:
-        raise Unauthenticated("not a key of ours")
-    return credential_id, secret
-
-
 def hash_secret(secret: str, pepper: str) -> str:
-    """What is stored of a secret."""
+    """The keyed hash of a secret, which is what is stored."""
     text = secret.encode("utf-8", "surrogatepass")
     return hmac.new(pepper.encode(), text, hashlib.sha256).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The Directory table: who may do what. Owned by the operator, read by the endpoints.
+"""The Directory table: tenants and their rights. Written by the operator, read by the endpoints.
 
 | pk                           | sk               | what                                         |
 |------------------------------|------------------|----------------------------------------------|
@@ -10,7 +10,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PlainSerializer
@@ -19,19 +19,15 @@ from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 
 Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
+"""A vendor's HTTP API as Callstream serves it. tests/unit/surfaces/test_parity.py holds what each
+surface has to have."""
+SURFACES: Final[tuple[Surface, ...]] = get_args(Surface)
 MAX_IDENTIFIER: Final = 128
 Identifier = Annotated[
     str, Field(min_length=1, max_length=MAX_IDENTIFIER, pattern=r"^[A-Za-z0-9_.:@+-]+$")
 ]
 
-# What a credential of each surface can be good for; new ones are good for all of it.
-SCOPES: Final[dict[Surface, frozenset[str]]] = {
-    "asapp": frozenset({"genagent", "autotranscribe"}),
-    "clerk": frozenset({"twilio-connector"}),
-    "telnyx": frozenset({"call-control"}),
-    "signalwire": frozenset({"Voice"}),
-}
-# What can be done with the streams that ASAPP's URLs open.
+# What the streams of ASAPP's URLs can be for.
 ROUTES: Final = frozenset({"genagent", "autotranscribe"})
 
 _Sorted = PlainSerializer(sorted, return_type=list[str])
@@ -43,14 +39,14 @@ class _Model(BaseModel):
 
 
 class Limits(_Model):
-    """Requests that a tenant may make on one surface; None is no limit of ours."""
+    """How many requests a tenant may make on one surface; None means unlimited."""
 
     per_second: Annotated[int, Field(gt=0)] | None = 100
     per_day: Annotated[int, Field(gt=0)] | None = None
 
 
 class Webhook(_Model):
-    """Where a tenant's callbacks go, and where if that fails."""
+    """Where a tenant's callbacks go, and where they go if that URL fails."""
 
     url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
     failover_url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))] | None = None
@@ -59,9 +55,9 @@ class Webhook(_Model):
 class Tenant(_Model):
     """A customer.
 
-    `project_id` is its SignalWire project, which that vendor also calls AccountSid. From
-    `callback_key_id` come the keys that its callbacks are signed with: a new id, new keys.
-    `twilio_signature` is for its media URLs; the auth token that it needs is in a secret.
+    `project_id` is the tenant's SignalWire project, which that vendor also calls AccountSid. The
+    keys that sign the tenant's callbacks follow from `callback_key_id`: a new id makes new keys.
+    `twilio_signature` is for the tenant's media URLs; the auth token for it is in a secret.
     """
 
     tenant_id: Identifier
@@ -75,12 +71,12 @@ class Tenant(_Model):
     twilio_signature: TwilioSignature = "off"
 
     def limits_on(self, surface: Surface) -> Limits:
-        """Its limits on a surface."""
+        """The tenant's limits on a surface."""
         return self.limits.get(surface, Limits())
 
 
 class Inbox(_Model):
-    """One of a tenant's inboxes, by the id under which its clients know it."""
+    """One of a tenant's inboxes, by the id that the tenant's clients use."""
 
     tenant_id: Identifier
     external_id: Annotated[str, Field(min_length=1, max_length=200)]
@@ -106,7 +102,7 @@ def tenant_key(tenant_id: str) -> Item:
 
 
 def inbox_key(tenant_id: str, external_id: str) -> Item:
-    """The key of an inbox. The tenant is part of it: nobody can name another's."""
+    """The key of an inbox. The tenant is part of the key: no tenant can name another's inbox."""
     return {"pk": f"TENANT#{tenant_id}", "sk": f"INBOX#{external_id}"}
 
 
@@ -126,7 +122,7 @@ class Directory:
         return _read(Tenant, self._table.get(tenant_key(tenant_id)))
 
     def inbox(self, tenant_id: str, external_id: str) -> Inbox | None:
-        """A tenant's inbox, by the id under which its clients know it."""
+        """A tenant's inbox, by the id that the tenant's clients use."""
         return _read(Inbox, self._table.get(inbox_key(tenant_id, external_id)))
 
     def credential(self, surface: Surface, credential_id: str) -> Credential | None:
@@ -143,8 +139,8 @@ class Directory:
         """Add an entry.
 
         Raises:
-            ConditionFailed: it is there already (operation 0), or the tenant that it belongs to
-                does not exist or is being changed (operation 1).
+            ConditionFailed: the entry exists already (operation 0), or its tenant does not exist or
+                is being changed (operation 1).
         """
         item = _key(entry) | entry.model_dump(mode="json")
         operations: list[Item] = [
@@ -158,12 +154,13 @@ class Directory:
         self._table.transact(operations)
 
     def change_tenant(self, tenant_id: str, change: Callable[[Tenant], Tenant]) -> Tenant | None:
-        """Change a tenant; the tenant as it is then, or None if there is none.
+        """Change a tenant. Only the fields that `change` gives other values are written.
 
-        Only the fields that `change` gives other values are written.
+        Returns:
+            The changed tenant; None if the tenant does not exist.
 
         Raises:
-            ConditionFailed: somebody else has changed one of them meanwhile.
+            ConditionFailed: another writer has changed one of these fields meanwhile.
         """
         item = self._table.get(tenant_key(tenant_id))
         old = _read(Tenant, item)
@@ -174,7 +171,7 @@ class Directory:
         changed = [name for name in after if after[name] != before[name]]
         if not changed:
             return new
-        # Compared with what is stored, which another version may have written in another form.
+        # Compared with the stored values, which another version may have written in another form.
         known = [name for name in changed if name in item]
         conditions = ["attribute_exists(pk)"]
         conditions += [
@@ -199,11 +196,11 @@ class Directory:
         self._table.put(_key(entry) | entry.model_dump(mode="json"))
 
     def delete(self, entry: Tenant | Inbox | Credential) -> None:
-        """Remove an entry; fine if it is not there."""
+        """Remove an entry, if it exists."""
         self._table.delete(_key(entry))
 
     def entries(self) -> Iterator[Tenant | Inbox | Credential]:
-        """Everything but agents, in no order.
+        """All entries but agents, in no order.
 
         Reads the whole table: for the operator, not for requests.
         """

@@ -1,4 +1,4 @@
-"""Wires what delivers callbacks. It needs the layer that signs; who only queues them does not."""
+"""Builds the worker that delivers callbacks. It needs the layer of the library that signs."""
 
 import random
 from collections.abc import Mapping
@@ -18,7 +18,11 @@ from callstream.wiring.settings import DeliverySettings, is_local, load
 
 
 def callback_worker(environment: Mapping[str, str]) -> CallbackWorker:
-    """What delivers callbacks. Raises msgspec.ValidationError if a setting is missing or wrong."""
+    """The worker that delivers callbacks.
+
+    Raises:
+        msgspec.ValidationError: a setting is missing or wrong.
+    """
     settings = load(DeliverySettings, environment)
     local = is_local(environment)
     delivery = Delivery(

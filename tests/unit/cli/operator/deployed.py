@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 
-from callstream.tenants.directory import SCOPES
+from callstream.tenants.directory import SURFACES
 
 STACK = "callstream"
 PEPPER = "only-for-tests-of-the-operator"
@@ -18,7 +18,7 @@ SECRETS = {
 TWILIO_PREFIX = f"{STACK}/twilio/"
 # In the form of Twilio's auth tokens.
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
-DEFAULT_LIMITS = {surface: {"per_second": 100, "per_day": None} for surface in SCOPES}
+DEFAULT_LIMITS = {surface: {"per_second": 100, "per_day": None} for surface in SURFACES}
 URL = "https://hooks.example.com/callstream"
 AGENT = "wss://agent.example.com/"
 

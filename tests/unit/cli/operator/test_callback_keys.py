@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from callstream.callbacks import keys
+from callstream.callbacks.keys import derive
 from callstream.tenants.directory import (
     Tenant,
 )
@@ -28,11 +28,12 @@ def test_callback_keys_rotate(acme: Tenant) -> None:
 def test_callback_keys(acme: Tenant) -> None:
     shown = ask("callback-keys", "show", acme.tenant_id)
 
-    private_key = keys.telnyx_private_key(SECRETS["CallbackMaster"], acme.callback_key_id)
-    signature = Ed25519PrivateKey.from_private_bytes(private_key).sign(b"a callback")
+    master, key_id = SECRETS["CallbackMaster"], acme.callback_key_id
+    private_key = Ed25519PrivateKey.from_private_bytes(derive(master, "telnyx", key_id))
+    signature = private_key.sign(b"a callback")
     public_key = shown["telnyx"].pop("public_key")
     Ed25519PublicKey.from_public_bytes(b64decode(public_key)).verify(signature, b"a callback")
-    signing_key = keys.signalwire_signing_key(SECRETS["CallbackMaster"], acme.callback_key_id)
+    signing_key = f"PSK_{derive(master, 'signalwire', key_id).hex()}"
     assert shown == {"telnyx": {}, "signalwire": {"signing_key": signing_key}}
     assert [line.split() for line in ok("callback-keys", "show", acme.tenant_id).splitlines()] == [
         ["surface", "kind", "key"],

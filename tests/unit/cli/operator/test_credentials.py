@@ -5,21 +5,20 @@ from typing import Any
 
 import pytest
 
-from callstream.tenants.credentials import matches, split_key
+from callstream.tenants.credentials import CREDENTIAL_FORMS, matches
 from callstream.tenants.directory import (
-    SCOPES,
+    SURFACES,
     Credential,
     Directory,
     Tenant,
 )
-from callstream.tenants.issuing import KEY_PREFIXES
 from callstream_cli.operator.administration import Administration
 from tests.unit.cli.commands import ask, ok, refusal, run
 from tests.unit.cli.operator.deployed import PEPPER
 
 
 class TestCredentials:
-    @pytest.mark.parametrize("surface", SCOPES)
+    @pytest.mark.parametrize("surface", SURFACES)
     def test_create(self, acme: Tenant, directory: Directory, surface: Any) -> None:
         created = ask("credentials", "create", "acme", surface, "--label", "blue")
 
@@ -29,9 +28,9 @@ class TestCredentials:
                 credential_id, secret = shown.pop("id"), shown.pop("secret")
             case "signalwire":
                 assert shown.pop("project_id") == str(acme.project_id)
-                credential_id, secret = split_key("PT", shown.pop("api_token"))
+                credential_id, secret = CREDENTIAL_FORMS["signalwire"].split(shown.pop("api_token"))
             case _:
-                credential_id, secret = split_key(KEY_PREFIXES[surface], shown.pop("api_key"))
+                credential_id, secret = CREDENTIAL_FORMS[surface].split(shown.pop("api_key"))
         assert not shown
         stored = directory.credential(surface, credential_id)
         assert stored is not None
@@ -40,7 +39,7 @@ class TestCredentials:
             "surface": surface,
             "credential_id": credential_id,
             "tenant_id": "acme",
-            "scopes": sorted(SCOPES[surface]),
+            "scopes": sorted(CREDENTIAL_FORMS[surface].scopes),
             "enabled": True,
             "created_at": created["created_at"],
             "label": "blue",

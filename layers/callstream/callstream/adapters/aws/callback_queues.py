@@ -1,26 +1,26 @@
-"""The queues of callbacks: one where they wait for their delivery, one for those given up.
+"""The queues of callbacks: one for their delivery, and the dead-letter queue.
 
-The first is a FIFO queue with the relay as message group: while a callback waits, those behind it
-wait too.
+The first is a FIFO queue with the relay as message group: while a callback waits, the callbacks
+behind it wait too.
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from botocore.session import get_session
 from msgspec import Struct
 
 from callstream.adapters.aws._clients import CONFIG, unavailable
-from callstream.callbacks.model import RelayCallback, decode, encode
+from callstream.callbacks.model import Event, RelayCallback, decode, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 CRASHED: Final = "crashed"
-"""Why SQS itself has given up a callback: whoever tried to deliver it has never said a word."""
+"""The reason of a callback that SQS itself has given up: its deliveries ended without a result."""
 
-# What is told of a callback in the dead-letter queue.
+# The attributes of a message in the dead-letter queue.
 _REASON: Final = "Reason"
 _ATTEMPTS: Final = "Attempts"
 
@@ -46,14 +46,14 @@ class SqsCallbackQueue:
         self._sqs = _client()
 
     def send(self, callback: RelayCallback) -> None:
-        """Queue a callback; the same twice within 5 minutes counts once. Raises `Unavailable`."""
+        """Queue a callback; a repetition within 5 minutes is dropped. Raises `Unavailable`."""
         self._send(callback, callback.callback_id)
 
     def send_again(self, callback: RelayCallback, message_id: str) -> None:
-        """Queue one that was given up, by the id of its message there. Raises `Unavailable`."""
+        """Queue a callback of the dead-letter queue, by its message's id. Raises `Unavailable`."""
         self._send(callback, f"{callback.callback_id}/{message_id}")
 
-    def put_off(self, receipt_handle: str, seconds: int) -> None:
+    def postpone(self, receipt_handle: str, seconds: int) -> None:
         """Let a callback that was received, and those behind it, wait. Raises `Unavailable`."""
         with unavailable("sqs"):
             self._sqs.change_message_visibility(
@@ -61,7 +61,7 @@ class SqsCallbackQueue:
             )
 
     def length(self) -> int:
-        """About how many callbacks are there, whatever they wait for. Raises `Unavailable`."""
+        """The approximate number of queued callbacks. Raises `Unavailable`."""
         visible: Final = "ApproximateNumberOfMessages"
         hidden: Final = "ApproximateNumberOfMessagesNotVisible"
         with unavailable("sqs"):
@@ -81,7 +81,7 @@ class SqsCallbackQueue:
 
 
 class DeadCallback(Struct, frozen=True):
-    """A callback that was given up: after how many tries, why, and when (UTC)."""
+    """A callback that was given up: after how many attempts, why, and when (UTC)."""
 
     callback: RelayCallback
     attempts: int
@@ -92,10 +92,10 @@ class DeadCallback(Struct, frozen=True):
 
 
 class DeadCallbacks:
-    """The dead-letter queue of callbacks, up to 1,000 of them.
+    """The dead-letter queue of callbacks, of which up to 1,000 are read.
 
-    SQS shows a message only to who receives it, and hides it from others meanwhile: of two who look
-    at the same time, one may see less. Every method raises `Unavailable`.
+    SQS hides a message that was received from other readers for a while, so of two readers at the
+    same time one may see less. Every method raises `Unavailable`.
 
     Args:
         queue_url: of the FIFO queue.
@@ -105,15 +105,15 @@ class DeadCallbacks:
         self._queue_url = queue_url
         self._sqs = _client()
 
-    def bury(self, callback: RelayCallback, attempts: int, reason: str, message_id: str) -> None:
-        """Give up a callback, which was received by the message of this id."""
+    def give_up(self, callback: RelayCallback, attempts: int, reason: str, message_id: str) -> None:
+        """Give up a callback; `message_id` is the id of its message in the first queue."""
         with unavailable("sqs"):
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=encode(callback),
-                # Not the relay's id: to receive one of a group hides the others of it.
+                # Not the relay's id: receiving one message of a group hides the others.
                 MessageGroupId=callback.callback_id,
-                # Not the callback's id: one that was sent again may fail again at once.
+                # Not the callback's id: a callback that is sent again may fail again at once.
                 MessageDeduplicationId=message_id,
                 MessageAttributes={
                     _REASON: {"DataType": "String", "StringValue": reason},
@@ -122,15 +122,16 @@ class DeadCallbacks:
             )
 
     def look(self) -> list[DeadCallback]:
-        """What is there, in the order in which it happened; all of it stays."""
+        """The callbacks in the order of their events; all of them stay in the queue."""
         found = self._receive()
         self._give_back(found)
         return found
 
     def resend(self, queue: SqsCallbackQueue, callback_id: str | None = None) -> list[DeadCallback]:
-        """Put this callback, or all, back into the queue in the order of events; which ones.
+        """Put this callback, or all, back into the first queue, in the order of their events.
 
-        What cannot be put back stays where it is.
+        Returns:
+            The callbacks that were put back. The others stay in the dead-letter queue.
         """
         left = self._receive()
         sent: list[DeadCallback] = []
@@ -156,14 +157,14 @@ class DeadCallbacks:
                     QueueUrl=self._queue_url,
                     MaxNumberOfMessages=_MOST_AT_ONCE,
                     VisibilityTimeout=_HELD_SECONDS,
-                    WaitTimeSeconds=1,  # so that every part of the queue is asked
+                    WaitTimeSeconds=1,  # long polling asks all of SQS's servers
                     MessageAttributeNames=["All"],
                     MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
                 ).get("Messages", [])
             if not messages:
                 break
             found += map(_dead, messages)
-        order = ("started", "failed", "stopped")
+        order = get_args(Event)
         return sorted(
             found, key=lambda dead: (dead.callback.occurred_at, order.index(dead.callback.event))
         )

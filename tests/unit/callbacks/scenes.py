@@ -1,0 +1,169 @@
+"""A deployment's part that delivers callbacks, and callbacks for tests."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from callstream.callbacks.delivery import (
+    Backoff,
+    Delivery,
+    HttpAnswer,
+    NoAnswer,
+    Outcome,
+)
+from callstream.callbacks.model import (
+    CallbackRequest,
+    RelayCallback,
+    encode,
+)
+from callstream.callbacks.pending import PendingCallbacks
+from callstream.callbacks.worker import CallbackWorker
+from callstream.destinations import Destination
+from callstream.errors import Unavailable
+from callstream.ports import Item
+from callstream.relays.notifier import callback_of
+from callstream.tenants.directory import Directory, Tenant, Webhook
+from tests.relays import make_relay
+from tests.unit.items import active_call
+
+NOW = datetime(2026, 8, 21, 10, 15, 0, 123000, tzinfo=UTC)
+MASTER = "master-of-the-tests"
+PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
+HOOK = "https://app.example.com/webhooks"
+FAILOVER = "https://b.example.com/webhooks"
+STATUS = "https://app.example.com/status?tenant=1"
+RELAY_ID = "7a2f7b1e-2f0e-4a0b-9a55-0d6bd1b2a001"
+
+TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(PROJECT), callback_key_id="acme")
+RELAY = make_relay(
+    RELAY_ID, call_id="v3:example-call-control-id", url="wss://gw.example.com/telnyx"
+)
+CALL = active_call(
+    RELAY.call_id,
+    session_id="c6e9c6d0-7c0f-11f0-9d6c-02420aef0001",
+    account_id="1234567890123456789",
+    client_state="eyJjYXNlIjogNDJ9",
+)
+
+
+def telnyx_callback(
+    event: Any = "started", reason: str | None = None, at: datetime = NOW
+) -> RelayCallback:
+    return callback_of(RELAY, CALL, event, reason, at)
+
+
+def signalwire_callback(
+    event: Any = "started", reason: str | None = None, **fields: Any
+) -> RelayCallback:
+    fields = {"surface": "signalwire", "status_callback": STATUS, "name": "my-stream"} | fields
+    return callback_of(RELAY.model_copy(update=fields), CALL, event, reason, NOW)
+
+
+class Memory:
+    """A table in memory."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], Item] = {}
+        self.is_down = False
+
+    def get(self, key: Item) -> Item | None:
+        if self.is_down:
+            raise Unavailable("dynamodb", "Down")
+        return self.items.get((key["pk"], key["sk"]))
+
+    def put(self, item: Item) -> None:
+        if self.is_down:
+            raise Unavailable("dynamodb", "Down")
+        self.items[item["pk"], item["sk"]] = item
+
+    def delete(self, key: Item) -> None:
+        self.items.pop((key["pk"], key["sk"]), None)
+
+    def query(self, partition: str, prefix: str) -> list[Item]:
+        assert prefix  # DynamoDB takes no empty prefix
+        found = self.items.items()
+        return [item for (pk, sk), item in found if pk == partition and sk.startswith(prefix)]
+
+
+class Servers:
+    """The tenants' servers: what each URL answers."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, HttpAnswer | str] = {}
+        self.got: list[tuple[CallbackRequest, Destination]] = []
+
+    def send(self, request: CallbackRequest, destination: Destination) -> HttpAnswer:
+        self.got.append((request, destination))
+        answer = self.answers.get(request.url, HttpAnswer(200))
+        if isinstance(answer, str):
+            raise NoAnswer(answer)
+        return answer
+
+    @property
+    def urls(self) -> list[str]:
+        return [request.url for request, _ in self.got]
+
+
+NAMES = {
+    "app.example.com": ["203.0.114.7"],
+    "b.example.com": ["203.0.114.8"],
+    "inside.example": ["10.0.0.1"],
+    "rebound.example": ["203.0.114.7", "169.254.169.254"],
+    "127.0.0.1": ["127.0.0.1"],
+}
+
+
+def resolve(host: str, _port: int) -> Sequence[str]:
+    return NAMES.get(host, [])
+
+
+class Scene:
+    """A deployment's part that delivers callbacks."""
+
+    def __init__(self, *, local: bool = False) -> None:
+        self.tenants, self.states = Memory(), Memory()
+        self.directory = Directory(self.tenants)  # type: ignore[arg-type]
+        self.servers = Servers()
+        self.postponed: list[tuple[str, int]] = []
+        self.given_up: list[tuple[str, int, str, str]] = []
+        self.delivery = Delivery(self.directory, lambda: MASTER, self.servers, resolve, local=local)
+        self.retries = PendingCallbacks(self.states)  # type: ignore[arg-type]
+        self.now = NOW
+        self.worker = CallbackWorker(
+            delivery=self.delivery,
+            queue=self,
+            dead_letters=self,
+            pending=self.retries,
+            backoff=Backoff(),
+            now=lambda: self.now,
+            random=lambda: 1.0,
+        )
+        self.set_webhook(Webhook(url=HOOK, failover_url=FAILOVER))
+
+    def set_webhook(self, webhook: Webhook | None) -> None:
+        webhooks: Mapping[Any, Webhook] = {} if webhook is None else {"telnyx": webhook}
+        self.directory.save(TENANT.model_copy(update={"webhooks": dict(webhooks)}))
+
+    def postpone(self, receipt_handle: str, seconds: int) -> None:
+        self.postponed.append((receipt_handle, seconds))
+
+    def give_up(self, callback: RelayCallback, attempts: int, reason: str, message_id: str) -> None:
+        self.given_up.append((callback.callback_id, attempts, reason, message_id))
+
+    def deliver(self, callback: RelayCallback) -> Outcome:
+        return self.delivery.deliver(callback, 1, lambda: NOW)
+
+    def take(self, callback: RelayCallback, attempt: int = 1, waited: float = 0) -> bool:
+        queued_at = self.now - timedelta(seconds=waited)
+        return self.worker.take(
+            {
+                "messageId": "message-1",
+                "receiptHandle": "handle-1",
+                "body": encode(callback),
+                "attributes": {
+                    "ApproximateReceiveCount": str(attempt),
+                    "SentTimestamp": str(int(queued_at.timestamp() * 1000)),
+                },
+            }
+        )

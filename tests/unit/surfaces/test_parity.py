@@ -1,0 +1,71 @@
+"""Every surface has all that a surface needs: what is missing fails here, not in a Lambda."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from callstream.callbacks.vendors import VENDORS
+from callstream.dialects import DIALECTS
+from callstream.surfaces.pipeline import Operation
+from callstream.tenants.credentials import CREDENTIAL_FORMS
+from callstream.tenants.directory import SURFACES, Surface
+from callstream_cli.local.description import SURFACES as DESCRIBED
+from callstream_cli.openapi.__main__ import DOCUMENTS
+
+NO_CALLBACKS = {"asapp", "clerk"}
+
+surfaces = pytest.mark.parametrize("surface", SURFACES)
+
+
+def module(surface: Surface) -> Any:
+    return import_module(f"callstream.surfaces.{surface}")
+
+
+def operations(surface: Surface) -> list[Operation]:
+    values = list(vars(module(surface)).values())
+    values += [each for value in values if isinstance(value, dict) for each in value.values()]
+    return [value for value in values if isinstance(value, Operation)]
+
+
+@surfaces
+def test_surface_has_a_module_with_a_vendor_surface_of_its_name(surface: Surface) -> None:
+    made = getattr(module(surface), f"{surface.capitalize()}Surface")()
+
+    assert made.name == surface
+    assert made.failure(Exception(), "request-1").status == 500
+
+
+@surfaces
+def test_surface_has_operations_whose_scopes_its_credentials_have(surface: Surface) -> None:
+    found = operations(surface)
+
+    assert found
+    assert {each.surface for each in found} == {surface}
+    assert {each.scope for each in found} == CREDENTIAL_FORMS[surface].scopes
+
+
+def test_every_registry_has_every_surface_and_no_other() -> None:
+    documented = {document.surface.name for document in DOCUMENTS}
+    for registry in (CREDENTIAL_FORMS, VENDORS, documented, DESCRIBED):
+        assert set(registry) == set(SURFACES)
+
+
+@surfaces
+def test_surface_has_callbacks_unless_named_here(surface: Surface) -> None:
+    vendor: Any = VENDORS[surface]
+
+    assert (vendor is None) == (surface in NO_CALLBACKS)
+    if vendor is not None:
+        assert vendor is import_module(f"callstream.callbacks.{surface}")
+        assert {"urls", "request", "sign", "verification_key"} <= vars(vendor).keys()
+
+
+@surfaces
+def test_surface_that_makes_relays_names_a_dialect_that_is_there(surface: Surface) -> None:
+    makes_relays = hasattr(module(surface), "spec_of")
+
+    # What makes relays notifies of them.
+    assert makes_relays == (VENDORS[surface] is not None)
+    if makes_relays:
+        assert surface in DIALECTS
