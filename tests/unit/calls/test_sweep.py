@@ -20,8 +20,8 @@ from callstream.calls.sweep import (
     OVERDUE,
     QUIET,
     SILENT,
-    Step,
-    Sweep,
+    StreamStep,
+    StreamSweep,
     next_step,
 )
 from callstream.dialects import DIALECTS
@@ -59,39 +59,39 @@ def seen(
 @pytest.mark.parametrize(
     ("stream", "step"),
     [
-        (seen(connected=QUIET - JUST_UNDER), Step.LEAVE),
-        (seen(connected=QUIET), Step.ASK),
-        (seen(connected=3 * MINUTE, counted=QUIET - JUST_UNDER), Step.LEAVE),
-        (seen(connected=3 * MINUTE, counted=QUIET), Step.ASK),
-        (seen(connected=KEEP_ALIVE - JUST_UNDER, counted=MINUTE / 2), Step.LEAVE),
-        (seen(connected=KEEP_ALIVE, counted=MINUTE / 2), Step.KEEP_ALIVE),
-        (seen(connected=60 * MINUTE, counted=MINUTE / 2, sent=3 * MINUTE), Step.LEAVE),
-        (seen(connected=60 * MINUTE, counted=MINUTE / 2, sent=KEEP_ALIVE), Step.KEEP_ALIVE),
+        (seen(connected=QUIET - JUST_UNDER), StreamStep.LEAVE),
+        (seen(connected=QUIET), StreamStep.ASK),
+        (seen(connected=3 * MINUTE, counted=QUIET - JUST_UNDER), StreamStep.LEAVE),
+        (seen(connected=3 * MINUTE, counted=QUIET), StreamStep.ASK),
+        (seen(connected=KEEP_ALIVE - JUST_UNDER, counted=MINUTE / 2), StreamStep.LEAVE),
+        (seen(connected=KEEP_ALIVE, counted=MINUTE / 2), StreamStep.KEEP_ALIVE),
+        (seen(connected=60 * MINUTE, counted=MINUTE / 2, sent=3 * MINUTE), StreamStep.LEAVE),
+        (seen(connected=60 * MINUTE, counted=MINUTE / 2, sent=KEEP_ALIVE), StreamStep.KEEP_ALIVE),
         # Whether it lives is asked first.
-        (seen(connected=60 * MINUTE, counted=QUIET, sent=KEEP_ALIVE), Step.ASK),
-        (seen(connected=OVERDUE - JUST_UNDER, counted=MINUTE / 2, sent=MINUTE), Step.LEAVE),
-        (seen(connected=OVERDUE, counted=MINUTE / 2, sent=MINUTE), Step.CLOSE),
+        (seen(connected=60 * MINUTE, counted=QUIET, sent=KEEP_ALIVE), StreamStep.ASK),
+        (seen(connected=OVERDUE - JUST_UNDER, counted=MINUTE / 2, sent=MINUTE), StreamStep.LEAVE),
+        (seen(connected=OVERDUE, counted=MINUTE / 2, sent=MINUTE), StreamStep.CLOSE),
     ],
 )
-def test_what_a_stream_needs(stream: MediaStream, step: Step) -> None:
+def test_what_a_stream_needs(stream: MediaStream, step: StreamStep) -> None:
     assert next_step(stream, NOW, KEEP_ALIVE) is step
 
 
 def test_nothing_is_sent_where_nothing_cuts() -> None:
     stream = seen(connected=60 * MINUTE, counted=MINUTE / 2)
-    assert next_step(stream, NOW, None) is Step.LEAVE
+    assert next_step(stream, NOW, None) is StreamStep.LEAVE
 
 
 def test_nothing_is_sent_to_a_carrier_whose_dialect_is_unknown() -> None:
     stream = seen(connected=60 * MINUTE, counted=MINUTE / 2, dialect="of-a-newer-version")
-    assert next_step(stream, NOW, KEEP_ALIVE) is Step.LEAVE
+    assert next_step(stream, NOW, KEEP_ALIVE) is StreamStep.LEAVE
 
 
 def test_nothing_is_sent_to_a_carrier_that_has_not_started() -> None:
     connected_at = milliseconds(NOW - 60 * MINUTE)
     last_seen_at = milliseconds(NOW - MINUTE / 2)
     stream = connected_stream(connected_at=connected_at, last_seen_at=last_seen_at)
-    assert next_step(stream, NOW, KEEP_ALIVE) is Step.LEAVE
+    assert next_step(stream, NOW, KEEP_ALIVE) is StreamStep.LEAVE
 
 
 class Sockets:
@@ -170,7 +170,7 @@ class Scene:
             assert self.state(identity.stream_id) != "closed"
             self.published.append((identity, received_at, heard))
 
-        sweep = Sweep(self.streams, self.sockets, publish, keep_alive)
+        sweep = StreamSweep(self.streams, self.sockets, publish, keep_alive)
         return {str(step): count for step, count in sweep.run(now, has_time).items() if count}
 
 

@@ -1,17 +1,16 @@
-"""The sweep: closes streams that have gone quiet, and keeps one-way connections from being cut.
+"""The sweep of streams: closes dead streams, and keeps one-way connections from being cut.
 
-API Gateway calls `$disconnect` on best effort, so a stream whose socket is gone may stay open in
-the table. A stream is quiet when no record of it has been counted for a while
-(`callstream.calls.counters`).
-That alone proves nothing, since in an outage of Kinesis nothing is counted: API Gateway is asked.
+API Gateway calls `$disconnect` on best effort, so a stream whose connection is gone may stay open
+in the table. A stream is quiet when no record of it has been counted for a while
+(`callstream.calls.counters`). That alone proves nothing, since nothing is counted in an outage of
+Kinesis: the sweep asks API Gateway about the connections of quiet streams.
 
-CloudFront closes a connection on which nothing has gone to the client for 10 minutes, and on a
-one-way stream nothing does. So the sweep sends a mark now and then. It is the only message that
-every carrier documents and that plays nothing and stops nothing; a carrier with nothing to play
-returns it at once, or, on a one-way stream, does not heed it.
+CloudFront closes a connection on which nothing has gone to the client for 10 minutes, and nothing
+does on a one-way stream. So the sweep sends a mark now and then. A mark is the only message that
+every carrier documents and that neither plays nor stops anything. A carrier with nothing to play
+returns the mark at once; on a one-way stream the carrier ignores it.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,51 +25,50 @@ from callstream.calls.model import MediaStream, StartedStream
 from callstream.calls.streams import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnMark
-from callstream.errors import CallstreamError, Unavailable
+from callstream.errors import Unavailable
 from callstream.frames.publisher import Heard
 from callstream.frames.records import Disconnected
 from callstream.identity import StreamIdentity
 from callstream.ports import Connections
+from callstream.rounds import run_round
 from callstream.times import from_milliseconds, milliseconds
 
 QUIET: Final = timedelta(seconds=60)
-"""How long nothing has been counted of a stream before API Gateway is asked about it."""
+"""A stream of which nothing has been counted for so long is quiet."""
 SILENT: Final = timedelta(minutes=10)
-"""After so long without a message API Gateway itself closes a connection."""
+"""API Gateway itself closes a connection without a message after so long."""
 OVERDUE: Final = CONNECTION_LIMIT + timedelta(minutes=10)
+"""A stream that is older than this has lost its connection, whatever API Gateway says."""
 KEEP_ALIVE_MARK: Final = "callstream-keep-alive"
-# A prime, so that rounds a minute apart do not begin at the same few places.
-_STEP: Final = 7919
-# Activity so soon after our own mark is the mark, and perhaps its echo.
-_OWN: Final = timedelta(seconds=10)
 ABNORMAL: Final = 1006
 """The close code of a connection that ended without a closing handshake."""
 
-_logger = logging.getLogger(__name__)
+# Activity so soon after our own mark is the mark, and perhaps its echo.
+_OWN: Final = timedelta(seconds=10)
 
 
-class Step(StrEnum):
-    """What to do about a stream."""
+class StreamStep(StrEnum):
+    """What a stream needs."""
 
     LEAVE = "leave"
     ASK = "ask"
-    """Ask API Gateway; where that is all that comes of it, the connection is alive."""
+    """Ask API Gateway. If nothing else has to be done then, the connection is alive."""
     KEEP_ALIVE = "keep alive"
     CLOSE = "close"
 
 
-def next_step(stream: MediaStream, now: datetime, keep_alive: timedelta | None) -> Step:
-    """What a stream needs, by its item alone.
+def next_step(stream: MediaStream, now: datetime, keep_alive: timedelta | None) -> StreamStep:
+    """What an open stream needs, as far as its item alone says.
 
     Args:
-        stream: its item.
+        stream: the stream.
         now: the present.
-        keep_alive: how often a connection must be sent something; None if never.
+        keep_alive: how often something must be sent to the carrier; None if never.
     """
     if now - from_milliseconds(stream.connected_at) >= OVERDUE:
-        return Step.CLOSE
+        return StreamStep.CLOSE
     if now - from_milliseconds(stream.seen_at) >= QUIET:
-        return Step.ASK
+        return StreamStep.ASK
     if (
         keep_alive is not None
         and isinstance(stream, StartedStream)
@@ -79,19 +77,19 @@ def next_step(stream: MediaStream, now: datetime, keep_alive: timedelta | None) 
     ):
         sent_at = from_milliseconds(max(stream.connected_at, stream.kept_alive_at or 0))
         if now - sent_at >= keep_alive:
-            return Step.KEEP_ALIVE
-    return Step.LEAVE
+            return StreamStep.KEEP_ALIVE
+    return StreamStep.LEAVE
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
-    """One round over the live streams.
+class StreamSweep:
+    """One round over all live streams.
 
     Args:
-        streams: the state of streams.
-        connections: API Gateway's.
-        publish: puts an event on the frames stream, as `ingest.Publisher.publish` does.
-        keep_alive: how often a connection must be sent something; None if never.
+        streams: the store of streams.
+        connections: the carriers' connections.
+        publish: puts an event on the frames stream, as `frames.publisher.Publisher.publish` does.
+        keep_alive: how often something must be sent to a carrier; None if never.
     """
 
     streams: StreamStore
@@ -99,60 +97,52 @@ class Sweep:
     publish: Callable[[StreamIdentity, int, Heard], None]
     keep_alive: timedelta | None
 
-    def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[Step, int]:
-        """Do what each live stream needs; how many needed what. One's trouble stops no other.
+    def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[StreamStep, int]:
+        """Do what each stream needs; an error with one stream does not stop the round.
 
         Args:
             now: the present.
             has_time: whether there is time for one more stream.
 
+        Returns:
+            How many streams needed what.
+
         Raises:
             Unavailable: the live streams cannot be read.
         """
-        steps = dict.fromkeys(Step, 0)
-        ids = self.streams.live_ids()
-        # Each time it begins elsewhere: should the time be up before the last, others are the last.
-        begin = int(now.timestamp()) * _STEP % len(ids) if ids else 0
-        ids = ids[begin:] + ids[:begin]
-        for done, stream_id in enumerate(ids):
-            if not has_time():
-                _logger.warning("no time for %d of %d streams", len(ids) - done, len(ids))
-                break
-            try:
-                stream = self.streams.live_stream(stream_id)
-                if stream is not None:
-                    steps[self._see_to(stream, now)] += 1
-            except CallstreamError as error:
-                told = {"stream_id": stream_id}
-                _logger.warning("stream not swept: %s", error, extra=told)
-        return steps
+        keys = {stream_id: stream_id for stream_id in self.streams.live_ids()}
+        steps = run_round("stream", keys, lambda key: self._take_step(key, now), now, has_time)
+        return dict.fromkeys(StreamStep, 0) | steps
 
-    def _see_to(self, stream: MediaStream, now: datetime) -> Step:
+    def _take_step(self, stream_id: str, now: datetime) -> StreamStep | None:
+        stream = self.streams.live_stream(stream_id)
+        if stream is None:
+            return None
         step = next_step(stream, now, self.keep_alive)
-        asked = step is Step.ASK
-        if asked:
-            step = self._asked(stream, now)
-        if step is Step.KEEP_ALIVE and isinstance(stream, StartedStream):
-            step = step if self._keep_alive(stream, now) else Step.CLOSE
-        if step is Step.CLOSE:
+        asks = step is StreamStep.ASK
+        if asks:
+            step = self._step_of_connection(stream, now)
+        if step is StreamStep.KEEP_ALIVE and isinstance(stream, StartedStream):
+            step = step if self._keep_alive(stream, now) else StreamStep.CLOSE
+        if step is StreamStep.CLOSE:
             self._close(stream, now)
-        return Step.ASK if asked and step is Step.LEAVE else step
+        return StreamStep.ASK if asks and step is StreamStep.LEAVE else step
 
-    def _asked(self, stream: MediaStream, now: datetime) -> Step:
+    def _step_of_connection(self, stream: MediaStream, now: datetime) -> StreamStep:
         """What a quiet stream needs, by what API Gateway says of its connection."""
         active_at = self.connections.active_at(stream.connection_id)
         if active_at is None:
-            return Step.CLOSE
+            return StreamStep.CLOSE
         own_until = from_milliseconds(stream.kept_alive_at or 0) + _OWN
         if now <= own_until:
-            return Step.LEAVE
+            return StreamStep.LEAVE
         if active_at <= own_until:
-            # That was our own mark. Whether anything else is said, it does not tell.
-            seen_at = from_milliseconds(stream.seen_at)
-            return Step.CLOSE if now - seen_at >= SILENT else Step.LEAVE
+            # The activity was our own mark, and says nothing of the carrier.
+            silent_for = now - from_milliseconds(stream.seen_at)
+            return StreamStep.CLOSE if silent_for >= SILENT else StreamStep.LEAVE
         if now - active_at >= SILENT:
-            return Step.CLOSE
-        # Frames flow, but are not counted at present: it must be kept alive all the same.
+            return StreamStep.CLOSE
+        # Frames come and are not counted at present: keep the connection alive all the same.
         counted = replace(stream, last_seen_at=milliseconds(now))
         return next_step(counted, now, self.keep_alive)
 
@@ -169,11 +159,10 @@ class Sweep:
         try:
             self.connections.close(stream.connection_id)
         except Unavailable:
-            # After so long API Gateway has closed it, whatever it says now.
             if now - from_milliseconds(stream.connected_at) < OVERDUE:
                 raise
         identity = StreamIdentity(stream.stream_id, stream.tenant_id, stream.route)
         disconnected = Disconnected(code=ABNORMAL, reason="swept: the connection is gone or quiet")
-        # The record first, as in `$disconnect`: the story is whole even if the state is not.
+        # The record first, as in `$disconnect`: the frames stream is complete if the state is lost.
         self.publish(identity, milliseconds(now), Heard(disconnected))
         self.streams.disconnect(stream.stream_id, now)

@@ -5,26 +5,25 @@ relay that streams has a heartbeat from its owner every other second; if the own
 notices sooner than the sweep does, but only as long as the call has records.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from callstream.calls.lifecycle import RelayState
-from callstream.errors import CallstreamError
+from callstream.identity import RelayIdentity
 from callstream.ports import RelayStarter
 from callstream.relays.model import Relay
 from callstream.relays.notifier import RelayNotifier
+from callstream.rounds import run_round
+from callstream.times import from_milliseconds
 
 START_PATIENCE: Final = timedelta(seconds=75)
 """How long a relay may stay requested. Lambda drops an asynchronous invocation after 60 seconds."""
 HEARTBEAT_PATIENCE: Final = timedelta(seconds=20)
 """Without a heartbeat for so long, a run has died."""
 HOPELESS: Final = timedelta(minutes=10)
-
-_logger = logging.getLogger(__name__)
 
 
 class RelayStep(StrEnum):
@@ -42,7 +41,7 @@ def next_step(relay: Relay, now: datetime) -> RelayStep:
         since, patience, remedy = relay.heartbeat_at, HEARTBEAT_PATIENCE, RelayStep.RESCUE
     else:
         since, patience, remedy = relay.created_at, START_PATIENCE, RelayStep.START
-    waits = now - datetime.fromtimestamp((since or relay.updated_at) / 1000, UTC)
+    waits = now - from_milliseconds(since or relay.updated_at)
     if waits < patience:
         return RelayStep.LEAVE
     return remedy if waits < HOPELESS else RelayStep.GIVE_UP
@@ -68,22 +67,14 @@ class RelaySweep:
         Raises:
             Unavailable: the relays cannot be read.
         """
-        steps = dict.fromkeys(RelayStep, 0)
-        relays = self.notifier.relays
-        for identity in relays.live():
-            if not has_time():
-                _logger.warning("no time for all relays")
-                break
-            try:
-                relay = relays.get(identity.tenant_id, identity.call_id, identity.relay_id)
-                if relay is not None and relay.is_active:
-                    steps[self._take_step(relay, now)] += 1
-            except CallstreamError as error:
-                extra = {"relay_id": identity.relay_id}
-                _logger.warning("relay not swept: %s", error, extra=extra)
-        return steps
+        keys = {identity.relay_id: identity for identity in self.notifier.relays.live()}
+        steps = run_round("relay", keys, lambda key: self._take_step(key, now), now, has_time)
+        return dict.fromkeys(RelayStep, 0) | steps
 
-    def _take_step(self, relay: Relay, now: datetime) -> RelayStep:
+    def _take_step(self, key: RelayIdentity, now: datetime) -> RelayStep | None:
+        relay = self.notifier.relays.get(key.tenant_id, key.call_id, key.relay_id)
+        if relay is None or not relay.is_active:
+            return None
         step = next_step(relay, now)
         match step:
             case RelayStep.START:
