@@ -27,6 +27,7 @@ from callstream.relays.model import Relay
 from callstream.relays.ports import CallSource, Consumer, DialFailed, Dialler, Feed
 from callstream.relays.run import RelayRun
 from callstream.relays.sinks.carrier_legs import CarrierLegs
+from callstream.relays.sinks.sink import Sink
 from callstream.relays.sinks.websocket import RelayForks, WebSocketSink
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
@@ -61,6 +62,9 @@ class RelayRunFactory:
         self._kinesis = kinesis_client()
         self._local = is_local(environment)
         self._connections = ApiConnections(self._settings.connections_url)
+        self._timings = RelayTimings()
+        # A new kind of sink is one line more.
+        self._sinks = {"websocket": self._websocket_sink}
 
     def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:
         """Make the run that an invocation asks for; None if the relay does not wait for one.
@@ -73,11 +77,12 @@ class RelayRunFactory:
         relay = relays.get(invocation.tenant_id, invocation.call_id, invocation.relay_id)
         if relay is None or relay.state not in _WAITS_IN[invocation.run_as]:
             return None
-        if relay.sink != "websocket":
-            about = {"relay_id": relay.relay_id}
-            _logger.error("there is no sink of the kind %s", relay.sink, extra=about)
+        make_sink = self._sinks.get(relay.sink)
+        if make_sink is None:
+            extra = {"relay_id": relay.relay_id}
+            _logger.error("there is no sink of the kind %s", relay.sink, extra=extra)
             return None
-        run_id, byte_order, timings = str(uuid4()), self._settings.l16_byte_order, RelayTimings()
+        run_id = str(uuid4())
         lease = RelayLease(
             relay=relay,
             relays=relays,
@@ -89,14 +94,24 @@ class RelayRunFactory:
             follows=invocation.after,
         )
         source = RelaySource(relay, run_id, streams, self._kinesis, self._settings)
-        sink = WebSocketSink(
+        return RelayRun(
+            lease,
+            source,
+            make_sink(relay),
+            clock=time.time,
+            seconds=seconds,
+            timings=self._timings,
+        )
+
+    def _websocket_sink(self, relay: Relay) -> Sink:
+        streams, byte_order = self._notifier.streams, self._settings.l16_byte_order
+        return WebSocketSink(
             RelayDialler(relay, self._local),
             RelayForks(relay, streams, self._directory, byte_order),
             CarrierLegs(relay, streams, self._connections, clock.now, byte_order),
             clock=time.time,
-            timings=timings,
+            timings=self._timings,
         )
-        return RelayRun(lease, source, sink, clock=time.time, seconds=seconds, timings=timings)
 
 
 @dataclass(frozen=True, slots=True)
