@@ -1,4 +1,4 @@
-"""docs/operations.md names log lines, alarms and parameters that exist."""
+"""The documents name files, log lines, alarms and parameters that exist."""
 
 import re
 
@@ -11,6 +11,9 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 CODE = "".join(
     path.read_text() for folder in ("layers", "functions") for path in (ROOT / folder).rglob("*.py")
 )
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+# Where the paths of CONTRIBUTING's table begin.
+FOLDERS = [ROOT, ROOT / "layers/callstream/callstream", ROOT / "cli/callstream_cli"]
 # Without a text that changes: `connection refused: …`.
 LOG_LINES = [line.rstrip(":… ") for line in re.findall(r"log: `([^`]+)`", PAGE)]
 
@@ -32,3 +35,8 @@ def test_every_parameter_is_explained() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(
         template.load()["Parameters"]
     )
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./-]+/[\w./-]*)`", CONTRIBUTING))))
+def test_path_of_contributing_exists(path: str) -> None:
+    assert any((folder / path).exists() for folder in FOLDERS)
