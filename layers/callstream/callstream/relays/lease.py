@@ -1,23 +1,25 @@
 """The ownership of a relay across its runs, in the relay's item in the Streams table.
 
-    requested ──A connects its sink──► owned by A ──A is silent for 20 s, or gone──► owned by C
-                                        │      ▲                                      (a rescue)
-              A has called B, and       │      │
-              B reports that it is ready│      │ then B is A
-                                        ▼      │
-                                   offered to B ──A hands over──► owned by B
-                                        │
-                                        └──A is silent for 20 s, or gone──► owned by C
+             A connects            A calls B, which               A hands
+              its sink             reports ready                   over
+    requested ────────► owned by A ───────────────► offered to B ────────► owned by B
+                            │                             │
+                            │    A is silent for 20 s,    │
+                            │    or has lost its feed     │
+                            └──────────────┬──────────────┘
+                                           ▼
+                                 owned by C, a rescue
 
-    in every state: a command, the call's end or a failure ──► ended (stopped or failed)
+    every state ── a command, the end of the call, or a failure ──► ended (stopped or failed)
 
-Each arrow is one conditional write, so that of several runs one succeeds. The attributes:
+B and C are then owners as A was. Each arrow is one conditional write, so that of several runs one
+succeeds. The attributes:
 
 | attribute          | what                                                                     |
 |--------------------|--------------------------------------------------------------------------|
 | `owner_run_id`     | the run that owns the relay                                              |
 | `heartbeat_at`     | when the owner last said that it lives, every other second               |
-| `checkpoint`       | from where another run can go on; of the owner, or left for its successor |
+| `checkpoint`       | from where another run can go on: the owner's, or left for its successor |
 | `dropped`          | how many frames the consumer was too slow for                            |
 | `successor_run_id` | the run that the relay is offered to …                                   |
 | `offered_by`       | … if this is the owner; otherwise the offer is an old one                |
