@@ -51,9 +51,7 @@ def refusals() -> Iterator[ParameterSet]:
         for kind, response in responses.items():
             is_unknown_path = api in HAVE_AUTHORIZATION and kind in UNKNOWN_PATHS
             error = errors.NotFound() if is_unknown_path else ERRORS[kind]
-            # Telnyx's functions never answer 404: only the template has its text.
-            if not (api == "TelnyxApi" and isinstance(error, errors.NotFound)):
-                yield pytest.param(api, response, error, id=f"{api}-{kind}")
+            yield pytest.param(api, response, error, id=f"{api}-{kind}")
 
 
 @pytest.mark.parametrize(("api", "response", "error"), [*refusals()])

@@ -15,9 +15,8 @@ from pydantic.alias_generators import to_camel
 
 from callstream import errors
 from callstream.access.media_urls import MediaUrls
-from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
+from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.tenants.directory import Surface
-from callstream.tenants.rate_limits import Allowance
 from callstream.transcription.requests import Side, Transcriptions
 
 Product = Literal["genagent", "autotranscribe"]
@@ -60,7 +59,7 @@ class StreamingUrl(_Model):
 
 
 class ErrorDetails(_Model):
-    """What went wrong; `request_id` is also in the operator's log."""
+    """One fault; `request_id` is also in the operator's log."""
 
     request_id: str
     message: str
@@ -73,30 +72,23 @@ class Error(_Model):
     error: ErrorDetails
 
 
-class AsappSurface:
+class AsappSurface(VendorSurface):
     """How ASAPP authenticates and how its errors look."""
 
     name: Final[Surface] = "asapp"
 
     def credentials(self, request: Request) -> tuple[str, str]:
-        """The pair of headers. Raises `Unauthenticated` if one is missing."""
+        """The values of the two headers. Raises `Unauthenticated` if a header is missing."""
         try:
             return request.headers["asapp-api-id"], request.headers["asapp-api-secret"]
         except KeyError as missing:
             raise errors.Unauthenticated(f"header {missing} is missing") from None
-
-    def authorize(self, _principal: Principal, _request: Request) -> None:
-        """Nothing more to check."""
 
     def failure(self, error: Exception, request_id: str) -> Response:
         """The documented error body."""
         status, message = _FAILURES.get(type(error), _UNFORESEEN)
         details = ErrorDetails(request_id=request_id, code=f"{status}-01", message=message)
         return Response(status, Error(error=details).model_dump(by_alias=True))
-
-    def rate_headers(self, _allowance: Allowance) -> Mapping[str, str]:
-        """None are documented."""
-        return {}
 
 
 def _media_url(product: Product) -> Operation:
@@ -126,7 +118,7 @@ def check_route(command: Command[Any], product: Product) -> None:
 
 @dataclass(frozen=True, slots=True)
 class GiveMediaUrl:
-    """Gives URLs that may open any number of streams in their five minutes, as ASAPP documents."""
+    """Gives URLs that open any number of streams within five minutes, as ASAPP documents."""
 
     product: Product
     urls: MediaUrls
@@ -139,34 +131,64 @@ class GiveMediaUrl:
             Unavailable: the signing keys could not be read.
         """
         check_route(command, self.product)
-        url = self.urls.mint(
-            path=MEDIA_PATHS[self.product],
-            tenant_id=command.tenant.tenant_id,
-            route=self.product,
-            use="many",
-            now=command.now,
-            twilio_signature=command.tenant.twilio_signature,
-        )
-        return StreamingUrl(streaming_url=url)
+        return _mint(self.urls, command, MEDIA_PATHS[self.product], self.product)
+
+
+def _mint(
+    urls: MediaUrls,
+    command: Command[Any],
+    path: str,
+    product: Product,
+    attributes: Mapping[str, str] | None = None,
+) -> StreamingUrl:
+    url = urls.mint(
+        path=path,
+        tenant_id=command.tenant.tenant_id,
+        route=product,
+        use="many",
+        now=command.now,
+        twilio_signature=command.tenant.twilio_signature,
+        attributes=attributes,
+    )
+    return StreamingUrl(streaming_url=url)
 
 
 class StreamingUrlBody(_Model):
-    """What `streaming-url` takes: the conversation's id, the same for all of its streams."""
+    """The body of `streaming-url`: the conversation's id, the same for all of its streams."""
 
     external_id: Annotated[str, Field(max_length=256)] | None = None
 
 
-STREAMING_URL: Final = Operation(
-    surface="asapp",
-    name="asapp_streaming_url",
-    method="POST",
-    path="/autotranscribe/v1/streaming-url",
-    summary="Get the URL of a WebSocket to stream audio to for transcription",
-    scope="autotranscribe",
-    body=StreamingUrlBody,
+def _transcription(
+    name: str,
+    path: str,
+    summary: str,
+    body: type[BaseModel],
+    answer: type[BaseModel],
+    *,
+    body_required: bool = True,
+) -> Operation:
+    return Operation(
+        surface="asapp",
+        name=f"asapp_{name}",
+        method="POST",
+        path=path,
+        summary=summary,
+        scope="autotranscribe",
+        body=body,
+        body_required=body_required,
+        answer=answer,
+        failures=_WITH_BODY,
+    )
+
+
+STREAMING_URL: Final = _transcription(
+    "streaming_url",
+    "/autotranscribe/v1/streaming-url",
+    "Get the URL of a WebSocket to stream audio to for transcription",
+    StreamingUrlBody,
+    StreamingUrl,
     body_required=False,
-    answer=StreamingUrl,
-    failures=_WITH_BODY,
 )
 
 
@@ -185,16 +207,8 @@ class GiveStreamingUrl:
         """
         check_route(command, "autotranscribe")
         external_id = command.body.external_id
-        url = self.urls.mint(
-            path="autotranscribe",
-            tenant_id=command.tenant.tenant_id,
-            route="autotranscribe",
-            use="many",
-            now=command.now,
-            twilio_signature=command.tenant.twilio_signature,
-            attributes={"external_id": external_id} if external_id else None,
-        )
-        return StreamingUrl(streaming_url=url)
+        attributes = {"external_id": external_id} if external_id else None
+        return _mint(self.urls, command, "autotranscribe", "autotranscribe", attributes)
 
 
 class AutotranscribeParams(_Model):
@@ -207,7 +221,7 @@ class AutotranscribeParams(_Model):
 
     @property
     def contradicts_itself(self) -> bool:
-        """Whether redacted text is asked for by name, and with all its tokens."""
+        """Whether the body asks for redacted text explicitly, and also for all tokens."""
         asked = "redaction_output" in self.model_fields_set
         return asked and self.detailed_token and self.redaction_output != "unredacted"
 
@@ -226,7 +240,7 @@ class TrackMap(_Model):
 
 
 class TwilioParams(_Model):
-    """What only the namespace `twilio` has."""
+    """Parameters of the namespace `twilio`."""
 
     track_map: TrackMap = TrackMap()
 
@@ -235,19 +249,19 @@ _Text = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class CallBody(_Model):
-    """Which call: `guid` is Twilio's CallSid."""
+    """The call; `guid` is Twilio's CallSid."""
 
-    # The vendor's other namespaces bring media by other ways than this gateway has.
+    # Media of the vendor's other namespaces does not come through this gateway.
     namespace: Literal["twilio"]
     guid: _Text
 
 
 class StartStreamingBody(CallBody):
-    """What `start-streaming` takes."""
+    """The body of `start-streaming`."""
 
     customer_id: _Text
     agent_id: _Text
-    # Of the vendor's other namespaces: fine, and without meaning here.
+    # Parameters of the vendor's other namespaces are allowed, and have no effect here.
     siprec_params: dict[str, Any] | None = None
     amazon_connect_params: dict[str, Any] | None = None
     autotranscribe_params: AutotranscribeParams = AutotranscribeParams()
@@ -255,14 +269,14 @@ class StartStreamingBody(CallBody):
 
 
 class Status(_Model):
-    """How it went with one side. `code` is one of the vendor's numbers; 1000 is well."""
+    """The status of one side. `code` is one of the vendor's numbers; 1000 is success."""
 
     code: int = 1000
     description: str = "OK"
 
 
 class Summary(_Model):
-    """What was transcribed of one side."""
+    """How much was transcribed of one side."""
 
     total_audio_bytes: int = 0
     audio_duration_ms: int = 0
@@ -278,7 +292,7 @@ class SideStarted(_Model):
 
 
 class SideStopped(SideStarted):
-    """One side of the call, with what came of it."""
+    """One side of the call, with its summary."""
 
     summary: Summary
 
@@ -298,31 +312,23 @@ class Stopped(_Model):
     autotranscribe_response: dict[Side, SideStopped]
 
 
-START_STREAMING: Final = Operation(
-    surface="asapp",
-    name="asapp_start_streaming",
-    method="POST",
-    path="/mg-autotranscribe/v1/start-streaming",
-    summary="Start transcribing a call, or go on with it",
-    scope="autotranscribe",
-    body=StartStreamingBody,
-    answer=Started,
-    failures=_WITH_BODY,
+START_STREAMING: Final = _transcription(
+    "start_streaming",
+    "/mg-autotranscribe/v1/start-streaming",
+    "Start transcribing a call, or go on with it",
+    StartStreamingBody,
+    Started,
 )
-STOP_STREAMING: Final = Operation(
-    surface="asapp",
-    name="asapp_stop_streaming",
-    method="POST",
-    path="/mg-autotranscribe/v1/stop-streaming",
-    summary="Stop transcribing a call",
-    scope="autotranscribe",
-    body=CallBody,
-    answer=Stopped,
-    failures=_WITH_BODY,
+STOP_STREAMING: Final = _transcription(
+    "stop_streaming",
+    "/mg-autotranscribe/v1/stop-streaming",
+    "Stop transcribing a call",
+    CallBody,
+    Stopped,
 )
 
 
-# ASAPP's code for it; a request that was understood is 200 all the same.
+# ASAPP's code for this contradiction, in an answer with status 200.
 _REDACTION_AGAINST_DETAIL: Final = Status(
     code=4093, description="detailedToken cannot be had together with redaction"
 )
@@ -335,7 +341,7 @@ class StartStreaming:
     transcriptions: Transcriptions
 
     def __call__(self, command: Command[StartStreamingBody]) -> Started:
-        """Start, or go on.
+        """Start a transcription, or continue a stopped one.
 
         Raises:
             NotFound: the tenant has no route for transcription.

@@ -15,7 +15,7 @@ from callstream.errors import (
     UnsupportedMediaType,
 )
 
-# Far above any good request: the longest field that a vendor documents has 4,000 characters.
+# Far above any valid request: the longest field that a vendor documents has 4,000 characters.
 MAX_BYTES: Final = 64 * 1024
 _MAX_FIELDS: Final = 500
 _MAX_ISSUES: Final = 100
@@ -63,10 +63,10 @@ def _check(body: bytes, content_type: str, wanted: str) -> None:
 def validate[Model: BaseModel](model: type[Model], data: object, *, strict: bool) -> Model:
     """Make a model of decoded data.
 
-    `strict` takes JSON's types as they are; a form has only texts, which are read leniently.
+    `strict` accepts only JSON's own types; a form has only texts, which are converted.
 
     Raises:
-        Invalid: with an issue for everything that is wrong.
+        Invalid: with an issue for each fault.
     """
     if not isinstance(data, dict):
         raise Invalid(Issue((), "type", "Input should be an object"))
@@ -74,7 +74,7 @@ def validate[Model: BaseModel](model: type[Model], data: object, *, strict: bool
         return model.model_validate(data, strict=strict, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
-        # A body of nothing but mistakes must not make an answer larger than a Lambda can give.
+        # A body full of faults must not make an answer that is too large for a Lambda.
         raise Invalid(
             *(
                 Issue(detail["loc"], _kind(detail["type"]), detail["msg"])

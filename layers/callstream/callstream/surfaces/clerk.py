@@ -1,11 +1,10 @@
 """Clerk Chat's Twilio connector.
 
-Source: docs.clerk.chat, "Twilio MediaStreams". Authentication is by the header `apiKey`. Which
-statuses an error has is documented, its body is not: ours has the form that the vendor's framework
-gives by default, `{"statusCode", "message", "error"}`, with the `requestId` added.
+Source: docs.clerk.chat, "Twilio MediaStreams". Authentication is by the header `apiKey`. The
+statuses of errors are documented, their bodies are not: ours have the default form of the vendor's
+framework, `{"statusCode", "message", "error"}`, and the `requestId`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
@@ -15,10 +14,9 @@ from pydantic.alias_generators import to_camel
 
 from callstream import errors
 from callstream.access.media_urls import MediaUrls
-from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
+from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Directory, Surface
-from callstream.tenants.rate_limits import Allowance
 
 _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.BadRequest: (400, "Invalid request body"),
@@ -30,7 +28,7 @@ _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.RateLimited: (429, "Too many requests for this resource"),
 }
 _UNFORESEEN: Final = (500, "Internal server error")
-# A body of the right form with a value that may not be is 422; any other wrong body is 400.
+# A wrong value in a body of the right form is 422; any other wrong body is 400.
 _ABOUT_VALUES: Final = frozenset({"enum", "range", "value"})
 
 
@@ -39,14 +37,14 @@ class _Model(BaseModel):
 
 
 class ConnectBody(_Model):
-    """What `connect` takes. `direction` is the call's."""
+    """The body of `connect`. `direction` is the call's."""
 
     inbox_external_id: Annotated[str, Field(min_length=1, max_length=200)]
     direction: Literal["inbound", "outbound"] = "inbound"
 
 
 class ConnectUrl(_Model):
-    """Where Twilio shall stream to, in both directions."""
+    """The URL that Twilio shall stream to, in both directions."""
 
     connect_url: str
 
@@ -66,7 +64,7 @@ class Error(_Model):
     request_id: str
 
 
-class ClerkSurface:
+class ClerkSurface(VendorSurface):
     """How Clerk Chat authenticates and how its errors look."""
 
     name: Final[Surface] = "clerk"
@@ -74,9 +72,6 @@ class ClerkSurface:
     def credentials(self, request: Request) -> tuple[str, str]:
         """The halves of the API key. Raises `Unauthenticated`."""
         return CREDENTIAL_FORMS["clerk"].split(request.headers.get("apikey", ""))
-
-    def authorize(self, _principal: Principal, _request: Request) -> None:
-        """Nothing more to check."""
 
     def failure(self, error: Exception, request_id: str) -> Response:
         """Our error body."""
@@ -96,10 +91,6 @@ class ClerkSurface:
         )
         return Response(status, body.model_dump(by_alias=True))
 
-    def rate_headers(self, _allowance: Allowance) -> Mapping[str, str]:
-        """None are documented."""
-        return {}
-
 
 CONNECT: Final = Operation(
     surface="clerk",
@@ -116,7 +107,7 @@ CONNECT: Final = Operation(
 
 @dataclass(frozen=True, slots=True)
 class GiveConnectUrl:
-    """Gives URLs for one stream each: they are dedicated to one inbox and one call."""
+    """Gives URLs for one stream each, dedicated to one inbox and one call."""
 
     directory: Directory
     urls: MediaUrls
@@ -125,7 +116,7 @@ class GiveConnectUrl:
         """Mint a URL.
 
         Raises:
-            NotFound: no such inbox, or it is another tenant's.
+            NotFound: the tenant has no such inbox.
             Unavailable: the table or the signing keys could not be read.
         """
         tenant_id, body = command.tenant.tenant_id, command.body

@@ -1,7 +1,7 @@
-"""The one way of every HTTP request: authenticate → rate limit → validate → act → answer.
+"""The steps of every HTTP request: authenticate → rate limit → validate → act → answer.
 
-A surface brings what is its vendor's own: how credentials travel, and how answers look. An
-`Operation` says what one endpoint takes and gives; OpenAPI is generated from the same words.
+A surface knows what its vendor has for itself: how credentials travel, and how answers look. An
+`Operation` describes the input and output of one endpoint; OpenAPI is generated from it.
 """
 
 from base64 import b64decode
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def body(self) -> bytes:
-        """The body as it was sent. Raises `BadRequest` if it cannot be had."""
+        """The bytes of the body. Raises `BadRequest` if they cannot be decoded."""
         text = self.event.get("body") or ""
         try:
             return b64decode(text) if self.event.get("isBase64Encoded") else text.encode()
@@ -62,14 +62,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered, as JSON."""
+    """An answer; its body becomes JSON."""
 
     status: int
     body: object
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_event(self) -> dict[str, Any]:
-        """API Gateway's form of it."""
+        """The answer as API Gateway wants it."""
         return {
             "statusCode": self.status,
             "headers": {"Content-Type": "application/json", **self.headers},
@@ -81,8 +81,8 @@ class Response:
 class Operation:
     """One endpoint as its vendor documents it.
 
-    `scope` is what a credential must be good for. `body` is None for endpoints that take none.
-    `also_at` are other paths that lead to it.
+    `scope` is the scope that a credential must have. `body` is None for endpoints without a body.
+    `also_at` are further paths of the endpoint.
     """
 
     surface: Surface
@@ -116,7 +116,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, authenticated."""
+    """Who makes a request, authenticated."""
 
     tenant: Tenant
     credential: Credential
@@ -124,7 +124,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Command[Body]:
-    """A request that has come through: who asks, what for, and when."""
+    """A valid request: the principal, the body, the path's parameters and the time."""
 
     principal: Principal
     body: Body
@@ -133,28 +133,30 @@ class Command[Body]:
 
     @property
     def tenant(self) -> Tenant:
-        """Whose request it is."""
+        """The principal's tenant."""
         return self.principal.tenant
 
 
 class VendorSurface(Protocol):
-    """What a surface brings."""
+    """What a surface offers."""
 
     @property
     def name(self) -> Surface:
-        """Its name in the Directory."""
+        """The surface's name in the Directory."""
 
     def credentials(self, request: Request) -> tuple[str, str]:
-        """The id and secret that a request carries. Raises `Unauthenticated`."""
+        """The id and secret in a request. Raises `Unauthenticated`."""
 
-    def authorize(self, principal: Principal, request: Request) -> None:
-        """Check what is the vendor's own about a principal. Raises `ApiError`."""
+    def authorize(self, _principal: Principal, _request: Request) -> None:
+        """Make the vendor's own checks of a principal, if it has any. Raises `ApiError`."""
+        return
 
     def failure(self, error: Exception, request_id: str) -> Response:
-        """The vendor's answer to an `ApiError`, to `Unavailable` and to anything unforeseen."""
+        """The vendor's answer to an `ApiError`, to `Unavailable` and to any other exception."""
 
-    def rate_headers(self, allowance: Allowance) -> Mapping[str, str]:
-        """Headers that tell where the principal stands against its limits."""
+    def rate_headers(self, _allowance: Allowance) -> Mapping[str, str]:
+        """The vendor's headers for a principal's rate limits, if it documents any."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +168,17 @@ class Authenticator:
     pepper: Callable[[], str]
 
     def authenticate(self, surface: VendorSurface, request: Request) -> Principal:
-        """Find out who is asking.
+        """Find the principal of a request.
 
         Raises:
-            Unauthenticated: credentials are missing, unknown, revoked or wrong: not told which.
+            Unauthenticated: credentials are missing, unknown, revoked or wrong; the answer does
+                not say which.
             Forbidden: the tenant is disabled.
             Unavailable: a table or secret could not be read.
         """
         credential_id, secret = surface.credentials(request)
         if len(credential_id) > MAX_IDENTIFIER:
-            raise Unauthenticated("no id of ours is that long")
+            raise Unauthenticated("longer than any of our ids")
         credential = self.directory.credential(surface.name, credential_id)
         # An unknown id costs the same comparison as a wrong secret.
         stored_hash = "" if credential is None else credential.secret_hash
@@ -191,7 +194,7 @@ class Authenticator:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An operation with all that carries it out."""
+    """An operation with everything that carries it out."""
 
     surface: VendorSurface
     operation: Operation
@@ -225,7 +228,7 @@ class Endpoint:
             logger.warning("%s", error)
             return self.surface.failure(error, request.request_id), allowance
         except Exception as error:
-            logger.exception("unforeseen error")
+            logger.exception("unexpected error")
             return self.surface.failure(error, request.request_id), allowance
 
     def _count(self, tenant: Tenant, now: datetime) -> Allowance | None:

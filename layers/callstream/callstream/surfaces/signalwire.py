@@ -7,7 +7,6 @@ an API token; bodies are forms; the error body is `{"code", "message", "more_inf
 
 import re
 from base64 import b64decode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -24,27 +23,33 @@ from callstream.dialects.events import Tracks
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay, RelaySpec
 from callstream.relays.store import RelayStore
-from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
+from callstream.surfaces.pipeline import (
+    Command,
+    Operation,
+    Principal,
+    Request,
+    Response,
+    VendorSurface,
+)
 from callstream.surfaces.urls import MAX_LENGTH, is_address
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface, Tenant
-from callstream.tenants.rate_limits import Allowance
 
 API_VERSION: Final = "2010-04-01"
-# The vendor's own base. Its SDKs, and Twilio's, leave `/api/laml` out; both are served.
+# The vendor's own base. The vendor's SDKs, and Twilio's, leave `/api/laml` out; both are served.
 _BASE: Final = f"/api/laml/{API_VERSION}"
 _SDK_BASE: Final = f"/{API_VERSION}"
 _STREAMS: Final = "/Accounts/{AccountSid}/Calls/{CallSid}/Streams"
 _MORE_INFO: Final = "https://developer.signalwire.com/rest/compatibility-api/overview/error-codes"
 
-# An id is part of a DynamoDB key; the carriers' are far shorter.
+# An id is part of a DynamoDB key; the carriers' ids are far shorter.
 _MAX_ID_BYTES: Final = 512
 _MAX_PARAMETERS: Final = 99
 
 _PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
 
 _INVALID_ARGUMENT: Final = 10000
-# Codes for what is wrong with one field; 10000 is for every other one, and for blank ones.
+# The codes for a wrong value of one field; 10000 is for every other field, and for blank fields.
 _FIELD_CODES: Final = {"Url": 31922, "StatusCallback": 21456, "StatusCallbackMethod": 21209}
 
 _FAILURES: Final[dict[type[Exception], tuple[int, int, str]]] = {
@@ -56,7 +61,7 @@ _FAILURES: Final[dict[type[Exception], tuple[int, int, str]]] = {
     ),
     errors.TooLarge: (400, _INVALID_ARGUMENT, "The body is too large"),
     errors.Unauthenticated: (401, 20003, "Authentication failed"),
-    # A token without the scope, or a disabled project: the vendor has no 403.
+    # A token without the scope, or a disabled project: the vendor documents no 403.
     errors.Forbidden: (401, 20003, "Authentication failed"),
     errors.NotFound: (404, 20404, "The requested resource was not found"),
     errors.UnknownCall: (404, 20404, "The requested resource was not found"),
@@ -93,13 +98,13 @@ class _Form(BaseModel):
     def _check_texts(cls, form: dict[str, str]) -> dict[str, str]:
         if any("\0" in text for field in form.items() for text in field):
             raise PydanticCustomError("value_error", "The body holds a NUL")
-        # An empty field of a form is one that was not filled in.
+        # An empty field of a form was not filled in.
         known = {field.alias for field in cls.model_fields.values()}
         return {name: value for name, value in form.items() if value or name not in known}
 
 
 class CreateStreamBody(_Form):
-    """What a stream is made of. `Parameter1.Name`, `Parameter1.Value` to 99 are the extra fields.
+    """A new stream. The extra fields are `Parameter1.Name` and `Parameter1.Value` to 99.
 
     `url`, `authorization_bearer_token` and `parameters` may hold secrets: never log them.
     """
@@ -135,7 +140,7 @@ class CreateStreamBody(_Form):
         | None
     ) = None
     status_callback_method: Literal["GET", "POST"] = "POST"
-    # What may stand in a header.
+    # The characters that a header's value may have.
     authorization_bearer_token: (
         Annotated[str, Field(max_length=4096, pattern=r"^[\x21-\x7e]+$")] | None
     ) = None
@@ -163,7 +168,7 @@ class CreateStreamBody(_Form):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The custom parameters; one without a value has an empty one."""
+        """The custom parameters; without a value, the value is empty."""
         fields = self.__pydantic_extra__
         numbers = range(1, _MAX_PARAMETERS + 1)
         return {
@@ -174,7 +179,7 @@ class CreateStreamBody(_Form):
 
 
 class UpdateStreamBody(_Form):
-    """All that can be done with a stream is to stop it."""
+    """A change of a stream: it can only be stopped."""
 
     status: Literal["stopped"]
 
@@ -220,24 +225,25 @@ def _is_project(text: str, tenant: Tenant) -> bool:
     return text.lower() == str(tenant.project_id)
 
 
-class SignalwireSurface:
+class SignalwireSurface(VendorSurface):
     """How SignalWire authenticates and how its errors look."""
 
     name: Final[Surface] = "signalwire"
 
     def credentials(self, request: Request) -> tuple[str, str]:
-        """The halves of the API token, which is the password. Raises `Unauthenticated`."""
+        """The id and secret of the API token, which is the password. Raises `Unauthenticated`."""
         _project, token = _basic(request)
         return CREDENTIAL_FORMS["signalwire"].split(token)
 
     def authorize(self, principal: Principal, request: Request) -> None:
         """Check that user and path name the token's own project.
 
-        Only now: who has no good token learns nothing about projects.
+        This comes after the authentication, so that nobody without a good token learns anything
+        about projects.
 
         Raises:
             Unauthenticated: the user is another project.
-            NotFound: the path has another project, whether there is such a one or not.
+            NotFound: the path has another project, whether that exists or not.
         """
         project, _token = _basic(request)
         if not _is_project(project, principal.tenant):
@@ -252,10 +258,6 @@ class SignalwireSurface:
         else:
             status, code, message = _FAILURES.get(type(error), _UNFORESEEN)
         return Response(status, Error(code=code, message=message, status=status).model_dump())
-
-    def rate_headers(self, _allowance: Allowance) -> Mapping[str, str]:
-        """None are documented."""
-        return {}
 
 
 def _explain(error: errors.Invalid) -> tuple[int, int, str]:
@@ -276,7 +278,7 @@ def _call_command(command: Command[Any]) -> CallCommand:
 
 
 def _path_parameter(command: Command[Any], name: str) -> str:
-    """A decoded part of the path. Raises `NotFound` for what cannot be an id of anything."""
+    """A decoded part of the path. Raises `NotFound` if the part is too long for an id."""
     text = unquote(command.path_parameters[name])
     if len(text.encode()) > _MAX_ID_BYTES:
         raise errors.NotFound(f"{name} is too long")
@@ -334,7 +336,7 @@ UPDATE_STREAM: Final = Operation(
 
 
 def spec_of(body: CreateStreamBody) -> RelaySpec:
-    """What a command wants of its relay."""
+    """The relay that a command asks for."""
     token = body.authorization_bearer_token
     return RelaySpec(
         surface="signalwire",
@@ -352,7 +354,7 @@ def spec_of(body: CreateStreamBody) -> RelaySpec:
 
 @dataclass(frozen=True, slots=True)
 class CreateStream:
-    """Starts to fork a call's audio to a WebSocket."""
+    """Starts forking a call's audio to a WebSocket."""
 
     relays: RelayStore
     starter: RelayStarter
@@ -361,7 +363,7 @@ class CreateStream:
         """Make a stream.
 
         Raises:
-            NotFound, UnknownCall: there is no such call.
+            NotFound, UnknownCall: the tenant has no such call.
             CallEnded: the call is over.
             NameTaken: another stream of the call has the name and is in progress.
             Unavailable: DynamoDB did not answer.
@@ -375,12 +377,12 @@ class CreateStream:
 
 @dataclass(frozen=True, slots=True)
 class UpdateStream:
-    """Stops a stream, by its id or by its name."""
+    """Stops a stream, by the stream's id or name."""
 
     relays: RelayStore
 
     def __call__(self, command: Command[UpdateStreamBody]) -> Stream:
-        """Stop a stream; one that has stopped before stays as it is.
+        """Stop a stream; a stream that has stopped before stays as it is.
 
         Raises:
             NotFound, UnknownCall, NoSuchRelay: there is no such call, or it has no such stream.
@@ -391,8 +393,8 @@ class UpdateStream:
         try:
             stopped = self.relays.stop(call, "signalwire", relay=sid, ended_ok=True)
         except errors.CallEnded:
-            # Its streams have ended with it, which is what was asked for.
+            # The streams have ended with the call, which is what the command asks for.
             stopped = self.relays.close(call, "signalwire", relay=sid)
-        # Of those that had a name one after the other, the last is the one that is meant.
+        # Several streams may have had the name one after the other: the command means the last.
         meant = stopped or self.relays.find(call.tenant_id, call.call_id, "signalwire", sid)
         return _show(max(meant, key=lambda relay: relay.updated_at), command.tenant)

@@ -8,7 +8,7 @@ error body is `{"errors": [{"code", "title", "detail", "source", "meta"}]}`.
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ from callstream.dialects.telnyx import HANDSHAKE_HEADER
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
-from callstream.surfaces.pipeline import Command, Operation, Principal, Request, Response
+from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface
@@ -80,7 +80,7 @@ class DialogflowConfig(_Model):
 
 
 class CustomParameter(_Model):
-    """Something for the start message that the consumer gets."""
+    """A parameter for the start message that the consumer gets."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     value: str = ""
@@ -96,12 +96,12 @@ class StreamingStart(_Command):
 
     model_config = ConfigDict(json_schema_extra={"required": ["stream_url"]})
 
-    # Before `stream_url`, which looks at it.
+    # Before `stream_url`, whose validator reads this field.
     enable_dialogflow: bool = False
     dialogflow_config: DialogflowConfig | None = None
     stream_url: Annotated[
         str | None,
-        # By a factory, whose value no schema shows.
+        # A factory: its value does not appear in the schema as a default.
         Field(default_factory=str, validate_default=True),
         WithJsonSchema(
             {"type": "string", "pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": MAX_LENGTH}
@@ -119,7 +119,7 @@ class StreamingStart(_Command):
     @field_validator("custom_parameters")
     @classmethod
     def _check_names(cls, parameters: list[CustomParameter]) -> list[CustomParameter]:
-        # The start message has them by name.
+        # The start message has the parameters by name.
         if len({each.name for each in parameters}) < len(parameters):
             raise PydanticCustomError("value", "Each name may be there once")
         return parameters
@@ -130,7 +130,7 @@ class StreamingStart(_Command):
         if url:
             _check_websocket_url(url)
             return url
-        # An `enable_dialogflow` that is not there was wrong itself, which has an issue of its own.
+        # An `enable_dialogflow` that is missing here is invalid, and has an issue of its own.
         match info.data.get("enable_dialogflow"):
             case False:
                 raise PydanticCustomError("missing", "Field required")
@@ -148,31 +148,31 @@ class StreamingStop(_Command):
 
 
 class Result(_Model):
-    """What came of a command."""
+    """The result of a command."""
 
     result: Literal["ok"] = "ok"
 
 
 class Accepted(_Model):
-    """A command was accepted; what comes of it is told by webhooks."""
+    """A command was accepted; webhooks notify of what follows."""
 
     data: Result = Result()
 
 
 class Source(_Model):
-    """Where in the request something is wrong, as a JSON pointer."""
+    """The faulty place in the request, as a JSON pointer."""
 
     pointer: str
 
 
 class Meta(_Model):
-    """Where to read more."""
+    """The page about an error."""
 
     url: str
 
 
 class Error(_Model):
-    """One thing that is wrong."""
+    """One fault."""
 
     code: str
     title: str
@@ -187,98 +187,98 @@ class Errors(_Model):
     errors: list[Error]
 
 
-def _bad_request(detail: str) -> Error:
-    return Error(code="10015", title="Bad Request", detail=detail)
+class _Failure(NamedTuple):
+    status: int
+    code: str
+    title: str
+    detail: str
+    pointer: str | None = None
+    url: str | None = None
+
+    @property
+    def error(self) -> Error:
+        """The failure as the body has it."""
+        return Error(
+            code=self.code,
+            title=self.title,
+            detail=self.detail,
+            source=None if self.pointer is None else Source(pointer=self.pointer),
+            meta=None if self.url is None else Meta(url=self.url),
+        )
 
 
-_FAILURES: Final[dict[type[Exception], tuple[int, Error]]] = {
-    errors.BadRequest: (
-        400,
-        Error(code="10023", title="Invalid JSON", detail="The supplied JSON could not be read."),
+_FAILURES: Final[Mapping[type[Exception], _Failure]] = {
+    errors.BadRequest: _Failure(
+        400, "10023", "Invalid JSON", "The supplied JSON could not be read."
     ),
-    errors.Unauthenticated: (
+    errors.Unauthenticated: _Failure(
         401,
-        Error(
-            code="10009",
-            title="Authentication failed",
-            detail=(
-                "The required authentication headers were either invalid or not included in the "
-                "request."
-            ),
-            meta=Meta(url="https://developers.telnyx.com/docs/overview/errors/10009"),
-        ),
+        "10009",
+        "Authentication failed",
+        "The required authentication headers were either invalid or not included in the request.",
+        url="https://developers.telnyx.com/docs/overview/errors/10009",
     ),
-    errors.Forbidden: (
+    errors.Forbidden: _Failure(
         403,
-        Error(
-            code="10010",
-            title="Authorization failed",
-            detail=(
-                "You do not have permission to perform the requested action on the specified "
-                "resource or resources."
-            ),
-        ),
+        "10010",
+        "Authorization failed",
+        "You do not have permission to perform the requested action on the specified resource or "
+        "resources.",
     ),
-    errors.TooLarge: (413, _bad_request("The request body is too large.")),
-    errors.UnsupportedMediaType: (
+    errors.NotFound: _Failure(
+        404, "10005", "Resource not found", "The requested resource or URL could not be found."
+    ),
+    errors.TooLarge: _Failure(413, "10015", "Bad Request", "The request body is too large."),
+    errors.UnsupportedMediaType: _Failure(
         415,
-        Error(
-            code="10014",
-            title="Unsupported Media Type",
-            detail="The request failed because the server does not support the media type.",
-        ),
+        "10014",
+        "Unsupported Media Type",
+        "The request failed because the server does not support the media type.",
     ),
-    errors.UnknownCall: (
+    errors.UnknownCall: _Failure(
         422,
-        Error(
-            code="90015",
-            title="Invalid Call Control ID",
-            detail="The call_control_id provided was not valid.",
-            source=Source(pointer="/call_control_id"),
-        ),
+        "90015",
+        "Invalid Call Control ID",
+        "The call_control_id provided was not valid.",
+        pointer="/call_control_id",
     ),
-    errors.CallEnded: (
+    errors.CallEnded: _Failure(
         422,
-        Error(
-            code="90018",
-            title="Call has already ended",
-            detail="This call is no longer active and can't receive commands.",
-        ),
+        "90018",
+        "Call has already ended",
+        "This call is no longer active and can't receive commands.",
     ),
-    NoSuchRelay: (
+    NoSuchRelay: _Failure(
         422,
-        Error(
-            code="10015",
-            title="Invalid value for stream_id",
-            detail="The call has no such stream.",
-            source=Source(pointer="/stream_id"),
-        ),
+        "10015",
+        "Invalid value for stream_id",
+        "The call has no such stream.",
+        pointer="/stream_id",
     ),
-    errors.RateLimited: (
+    errors.RateLimited: _Failure(
         429,
-        Error(
-            code="10011",
-            title="Too many requests",
-            detail="You have exceeded the maximum number of allowed requests.",
-        ),
+        "10011",
+        "Too many requests",
+        "You have exceeded the maximum number of allowed requests.",
     ),
+    # "occured" is Telnyx's spelling.
+    errors.Unavailable: _Failure(503, "10007", "Unexpected error", "An unexpected error occured."),
 }
-_UNEXPECTED: Final = Error(
-    code="10007", title="Unexpected error", detail="An unexpected error occured."
+_UNEXPECTED: Final = _FAILURES[errors.Unavailable]._replace(status=500)
+_MALFORMED: Final = _Failure(
+    400, "10015", "Bad Request", "The request failed because it was not well-formed."
 )
 
 
 def _failure(error: Exception) -> tuple[int, list[Error]]:
     match error:
-        case errors.Invalid(issues=issues):
-            if any(not issue.location for issue in issues):
-                return 400, [_bad_request("The request failed because it was not well-formed.")]
+        case errors.Invalid(issues=issues) if all(issue.location for issue in issues):
             return 422, [_invalid(issue) for issue in issues]
-        case errors.Unavailable():
-            return 503, [_UNEXPECTED]
+        case errors.Invalid():
+            failure = _MALFORMED
         case _:
-            status, answer = _FAILURES.get(type(error), (500, _UNEXPECTED))
-            return status, [answer]
+            failure = _FAILURES.get(type(error), _UNEXPECTED)
+    return failure.status, [failure.error]
 
 
 _ISSUES: Final[dict[errors.IssueKind, tuple[str, str]]] = {
@@ -312,33 +312,30 @@ def _invalid(issue: errors.Issue) -> Error:
 
 
 def _escape(part: str) -> str:
-    """As RFC 6901 has it."""
+    """Escape one part of a JSON pointer (RFC 6901)."""
     return part.replace("~", "~0").replace("/", "~1")
 
 
 def _one_of(message: str) -> str:
-    """Telnyx's words for pydantic's "Input should be 'a', 'b' or 'c'"."""
+    """Telnyx's sentence for pydantic's "Input should be 'a', 'b' or 'c'"."""
     choices = message.removeprefix("Input should be ").replace("'", "").replace(" or ", ", ")
     return f"The value must be one of: {choices}."
 
 
-class TelnyxSurface:
+class TelnyxSurface(VendorSurface):
     """How Telnyx authenticates and how its errors look."""
 
     name: Final[Surface] = "telnyx"
 
     def credentials(self, request: Request) -> tuple[str, str]:
-        """The halves of the bearer's API key. Raises `Unauthenticated` if there is none."""
+        """The id and secret of the bearer's API key. Raises `Unauthenticated`."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise errors.Unauthenticated("no bearer token")
         return CREDENTIAL_FORMS["telnyx"].split(key.strip())
 
-    def authorize(self, _principal: Principal, _request: Request) -> None:
-        """Nothing more to check."""
-
     def failure(self, error: Exception, request_id: str) -> Response:
-        """The documented error body, which has no room for the request's id: a header tells it."""
+        """The documented error body, and the request's id in a header, since the body has none."""
         status, found = _failure(error)
         body = Errors(errors=found).model_dump(exclude_none=True)
         return Response(status, body, {"x-request-id": request_id})
@@ -377,7 +374,7 @@ def _call_command(command: Command[Any]) -> CallCommand:
     # API Gateway leaves percent signs in path parameters as they are.
     call_id = unquote(command.path_parameters["call_control_id"])
     if len(call_id.encode()) > _MAX_CALL_ID_BYTES:
-        raise errors.UnknownCall("the id is longer than any")
+        raise errors.UnknownCall("the id is longer than any call's")
     return CallCommand(
         tenant_id=command.tenant.tenant_id,
         call_id=call_id,
@@ -387,12 +384,12 @@ def _call_command(command: Command[Any]) -> CallCommand:
     )
 
 
-# What no sink carries out yet.
+# The fields that no sink carries out yet.
 _RECORDED: Final = {"enable_dialogflow", "dialogflow_config"}
 
 
 def spec_of(body: StreamingStart) -> RelaySpec:
-    """What a command wants of its relay."""
+    """The relay that a command asks for."""
     token = body.stream_auth_token
     return RelaySpec(
         surface="telnyx",
@@ -421,7 +418,7 @@ def _return_audio(body: StreamingStart) -> ReturnAudio:
 
 @dataclass(frozen=True, slots=True)
 class StartStreaming:
-    """Makes a relay; a command that repeats another's id is answered alike and makes none."""
+    """Makes a relay. A command that repeats another's id gets the same answer, and makes none."""
 
     relays: RelayStore
     starter: RelayStarter
@@ -435,7 +432,7 @@ class StartStreaming:
         """
         call = _call_command(command)
         relay = Relay.of(spec_of(command.body), str(uuid4()), call)
-        # Telnyx's SDKs send a command again when no answer came, and give it no id by themselves.
+        # Telnyx's SDKs repeat a command that was not answered, and do not give it an id.
         if self.relays.start(relay, call, once=True):
             self.starter.start(relay.identity)
         return Accepted()
@@ -443,7 +440,7 @@ class StartStreaming:
 
 @dataclass(frozen=True, slots=True)
 class StopStreaming:
-    """Stops relays. That nothing is streaming any more is what was asked for, and no error."""
+    """Stops relays. A relay that has ended before is not an error: the command wants it to end."""
 
     relays: RelayStore
 

@@ -1,4 +1,4 @@
-"""Addresses that tenants give: is it one, as far as can be told without asking anybody."""
+"""Checks URLs that tenants give, as far as possible without asking the name service."""
 
 import re
 from collections.abc import Collection
@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 WEBSOCKETS: Final = frozenset({"ws", "wss"})
 MAX_LENGTH: Final = 2000
-# Names and addresses; which of them may be dialled is decided when dialling.
+# Host names and addresses; whether a host may be dialled is decided when dialling.
 _HOST: Final = re.compile(r"\w([\w.-]*\w)?\.?|[0-9A-Fa-f:.]+")
 
 
 def is_address(url: str, schemes: Collection[str]) -> bool:
-    """Whether it is absolute, of one of these schemes, and says the same to every reader."""
-    # urlsplit drops some kinds of whitespace in silence.
+    """Whether a URL is absolute, has one of these schemes, and means the same to every parser."""
+    # urlsplit drops some kinds of whitespace silently.
     if len(url) > MAX_LENGTH or any(each.isspace() or not each.isprintable() for each in url):
         return False
     try:
