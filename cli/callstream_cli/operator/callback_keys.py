@@ -1,4 +1,4 @@
-"""``callstream callback-keys``."""
+"""``callstream callback-keys``: the keys that a tenant verifies callbacks with."""
 
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
@@ -7,9 +7,10 @@ from callstream_cli.operator.signatures import CallbackKeys, callback_keys, rota
 
 
 def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
-    """Show what a tenant verifies its callbacks with: Telnyx's public key, SignalWire's key.
+    """Show the keys that a tenant verifies callbacks with.
 
-    SignalWire's is a secret between the tenant and this deployment.
+    For Telnyx's callbacks that is a public key; for SignalWire's it is a secret between the tenant
+    and this deployment.
     """
     with administration_of(stack) as administration:
         keys = callback_keys(administration, administration.tenant(tenant_id))
@@ -19,7 +20,7 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 def rotate(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Sign a tenant's callbacks with new keys from now on, and show what it verifies them with."""
+    """Sign a tenant's callbacks with new keys from now on, and show the new keys."""
     confirm(
         f"Will {tenant_id} refuse callbacks until it has the new keys: is that all right?", yes=yes
     )

@@ -1,6 +1,6 @@
-"""``callstream callbacks``: what waits to be told to tenants, and what was given up.
+"""``callstream callbacks``: callbacks that wait to be sent again, or were given up.
 
-Nothing here shows where callbacks go or what they say: addresses may hold secrets.
+No output has the URLs or the bodies of callbacks: URLs may hold secrets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,16 +26,18 @@ from callstream_cli.operator.streams import OfOneTenant, in_words
 def list_(
     *,
     tenant_id: OfOneTenant = None,
-    dead: Annotated[bool, typer.Option("--dead", help="Those that were given up.")] = False,
+    dead: Annotated[
+        bool, typer.Option("--dead", help="List the callbacks that were given up.")
+    ] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """List the callbacks that were not taken and will be tried again, the oldest first.
+    """List the callbacks that failed and will be sent again, the oldest first.
 
-    Those behind them, of the same stream, wait without being shown.
+    Later callbacks of the same stream wait behind them, and are not listed.
 
-    With --dead: those that were given up. To look at these, the command receives them, and hides
-    them from others for that moment.
+    With --dead, lists the callbacks that were given up. The command receives them to read them,
+    which hides them from other readers for a moment.
     """
     queued = ""
     with outputs_of(stack) as outputs:
@@ -45,7 +47,7 @@ def list_(
             table = DynamoTable(output(outputs, "StreamsTableName"))
             views = [_waiting(each) for each in PendingCallbacks(table).all()]
             length = _queue(outputs).length()
-            queued = f"In the queue, with those that wait behind others: about {length}."
+            queued = f"In the queue, with callbacks that wait behind others: about {length}."
     _show([view for view in views if tenant_id in {None, view.tenant_id}], as_json=as_json)
     if queued and not as_json:
         typer.echo(queued)
@@ -53,15 +55,17 @@ def list_(
 
 def resend(
     callback_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The callback; or give --all.")
+        str | None, typer.Argument(metavar="[ID]", help="The callback's id; or give --all.")
     ] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Resend all callbacks that were given up.")
+    ] = False,
     yes: Yes = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Deliver what was given up once more, those of one stream in their order."""
+    """Send callbacks again that were given up; those of one stream in their order."""
     if every == (callback_id is not None):
         typer.echo("callstream: give the id of a callback, or --all", err=True)
         raise typer.Exit(2)
@@ -83,7 +87,7 @@ def _dead(outputs: Mapping[str, str]) -> DeadCallbacks:
 
 
 class _View(BaseModel):
-    """A callback, without what its tenant may want to keep secret."""
+    """A callback, without the data that its tenant may want to keep secret."""
 
     callback_id: str
     tenant_id: str

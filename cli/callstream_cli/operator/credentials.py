@@ -1,20 +1,22 @@
-"""``callstream credentials``."""
+"""``callstream credentials``: the credentials that tenants sign in with, for each surface."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
 from callstream.tenants.credentials import CREDENTIAL_FORMS
-from callstream.tenants.directory import Credential, Surface
+from callstream.tenants.directory import Credential, Directory, Surface
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack, Yes, confirm
-from callstream_cli.operator.output import show_fields, show_json, show_table
+from callstream_cli.operator.output import show_done, show_fields, show_json, show_table
 
 CredentialId = Annotated[
     str,
     typer.Argument(
         metavar="CREDENTIAL",
-        help="Its id, as listed. Of a key it is what stands between the prefix and the first _.",
+        help="Its id, as listed. In a key, the id stands between the prefix and the first _.",
     ),
 ]
 _SCOPES = "; ".join(
@@ -29,17 +31,19 @@ def create(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"What it is good for; may be repeated. All if not given. There are: {_SCOPES}."
+            help=f"A scope; may be repeated. By default all scopes. There are: {_SCOPES}."
         ),
     ] = None,
-    label: Annotated[str, typer.Option(help="For people, to tell it from others.")] = "",
+    label: Annotated[
+        str, typer.Option(help="A text for people, to recognise the credential by.")
+    ] = "",
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Give a tenant a credential for a surface, and show its secret, this once.
+    """Create a credential; shows its secret once.
 
-    A tenant can have any number of them. To replace one: create another, let the tenant change
-    over, revoke the first.
+    A tenant can have any number of credentials for a surface. To replace a credential, create
+    another, let the tenant change over, and revoke the first.
     """
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
@@ -53,10 +57,13 @@ def create(
 
 def list_(
     tenant_id: Annotated[
-        str | None, typer.Argument(metavar="[TENANT]", help="Whose; everybody's if not given.")
+        str | None,
+        typer.Argument(metavar="[TENANT]", help="The tenant's id; by default all tenants."),
     ] = None,
     *,
-    surface: Annotated[Surface | None, typer.Option(help="Of one surface only.")] = None,
+    surface: Annotated[
+        Surface | None, typer.Option(help="Only the credentials of this surface.")
+    ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -108,16 +115,11 @@ def revoke(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Make a credential worthless for good; it stays in the list."""
-    with administration_of(stack) as administration:
-        credential = administration.credential(surface, credential_id)
-        confirm(f"Revoke {_named(credential)}?", yes=yes)
-        credential = credential.model_copy(update={"enabled": False})
-        administration.directory.save(credential)
-    if as_json:
-        show_json(as_dict(credential))
-    else:
-        typer.echo(f"Revoked {_named(credential)}.")
+    """Make a credential worthless for good. It stays in the list."""
+    with _confirmed("Revoke", surface, credential_id, stack, yes=yes) as (directory, credential):
+        revoked = credential.model_copy(update={"enabled": False})
+        directory.save(revoked)
+    show_done(as_dict(revoked), f"Revoked {_named(revoked)}.", as_json=as_json)
 
 
 def delete(
@@ -128,20 +130,25 @@ def delete(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Delete a credential: it is worthless, and nothing tells of it any more."""
-    with administration_of(stack) as administration:
-        credential = administration.credential(surface, credential_id)
-        confirm(f"Delete {_named(credential)}?", yes=yes)
-        administration.directory.delete(credential)
-    if as_json:
-        show_json(as_dict(credential))
-    else:
-        typer.echo(f"Deleted {_named(credential)}.")
+    """Delete a credential. It is worthless, and no longer listed."""
+    with _confirmed("Delete", surface, credential_id, stack, yes=yes) as (directory, credential):
+        directory.delete(credential)
+    show_done(as_dict(credential), f"Deleted {_named(credential)}.", as_json=as_json)
 
 
 def as_dict(credential: Credential) -> dict[str, Any]:
-    """A credential as JSON has it: all but the hash."""
+    """A credential as JSON: all but the hash."""
     return credential.model_dump(mode="json", exclude={"secret_hash"})
+
+
+@contextmanager
+def _confirmed(
+    verb: str, surface: Surface, credential_id: str, stack: str | None, *, yes: bool
+) -> Iterator[tuple[Directory, Credential]]:
+    with administration_of(stack) as administration:
+        credential = administration.credential(surface, credential_id)
+        confirm(f"{verb} {_named(credential)}?", yes=yes)
+        yield administration.directory, credential
 
 
 def _named(credential: Credential) -> str:

@@ -1,9 +1,9 @@
-"""What an operator's command refuses to do, in words for the person who typed it.
+"""The failures of the operator's commands, in words for the person who typed them.
 
 ::
 
-    OperatorError               what was asked does not fit what is there; ends with status 1
-    └── BadValueError           what was asked makes no sense anywhere; ends with status 2
+    OperatorError               the command does not fit the stored data; ends with status 1
+    └── BadValueError           an argument can never have this value; ends with status 2
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 
 class OperatorError(Exception):
-    """The command cannot do what was asked. Its text is one line."""
+    """The command fails. The text is one line."""
 
     status: ClassVar[int] = 1
 
@@ -27,10 +27,10 @@ class BadValueError(OperatorError):
 
 @contextmanager
 def good_values() -> Iterator[None]:
-    """Make something of what the operator typed.
+    """Check the values that the operator typed.
 
     Raises:
-        BadValueError: instead of pydantic's ValidationError, with what is wrong first.
+        BadValueError: instead of pydantic's ValidationError, with the first error.
     """
     try:
         yield
@@ -41,10 +41,10 @@ def good_values() -> Iterator[None]:
 
 
 def output(outputs: Mapping[str, str], name: str) -> str:
-    """One of a stack's outputs. Raises `OperatorError` if it has none of that name."""
+    """One of a stack's outputs. Raises `OperatorError` if there is no output of that name."""
     try:
         return outputs[name]
     except KeyError:
         raise OperatorError(
-            f"the stack has no output {name}: it is not a Callstream, or of another version"
+            f"the stack has no output {name}: it is not a Callstream stack, or of another version"
         ) from None

@@ -1,4 +1,4 @@
-"""``callstream inboxes``: what Clerk Chat's clients name a number by."""
+"""``callstream inboxes``: the inboxes of tenants, for Clerk Chat's endpoint."""
 
 from typing import Annotated
 
@@ -6,10 +6,10 @@ import typer
 
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
-from callstream_cli.operator.output import show_json, show_table
+from callstream_cli.operator.output import show_done, show_json, show_table
 
 InboxId = Annotated[
-    str, typer.Argument(metavar="INBOX", help="The id by which its clients know it.")
+    str, typer.Argument(metavar="INBOX", help="The inbox's id, as the tenant's clients send it.")
 ]
 
 
@@ -17,17 +17,14 @@ def create(
     tenant_id: OfTenant,
     inbox_id: InboxId,
     *,
-    name: Annotated[str, typer.Option(help="For people.")] = "",
+    name: Annotated[str, typer.Option(help="A name for people.")] = "",
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Give a tenant an inbox."""
+    """Create an inbox of a tenant."""
     with administration_of(stack) as administration:
         inbox = administration.create_inbox(tenant_id, inbox_id, name)
-    if as_json:
-        show_json(inbox)
-    else:
-        typer.echo(f"{tenant_id} has the inbox {inbox_id}.")
+    show_done(inbox, f"{tenant_id} has the inbox {inbox_id}.", as_json=as_json)
 
 
 def list_(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
@@ -58,7 +55,4 @@ def delete(
         administration.inbox(tenant_id, inbox_id)
         confirm(f"Delete the inbox {inbox_id} of {tenant_id}?", yes=yes)
         inbox = administration.delete_inbox(tenant_id, inbox_id)
-    if as_json:
-        show_json(inbox)
-    else:
-        typer.echo(f"Deleted the inbox {inbox_id} of {tenant_id}.")
+    show_done(inbox, f"Deleted the inbox {inbox_id} of {tenant_id}.", as_json=as_json)

@@ -16,21 +16,21 @@ _OUTPUT: Final = "SigningKeysSecretArn"
 
 
 def list_(*, stack: Stack = None, as_json: Json = False) -> None:
-    """List the keys of media URLs, and say which one signs now. Never shows the keys themselves."""
+    """List the keys of media URLs, and which key signs now. The keys themselves are never shown."""
     with outputs_of(stack) as outputs:
         ring = StoredKeyRing(output(outputs, _OUTPUT)).current()
     _show(ring, as_json=as_json)
 
 
 def rotate(*, stack: Stack = None, as_json: Json = False) -> None:
-    """Sign new media URLs with a new key, a minute later. Old URLs stay valid until they expire."""
+    """Sign media URLs with a new key, a minute later. Old URLs stay valid until they expire."""
     with outputs_of(stack) as outputs:
         ring = rotate_signing_keys(output(outputs, _OUTPUT), clock.now())
     _show(ring, as_json=as_json)
 
 
 def states(ring: KeyRing, now: datetime) -> Iterator[dict[str, Any]]:
-    """Every key's name and part, the newest last; `signs_from` is None for the deployment's own."""
+    """The name and state of every key, the newest last; the first key has no `signs_from`."""
     signing = ring.signing_key(now)
     state = "verifies"
     for key in ring.keys:

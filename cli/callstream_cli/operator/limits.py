@@ -1,4 +1,4 @@
-"""``callstream limits``."""
+"""``callstream limits``: how many requests a tenant may make."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -20,15 +20,15 @@ def set_(
     surface: OfSurface,
     *,
     per_second: Annotated[
-        str | None, typer.Option(metavar="N", help="Requests a second, or none for no limit.")
+        str | None, typer.Option(metavar="N", help="Requests a second; none for no limit.")
     ] = None,
     per_day: Annotated[
-        str | None, typer.Option(metavar="N", help="Requests a day (UTC), or none for no limit.")
+        str | None, typer.Option(metavar="N", help="Requests a day (UTC); none for no limit.")
     ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Set a tenant's limits on a surface; one that is not given stays as it is."""
+    """Set a tenant's limits on a surface. An omitted limit stays as it is."""
     with administration_of(stack) as administration:
         given = {
             name: _limit(text)
@@ -54,12 +54,12 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 
 
 def effective(tenant: Tenant) -> dict[Surface, Limits]:
-    """A tenant's limits on every surface, the defaults where it has none of its own."""
+    """A tenant's limits on every surface, its own limits, or else the defaults."""
     return {surface: tenant.limits_on(surface) for surface in SURFACES}
 
 
 def in_words(limits: Limits) -> str:
-    """Limits for people."""
+    """Limits in words."""
     return f"{_word(limits.per_second)} a second, {_word(limits.per_day)} a day"
 
 
@@ -69,7 +69,7 @@ def _limit(text: str) -> int | None:
     if text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text) > 0:
         return int(text)
     raise BadValueError(
-        f"{text!r} is no limit: it is {_NONE}, or a whole number from 1 to {10**_DIGITS - 1}"
+        f"{text!r} is not a limit: give {_NONE}, or a whole number from 1 to {10**_DIGITS - 1}"
     )
 
 

@@ -14,10 +14,10 @@ OfSurface = Annotated[
     Surface, typer.Argument(metavar="SURFACE", help=f"A vendor's API: {', '.join(SURFACES)}.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on standard error whether to go on. Raises `typer.Abort` if not."""
+    """Ask for confirmation on standard error, unless `yes`. Raises `typer.Abort` without it."""
     if not yes:
         typer.confirm(question, abort=True, err=True)

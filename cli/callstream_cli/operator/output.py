@@ -1,7 +1,7 @@
-"""How answers look: a table on a terminal, aligned text anywhere else, JSON for scripts.
+"""The output of commands: a table on a terminal, aligned text anywhere else, JSON for scripts.
 
-Nothing is ever cut off or folded: ids and secrets are there to be copied. A table that is wider
-than the terminal is for the terminal to wrap.
+Nothing is cut off or folded, since ids and secrets are there to be copied. The terminal wraps a
+table that is wider than the terminal.
 """
 
 import json
@@ -19,22 +19,30 @@ _UNBOUNDED: Final = 100_000
 
 
 def show_json(value: object) -> None:
-    """Show what `value` holds: models, and mappings and lists of them."""
+    """Show models, and mappings and lists of models, as JSON."""
     typer.echo(json.dumps(value, indent=2, default=_plain))
 
 
+def show_done(value: object, text: str, *, as_json: bool) -> None:
+    """Show what a command has changed: as JSON, or as a sentence."""
+    if as_json:
+        show_json(value)
+    else:
+        typer.echo(text)
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, otherwise: str) -> None:
-    """Show rows under their columns' names, or, if there are none, what to say instead."""
+    """Show rows under the names of their columns; without rows, show the text `otherwise`."""
     show(table(columns, rows, otherwise=otherwise))
 
 
 def show_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Show names and values, one pair a line."""
+    """Show names and values, a line for each pair."""
     show(grid(fields))
 
 
 def show(picture: RenderableType) -> None:
-    """Show what `table` and `grid` make."""
+    """Show the result of `table` or `grid`."""
     console = Console()
     unbounded = console.options.update(width=_UNBOUNDED)
     console.width = console.measure(picture, options=unbounded).maximum
@@ -44,7 +52,7 @@ def show(picture: RenderableType) -> None:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, otherwise: str
 ) -> RenderableType:
-    """Rows under their columns' names, or, if there are none, what to say instead."""
+    """Rows under the names of their columns; without rows, the text `otherwise`."""
     is_terminal = Console().is_terminal
     table = Table(
         box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=is_terminal, header_style="bold"
@@ -57,7 +65,7 @@ def table(
 
 
 def grid(fields: Iterable[tuple[str, str]]) -> RenderableType:
-    """Names and values, one pair a line."""
+    """Names and values, a line for each pair."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")

@@ -1,4 +1,4 @@
-"""``callstream routes``: what a tenant may do with the streams that ASAPP's URLs open."""
+"""``callstream routes``: the products for which a tenant may open streams at ASAPP's endpoints."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ Routes = Annotated[list[str], typer.Argument(metavar="ROUTE", help=" and/or ".jo
 
 
 def add(tenant_id: OfTenant, routes: Routes, *, stack: Stack = None, as_json: Json = False) -> None:
-    """Give a tenant routes; fine if it has them."""
+    """Give a tenant routes. Fine if the tenant has them."""
 
     def change(tenant: Tenant) -> Mapping[str, Any]:
         must_be_of(routes, ROUTES, "route")
@@ -29,10 +29,10 @@ def add(tenant_id: OfTenant, routes: Routes, *, stack: Stack = None, as_json: Js
 def remove(
     tenant_id: OfTenant, routes: Routes, *, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Take routes from a tenant: requests for them are answered as not found."""
+    """Take routes from a tenant. Requests for these routes are then answered as not found."""
 
     def change(tenant: Tenant) -> Mapping[str, Any]:
-        # One of an older version is not known any more, and can still be taken away.
+        # A route of an older version is not known any more, and can still be taken away.
         must_be_of(routes, ROUTES | tenant.routes, "route")
         return {"routes": tenant.routes.difference(routes)}
 

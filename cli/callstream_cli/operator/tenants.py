@@ -1,4 +1,4 @@
-"""``callstream tenants``."""
+"""``callstream tenants``: the customers that may use the gateway."""
 
 from typing import Annotated, Any
 
@@ -8,27 +8,27 @@ from callstream.tenants.directory import ROUTES, Limits, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.limits import effective, in_words
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
-from callstream_cli.operator.output import show_fields, show_json, show_table
+from callstream_cli.operator.output import show_done, show_fields, show_json, show_table
 
 
 def create(
     tenant_id: Annotated[
         str,
-        typer.Argument(metavar="TENANT", help="Its id: letters, digits and _ . : @ + -"),
+        typer.Argument(metavar="TENANT", help="The tenant's id: letters, digits and _ . : @ + -"),
     ],
     *,
-    name: Annotated[str | None, typer.Option(help="For people; its id if not given.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people; by default the id.")] = None,
     route: Annotated[
         list[str] | None,
-        typer.Option(help=f"{' or '.join(sorted(ROUTES))}; may be repeated. All if not given."),
+        typer.Option(help=f"{' or '.join(sorted(ROUTES))}; may be repeated. By default all."),
     ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
     """Create a tenant.
 
-    It gets a SignalWire project of its own, and the default limits. Credentials, inboxes, limits
-    and webhooks have commands of their own.
+    The tenant gets a SignalWire project of its own, and the default limits. Credentials, inboxes,
+    limits and webhooks have commands of their own.
     """
     with administration_of(stack) as administration:
         tenant = administration.create_tenant(tenant_id, name or tenant_id, route or ROUTES)
@@ -57,7 +57,7 @@ def list_(*, stack: Stack = None, as_json: Json = False) -> None:
 
 
 def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
-    """Show a tenant with its routes, limits, webhooks, and whether Twilio must sign its calls."""
+    """Show a tenant: routes, limits, webhooks, and whether Twilio must sign its calls."""
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
     _show(tenant, as_json=as_json)
@@ -66,7 +66,7 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 def update(
     tenant_id: OfTenant,
     *,
-    name: Annotated[str, typer.Option(help="For people.")],
+    name: Annotated[str, typer.Option(help="A name for people.")],
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -79,9 +79,9 @@ def update(
 def disable(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Refuse all of a tenant's requests until it is enabled again.
+    """Refuse all requests of a tenant until it is enabled again.
 
-    Streams that run go on, and so do URLs given out in the last five minutes.
+    Running streams go on, and media URLs of the last five minutes stay valid.
     """
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
@@ -91,7 +91,7 @@ def disable(
 
 
 def enable(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
-    """Let a disabled tenant in again."""
+    """Accept the requests of a disabled tenant again."""
     with administration_of(stack) as administration:
         tenant = administration.change_tenant(tenant_id, lambda _: {"enabled": True})
     _show(tenant, as_json=as_json)
@@ -100,21 +100,22 @@ def enable(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -
 def delete(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Delete a tenant with its credentials, inboxes and Twilio auth token. There is no way back.
+    """Delete a tenant with its credentials, inboxes and Twilio auth token, for good.
 
-    If it is interrupted, run it again. Streams that run go on.
+    If the command is interrupted, run it again. Running streams go on.
     """
     with administration_of(stack) as administration:
         confirm(f"Delete {tenant_id} with all its credentials and inboxes?", yes=yes)
         credentials, inboxes = administration.delete_tenant(tenant_id)
-    if as_json:
-        show_json({"tenant_id": tenant_id, "credentials": credentials, "inboxes": inboxes})
-    else:
-        typer.echo(f"Deleted {tenant_id}, credentials: {credentials}, inboxes: {inboxes}.")
+    show_done(
+        {"tenant_id": tenant_id, "credentials": credentials, "inboxes": inboxes},
+        f"Deleted {tenant_id}, credentials: {credentials}, inboxes: {inboxes}.",
+        as_json=as_json,
+    )
 
 
 def as_dict(tenant: Tenant) -> dict[str, Any]:
-    """A tenant as JSON has it: as it is stored, but with the limits of every surface."""
+    """A tenant as JSON: as it is stored, but with the limits of every surface."""
     limits = {surface: limit.model_dump() for surface, limit in effective(tenant).items()}
     return tenant.model_dump(mode="json", exclude={"callback_key_id"}) | {"limits": limits}
 

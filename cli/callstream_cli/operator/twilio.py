@@ -24,22 +24,22 @@ def set_(
     signature: Annotated[
         TwilioSignature | None,
         typer.Option(
-            help="off: signatures are not looked at; on: one that is there must be right; "
-            "required: there must be a right one. For URLs that are asked for from now on."
+            help="off: signatures are not checked; on: a signature must be right if there is one; "
+            "required: there must be a right signature. Holds for media URLs from now on."
         ),
     ] = None,
     auth_token: Annotated[
         str | None,
         typer.Option(
             metavar="-",
-            help="Read the auth token of the tenant's Twilio account from standard input; a "
-            "terminal is asked, without echo. Not from here: others see command lines.",
+            help="Read the auth token of the tenant's Twilio account from standard input; on a "
+            "terminal, ask for it without echo. It is never an argument: others see command lines.",
         ),
     ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Set whether Twilio's signatures are checked, and with what; what is not given stays."""
+    """Set whether Twilio's signatures are checked, and the auth token. Omitted settings stay."""
     with administration_of(stack) as administration:
         if signature is None and auth_token is None:
             raise BadValueError(f"give --signature ({', '.join(_MODES)}), --auth-token - or both")
@@ -53,7 +53,7 @@ def set_(
 
 
 def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
-    """Show whether Twilio's signatures are checked. Never shows the auth token."""
+    """Show whether Twilio's signatures are checked. The auth token is never shown."""
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
         stored = administration.twilio_auth_tokens.is_stored(tenant_id)
@@ -63,10 +63,10 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 def clear(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Check no signatures of a tenant any more, and forget its auth token.
+    """Check no signatures of a tenant any more, and delete its auth token.
 
-    Signed streams at URLs given out before are refused from now on. To let their five minutes
-    pass, `set --signature off` first.
+    Signed streams at earlier media URLs are refused from now on. To let the five minutes of those
+    URLs pass, `set --signature off` first.
     """
     with administration_of(stack) as administration:
         administration.tenant(tenant_id)
@@ -79,13 +79,13 @@ def _read_auth_token() -> str:
     if _is_terminal():
         text = typer.prompt("Twilio auth token", hide_input=True, err=True)
     else:
-        # One more than the longest is enough to see that it is too long.
+        # One character above the limit is enough to see that the token is too long.
         text = sys.stdin.read(_LONGEST + 2)
     token = str(text).strip()
-    # What it is stays out of the message: it may be the token with a slip of the hand in it.
+    # The message does not quote the text: it may be the token with a typing error.
     if not token or len(token) > _LONGEST or not token.isascii() or not token.isalnum():
         raise BadValueError(
-            f"that is no auth token: it has letters and digits only, up to {_LONGEST}"
+            f"that is not an auth token: it has letters and digits only, up to {_LONGEST}"
         )
     return token
 

@@ -1,4 +1,4 @@
-"""``callstream webhooks``: where a tenant's callbacks go."""
+"""``callstream webhooks``: the URLs that a tenant's callbacks go to."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,15 +15,15 @@ from callstream_cli.operator.output import show_json, show_table
 def set_(
     tenant_id: OfTenant,
     surface: OfSurface,
-    url: Annotated[str, typer.Argument(metavar="URL", help="http or https.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="An http or https URL.")],
     *,
     failover: Annotated[
-        str | None, typer.Option(metavar="URL", help="Tried when the first one fails.")
+        str | None, typer.Option(metavar="URL", help="A URL to try when the first URL fails.")
     ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Set where a tenant's callbacks of a surface go; replaces what was set, failover too."""
+    """Set where a tenant's callbacks of a surface go. Replaces both URLs."""
     with administration_of(stack) as administration:
         with good_values():
             webhook = Webhook(url=url, failover_url=failover)
@@ -37,7 +37,7 @@ def set_(
 def clear(
     tenant_id: OfTenant, surface: OfSurface, *, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Forget where a tenant's callbacks of a surface go; fine if nothing is set."""
+    """Delete a tenant's webhook of a surface. Fine if none is set."""
     with administration_of(stack) as administration:
         tenant = administration.change_tenant(
             tenant_id,
@@ -56,7 +56,7 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 
 
 def _must_hold_no_password(webhook: Webhook) -> None:
-    # What is in the table can be read and shown; callbacks are authenticated by their signature.
+    # Whoever operates the gateway can read the table; callbacks are authenticated by signatures.
     for url in (webhook.url, webhook.failover_url):
         if url is not None and "@" in urlsplit(url).netloc:
             raise BadValueError("a webhook's URL holds no user name and password")

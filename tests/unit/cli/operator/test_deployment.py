@@ -24,7 +24,7 @@ class TestAws:
         cloudformation.create_stack(StackName="other", TemplateBody=json.dumps(queue))
 
         assert refusal("keys", "list", "--stack", "other") == (
-            "the stack has no output SigningKeysSecretArn: it is not a Callstream, "
+            "the stack has no output SigningKeysSecretArn: it is not a Callstream stack, "
             "or of another version"
         )
 

@@ -45,7 +45,7 @@ class TestLimits:
     @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "1_0", "²", "1" * 10])
     def test_with_a_bad_value(self, acme: Tenant, directory: Directory, text: str) -> None:
         assert refusal("limits", "set", "acme", "asapp", f"--per-day={text}", status=2) == (
-            f"{text!r} is no limit: it is none, or a whole number from 1 to 999999999"
+            f"{text!r} is not a limit: give none, or a whole number from 1 to 999999999"
         )
         assert directory.tenant("acme") == acme
 

@@ -105,7 +105,7 @@ class TestTwilio:
 
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr == (
-            "callstream: that is no auth token: it has letters and digits only, up to 256\n"
+            "callstream: that is not an auth token: it has letters and digits only, up to 256\n"
         )
         assert not self.stored()
         assert ask("twilio", "show", "acme")["signature"] == "off"
