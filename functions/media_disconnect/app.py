@@ -5,7 +5,7 @@ from typing import Any
 
 from callstream.access.websocket_events import OK, identity_of, received_at, state_kept
 from callstream.adapters import clock
-from callstream.frames.publisher import Heard, read
+from callstream.frames.publisher import ReceivedEvent, read
 from callstream.frames.records import Disconnected
 from callstream.wiring.media import publisher
 from callstream.wiring.state import stream_store
@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
         code=context.get("disconnectStatusCode") or 1005,
         reason=context.get("disconnectReason") or "",
     )
-    _publisher.publish(identity, received_at(event), Heard(disconnected))
+    _publisher.publish(identity, received_at(event), ReceivedEvent(disconnected))
     with state_kept(identity.stream_id):
         _streams.disconnect(identity.stream_id, clock.now())
     return OK

@@ -26,10 +26,10 @@ _agents = agent_dispatcher(os.environ)
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message: its record first, so that the story is whole even if the state is not."""
-    identity, heard = identity_of(event), read(event.get("body") or "")
-    _publisher.publish(identity, received_at(event), heard)
+    identity, received = identity_of(event), read(event.get("body") or "")
+    _publisher.publish(identity, received_at(event), received)
     with state_kept(identity.stream_id):
-        match heard:
+        match received:
             case (Start() as start, str() as dialect):
                 _streams.start(identity.stream_id, Started(dialect, start), clock.now())
                 # Only now: a relay is of a call that is there.

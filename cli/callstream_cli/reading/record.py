@@ -98,7 +98,7 @@ def record(
 
 
 def _check(file: Path, raw_directory: Path | None, *, of_wav: bool) -> None:
-    """What can be said before anything is read."""
+    """Refuse options that do not go together, before anything is read."""
     if raw_directory is not None:
         if of_wav:
             raise BadValueError("--raw goes without --output, --native and --byte-order")

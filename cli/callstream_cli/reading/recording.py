@@ -12,13 +12,13 @@ from callstream.frames.reader import is_of
 from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent
 
-# How many records of a stream are kept until its `start` tells whether it is wanted. Beyond that,
-# should it be wanted after all, everything is read once more.
+# So many records of a stream are kept until its `start` shows whether the stream is wanted. If a
+# stream with more records turns out to be wanted, everything is read once more.
 _UNDECIDED: Final = 500
-# How long nothing comes of an ended stream until it is taken to be whole.
+# A stream that has ended counts as whole after so long without another record.
 _SETTLED_SECONDS: Final = 3.0
 PATIENCE_SECONDS: Final = 60.0
-"""How long Kinesis may refuse to be read. It does so to whoever reads much in little time."""
+"""How long Kinesis may refuse reads. It does so when too much is read in too little time."""
 _RETRY_SECONDS: Final = 1.0
 
 
@@ -74,7 +74,7 @@ class Collector:
         self.name = name
         self.recordings: dict[str, StreamRecording] = {}
         self.incomplete = False
-        """Whether records were passed over that turned out to be wanted."""
+        """Whether records that were not kept turned out to be wanted."""
         self.interrupted = False
         """Whether Ctrl-C ended the reading."""
         self._known = set(known)
@@ -82,7 +82,7 @@ class Collector:
         self._passed_over: set[str] = set()
 
     def add(self, arrival: Arrival) -> bool:
-        """Take what has arrived; whether it is of a stream that is known to be wanted."""
+        """Take a record. Returns whether it belongs to a stream that is known to be wanted."""
         record = arrival.record
         if not isinstance(record, Record):
             return False

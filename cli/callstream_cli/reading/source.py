@@ -1,4 +1,4 @@
-"""Where the consumers' commands read: the frames stream of a deployment."""
+"""Where the reading commands read: the frames stream of a deployment."""
 
 import re
 import sys
@@ -51,7 +51,7 @@ def frames_stream(stack: str | None) -> Iterator[Opener]:
 
 @contextmanager
 def busy(title: str) -> Iterator[None]:
-    """Say on standard error, if that is a terminal, what takes a while."""
+    """Show on standard error, if that is a terminal, what the command waits for."""
     if sys.stderr.isatty():
         with Console(stderr=True).status(f"{title} …"):
             yield
@@ -65,7 +65,7 @@ def position(text: str, now: datetime) -> Position:
     A time is in ISO 8601, and local if it does not say otherwise.
 
     Raises:
-        BadValueError: it is none of these.
+        BadValueError: the text is none of these.
     """
     if text == "start":
         return "TRIM_HORIZON"

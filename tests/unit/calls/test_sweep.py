@@ -27,7 +27,7 @@ from callstream.calls.sweep import (
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnMark, Start
 from callstream.errors import IllegalTransition, Unavailable
-from callstream.frames.publisher import Heard
+from callstream.frames.publisher import ReceivedEvent
 from callstream.frames.records import Disconnected
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
@@ -131,7 +131,7 @@ class Scene:
         self.table = table
         self.streams = StreamStore(table, timedelta(days=30))
         self.sockets = Sockets()
-        self.published: list[tuple[StreamIdentity, int, Heard]] = []
+        self.published: list[tuple[StreamIdentity, int, ReceivedEvent]] = []
 
     def stream(
         self, name: str, connected: timedelta, counted: timedelta, dialect: str | None = "twilio"
@@ -165,10 +165,10 @@ class Scene:
     ) -> dict[str, int]:
         """One round; what was done, without what was not."""
 
-        def publish(identity: StreamIdentity, received_at: int, heard: Heard) -> None:
+        def publish(identity: StreamIdentity, received_at: int, received: ReceivedEvent) -> None:
             # The record comes first.
             assert self.state(identity.stream_id) != "closed"
-            self.published.append((identity, received_at, heard))
+            self.published.append((identity, received_at, received))
 
         sweep = StreamSweep(self.streams, self.sockets, publish, keep_alive)
         return {str(step): count for step, count in sweep.run(now, has_time).items() if count}
@@ -264,7 +264,11 @@ class TestClosing:
         assert scene.run() == {"close": 1}
         disconnected = Disconnected(ABNORMAL, "swept: the connection is gone or quiet")
         assert scene.published == [
-            (StreamIdentity("a", "acme", "genagent"), milliseconds(NOW), Heard(disconnected))
+            (
+                StreamIdentity("a", "acme", "genagent"),
+                milliseconds(NOW),
+                ReceivedEvent(disconnected),
+            )
         ]
         assert scene.item("a")["closed_at"] == milliseconds(NOW)
         call = scene.table.get(call_key("acme", "CA-a"))

@@ -15,13 +15,13 @@ from callstream.adapters.aws.record_sinks import KinesisSink, OverflowSink, over
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
 from callstream.frames import records
-from callstream.frames.publisher import PAUSE_SECONDS, Heard, Publisher, read
+from callstream.frames.publisher import PAUSE_SECONDS, Publisher, ReceivedEvent, read
 from callstream.frames.records import Rejected
 from callstream.identity import StreamIdentity
 
 STREAM = StreamIdentity("stream-1", "acme", "genagent")
 FRAME = Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"\xffsecret-audio")
-HEARD = Heard(FRAME, "twilio")
+RECEIVED = ReceivedEvent(FRAME, "twilio")
 
 
 class Sink:
@@ -48,7 +48,7 @@ def publisher(frames: Sink, overflow: Sink) -> Publisher:
 
 def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
     frames, overflow = Sink(), Sink()
-    publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, HEARD)
+    publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, RECEIVED)
 
     [(key, data)] = frames.records
     assert key == "stream-1"
@@ -61,7 +61,7 @@ def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
 
 def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFixture) -> None:
     frames, overflow = Sink(works=False), Sink()
-    publisher(frames, overflow).publish(STREAM, 0, HEARD)
+    publisher(frames, overflow).publish(STREAM, 0, RECEIVED)
 
     [(key, data)] = overflow.records
     assert key == "stream-1"
@@ -73,16 +73,16 @@ def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
     frames, overflow, clock = Sink(works=False), Sink(), Clock()
     publishing = Publisher(frames, overflow, clock)
     other = StreamIdentity("stream-2", "acme", "genagent")
-    publishing.publish(STREAM, 0, HEARD)
+    publishing.publish(STREAM, 0, RECEIVED)
     frames.works = True
 
-    publishing.publish(STREAM, 0, HEARD)
+    publishing.publish(STREAM, 0, RECEIVED)
     assert len(overflow.records) == 2
-    publishing.publish(other, 0, HEARD)
+    publishing.publish(other, 0, RECEIVED)
     assert len(frames.records) == 1
 
     clock.now += PAUSE_SECONDS
-    publishing.publish(STREAM, 0, HEARD)
+    publishing.publish(STREAM, 0, RECEIVED)
     assert len(frames.records) == 2
     assert len(overflow.records) == 2
 
@@ -90,7 +90,7 @@ def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
 def test_a_record_that_nobody_takes_is_told_without_its_audio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, HEARD)
+    publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, RECEIVED)
 
     [entry] = caplog.records
     assert entry.levelno == logging.ERROR

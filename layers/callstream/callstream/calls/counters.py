@@ -1,11 +1,11 @@
-"""What has come of each stream, counted from its records, for its item in the Streams table.
+"""Counts the records of each stream, for its item in the Streams table.
 
 The counts are those of a consumer that reads the stream live: `OrderedStream` keeps them. A batch
 of records costs one write for each of its streams, and no read while the counting goes on in one
 place.
 
-Each write says up to which record it has counted, on condition that nobody else has counted since.
-So a batch that comes again, or comes to another function, is not counted twice.
+Each write names the last record that is counted, on condition that no other function has counted
+since. So a batch that comes again, or to another function, is not counted twice.
 """
 
 import logging
@@ -64,7 +64,7 @@ class StreamCounters:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        # As this process wrote it last; whether that still holds, the next write finds out.
+        # As this process wrote them last; the next write fails if that is out of date.
         self._states: OrderedDict[str, _State] = OrderedDict()
 
     def count(self, stream_id: str, landed: Iterable[Landed]) -> None:
@@ -79,7 +79,7 @@ class StreamCounters:
     def _count(self, stream_id: str, batch: list[Landed]) -> None:
         state = self._states.get(stream_id) or self._read(stream_id)
         if state is None:
-            return  # the stream's item has expired: nobody will ask
+            return  # the stream's item has expired
         new = [each for each in batch if _is_after(each.position, state.position)]
         if not new:
             return
@@ -87,7 +87,7 @@ class StreamCounters:
         try:
             self._table.update(_build_update(stream_id, counted, counts, state.position))
         except ConditionFailed:
-            self._states.pop(stream_id, None)  # somebody else has counted: look again
+            self._states.pop(stream_id, None)  # another function has counted: read the item again
             raise
         self._states[stream_id] = counted
         self._states.move_to_end(stream_id)
@@ -103,7 +103,7 @@ class StreamCounters:
             try:
                 return _decoder.decode(zlib.decompress(bytes(item["counter_state"])))
             except (zlib.error, msgspec.DecodeError):
-                # Another version's. To fail would hold up every stream of the shard.
+                # Another version wrote it. An exception would hold up every stream of the shard.
                 _logger.warning("counters begin anew", extra={"stream_id": stream_id})
         snapshot = OrderedStream(joins=joins).snapshot()
         return _State(snapshot, position=item.get("counted_to", ""))
@@ -168,7 +168,7 @@ def _build_update(stream_id: str, state: _State, counts: StreamCounts, before: s
     return set_request(
         stream_key(stream_id),
         {
-            # DynamoDB charges by the KB, and what is kept of messages has much in common.
+            # DynamoDB charges by the KB, and the messages that wait have much in common.
             "counter_state": zlib.compress(_encoder.encode(state), level=1),
             "counted_to": state.position,
             "messages": state.messages,

@@ -26,7 +26,7 @@ from callstream.calls.streams import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnMark
 from callstream.errors import Unavailable
-from callstream.frames.publisher import Heard
+from callstream.frames.publisher import ReceivedEvent
 from callstream.frames.records import Disconnected
 from callstream.identity import StreamIdentity
 from callstream.ports import Connections
@@ -94,7 +94,7 @@ class StreamSweep:
 
     streams: StreamStore
     connections: Connections
-    publish: Callable[[StreamIdentity, int, Heard], None]
+    publish: Callable[[StreamIdentity, int, ReceivedEvent], None]
     keep_alive: timedelta | None
 
     def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[StreamStep, int]:
@@ -164,5 +164,5 @@ class StreamSweep:
         identity = StreamIdentity(stream.stream_id, stream.tenant_id, stream.route)
         disconnected = Disconnected(code=ABNORMAL, reason="swept: the connection is gone or quiet")
         # The record first, as in `$disconnect`: the frames stream is complete if the state is lost.
-        self.publish(identity, milliseconds(now), Heard(disconnected))
+        self.publish(identity, milliseconds(now), ReceivedEvent(disconnected))
         self.streams.disconnect(stream.stream_id, now)

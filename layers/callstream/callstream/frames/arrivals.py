@@ -24,12 +24,12 @@ class ArrivalSource(Protocol):
     """Where records come from; `adapters.aws.kinesis_reader.FrameStreamReader` is one."""
 
     def poll(self) -> Sequence[Arrival]:
-        """What has come since the last time, in the order of each shard. Raises `Unavailable`."""
+        """The records since the last poll, each shard's in order. Raises `Unavailable`."""
 
     def seconds_behind(self, shard_id: str) -> float:
         """How long ago everything on a shard had been read; infinite if it never was.
 
-        That of a shard that has ended is what has come of it, since its streams go on there.
+        For a shard that has ended, its children count, because its streams go on there.
         """
 
     def seconds_until_due(self) -> float:
@@ -40,10 +40,9 @@ class ArrivalSource(Protocol):
 class ShardTime:
     """What time it is on a shard, in seconds since 1970.
 
-    Its records say so, and while none come although the shard is read, how long ago the last one
-    did. By this time and not by ours, records that were stored long ago wait for one another as if
-    they came now, and nothing is given up on only because the reader was held up, or could not
-    read the shard.
+    It is the time of the shard's latest record; while the shard is read and no record comes, it
+    goes on with our clock. By this time, records that were stored long ago wait for one another as
+    if they came now, and a reader that was held up, or could not read the shard, gives up on none.
     """
 
     began_at: float
@@ -53,13 +52,13 @@ class ShardTime:
 
     def arrived(self, arrived_at: float, now: float) -> float:
         """A record arrived, and was read now, by our clock. Returns what time it is."""
-        # It never goes back, although Kinesis's clock may, and ours may be faster.
+        # This time never goes back, although Kinesis's clock may, and ours may be faster.
         self.arrived_at, self.read_at = arrived_at, now
         self.latest = max(self.latest, arrived_at)
         return self.latest
 
     def at(self, read_until: float) -> float:
         """What time it is when the shard has been read up to then, by our clock."""
-        # What came since the shard was last read to its end may be what is waited for.
+        # A record that came since the shard was last read to its end may be a missing one.
         self.latest = max(self.latest, self.arrived_at + read_until - self.read_at)
         return self.latest

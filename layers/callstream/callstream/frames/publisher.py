@@ -16,33 +16,35 @@ PAUSE_SECONDS: Final = 5.0
 _logger = logging.getLogger(__name__)
 
 
-class Heard(NamedTuple):
-    """What a carrier said, and in which dialect; None if that cannot be told."""
+class ReceivedEvent(NamedTuple):
+    """What a carrier's message says, and its dialect; None if that was not recognised."""
 
     event: RecordEvent
     dialect: str | None = None
 
 
-def read(body: str) -> Heard:
+def read(body: str) -> ReceivedEvent:
     """Read a carrier's message; one that cannot be read becomes `Rejected`, never an exception."""
     dialect = None
     try:
         dialect = recognise(body)
-        return Heard(DIALECTS[dialect].parse(body), dialect)
+        return ReceivedEvent(DIALECTS[dialect].parse(body), dialect)
     except UnreadableMessage as error:
         # API Gateway's text may hold lone surrogates, which UTF-8 does not have.
-        return Heard(records.rejected(body.encode("utf-8", "surrogatepass"), error), dialect)
+        return ReceivedEvent(
+            records.rejected(body.encode("utf-8", "surrogatepass"), error), dialect
+        )
 
 
 class Publisher:
-    """Puts records on the frames stream; what that refuses waits in the overflow.
+    """Puts records on the frames stream; records that it refuses wait in the overflow.
 
-    After a refusal a stream's records go to the overflow at once for a while: to be refused takes
-    seconds, and every second is 50 more functions that wait at the same time.
+    After a refusal a stream's records go to the overflow at once for a while: a refusal takes
+    seconds, and in every second 50 more functions would wait at the same time.
 
     Args:
         frames: where records belong.
-        overflow: where they wait otherwise.
+        overflow: where refused records wait.
         clock: monotonic time in seconds.
     """
 
@@ -54,16 +56,22 @@ class Publisher:
         self._clock = clock
         self._paused_until: dict[str, float] = {}
 
-    def publish(self, identity: StreamIdentity, received_at: int, heard: Heard) -> None:
-        """Publish what was heard on a stream. Never raises: the carrier must not see an outage."""
+    def publish(self, identity: StreamIdentity, received_at: int, received: ReceivedEvent) -> None:
+        """Publish an event of a stream. Never raises: the carrier must not see an outage.
+
+        Args:
+            identity: the stream.
+            received_at: when API Gateway received the message, in milliseconds since 1970.
+            received: the event.
+        """
         data = records.encode(
             Record(
                 stream_id=identity.stream_id,
                 tenant_id=identity.tenant_id,
                 route=identity.route,
-                dialect=heard.dialect,
+                dialect=received.dialect,
                 received_at=received_at,
-                event=heard.event,
+                event=received.event,
             )
         )
         if self._clock() < self._paused_until.get(identity.stream_id, 0):
@@ -81,13 +89,13 @@ class Publisher:
         self._paused_until = running | {stream_id: now + PAUSE_SECONDS}
 
     def _overflow_instead(self, identity: StreamIdentity, data: bytes, refused: str) -> None:
-        told = {"stream_id": identity.stream_id, "frames": refused}
+        fields = {"stream_id": identity.stream_id, "frames": refused}
         try:
             self._overflow.put(identity.stream_id, data)
         except Unavailable as lost:
             _logger.exception(
                 "record lost: neither the frames stream nor the overflow queue took it",
-                extra=told | {"overflow": lost.code},
+                extra=fields | {"overflow": lost.code},
             )
         else:
-            _logger.warning("record sent to the overflow queue", extra=told)
+            _logger.warning("record sent to the overflow queue", extra=fields)

@@ -18,25 +18,25 @@ from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEv
 from callstream.reordering.buffer import Window
 
 QUIET_SECONDS: Final = 900.0
-"""How long nothing comes of a stream until it is taken to be over. API Gateway closes a connection
-on which nothing is said for 10 minutes, and tells so on best effort."""
+"""A stream without a record for so long counts as over. API Gateway closes a connection after 10
+minutes without a message, and calls `$disconnect` on best effort."""
 
 # A stream that appears so soon after the first record that was read of its shard may have begun
-# before, if not with its first words; a later one begins now.
+# before that record, unless its first record is `connected` or `start`. A later stream begins now.
 _JOIN_SECONDS: Final = 10.0
 # How much of what came to Kinesis a poll gives, in milliseconds.
 _STEP_MS: Final = 1000
-# What may come before a late `start` that tells whether a stream is the one that is wanted.
+# So many events are kept until a late `start` decides whether the stream is selected.
 _HELD: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which streams to read: those that fit everything that is given.
+    """Which streams to read: those that match all ids that are given.
 
-    A stream's call is known from its `start`, so by `call_id` (the carrier's id of the call, of the
-    session that its legs have in common, or of its own stream) a stream is found only by who reads
-    from before its start.
+    `call_id` is the carrier's id of the call, of the session that its legs have in common, or of
+    the stream. Only a stream's `start` has these, so a reader finds a stream by `call_id` only if
+    it reads from before the `start`.
     """
 
     stream_id: str | None = None
@@ -44,26 +44,26 @@ class Selection:
     tenant_id: str | None = None
 
     def may_fit(self, record: Record) -> bool:
-        """Whether a record's stream fits, as far as any record tells."""
+        """Whether a record's stream matches, as far as every record shows."""
         return self.stream_id in {None, record.stream_id} and self.tenant_id in {
             None,
             record.tenant_id,
         }
 
     def fits(self, start: Start | None) -> bool:
-        """Whether a stream with this start is of the call."""
+        """Whether a stream with this start belongs to the call."""
         return self.call_id is None or (start is not None and is_of(start, self.call_id))
 
 
 def is_of(start: Start, carrier_id: str) -> bool:
-    """Whether the carrier calls the stream, its call or the call's session so."""
+    """Whether this is the carrier's id of the stream, its call or the call's session."""
     return carrier_id in {start.call_id, start.session_id, start.carrier_stream_id}
 
 
 class StreamOver(NamedTuple):
-    """The last event of every stream: nothing more of it is given.
+    """The last event of every stream: the reader gives nothing more of it.
 
-    `disconnected`: its socket is gone. `quiet`: nothing has come of it for `QUIET_SECONDS`.
+    `disconnected`: the carrier's socket is gone. `quiet`: no record came for `QUIET_SECONDS`.
     """
 
     why: Literal["disconnected", "quiet"]
@@ -72,7 +72,8 @@ class StreamOver(NamedTuple):
 class Stream:
     """One media stream, as far as it has been read.
 
-    The same object comes with each of its events, so it can be a key of what a consumer keeps.
+    The same object comes with each of the stream's events, so it can be a key of what a consumer
+    keeps.
     """
 
     __slots__ = ("_order", "dialect", "received_at", "route", "start", "stream_id", "tenant_id")
@@ -82,16 +83,16 @@ class Stream:
         self.tenant_id = record.tenant_id
         self.route = record.route
         self.dialect = record.dialect
-        """How its carrier speaks; None as long as nothing that can be recognised has come."""
+        """The carrier's message format; None until a message was recognised."""
         self.received_at = record.received_at
-        """When the first message that was read was received, in milliseconds since 1970."""
+        """When API Gateway received the first message that was read, in ms since 1970."""
         self.start: Start | None = None
-        """What the carrier says of it; None until then, or if that was before we began to read."""
+        """The carrier's description; None until it has come, or if it came before we read."""
         self._order = order
 
     @property
     def counts(self) -> StreamCounts:
-        """What has come of it so far, as a copy."""
+        """The counts of the stream so far, as a copy."""
         return self._order.counts
 
     def __repr__(self) -> str:
@@ -124,7 +125,7 @@ class _Following:
     stream: Stream
     order: OrderedStream
     shard_id: str
-    heard_at: float
+    latest_at: float
     held: list[StreamEvent] = field(default_factory=list)
     """What came before its `start`, as long as the `start` decides whether it is selected."""
 
@@ -154,7 +155,7 @@ class FrameReader:
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self.unreadable = 0
-        """Arrivals that are no records of ours, or of a later version."""
+        """Arrivals that are not records of Callstream, or are of a later version."""
         self._source = source
         self._clock = clock
         self._selection = selection or Selection()
@@ -163,24 +164,24 @@ class FrameReader:
         self._arrivals: deque[Arrival] = deque()
         self._times: dict[str, ShardTime] = {}
         self._followed: dict[str, _Following] = {}
-        # Streams that are over or another call's, on which shard they are, and when they were last
-        # heard of: a straggler must not make them anew.
+        # Streams that are over or not selected: their shards, and when their latest records came.
+        # A straggler must not make a stream again.
         self._ignored: dict[str, tuple[str, float]] = {}
 
     def __len__(self) -> int:
-        """How many streams are being read, before it is known whether they are of the call."""
+        """How many streams are being read, also those that are not known to be selected yet."""
         return len(self._followed)
 
     @property
     def has_more(self) -> bool:
-        """Whether the next poll gives more of what the source has given already."""
+        """Whether the next poll takes records that the source has given already."""
         return bool(self._arrivals)
 
     def poll(self) -> list[ReadEvent]:
-        """Read what has come, and give what is in order now or has waited long enough.
+        """Read the next records, and return the events whose turn it is.
 
-        A poll gives at most a second of what came to Kinesis: a source may give minutes of a call
-        at once, and the counts of a stream are then those of about the time of its events.
+        A poll takes at most a second of what came to Kinesis, although a source may give minutes of
+        a call at once. So a stream's counts are those of about the time of the events.
 
         Raises:
             Unavailable: the source did not answer. Nothing is lost: poll again.
@@ -202,7 +203,7 @@ class FrameReader:
         return 0.0 if self._arrivals else self._source.seconds_until_due()
 
     def follow(self, sleep: Callable[[float], object]) -> Iterator[ReadEvent]:
-        """Yield what happens as it happens, for ever. After `Unavailable` call it again.
+        """Yield events as they come, for ever. After `Unavailable`, call this again.
 
         Args:
             sleep: waits so many seconds.
@@ -215,12 +216,14 @@ class FrameReader:
             sleep(self.seconds_until_due())
 
     def flush(self) -> list[ReadEvent]:
-        """Give everything that still waits: nothing more is going to be read."""
-        return [
-            event
-            for followed in list(self._followed.values())
-            for event in self._given(followed, followed.order.flush())
-        ]
+        """Return all events that still wait: nothing more is going to be read."""
+        now = self._clock()
+        events: list[ReadEvent] = []
+        while self._arrivals:
+            events += self._take(self._arrivals.popleft(), now)
+        for followed in list(self._followed.values()):
+            events += self._given(followed, followed.order.flush())
+        return events
 
     def _take(self, arrival: Arrival, now: float) -> list[ReadEvent]:
         shard_id, arrived_at = arrival.shard_id, arrival.arrived_at / 1000
@@ -242,8 +245,8 @@ class FrameReader:
             order = OrderedStream(self._window, joins=joins)
             followed = _Following(Stream(record, order), order, shard_id, time)
             self._followed[record.stream_id] = followed
-        # After a shard was split or merged, another one goes on with its streams.
-        followed.shard_id, followed.heard_at = shard_id, time
+        # After a shard was split or merged, another shard goes on with its streams.
+        followed.shard_id, followed.latest_at = shard_id, time
         followed.stream.dialect = followed.stream.dialect or record.dialect
         return self._given(followed, followed.order.push(record, time))
 
@@ -257,18 +260,18 @@ class FrameReader:
             time, deadline = times[followed.shard_id], followed.order.deadline
             if deadline is not None and deadline <= time:
                 events += self._given(followed, followed.order.expire(time))
-            # What was given may have been its end, or the `start` of another call.
+            # These events may have been the stream's end, or the `start` of another call.
             if followed.stream.stream_id in self._followed and self._is_quiet(
-                followed.heard_at, time
+                followed.latest_at, time
             ):
                 events += self._given(followed, followed.order.flush(), quiet=True)
-        for stream_id, (shard_id, heard_at) in list(self._ignored.items()):
-            if self._is_quiet(heard_at, times[shard_id]):
+        for stream_id, (shard_id, latest_at) in list(self._ignored.items()):
+            if self._is_quiet(latest_at, times[shard_id]):
                 del self._ignored[stream_id]
         return events
 
-    def _is_quiet(self, heard_at: float, time: float) -> bool:
-        return time - heard_at >= self._quiet_seconds
+    def _is_quiet(self, latest_at: float, time: float) -> bool:
+        return time - latest_at >= self._quiet_seconds
 
     def _given(
         self, followed: _Following, events: list[StreamEvent], *, quiet: bool = False
@@ -285,7 +288,7 @@ class FrameReader:
         is_anothers = stream.start is not None and not self._selection.fits(stream.start)
         if why or is_anothers:
             self._followed.pop(stream.stream_id, None)
-            self._ignored[stream.stream_id] = (followed.shard_id, followed.heard_at)
+            self._ignored[stream.stream_id] = (followed.shard_id, followed.latest_at)
         if not self._selection.fits(stream.start):
             followed.held = [*followed.held, *events][-_HELD:]
             return []

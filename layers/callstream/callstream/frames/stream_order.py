@@ -1,7 +1,7 @@
-"""One stream's records in the carrier's order: what every consumer reads through.
+"""One stream's records in the carrier's order: every consumer reads through this module.
 
-`callstream.reordering.buffer` restores the order of anything numbered. This knows what the events
-of a stream are: which have no number, that a `start` matters even late, and what the end is.
+`callstream.reordering.buffer` restores the order of numbered messages. This module knows the events
+of a stream: which of them have no number, that a late `start` still matters, and what the end is.
 """
 
 import zlib
@@ -30,10 +30,10 @@ class StreamEvent(Struct, frozen=True):
 
 
 class StreamCounts(Struct):
-    """What has come of a stream, in messages unless it says otherwise.
+    """The records of a stream, in messages unless a field says otherwise.
 
-    Frames, bytes and `released` count what was handed on, each once. Once a stream has ended, all
-    its records are `released`, `repeats`, `late` or `strays`.
+    Frames, bytes and `released` count the events that were handed on, each once. Once a stream has
+    ended, all its records are `released`, `repeats`, `late` or `strays`.
     """
 
     released: int = 0
@@ -64,7 +64,7 @@ class StreamCounts(Struct):
         return replace(self, frames={**self.frames}, rejected={**self.rejected})
 
     def with_those_of(self, buffer: ReorderCounts) -> "StreamCounts":
-        """A copy to which a buffer's counts of what was dropped are added."""
+        """A copy with the counts of a buffer added."""
         counts = self.copy()
         for name in ("gaps", "skipped", "repeats", "late", "strays", "restarts"):
             setattr(counts, name, getattr(counts, name) + getattr(buffer, name))
@@ -106,7 +106,7 @@ class StreamEnd(Struct):
 
     @property
     def deadline(self) -> float | None:
-        """When something of it is to be handed on."""
+        """When the stop or `disconnected` is to be handed on."""
         return _earlier(self.stop_by, self.disconnected_by)
 
 
@@ -126,9 +126,9 @@ class Unnumbered(Struct):
 
 
 class StreamSnapshot(Struct):
-    """A stream's state, for MessagePack: what waits, and what has been decided.
+    """A stream's whole state, for MessagePack.
 
-    Times are the clock's of the consumer, except those of receipt.
+    Times are in seconds of the consumer's clock, except times of receipt.
     """
 
     buffer: Snapshot[StreamEvent]
@@ -193,14 +193,14 @@ class OrderedStream:
 
     @property
     def ended(self) -> bool:
-        """Whether `disconnected` has been handed on, so that nothing is to be expected."""
+        """Whether `disconnected` has been handed on, so that nothing more is expected."""
         return self._end.is_over
 
     @property
     def settling(self) -> bool:
-        """Whether it only gives what may still come its time: at the beginning, and at the end.
+        """Whether events wait only for what may still be on its way, at the beginning or the end.
 
-        Otherwise what waits does so for a message that is missing.
+        Otherwise events wait for a message that is missing.
         """
         return not self._buffer.history.has_begun or self._end.deadline is not None
 
@@ -211,23 +211,23 @@ class OrderedStream:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` has something to do next; None if nothing waits."""
+        """When `expire` is to be called next; None if nothing waits."""
         return _earlier(self._buffer.deadline, self._end.deadline)
 
     def push(self, record: Record, now: float) -> list[StreamEvent]:
-        """Take a record, and return the events whose turn it is now.
+        """Take a record, and return the events whose turn it is.
 
-        What comes when the end is due comes too late, even if `expire` was not called before.
+        A record that comes after the end was due is late, even if `expire` was not called then.
         """
         arrived = StreamEvent(record.received_at, record.event)
         self._counts.count_receipt(arrived.received_at)
         events = self.expire(now) if _passed(self._end.deadline, now) else []
         events += self._take(arrived, now)
-        # What waits and what is to end: mostly nothing.
+        # Mostly nothing waits.
         return events if self.deadline is None else events + self.expire(now)
 
     def expire(self, now: float) -> list[StreamEvent]:
-        """Return what has waited for the whole window."""
+        """Return the events that have waited for the whole window."""
         events: list[StreamEvent] = []
         if _passed(self._buffer.deadline, now):
             events += self._hand_on(self._buffer.expire(now))
@@ -238,7 +238,7 @@ class OrderedStream:
         return events
 
     def flush(self) -> list[StreamEvent]:
-        """Return everything that still waits, `disconnected` too if it has come."""
+        """Return all events that still wait, `disconnected` too if it has come."""
         return self._finish() + self._hand_on_disconnected()
 
     def _take(self, arrived: StreamEvent, now: float) -> list[StreamEvent]:
@@ -310,13 +310,13 @@ class OrderedStream:
         return self._given(released)
 
     def _close(self, stop: StreamEvent, beyond: list[StreamEvent]) -> list[StreamEvent]:
-        """Hand on the stop, and drop what has a higher number, but for the start."""
+        """Hand on the stop, and drop messages with a higher number, except the start."""
         end = self._end
         beyond = beyond + self._buffer.discard()
         starts = [each for each in beyond if each == self._start]
         self._counts.strays += len(beyond) - len(starts)
         if end.stop_by is not None and stop is not end.stop:
-            self._counts.late += 1  # the stop that was to come then
+            self._counts.late += 1  # the other stop, which was waiting for its time
         end.is_stopped, end.stop_by = True, None
         return self._given([*starts, stop])
 

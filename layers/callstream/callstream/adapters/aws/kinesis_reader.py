@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 0.5
 
 Position: TypeAlias = Literal["TRIM_HORIZON", "LATEST"] | datetime
-"""Where to begin: with the oldest record kept, with what comes after now, or at a moment."""
+"""Where to begin: with the oldest record that is kept, with the next one, or at a moment."""
 
 
 @dataclass(slots=True)
@@ -38,25 +38,24 @@ class _Shard:
     shard_id: str
     position: Position
     iterator: str = ""
-    """Empty if it is still to be asked for."""
+    """Empty until it is needed."""
     last: str = ""
     due_at: float = 0.0
     is_behind: bool = True
     read_until: float = -math.inf
-    """Before this moment, by our clock, nothing came on it that has not been read."""
+    """Everything that came on the shard before this moment, by our clock, has been read."""
 
 
 def kinesis_client() -> "KinesisClient":
-    """A client with our bounded retries, for the account and region of the environment."""
+    """A Kinesis client with bounded retries, for the account and region of the environment."""
     return boto3.client("kinesis", config=CONFIG)
 
 
 class FrameStreamReader:
     """Reads a Kinesis stream from a starting point on.
 
-    The starting point is fixed when the reader is made, so a caller may make the reader, do
-    something, and then read what that has caused. When a shard ends (resharding), its children are
-    read after it.
+    The starting point is fixed when the reader is made, so a caller may make the reader, cause
+    records, and then read them. When a shard ends (resharding), its children are read after it.
 
     Args:
         client: a Kinesis client (`kinesis_client`).
@@ -84,7 +83,7 @@ class FrameStreamReader:
         self._clock = clock
         self._opened_at = datetime.now(UTC)
         self._shards: dict[str, _Shard] = {}
-        # Of each shard that has ended, those that go on with its streams today.
+        # For each shard that has ended, the shards that now have its streams.
         self._heirs: dict[str, set[str]] = {}
         for shard_id in self._list_shards(position):
             self._open(shard_id, position)
@@ -106,7 +105,7 @@ class FrameStreamReader:
             except Unavailable:
                 if not arrivals:
                     raise
-                # What other shards have given must not be lost with the exception.
+                # The exception must not lose the records of other shards.
                 break
             if not shard.is_behind:
                 shard.read_until = now
@@ -114,13 +113,13 @@ class FrameStreamReader:
 
     @property
     def caught_up(self) -> bool:
-        """Whether everything that was on the stream when it was last polled has been read."""
+        """Whether everything has been read that was on the stream at the last poll."""
         return not any(shard.is_behind for shard in self._shards.values())
 
     def seconds_behind(self, shard_id: str) -> float:
         """How long ago everything on a shard had been read; infinite if it never was.
 
-        That of a shard that has ended is what has come of it, since its streams go on there.
+        For a shard that has ended, its children count, because its streams go on there.
         """
         shards = self._heirs.get(shard_id, {shard_id})
         now = self._clock()
@@ -178,7 +177,7 @@ class FrameStreamReader:
             return self._client.get_shard_iterator(**request)["ShardIterator"]
 
     def _read(self, shard: _Shard) -> list[Arrival]:
-        # Nothing may fail after the answer: what it says is told only once.
+        # Nothing may fail after the answer: Kinesis gives it only once.
         shard.iterator = shard.iterator or self._iterator(shard)
         with unavailable("kinesis"):
             try:
@@ -216,7 +215,7 @@ class FrameStreamReader:
             self._shards[shard_id] = _Shard(shard_id, "TRIM_HORIZON")
 
     def _read_until(self, shard_id: str) -> float:
-        # The child of a merge is none of ours as long as one of its parents has not ended.
+        # The child of a merge is not read until both of its parents have ended.
         shard = self._shards.get(shard_id)
         return shard.read_until if shard else -math.inf
 
