@@ -117,7 +117,7 @@ WHOLE_COUNTS = {
 
 
 class TestCounts:
-    def test_a_whole_stream(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_counters_of_a_whole_stream(self, table: DynamoTable, kinesis: Kinesis) -> None:
         assert count(table, kinesis.land(Connected("Call", "1.0.0"), *WHOLE)) == WHOLE_COUNTS | {
             "messages": 9
         }
@@ -126,7 +126,9 @@ class TestCounts:
         assert (item["first_seen_at"], item["last_seen_at"]) == (BEGIN + 20, BEGIN + 180)
         assert (item["state"], item["kept"]) == ("streaming", "as it is")
 
-    def test_a_new_stream_has_all_of_them(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_counters_are_all_there_from_the_first_record(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         count(table, kinesis.land(START))
         item = table.get(stream_key("stream-1"))
         assert item is not None
@@ -137,7 +139,7 @@ class TestCounts:
             "rejected": {},
         }
 
-    def test_times_are_those_of_receipt_whatever_the_order(
+    def test_counters_have_times_of_receipt_whatever_the_order(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         batch = [
@@ -150,7 +152,7 @@ class TestCounts:
         assert item is not None
         assert (item["first_seen_at"], item["last_seen_at"]) == (BEGIN + 5, BEGIN + 90)
 
-    def test_what_waits_is_counted_when_its_turn_comes(
+    def test_counters_count_a_waiting_frame_when_its_turn_comes(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         counters = StreamCounters(table)
@@ -159,7 +161,7 @@ class TestCounts:
         counters.count("stream-1", kinesis.land(frame(2)))
         assert counts(table) == {"messages": 4, "frames": {"inbound": 3}, "audio_bytes": 480}
 
-    def test_a_gap(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_counters_of_a_gap(self, table: DynamoTable, kinesis: Kinesis) -> None:
         batch = kinesis.land(START, *frames(2, 5, 6, 9), GONE)
         assert count(table, batch) == {
             "messages": 6,
@@ -169,9 +171,7 @@ class TestCounts:
             "skipped": 4,
         }
 
-    def test_one_that_comes_after_its_number_was_passed_over(
-        self, table: DynamoTable, kinesis: Kinesis
-    ) -> None:
+    def test_counters_of_a_late_frame(self, table: DynamoTable, kinesis: Kinesis) -> None:
         before = kinesis.land(START, *frames(2, 4))
         kinesis.pause(1.5)
         after = kinesis.land(*frames(5, 3, 6), GONE)
@@ -184,7 +184,7 @@ class TestCounts:
             "late": 1,
         }
 
-    def test_repeats_in_one_batch_and_in_the_next(
+    def test_counters_of_repeats_in_one_batch_and_in_the_next(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         before = kinesis.land(START, *frames(2, 2, 3))
@@ -196,7 +196,9 @@ class TestCounts:
             "repeats": 3,
         }
 
-    def test_a_restart_of_the_numbering(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_counters_of_a_numbering_that_begins_anew(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         before = kinesis.land(START, *frames(*range(2, 200)))
         after = kinesis.land(*frames(*range(2, 200)), GONE)
         assert count(table, before, after) == {
@@ -206,7 +208,7 @@ class TestCounts:
             "restarts": 1,
         }
 
-    def test_repeats_that_come_much_later_are_no_new_numbering(
+    def test_counters_take_repeats_of_long_ago_for_repeats(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         """Such as the overflow's, of records that Kinesis took although it said it had not."""
@@ -223,7 +225,7 @@ class TestCounts:
             "repeats": 30,
         }
 
-    def test_a_stray(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_counters_of_a_stray(self, table: DynamoTable, kinesis: Kinesis) -> None:
         batch = kinesis.land(START, frame(2), frame(100_000), frame(3), GONE)
         assert count(table, batch) == {
             "messages": 5,
@@ -232,7 +234,9 @@ class TestCounts:
             "strays": 1,
         }
 
-    def test_rejected_by_reason(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_counters_of_rejected_messages_by_reason(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         other = Rejected("not_as_documented", "media", 5, b"{}")
         batch = kinesis.land(START, NONSENSE, frame(2), other, NONSENSE, GONE)
         assert count(table, batch) == {
@@ -242,7 +246,7 @@ class TestCounts:
             "rejected": {"not_json": 2, "not_as_documented": 1},
         }
 
-    def test_a_rejected_one_that_kinesis_repeats(
+    def test_counters_of_a_rejected_message_that_kinesis_repeats(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         before = kinesis.land(NONSENSE, NONSENSE, received_at=BEGIN)
@@ -254,7 +258,7 @@ class TestCounts:
             "rejected": {"not_json": 2},
         }
 
-    def test_what_has_no_number_is_a_message_and_no_more(
+    def test_counters_count_an_event_without_a_number_as_a_message_only(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         assert count(table, kinesis.land(Connected("Call", "1"), Mark(None, "a"))) == {
@@ -265,7 +269,7 @@ class TestCounts:
 class TestEnd:
     """The socket is gone; what was on its way may still come, or come back from the overflow."""
 
-    def test_what_waits_is_not_waited_for(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_end_counts_waiting_frames_at_once(self, table: DynamoTable, kinesis: Kinesis) -> None:
         assert count(table, kinesis.land(START, frame(5)), kinesis.land(GONE)) == {
             "messages": 3,
             "frames": {"inbound": 1},
@@ -274,7 +278,7 @@ class TestEnd:
             "skipped": 3,
         }
 
-    def test_soon_after_it_a_straggler_still_has_its_turn(
+    def test_end_leaves_a_straggler_its_turn_for_a_window(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         before, after = kinesis.land(START, *frames(2, 4), GONE), kinesis.land(frame(3))
@@ -291,7 +295,7 @@ class TestEnd:
             "audio_bytes": 480,
         }
 
-    def test_soon_after_it_frames_still_count(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_end_lets_frames_count_for_a_window(self, table: DynamoTable, kinesis: Kinesis) -> None:
         before, after = kinesis.land(START, frame(2), GONE), kinesis.land(*frames(3, 5))
         assert count(table, before, after) == {
             "messages": 5,
@@ -301,7 +305,7 @@ class TestEnd:
             "skipped": 1,
         }
 
-    def test_long_after_it_they_are_late(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_end_makes_later_frames_late(self, table: DynamoTable, kinesis: Kinesis) -> None:
         before = kinesis.land(START, *frames(2, 6), GONE)
         kinesis.pause(60)
         # Passed over, known, and of a number that never came.
@@ -316,7 +320,7 @@ class TestEnd:
             "repeats": 1,
         }
 
-    def test_repeats_of_a_whole_stream_are_no_new_numbering(
+    def test_end_takes_repeats_of_a_whole_stream_for_repeats(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         """Such as records that Kinesis took although it said that it had not."""
@@ -330,7 +334,7 @@ class TestEnd:
             "repeats": 58,
         }
 
-    def test_a_second_one_is_a_repeat(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_end_that_comes_again_is_a_repeat(self, table: DynamoTable, kinesis: Kinesis) -> None:
         before = kinesis.land(START, frame(2), GONE)
         kinesis.pause(5)
         after = kinesis.land(GONE, frame(3))
@@ -342,7 +346,7 @@ class TestEnd:
             "repeats": 1,
         }
 
-    def test_is_not_undone_by_a_time_that_goes_back(
+    def test_end_is_not_undone_by_a_time_that_goes_back(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         before = kinesis.land(START, frame(2), GONE)
@@ -351,7 +355,9 @@ class TestEnd:
         back = Landed(back.record, back.position, before[-1].arrived_at)
         assert count(table, before, [late, back])["late"] == 2
 
-    def test_times_of_arrival_may_go_back(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_end_stays_although_times_of_arrival_go_back(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         records = kinesis.land(*WHOLE)
         jumping = [
             Landed(each.record, each.position, each.arrived_at - (number % 3) * 5)
@@ -361,30 +367,38 @@ class TestEnd:
 
 
 class TestAgain:
-    def test_a_whole_batch(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_batch_that_comes_again_counts_once(self, table: DynamoTable, kinesis: Kinesis) -> None:
         batch = kinesis.land(*WHOLE)
         assert count(table, batch, batch) == WHOLE_COUNTS
         assert count(table, batch) == WHOLE_COUNTS  # to another function
 
-    def test_a_part_of_one_with_something_new(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_batch_that_overlaps_counts_only_new_records(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         batch = kinesis.land(*WHOLE)
         assert count(table, batch[:5], batch[2:]) == WHOLE_COUNTS
 
-    def test_an_older_part(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_batch_of_older_records_counts_nothing(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         batch = kinesis.land(*WHOLE)
         assert count(table, batch[:6], batch[:3], batch[1:2], batch[6:]) == WHOLE_COUNTS
 
-    def test_in_pieces_of_one(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_batches_of_one_record_give_the_same_counts(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         assert count(table, *([each] for each in kinesis.land(*WHOLE))) == WHOLE_COUNTS
 
-    def test_to_a_function_that_remembers_nothing(
+    def test_batches_to_a_function_that_remembers_nothing_give_the_same_counts(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         for each in kinesis.land(*WHOLE):
             count(table, [each])
         assert counts(table) == WHOLE_COUNTS
 
-    def test_to_functions_in_turn(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_batches_to_functions_in_turn_give_the_same_counts(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         """What each remembers is out of date whenever it is called."""
         one, other = StreamCounters(table), StreamCounters(table)
         for number, each in enumerate(kinesis.land(*WHOLE)):
@@ -407,13 +421,17 @@ class Between(DynamoTable):
 
 
 class TestAtOnce:
-    def test_the_same_batch(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_two_functions_count_the_same_batch_once(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         batch = kinesis.land(*WHOLE)
         slow = StreamCounters(Between(lambda: count(table, batch)))
         slow.count("stream-1", batch)
         assert counts(table) == WHOLE_COUNTS
 
-    def test_the_batch_and_the_one_before(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_two_functions_count_overlapping_batches_once(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         batch = kinesis.land(*WHOLE)
         count(table, batch[:2])
         slow = StreamCounters(Between(lambda: count(table, batch[2:5])))
@@ -421,7 +439,7 @@ class TestAtOnce:
         assert counts(table) == WHOLE_COUNTS
 
     @pytest.mark.usefixtures("table")
-    def test_without_end_is_an_error(self, kinesis: Kinesis) -> None:
+    def test_counting_gives_up_when_others_always_come_first(self, kinesis: Kinesis) -> None:
         class Contended(DynamoTable):
             def update(self, request: Item) -> Item:
                 raise ConditionFailed(len(request["Key"]))
@@ -452,7 +470,7 @@ class Failing(DynamoTable):
 
 class TestOutage:
     @pytest.mark.parametrize("written", [False, True])
-    def test_nothing_is_counted_twice_or_never(
+    def test_outage_counts_nothing_twice_or_never(
         self, table: DynamoTable, kinesis: Kinesis, *, written: bool
     ) -> None:
         failing, batch = Failing(), kinesis.land(*WHOLE)
@@ -466,7 +484,7 @@ class TestOutage:
         counters.count("stream-1", batch[6:])
         assert counts(table) == WHOLE_COUNTS
 
-    def test_of_reads(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_outage_of_reads_loses_nothing(self, table: DynamoTable, kinesis: Kinesis) -> None:
         class Unreadable(DynamoTable):
             def get(self, key: Item) -> Item | None:
                 raise Unavailable("dynamodb", str(key))
@@ -476,7 +494,7 @@ class TestOutage:
             StreamCounters(Unreadable("StreamsTable")).count("stream-1", batch)
         assert count(table, batch) == WHOLE_COUNTS
 
-    def test_a_batch_costs_one_write_and_only_the_first_a_read(
+    def test_batch_costs_one_write_and_only_the_first_a_read(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         watched = Failing()
@@ -488,12 +506,12 @@ class TestOutage:
 
 
 class TestItem:
-    def test_that_is_not_there_is_not_made(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_item_that_is_not_there_is_not_made(self, table: DynamoTable, kinesis: Kinesis) -> None:
         counters = StreamCounters(table)
         counters.count("another", kinesis.land(START))
         assert table.get(stream_key("another")) is None
 
-    def test_that_expires_meanwhile_does_not_come_back(
+    def test_item_that_expires_meanwhile_does_not_come_back(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         counters = StreamCounters(table)
@@ -502,14 +520,14 @@ class TestItem:
         counters.count("stream-1", kinesis.land(frame(2)))
         assert table.get(stream_key("stream-1")) is None
 
-    def test_that_expires_right_before_the_first_write_does_not_come_back(
+    def test_item_that_expires_before_the_first_write_does_not_come_back(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         slow = StreamCounters(Between(lambda: table.delete(stream_key("stream-1"))))
         slow.count("stream-1", kinesis.land(START))
         assert table.get(stream_key("stream-1")) is None
 
-    def test_whose_state_is_another_versions_begins_anew(
+    def test_item_with_the_state_of_another_version_begins_anew(
         self, table: DynamoTable, kinesis: Kinesis, caplog: pytest.LogCaptureFixture
     ) -> None:
         before, after = kinesis.land(START, *frames(2, 3)), kinesis.land(*frames(4, 5), GONE)
@@ -525,7 +543,7 @@ class TestItem:
         }
         assert "counters begin anew" in caplog.text
 
-    def test_of_many_streams_only_the_last_are_remembered(
+    def test_counters_remember_only_the_latest_streams(
         self, table: DynamoTable, kinesis: Kinesis
     ) -> None:
         counters = StreamCounters(table)
@@ -546,7 +564,7 @@ def state_size(table: DynamoTable) -> int:
 class TestSize:
     """DynamoDB charges a write by the size of the item."""
 
-    def test_of_a_usual_stream(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_state_of_a_usual_stream_is_small(self, table: DynamoTable, kinesis: Kinesis) -> None:
         numbers = list(range(2, 1002))
         random = Random(1)  # noqa: S311
         numbers = [n for n in numbers if random.random() > 0.02]
@@ -554,12 +572,14 @@ class TestSize:
         count(table, kinesis.land(START, *frames(*numbers)))
         assert state_size(table) < 4000
 
-    def test_does_not_grow_with_the_messages(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_state_does_not_grow_with_the_messages(
+        self, table: DynamoTable, kinesis: Kinesis
+    ) -> None:
         huge = [Media(n, "inbound", n, n, bytes(100_000)) for n in range(3, 50)]
         count(table, kinesis.land(START, *huge, *[NONSENSE] * 50))
         assert state_size(table) < 4000
 
-    def test_is_bounded_whatever_comes(self, table: DynamoTable, kinesis: Kinesis) -> None:
+    def test_state_is_bounded_whatever_comes(self, table: DynamoTable, kinesis: Kinesis) -> None:
         random = Random(2)  # noqa: S311
         absurd: list[RecordEvent] = [
             frame(random.randrange(2**52), random.choice(["inbound", "outbound"]), size * 8)
@@ -627,7 +647,9 @@ def stories(draw: st.DrawFn) -> list[Landed]:
 
 
 @given(stories(), st.data())
-def test_any_split_gives_the_counts_of_one_pass(story: list[Landed], data: st.DataObject) -> None:
+def test_counters_are_the_same_for_any_split_into_batches(
+    story: list[Landed], data: st.DataObject
+) -> None:
     whole, split = MemoryTable(), MemoryTable()
     StreamCounters(whole).count("stream-1", story)  # type: ignore[arg-type]
 

@@ -46,7 +46,7 @@ def publisher(frames: Sink, overflow: Sink) -> Publisher:
     return Publisher(frames, overflow, Clock())
 
 
-def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
+def test_publisher_puts_a_frame_under_its_stream_id() -> None:
     frames, overflow = Sink(), Sink()
     publisher(frames, overflow).publish(STREAM, 1_795_000_000_000, RECEIVED)
 
@@ -59,7 +59,9 @@ def test_a_frame_goes_to_the_frames_stream_under_its_stream_id() -> None:
     assert not overflow.records
 
 
-def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFixture) -> None:
+def test_publisher_puts_a_refused_record_into_the_overflow(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     frames, overflow = Sink(works=False), Sink()
     publisher(frames, overflow).publish(STREAM, 0, RECEIVED)
 
@@ -69,7 +71,7 @@ def test_what_kinesis_refuses_waits_in_the_overflow(caplog: pytest.LogCaptureFix
     assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
 
 
-def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
+def test_publisher_uses_the_overflow_at_once_for_a_while_after_a_refusal() -> None:
     frames, overflow, clock = Sink(works=False), Sink(), Clock()
     publishing = Publisher(frames, overflow, clock)
     other = StreamIdentity("stream-2", "acme", "genagent")
@@ -87,7 +89,7 @@ def test_a_refused_stream_is_spared_the_wait_for_a_while() -> None:
     assert len(overflow.records) == 2
 
 
-def test_a_record_that_nobody_takes_is_told_without_its_audio(
+def test_publisher_logs_a_lost_record_without_its_audio(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     publisher(Sink(works=False), Sink(works=False)).publish(STREAM, 0, RECEIVED)
@@ -99,7 +101,7 @@ def test_a_record_that_nobody_takes_is_told_without_its_audio(
     assert "secret-audio" not in str(vars(entry))
 
 
-def test_an_unreadable_message_becomes_a_rejected_record() -> None:
+def test_publisher_makes_a_rejected_record_of_an_unreadable_message() -> None:
     body = '{"event": "media", "media": {}}' + " " * 100
     event, dialect = read(body)
 
@@ -111,7 +113,7 @@ def test_an_unreadable_message_becomes_a_rejected_record() -> None:
 
 
 @given(st.text())
-def test_whatever_comes_in_can_be_published(body: str) -> None:
+def test_publisher_takes_any_message(body: str) -> None:
     frames = Sink()
     publisher(frames, Sink()).publish(STREAM, 0, read(body))
 
@@ -136,7 +138,7 @@ def _region(monkeypatch: pytest.MonkeyPatch) -> None:
         (400, "AccessDeniedException", 1),
     ],
 )
-def test_a_refusal_is_retried_where_that_helps_and_never_for_long(
+def test_sink_tries_again_where_that_helps_and_never_for_long(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str, attempts: int
 ) -> None:
     sink = KinesisSink("frames")
@@ -172,7 +174,7 @@ class RawBytes:
 
 
 @pytest.mark.usefixtures("_region")
-def test_a_record_survives_the_overflow_queue() -> None:
+def test_overflow_queue_keeps_a_record_as_it_is() -> None:
     sent: dict[str, Any] = {}
 
     class Client:

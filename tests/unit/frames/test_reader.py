@@ -118,7 +118,7 @@ def world() -> World:
     return World()
 
 
-def test_a_stream_comes_in_order_once_and_has_an_end(world: World) -> None:
+def test_reader_gives_a_stream_in_order_once_and_then_its_end(world: World) -> None:
     events = whole()
     shuffled = [*events, *events[3:6]]
     Random(1).shuffle(shuffled)  # noqa: S311
@@ -133,13 +133,13 @@ def test_a_stream_comes_in_order_once_and_has_an_end(world: World) -> None:
     assert len(world.reader) == 0
 
 
-def test_what_is_in_order_is_given_at_once(world: World) -> None:
+def test_reader_gives_an_event_in_order_at_once(world: World) -> None:
     for event in whole()[:-1]:
         world.put(event)
         assert world.read() == [event]
 
 
-def test_the_same_stream_object_comes_with_every_event(world: World) -> None:
+def test_reader_gives_the_same_stream_object_with_every_event(world: World) -> None:
     world.put(*whole())
     world.read(3)
 
@@ -151,7 +151,7 @@ def test_the_same_stream_object_comes_with_every_event(world: World) -> None:
     assert stream.counts.frames == {"inbound": 10}
 
 
-def test_a_gap_is_given_up_on_although_nothing_comes(world: World) -> None:
+def test_reader_gives_up_on_a_gap_although_no_record_comes(world: World) -> None:
     world.put(CONNECTED, start(), media(2), media(4))
     assert world.read() == [CONNECTED, start(), media(2)]
 
@@ -159,7 +159,7 @@ def test_a_gap_is_given_up_on_although_nothing_comes(world: World) -> None:
     assert world.read(0.2) == [media(4)]
 
 
-def test_nothing_is_given_up_on_before_the_source_was_read_again(world: World) -> None:
+def test_reader_reads_the_source_again_before_it_gives_up_on_a_gap(world: World) -> None:
     """The reader was held up for a minute; the missing message came meanwhile."""
     world.put(CONNECTED, start(), media(3))
     world.read()
@@ -171,7 +171,7 @@ def test_nothing_is_given_up_on_before_the_source_was_read_again(world: World) -
     assert world.read(1.1) == [media(5)]
 
 
-def test_records_of_yesterday_wait_for_one_another_as_then(world: World) -> None:
+def test_reader_lets_records_of_yesterday_wait_for_one_another_as_then(world: World) -> None:
     """All of it is read in one go: only the records' times tell how long each waited."""
     world.put(CONNECTED, start(), media(2), media(4), at=0)
     world.put(media(3), at=0.5)
@@ -186,7 +186,7 @@ def test_records_of_yesterday_wait_for_one_another_as_then(world: World) -> None
     assert world.heard[0].stream.counts.late == 1
 
 
-def test_an_outage_raises_and_gives_nothing_up(world: World) -> None:
+def test_reader_raises_in_an_outage_and_gives_up_on_nothing(world: World) -> None:
     world.put(CONNECTED, start(), media(3))
     world.read()
     world.down = True
@@ -199,7 +199,7 @@ def test_an_outage_raises_and_gives_nothing_up(world: World) -> None:
     assert world.read() == [media(2), media(3)]
 
 
-def test_nothing_is_given_up_on_as_long_as_its_shard_is_not_read(world: World) -> None:
+def test_reader_gives_up_on_no_gap_while_the_shard_is_not_read(world: World) -> None:
     """One shard is throttled for hours, while another can be read."""
     world.put(CONNECTED, start(), media(3))
     world.put(CONNECTED, start(), stream="other", shard="b")
@@ -216,7 +216,7 @@ def test_nothing_is_given_up_on_as_long_as_its_shard_is_not_read(world: World) -
     assert world.heard[0].stream.counts.late == 0
 
 
-def test_an_unread_shard_has_the_time_until_which_it_was_read(world: World) -> None:
+def test_unread_shard_has_the_time_until_which_it_was_read(world: World) -> None:
     world.put(CONNECTED, start(), media(3))
     world.read(0.9)
     world.throttled = {"a"}
@@ -226,7 +226,7 @@ def test_an_unread_shard_has_the_time_until_which_it_was_read(world: World) -> N
     assert world.read() == [media(3), StreamOver("quiet")]
 
 
-def test_a_slow_reading_does_not_put_the_time_forward(world: World) -> None:
+def test_slow_poll_does_not_put_the_time_of_a_shard_forward(world: World) -> None:
     """The shard is the last of many to be read, and a frame comes just before that."""
     world.put(CONNECTED, start(), media(3), at=0.7)
     world.takes = 0.8
@@ -240,7 +240,7 @@ def test_a_slow_reading_does_not_put_the_time_forward(world: World) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(2, 5))
-def test_streams_do_not_disturb_each_other(seed: int, streams: int) -> None:
+def test_reader_keeps_streams_apart(seed: int, streams: int) -> None:
     world, random = World(), Random(seed)  # noqa: S311
     ids = [f"s{number}" for number in range(streams)]
     pending = {stream: whole(random.randrange(4, 30), call=stream) for stream in ids}
@@ -262,7 +262,7 @@ def test_streams_do_not_disturb_each_other(seed: int, streams: int) -> None:
         assert said.count(CONNECTED) == 1
 
 
-def test_a_stream_that_is_joined_begins_where_we_come(world: World) -> None:
+def test_reader_begins_a_running_stream_where_it_joins(world: World) -> None:
     world.put(media(503), media(502), media(504))
     assert world.read(0.9) == []
     assert world.read(0.2) == [media(502), media(503), media(504)]
@@ -270,7 +270,7 @@ def test_a_stream_that_is_joined_begins_where_we_come(world: World) -> None:
     assert world.heard[0].stream.counts.skipped == 0
 
 
-def test_a_stream_that_begins_later_misses_what_it_lost_first(world: World) -> None:
+def test_reader_counts_what_a_later_stream_lost_at_its_beginning(world: World) -> None:
     world.put(media(2), stream="old")
     world.read(15)
     world.put(media(3))
@@ -280,7 +280,7 @@ def test_a_stream_that_begins_later_misses_what_it_lost_first(world: World) -> N
     assert world.heard[-1].stream.counts.skipped == 2
 
 
-def test_a_quiet_stream_is_over_and_forgotten(world: World) -> None:
+def test_reader_ends_and_forgets_a_quiet_stream(world: World) -> None:
     world.put(CONNECTED, start(), media(3))
     assert world.read(59) == [CONNECTED, start(), media(3)]
 
@@ -288,7 +288,7 @@ def test_a_quiet_stream_is_over_and_forgotten(world: World) -> None:
     assert len(world.reader) == 0
 
 
-def test_what_still_waits_is_given_before_a_quiet_stream_is_over() -> None:
+def test_reader_gives_waiting_events_before_a_quiet_stream_is_over() -> None:
     world = World()
     long = Window(seconds=1000)
     world.reader = FrameReader(world, lambda: world.now, window=long, quiet_seconds=60)
@@ -298,7 +298,7 @@ def test_what_still_waits_is_given_before_a_quiet_stream_is_over() -> None:
     assert world.read(61) == [media(3), StreamOver("quiet")]
 
 
-def test_a_straggler_does_not_make_a_stream_anew(world: World) -> None:
+def test_reader_does_not_make_a_stream_again_for_a_straggler(world: World) -> None:
     world.put(*whole())
     world.read(3)
     world.put(media(4), GONE)
@@ -307,7 +307,7 @@ def test_a_straggler_does_not_make_a_stream_anew(world: World) -> None:
     assert len(world.reader) == 0
 
 
-def test_what_is_remembered_of_past_streams_is_bounded(world: World) -> None:
+def test_reader_forgets_past_streams_after_a_while(world: World) -> None:
     for number in range(50):
         world.put(*whole(2), stream=f"s{number}")
         world.read(10)
@@ -315,7 +315,7 @@ def test_what_is_remembered_of_past_streams_is_bounded(world: World) -> None:
     assert len(world.reader._ignored) <= 7
 
 
-def test_a_stream_goes_on_on_the_shard_that_a_split_has_made(world: World) -> None:
+def test_reader_follows_a_stream_to_the_shard_of_a_split(world: World) -> None:
     world.put(CONNECTED, start(), media(3), shard="parent")
     world.read()
     world.put(media(2), media(4), shard="child")
@@ -324,7 +324,7 @@ def test_a_stream_goes_on_on_the_shard_that_a_split_has_made(world: World) -> No
     assert world.read(70) == [StreamOver("quiet")]
 
 
-def test_a_stream_has_the_time_of_the_shard_that_it_is_on(world: World) -> None:
+def test_stream_has_the_time_of_its_present_shard(world: World) -> None:
     """All of it is from yesterday; nothing comes on the parent any more."""
     world.put(CONNECTED, start(), media(2), shard="parent", at=0)
     world.put(media(4), shard="child", at=10)
@@ -334,7 +334,7 @@ def test_a_stream_has_the_time_of_the_shard_that_it_is_on(world: World) -> None:
     assert world.read() == [CONNECTED, start(), media(2), media(4)]
 
 
-def test_a_stream_is_not_quiet_as_long_as_it_is_heard(world: World) -> None:
+def test_stream_with_records_is_not_quiet(world: World) -> None:
     world.put(CONNECTED, start())
     for number in range(2, 5):
         world.read(50)
@@ -343,7 +343,7 @@ def test_a_stream_is_not_quiet_as_long_as_it_is_heard(world: World) -> None:
     assert world.read(59) == [media(4)]
 
 
-def test_what_is_no_record_of_ours_is_counted(world: World) -> None:
+def test_reader_counts_foreign_records(world: World) -> None:
     world.waiting.append(Arrival(UnreadableMessage("not_a_record", ""), "x", "a", BEGAN))
 
     assert world.read() == []
@@ -363,7 +363,7 @@ def test_what_is_no_record_of_ours_is_counted(world: World) -> None:
         (Selection(call_id="CA1", stream_id="s2"), []),
     ],
 )
-def test_only_what_is_selected_is_given(selection: Selection, streams: list[str]) -> None:
+def test_reader_gives_only_selected_streams(selection: Selection, streams: list[str]) -> None:
     world = World(selection)
     for number, tenant, session in ((1, "acme", None), (2, "acme", "legs"), (3, "other", "legs")):
         events = whole(call=f"CA{number}")
@@ -376,7 +376,7 @@ def test_only_what_is_selected_is_given(selection: Selection, streams: list[str]
     assert len(world.heard) == len(streams) * 15
 
 
-def test_what_came_before_a_late_start_is_given_with_it() -> None:
+def test_reader_gives_earlier_events_with_a_late_start() -> None:
     world = World(Selection(call_id="CA1"))
     rejected = Rejected("not_json", "", 1, b"{")
     world.put(CONNECTED, rejected, media(2), Mark(sequence=3, name="m"))
@@ -386,7 +386,7 @@ def test_what_came_before_a_late_start_is_given_with_it() -> None:
     assert world.read() == [CONNECTED, rejected, media(2), Mark(sequence=3, name="m"), start()]
 
 
-def test_streams_of_other_calls_are_not_kept() -> None:
+def test_reader_keeps_no_streams_of_other_calls() -> None:
     world = World(Selection(call_id="CA1"))
     world.put(*whole(call="CA2")[:-1], stream="other")
     world.read()
@@ -397,7 +397,7 @@ def test_streams_of_other_calls_are_not_kept() -> None:
     assert len(world.reader) == 0
 
 
-def test_a_quiet_stream_that_turns_out_to_be_of_another_call_disturbs_no_other() -> None:
+def test_quiet_stream_of_another_call_disturbs_no_other_stream() -> None:
     world = World(Selection(call_id="CA1"))
     world.put(replace(start("CA2"), sequence=2), stream="other")
     world.put(CONNECTED, start(), media(3))
@@ -408,7 +408,7 @@ def test_a_quiet_stream_that_turns_out_to_be_of_another_call_disturbs_no_other()
     assert len(world.reader) == 0
 
 
-def test_flushing_gives_what_still_waits(world: World) -> None:
+def test_flush_gives_all_waiting_events(world: World) -> None:
     world.put(CONNECTED, start(), media(4))
     world.read()
 
@@ -429,7 +429,7 @@ def test_following_sleeps_between_polls(world: World) -> None:
     assert slept == [0.5, 0.5]
 
 
-def test_a_clock_that_goes_back_gives_nothing_up(world: World) -> None:
+def test_reader_gives_up_on_nothing_when_the_clock_goes_back(world: World) -> None:
     """Kinesis's times are approximate."""
     world.put(CONNECTED, start(), at=5)
     world.read()
@@ -441,7 +441,7 @@ def test_a_clock_that_goes_back_gives_nothing_up(world: World) -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100), st.integers(0, 3))))
-def test_time_on_a_shard_never_goes_back(steps: list[tuple[bool, int, int]]) -> None:
+def test_time_of_a_shard_never_goes_back(steps: list[tuple[bool, int, int]]) -> None:
     time = ShardTime(50, 50, 50, 0)
     now, times = 0, [50.0]
     for arrives, arrived_at, passed in steps:
@@ -459,7 +459,7 @@ def _ids(events: Iterable[ReadEvent]) -> list[str]:
 # What was stored long ago ---------------------------------------------------------------------
 
 
-def test_each_event_has_the_time_at_which_its_message_was_received(world: World) -> None:
+def test_event_has_the_time_at_which_its_message_was_received(world: World) -> None:
     for number, received_at in ((3, 7.02), (2, 7.0), (4, 7.01)):
         world.put(media(number), at=received_at)
     world.put(start(), at=6.9)
@@ -469,7 +469,7 @@ def test_each_event_has_the_time_at_which_its_message_was_received(world: World)
     assert times == [6_900, 7_000, 7_020, 7_010]
 
 
-def test_the_end_has_the_time_of_the_latest_message(world: World) -> None:
+def test_end_of_a_stream_has_the_time_of_the_latest_message(world: World) -> None:
     world.put(start(), at=1.0)
     world.put(GONE, at=1.5)
     world.read(5)
@@ -478,7 +478,7 @@ def test_the_end_has_the_time_of_the_latest_message(world: World) -> None:
     assert world.heard[-1].received_at == BEGAN + 1_500
 
 
-def test_an_event_is_a_pair_of_its_stream_and_itself(world: World) -> None:
+def test_read_event_is_a_pair_of_stream_and_event(world: World) -> None:
     world.put(start())
 
     [read] = world.reader.poll()
@@ -487,7 +487,7 @@ def test_an_event_is_a_pair_of_its_stream_and_itself(world: World) -> None:
     assert event == start()
 
 
-def test_a_poll_gives_a_second_of_what_was_stored(world: World) -> None:
+def test_poll_takes_a_second_of_what_was_stored(world: World) -> None:
     for number, at in enumerate((0.0, 0.999, 1.0, 1.5, 60.0), start=2):
         world.put(media(number), at=at)
     world.put(start(), at=60.0)

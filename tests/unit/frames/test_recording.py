@@ -13,8 +13,8 @@ from callstream.frames.records import Disconnected, Record, RecordEvent, Rejecte
 START = Start(1, "MZ1", "CA1", "AC1", ("inbound", "outbound"), PCMU_8K)
 
 
-def record(event: RecordEvent) -> Record:
-    return Record("stream-1", "acme", "genagent", "twilio", 0, event)
+def record(event: RecordEvent, at: int = 0) -> Record:
+    return Record("stream-1", "acme", "genagent", "twilio", at, event)
 
 
 def media(sequence: int, track: Track, audio: bytes) -> Media:
@@ -42,7 +42,9 @@ def recorded(events: list[RecordEvent]) -> StreamRecording:
 
 
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from(STORY[1:-1])))
-def test_order_and_repeats_do_not_matter(random: Random, repeats: list[RecordEvent]) -> None:
+def test_recording_is_the_same_for_any_order_and_repeats(
+    random: Random, repeats: list[RecordEvent]
+) -> None:
     events = [*STORY, *repeats]
     random.shuffle(events)
     recording = recorded(events)
@@ -61,7 +63,7 @@ def test_order_and_repeats_do_not_matter(random: Random, repeats: list[RecordEve
     assert (stats.missing, stats.repeats, stats.conflicts) == (0, len(repeats), 0)
 
 
-def test_what_is_missing_is_counted_and_left_out() -> None:
+def test_recording_counts_missing_messages_and_leaves_them_out() -> None:
     bad = Rejected("not_json", "", 1, b"{")
     recording = recorded([START, media(6, "inbound", b"c"), media(3, "inbound", b"a"), bad])
 
@@ -70,20 +72,68 @@ def test_what_is_missing_is_counted_and_left_out() -> None:
     assert recording.stats().rejected == 1
 
 
-def test_a_stream_without_its_start_counts_from_what_there_is() -> None:
+def test_recording_without_a_start_counts_from_the_lowest_number() -> None:
     stats = recorded([media(10, "inbound", b"a"), media(12, "inbound", b"a")]).stats()
 
     assert stats.missing == 1
 
 
-def test_a_repeat_that_differs_is_a_conflict_and_the_first_stays() -> None:
+def test_recording_keeps_the_first_of_two_that_differ_in_one_millisecond() -> None:
     recording = recorded([media(2, "inbound", b"a"), media(2, "inbound", b"b")])
 
     assert recording.audio("inbound") == b"a"
     assert (recording.stats().repeats, recording.stats().conflicts) == (1, 1)
 
 
-def test_nothing_is_nothing() -> None:
+def test_recording_of_nothing_is_empty() -> None:
     stats = StreamRecording().stats()
 
     assert (stats.frames, stats.missing) == ({}, 0)
+
+
+def numbered_anew() -> list[Record]:
+    """Five frames, and ten seconds later five others with the same numbers, as bytes 0 to 9."""
+    return [
+        record(media(2 + place % 5, "inbound", bytes([place])), at=20 * place + place // 5 * 10_000)
+        for place in range(10)
+    ]
+
+
+@given(st.randoms(use_true_random=False))
+def test_recording_orders_by_time_when_the_numbering_begins_anew(random: Random) -> None:
+    records = numbered_anew()
+    repeats = random.sample(records, 3)
+    recording = StreamRecording()
+    shuffled = [*records, *repeats]
+    random.shuffle(shuffled)
+    for each in shuffled:
+        recording.add(each)
+
+    assert recording.audio("inbound") == bytes(range(10))
+    stats = recording.stats()
+    assert (stats.repeats, stats.conflicts, stats.missing) == (3, 5, 0)
+
+
+def test_recording_takes_what_a_carrier_sends_again_at_once_for_a_repeat() -> None:
+    recording = StreamRecording()
+    for at in (0, 2_000):
+        recording.add(record(media(2, "inbound", b"a"), at=at))
+
+    assert recording.audio("inbound") == b"a"
+    assert (recording.stats().repeats, recording.stats().conflicts) == (1, 0)
+
+
+def test_recording_has_the_stream_and_the_time_of_its_start() -> None:
+    recording = StreamRecording()
+    assert recording.started_at == 0
+    recording.add(record(media(2, "inbound", b"a"), at=7))
+    assert recording.started_at == 7
+    recording.add(record(START, at=9))
+
+    assert (recording.started_at, recording.records) == (9, 2)
+    assert (recording.stream_id, recording.tenant_id, recording.dialect) == (
+        "stream-1",
+        "acme",
+        "twilio",
+    )
+    assert not recording.has_ended

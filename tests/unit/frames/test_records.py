@@ -27,7 +27,7 @@ def altered(change: Callable[[dict[str, Any]], object]) -> bytes:
     return msgspec.msgpack.encode(plain)
 
 
-def test_a_frame() -> None:
+def test_record_of_a_frame_survives_encoding() -> None:
     assert msgspec.msgpack.decode(records.encode(MEDIA)) == {
         "v": 1,
         "stream_id": "5d0f",
@@ -47,7 +47,7 @@ def test_a_frame() -> None:
     assert records.decode(records.encode(MEDIA)) == MEDIA
 
 
-def test_a_frame_of_20_ms_stays_far_below_what_kinesis_bills_as_one_unit() -> None:
+def test_record_of_20_ms_is_far_smaller_than_a_unit_of_kinesis() -> None:
     frame = Media(sequence=2**40, track="outbound", chunk=2**40, timestamp=2**40, audio=bytes(160))
     record = msgspec.structs.replace(MEDIA, stream_id="0" * 36, tenant_id="x" * 64, event=frame)
 
@@ -61,14 +61,16 @@ def test_a_frame_of_20_ms_stays_far_below_what_kinesis_bills_as_one_unit() -> No
         (Disconnected(code=1001, reason=""), "disconnected"),
     ],
 )
-def test_our_own_events(event: Rejected | Disconnected, kind: str) -> None:
+def test_record_of_our_own_events_survives_encoding(
+    event: Rejected | Disconnected, kind: str
+) -> None:
     data = records.encode(msgspec.structs.replace(MEDIA, event=event))
 
     assert msgspec.msgpack.decode(data)["event"]["kind"] == kind
     assert records.decode(data).event == event
 
 
-def test_unknown_fields_are_passed_over() -> None:
+def test_decoder_ignores_unknown_fields() -> None:
     plain = msgspec.msgpack.decode(records.encode(MEDIA))
     plain["new"] = plain["event"]["new"] = 1
 
@@ -87,7 +89,7 @@ def test_unknown_fields_are_passed_over() -> None:
         (altered(lambda record: record["event"].pop("audio")), "not_a_record"),
     ],
 )
-def test_what_is_no_record_of_ours(data: bytes, reason: str) -> None:
+def test_decoder_says_why_data_are_not_a_record(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableMessage) as caught:
         records.decode(data)
 

@@ -128,7 +128,7 @@ def calls(draw: st.DrawFn) -> Call:
 
 
 @given(calls())
-def test_every_event_of_a_call_comes_in_order_bit_by_bit_and_once(call: Call) -> None:
+def test_order_gives_every_event_of_a_call_once_and_unchanged(call: Call) -> None:
     order = OrderedStream()
 
     events = read(order, call.arrivals) + wake(order)
@@ -146,7 +146,7 @@ def test_every_event_of_a_call_comes_in_order_bit_by_bit_and_once(call: Call) ->
 
 
 @given(calls(), st.integers(0, 250))
-def test_a_successor_goes_on_where_the_snapshot_was_taken(call: Call, handover: int) -> None:
+def test_order_goes_on_from_a_snapshot(call: Call, handover: int) -> None:
     order = OrderedStream(Window())
     events = read(order, call.arrivals[:handover])
     snapshot = order.snapshot()
@@ -175,7 +175,7 @@ any_events: st.SearchStrategy[RecordEvent] = st.one_of(
     window=st.builds(Window, messages=st.integers(0, 8), seconds=st.floats(0, 3)),
     joins=st.booleans(),
 )
-def test_whatever_comes_is_accounted_for_and_the_end_is_the_end(
+def test_order_accounts_for_whatever_comes_and_ends_at_the_end(
     arrivals: list[tuple[RecordEvent, float]], window: Window, *, joins: bool
 ) -> None:
     order = OrderedStream(window, joins=joins)
@@ -213,7 +213,7 @@ def before_the_end(events: list[RecordEvent]) -> list[RecordEvent]:
 # Without a number ----------------------------------------------------------------------------
 
 
-def test_events_without_a_number_are_handed_on_at_once() -> None:
+def test_order_gives_events_without_a_number_at_once() -> None:
     order = OrderedStream()
     push(order, record(media(2)), 0.0)
 
@@ -222,7 +222,7 @@ def test_events_without_a_number_are_handed_on_at_once() -> None:
     assert order.counts.rejected == {"not_json": 1}
 
 
-def test_an_event_whose_number_is_none_is_handed_on_at_once() -> None:
+def test_order_gives_a_mark_without_a_number_at_once() -> None:
     order = OrderedStream()
     mark = Mark(None, "hello")  # type: ignore[arg-type, unused-ignore]
 
@@ -232,7 +232,7 @@ def test_an_event_whose_number_is_none_is_handed_on_at_once() -> None:
     assert order.counts.repeats == 1
 
 
-def test_of_the_events_without_number_only_the_latest_are_remembered() -> None:
+def test_order_remembers_only_the_latest_events_without_a_number() -> None:
     order = OrderedStream()
     for number in range(100):
         push(order, record(BAD, at=number), number)
@@ -243,14 +243,14 @@ def test_of_the_events_without_number_only_the_latest_are_remembered() -> None:
 # Start ---------------------------------------------------------------------------------------
 
 
-def test_start_comes_first_when_it_is_overtaken() -> None:
+def test_start_comes_first_although_it_was_overtaken() -> None:
     order = OrderedStream()
 
     assert push(order, record(media(2)), 0.0) == []
     assert push(order, record(START), 0.5) == [START, media(2)]
 
 
-def test_a_start_that_is_later_than_the_window_is_handed_on_once() -> None:
+def test_start_that_is_later_than_the_window_is_given_once() -> None:
     order = OrderedStream()
     read(order, story(media(number) for number in range(2, 200)))
 
@@ -261,7 +261,7 @@ def test_a_start_that_is_later_than_the_window_is_handed_on_once() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 77, 5000])
-def test_a_start_is_handed_on_whatever_its_number_is(number: int) -> None:
+def test_start_is_given_whatever_its_number_is(number: int) -> None:
     order = OrderedStream()
     start = replace(START, sequence=number)
     arrivals = story([START, *(media(number) for number in range(2, 100))])[1:]
@@ -272,7 +272,7 @@ def test_a_start_is_handed_on_whatever_its_number_is(number: int) -> None:
 
 
 @pytest.mark.parametrize("last", [stop(4), GONE])
-def test_a_start_is_handed_on_even_after_the_end(last: RecordEvent) -> None:
+def test_start_is_given_even_after_the_end(last: RecordEvent) -> None:
     order = OrderedStream()
     read(order, story([media(2), media(3), last]))
     wake(order)
@@ -281,7 +281,7 @@ def test_a_start_is_handed_on_even_after_the_end(last: RecordEvent) -> None:
     assert push(order, record(START), 601.0) == []
 
 
-def test_a_start_after_the_end_does_not_wait_for_its_turn() -> None:
+def test_start_after_the_end_does_not_wait_for_its_turn() -> None:
     order = OrderedStream()
     read(order, [Came(0.0, GONE)])
     wake(order)
@@ -291,7 +291,7 @@ def test_a_start_after_the_end_does_not_wait_for_its_turn() -> None:
     assert order.deadline is None
 
 
-def test_a_start_beyond_the_stop_is_not_lost_with_what_else_is_there() -> None:
+def test_start_beyond_the_stop_is_given_although_other_messages_are_dropped() -> None:
     order = OrderedStream()
     start = replace(START, sequence=9)
     events = read(order, story([media(1), start, media(8), stop(3), GONE])) + wake(order)
@@ -300,14 +300,14 @@ def test_a_start_beyond_the_stop_is_not_lost_with_what_else_is_there() -> None:
     assert order.counts.strays == 1
 
 
-def test_a_second_start_is_an_event_like_others() -> None:
+def test_second_start_is_an_event_like_others() -> None:
     order = OrderedStream()
     second = replace(START, sequence=3, call_id="CA2")
 
     assert read(order, story([START, second, media(2)])) == [START, media(2), second]
 
 
-def test_who_joins_gets_the_start_at_once() -> None:
+def test_start_is_given_at_once_to_a_reader_that_joins() -> None:
     order = OrderedStream(joins=True)
 
     assert push(order, record(media(500)), 0.0) == []
@@ -329,7 +329,7 @@ def test_stop_waits_for_the_last_frames() -> None:
     ]
 
 
-def test_stop_waits_no_longer_than_the_window_and_what_waits_comes_before_it() -> None:
+def test_stop_waits_for_the_window_and_comes_after_waiting_messages() -> None:
     order = OrderedStream()
     read(order, story([START, media(2)]))
     push(order, record(stop(9)), 1.0)
@@ -342,7 +342,7 @@ def test_stop_waits_no_longer_than_the_window_and_what_waits_comes_before_it() -
     assert (order.counts.late, order.counts.repeats) == (1, 1)
 
 
-def test_after_the_stop_comes_nothing_with_a_higher_number() -> None:
+def test_stop_is_followed_by_no_higher_number() -> None:
     order = OrderedStream()
 
     events = read(order, story([START, media(4), stop(3), BAD, media(2), media(5), BAD]))
@@ -353,7 +353,7 @@ def test_after_the_stop_comes_nothing_with_a_higher_number() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 2, 5000, 2**53 - 1])
-def test_a_stop_ends_the_stream_whatever_its_number_is(number: int) -> None:
+def test_stop_ends_the_stream_whatever_its_number_is(number: int) -> None:
     order = OrderedStream()
     read(order, story([START, *(media(number) for number in range(2, 12)), media(13)]))
     push(order, record(stop(number)), 1.0)
@@ -363,7 +363,7 @@ def test_a_stop_ends_the_stream_whatever_its_number_is(number: int) -> None:
     assert push(order, record(media(14)), 3.0) == []
 
 
-def test_a_stop_without_number_ends_the_stream_after_the_window() -> None:
+def test_stop_without_a_number_ends_the_stream_after_the_window() -> None:
     order = OrderedStream()
     last = Stop(None, "CA1", "AC1")  # type: ignore[arg-type, unused-ignore]
     read(order, story([START, media(3)]))
@@ -375,7 +375,7 @@ def test_a_stop_without_number_ends_the_stream_after_the_window() -> None:
     assert order.counts.repeats == 1
 
 
-def test_of_two_stops_the_first_that_is_due_is_the_end() -> None:
+def test_stop_that_is_due_first_is_the_end() -> None:
     order = OrderedStream()
     events = read(order, story([START, stop(5000), stop(2), GONE])) + wake(order)
 
@@ -398,21 +398,21 @@ def test_disconnected_waits_for_late_frames_and_comes_last() -> None:
     assert (order.counts.late, order.counts.repeats) == (1, 1)
 
 
-def test_with_stop_and_disconnected_the_end_is_at_once() -> None:
+def test_stop_after_disconnected_ends_the_stream_at_once() -> None:
     order = OrderedStream()
 
     assert read(order, story([START, GONE, stop(2)])) == [START, stop(2), GONE]
     assert order.ended
 
 
-def test_disconnected_after_stop_is_the_end_at_once() -> None:
+def test_disconnected_after_stop_ends_the_stream_at_once() -> None:
     order = OrderedStream()
 
     assert read(order, story([START, stop(2), GONE])) == [START, stop(2), GONE]
     assert order.ended
 
 
-def test_who_stops_reading_gets_what_is_there() -> None:
+def test_flush_gives_what_is_there() -> None:
     order = OrderedStream()
     read(order, story([START, media(3)]))
     assert plain(order.flush()) == [media(3)]
@@ -425,7 +425,7 @@ def test_who_stops_reading_gets_what_is_there() -> None:
     assert plain(order.flush()) == []
 
 
-def test_a_repeat_after_the_stop_is_one_even_to_a_successor() -> None:
+def test_repeat_after_the_stop_is_a_repeat_for_a_successor_too() -> None:
     order = OrderedStream()
     sent = story([START, media(2), media(4), stop(5)])
     read(order, sent)
@@ -443,7 +443,7 @@ def test_a_repeat_after_the_stop_is_one_even_to_a_successor() -> None:
 
 
 @given(st.integers(110, 300), st.integers(60, 300), st.floats(0, 5))
-def test_a_counter_that_restarts_costs_time_and_nothing_else(
+def test_order_loses_nothing_but_time_when_the_numbering_begins_anew(
     old: int, new: int, pause: float
 ) -> None:
     # Silence on both sides: only the times tell a frame from its namesake.
@@ -457,7 +457,7 @@ def test_a_counter_that_restarts_costs_time_and_nothing_else(
     assert order.counts.restarts == 1
 
 
-def test_frames_from_the_overflow_are_late_though_nothing_else_comes() -> None:
+def test_frames_from_the_overflow_are_late_although_nothing_else_comes() -> None:
     order = OrderedStream()
     sent = story([START, *(media(number) for number in range(2, 300))])
     live = [*sent[:100], *sent[199:260]]
@@ -470,7 +470,7 @@ def test_frames_from_the_overflow_are_late_though_nothing_else_comes() -> None:
     assert (order.counts.restarts, order.counts.late) == (0, 99)
 
 
-def test_events_come_with_the_time_at_which_their_messages_were_received() -> None:
+def test_order_gives_events_with_the_time_of_receipt() -> None:
     order = OrderedStream()
     order.push(record(media(2), at=1.0), 5.0)
 
@@ -480,7 +480,7 @@ def test_events_come_with_the_time_at_which_their_messages_were_received() -> No
     ]
 
 
-def test_what_comes_when_the_end_is_due_is_late_though_nobody_woke() -> None:
+def test_message_after_the_end_was_due_is_late_without_a_call_of_expire() -> None:
     order = OrderedStream()
     read(order, story([START, media(2), GONE]))
 

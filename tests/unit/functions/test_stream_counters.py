@@ -81,7 +81,7 @@ TOO_LARGE = ClientError(
 
 
 @pytest.mark.parametrize("error", [TOO_LARGE, ValueError("a bug")])
-def test_a_stream_that_cannot_be_counted_holds_up_no_other(
+def test_function_counts_other_streams_when_one_cannot_be_counted(
     handle: Callable[[Table, str], list[str]], error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = Table(b=error)
@@ -93,7 +93,7 @@ def test_a_stream_that_cannot_be_counted_holds_up_no_other(
     assert logged.exc_info is not None
 
 
-def test_in_an_outage_the_rest_of_the_batch_is_left_for_later(
+def test_function_leaves_the_rest_of_the_batch_for_later_in_an_outage(
     handle: Callable[[Table, str], list[str]],
 ) -> None:
     """Each try takes seconds; were all of them made, the function would never come to answer."""

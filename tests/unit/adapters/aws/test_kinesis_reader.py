@@ -104,7 +104,7 @@ def kinesis() -> Iterator[Kinesis]:
         kinesis.stub.assert_no_pending_responses()
 
 
-def test_it_yields_records_with_how_they_came(kinesis: Kinesis) -> None:
+def test_kinesis_reader_yields_records_with_how_they_came(kinesis: Kinesis) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i0", 7, then="i1")
@@ -126,7 +126,7 @@ def test_it_yields_records_with_how_they_came(kinesis: Kinesis) -> None:
         ),
     ],
 )
-def test_it_begins_where_it_is_told(
+def test_kinesis_reader_begins_at_the_position(
     kinesis: Kinesis, position: Position, filtered: object, where: dict[str, object]
 ) -> None:
     kinesis.shards("shard-0", filtered=filtered)
@@ -135,7 +135,7 @@ def test_it_begins_where_it_is_told(
     kinesis.reader(position)
 
 
-def test_all_pages_of_shards_are_read(kinesis: Kinesis) -> None:
+def test_kinesis_reader_reads_all_pages_of_shards(kinesis: Kinesis) -> None:
     kinesis.stub.add_response("list_shards", {"Shards": [_shard("a")], "NextToken": "more"})
     kinesis.stub.add_response("list_shards", {"Shards": [_shard("b")]}, {"NextToken": "more"})
     for shard_id in "ab":
@@ -146,7 +146,7 @@ def test_all_pages_of_shards_are_read(kinesis: Kinesis) -> None:
     assert kinesis.poll(kinesis.reader()) == ["1", "2"]
 
 
-def test_a_shard_is_not_read_more_often_than_allowed(kinesis: Kinesis) -> None:
+def test_kinesis_reader_keeps_the_least_time_between_reads_of_a_shard(kinesis: Kinesis) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i0", 1, then="i1")
@@ -160,7 +160,7 @@ def test_a_shard_is_not_read_more_often_than_allowed(kinesis: Kinesis) -> None:
     assert reader.seconds_until_due() == 0.0
 
 
-def test_it_says_when_all_that_there_is_has_been_read(kinesis: Kinesis) -> None:
+def test_kinesis_reader_knows_when_it_has_caught_up(kinesis: Kinesis) -> None:
     kinesis.shards("a", "b")
     kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
     kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
@@ -199,7 +199,9 @@ def test_following_sleeps_between_polls(kinesis: Kinesis) -> None:
     assert slept == [0.5, 0.5]
 
 
-def test_an_expired_iterator_goes_on_after_the_last_record(kinesis: Kinesis) -> None:
+def test_kinesis_reader_replaces_an_expired_iterator_after_the_last_record(
+    kinesis: Kinesis,
+) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i0", 1, 2, then="i1")
@@ -217,7 +219,7 @@ def test_an_expired_iterator_goes_on_after_the_last_record(kinesis: Kinesis) -> 
     assert kinesis.poll(reader) == ["3"]
 
 
-def test_an_iterator_that_expires_before_the_first_record_skips_nothing(kinesis: Kinesis) -> None:
+def test_kinesis_reader_skips_nothing_when_the_first_iterator_expires(kinesis: Kinesis) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="LATEST")
     kinesis.fails("ExpiredIteratorException")
@@ -227,7 +229,7 @@ def test_an_iterator_that_expires_before_the_first_record_skips_nothing(kinesis:
     assert kinesis.poll(kinesis.reader("LATEST")) == ["1"]
 
 
-def test_the_children_of_a_split_shard_are_read_after_it(kinesis: Kinesis) -> None:
+def test_kinesis_reader_reads_the_children_of_a_split_shard_after_it(kinesis: Kinesis) -> None:
     kinesis.shards("old")
     kinesis.iterator("old", "i-old", ShardIteratorType="LATEST")
     children = [_child("left", "old"), _child("right", "old")]
@@ -242,7 +244,7 @@ def test_the_children_of_a_split_shard_are_read_after_it(kinesis: Kinesis) -> No
     assert kinesis.poll(reader) == ["2", "3"]
 
 
-def test_the_child_of_a_merge_waits_for_both_parents(kinesis: Kinesis) -> None:
+def test_kinesis_reader_reads_the_child_of_a_merge_after_both_parents(kinesis: Kinesis) -> None:
     kinesis.shards("a", "b")
     kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
     kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
@@ -257,7 +259,7 @@ def test_the_child_of_a_merge_waits_for_both_parents(kinesis: Kinesis) -> None:
     assert [kinesis.poll(reader) for _ in range(3)] == [["1", "2"], ["3"], ["4"]]
 
 
-def test_an_outage_when_a_shard_ends_loses_neither_its_records_nor_its_child(
+def test_kinesis_reader_loses_nothing_in_an_outage_when_a_shard_ends(
     kinesis: Kinesis,
 ) -> None:
     kinesis.shards("old")
@@ -275,7 +277,7 @@ def test_an_outage_when_a_shard_ends_loses_neither_its_records_nor_its_child(
     assert kinesis.poll(reader) == ["2"]
 
 
-def test_it_says_until_when_a_shard_has_been_read(kinesis: Kinesis) -> None:
+def test_kinesis_reader_knows_until_when_a_shard_has_been_read(kinesis: Kinesis) -> None:
     kinesis.shards("a", "b")
     kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
     kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
@@ -298,7 +300,7 @@ def test_it_says_until_when_a_shard_has_been_read(kinesis: Kinesis) -> None:
     assert reader.seconds_behind("unheard-of") == math.inf
 
 
-def test_what_has_ended_has_been_read_until_when_what_came_of_it_has(kinesis: Kinesis) -> None:
+def test_kinesis_reader_counts_the_children_for_a_shard_that_has_ended(kinesis: Kinesis) -> None:
     """Two shards are merged, and that is split: a stream of theirs may go on on either half."""
     kinesis.shards("a", "b")
     kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
@@ -325,7 +327,9 @@ def test_what_has_ended_has_been_read_until_when_what_came_of_it_has(kinesis: Ki
     assert behind == [math.inf, math.inf, 0, math.inf, 0, 0.5]
 
 
-def test_a_shard_that_ends_without_children_has_all_been_read(kinesis: Kinesis) -> None:
+def test_kinesis_reader_has_read_all_of_a_shard_that_ends_without_children(
+    kinesis: Kinesis,
+) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
     kinesis.records("i0", 1)
@@ -336,7 +340,7 @@ def test_a_shard_that_ends_without_children_has_all_been_read(kinesis: Kinesis) 
     assert reader.seconds_behind("shard-0") == 0
 
 
-def test_an_outage_raises_and_loses_nothing(kinesis: Kinesis) -> None:
+def test_kinesis_reader_raises_in_an_outage_and_loses_nothing(kinesis: Kinesis) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
     kinesis.fails("ProvisionedThroughputExceededException")
@@ -348,7 +352,9 @@ def test_an_outage_raises_and_loses_nothing(kinesis: Kinesis) -> None:
     assert kinesis.poll(reader) == ["1"]
 
 
-def test_an_outage_of_one_shard_does_not_lose_what_another_gave(kinesis: Kinesis) -> None:
+def test_kinesis_reader_keeps_records_of_one_shard_in_an_outage_of_another(
+    kinesis: Kinesis,
+) -> None:
     kinesis.shards("a", "b")
     kinesis.iterator("a", "i-a", ShardIteratorType="TRIM_HORIZON")
     kinesis.iterator("b", "i-b", ShardIteratorType="TRIM_HORIZON")
@@ -361,7 +367,7 @@ def test_an_outage_of_one_shard_does_not_lose_what_another_gave(kinesis: Kinesis
     assert [kinesis.poll(reader) for _ in range(2)] == [["1"], ["2"]]
 
 
-def test_what_is_no_record_of_ours_is_passed_on_as_such(kinesis: Kinesis) -> None:
+def test_kinesis_reader_passes_on_foreign_records_as_such(kinesis: Kinesis) -> None:
     kinesis.shards("shard-0")
     kinesis.iterator("shard-0", "i0", ShardIteratorType="TRIM_HORIZON")
     foreign = {"Records": [_record(1, b"something else")], "NextShardIterator": "i1"}
@@ -371,7 +377,7 @@ def test_what_is_no_record_of_ours_is_passed_on_as_such(kinesis: Kinesis) -> Non
     assert isinstance(arrival.record, UnreadableMessage)
 
 
-def test_what_a_relay_missed_is_read_although_kinesis_is_busy(kinesis: Kinesis) -> None:
+def test_missed_records_are_read_although_kinesis_is_busy(kinesis: Kinesis) -> None:
     kinesis.shards("a")
     kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
     kinesis.records("i0", 1, then="i1", MillisBehindLatest=1000)
@@ -382,7 +388,7 @@ def test_what_a_relay_missed_is_read_although_kinesis_is_busy(kinesis: Kinesis) 
     assert [each.received_at for each in found] == [1, 2]
 
 
-def test_reading_what_was_missed_comes_to_an_end(kinesis: Kinesis) -> None:
+def test_reading_missed_records_comes_to_an_end(kinesis: Kinesis) -> None:
     kinesis.shards("a")
     kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
     for number in range(20):

@@ -92,7 +92,7 @@ def as_json(shown: Shown) -> list[dict[str, Any]]:
     return [json.loads(json.dumps(as_dict(read, shown))) for read in Watching().all()]
 
 
-def test_lines_are_for_people() -> None:
+def test_tail_lines_are_for_people() -> None:
     assert told(Shown()) == [
         "s1  connected  1.0.0",
         "s1  start  call v3:call; inbound; PCMU at 8000 Hz",
@@ -107,14 +107,14 @@ def test_lines_are_for_people() -> None:
     ]
 
 
-def test_every_frame_has_its_line_if_wanted() -> None:
+def test_tail_has_a_line_for_every_frame_if_asked() -> None:
     lines = told(Shown(frames=True))
 
     assert lines[2] == "s1  media  2  inbound, chunk 1, 0 ms, 5 bytes"
     assert len(lines) == len(EVENTS) + 1
 
 
-def test_frames_are_told_of_once_a_second() -> None:
+def test_tail_has_a_line_a_second_for_frames() -> None:
     lines, watching = TailLines(Shown()), Watching()
     said: list[str] = []
     for number in range(40):
@@ -124,7 +124,7 @@ def test_frames_are_told_of_once_a_second() -> None:
     assert said == ["s1  17 inbound frames", "s1  16 inbound frames"]
 
 
-def test_what_is_missing_is_told() -> None:
+def test_tail_shows_how_many_messages_are_missing() -> None:
     lines, watching = TailLines(Shown()), Watching()
     list(lines.of(watching.happen(START, 0)))
     list(lines.of(watching.happen(EVENTS[2], 0)))
@@ -135,7 +135,7 @@ def test_what_is_missing_is_told() -> None:
     assert next(said) == "s1  1 inbound frames, 2 missing"
 
 
-def test_nothing_about_persons_is_shown_unless_asked() -> None:
+def test_tail_shows_nothing_about_persons_unless_asked() -> None:
     for shown in (Shown(), Shown(frames=True, audio=False)):
         everything = "\n".join(told(shown)) + json.dumps(as_json(shown))
         assert "PRIVATE" not in everything
@@ -143,7 +143,7 @@ def test_nothing_about_persons_is_shown_unless_asked() -> None:
         assert "QVVESU8" not in everything
 
 
-def test_what_is_about_persons_is_shown_if_asked() -> None:
+def test_tail_shows_what_is_about_persons_if_asked() -> None:
     lines = told(Shown(personal=True))
     assert (
         "s1  start  call v3:call; inbound; PCMU at 8000 Hz; from +1PRIVATE; to +2PRIVATE;"
@@ -158,14 +158,14 @@ def test_what_is_about_persons_is_shown_if_asked() -> None:
     assert "audio" not in events[2]
 
 
-def test_audio_is_shown_if_asked() -> None:
+def test_tail_shows_audio_if_asked() -> None:
     events = [line["event"] for line in as_json(Shown(audio=True))]
 
     assert (events[2]["size"], events[2]["audio"]) == (5, "QVVESU8=")
     assert "PRIVATE" not in json.dumps(events)
 
 
-def test_json_has_the_stream_and_the_event_as_the_record_format_has_it() -> None:
+def test_tail_json_has_the_stream_and_the_event_as_the_record_format_has_it() -> None:
     lines = as_json(Shown())
 
     assert [line["event"]["kind"] for line in lines] == [
@@ -232,7 +232,7 @@ def stored(*received_at: int) -> FrameReader:
     return FrameReader(Shelf(arrivals), lambda: 0)
 
 
-def test_what_was_stored_has_a_line_a_second() -> None:
+def test_tail_of_stored_records_has_a_line_a_second() -> None:
     reader, lines = stored(*range(0, 3_000, 100)), TailLines(Shown())
     said: list[str] = []
     events = reader.poll()
@@ -257,12 +257,12 @@ def test_what_was_stored_has_a_line_a_second() -> None:
         ("2026-05-04T16:30:00Z", NOW - timedelta(minutes=30)),
     ],
 )
-def test_reading_begins_where_one_says(text: str, expected: Position) -> None:
+def test_position_is_read_from_what_is_typed(text: str, expected: Position) -> None:
     assert position(text, NOW) == expected
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "15", "m", "-5m", "99999999999d", "25:00"])
-def test_other_beginnings_are_refused(text: str) -> None:
+def test_position_refuses_other_words(text: str) -> None:
     with pytest.raises(BadValueError, match="neither start nor now"):
         position(text, NOW)
 
@@ -284,7 +284,7 @@ def test_other_beginnings_are_refused(text: str) -> None:
         (["record", "x", "--byte-order", "middle"], "'--byte-order'"),
     ],
 )
-def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> None:
+def test_reading_commands_explain_wrong_command_lines(arguments: list[str], why: str) -> None:
     result = CliRunner().invoke(
         build(arguments), arguments, env={"NO_COLOR": "1", "COLUMNS": "200"}
     )
@@ -293,7 +293,7 @@ def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> No
     assert why in result.stderr
 
 
-def test_without_a_region_the_reason_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tail_without_a_region_explains_that_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")

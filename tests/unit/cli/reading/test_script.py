@@ -1,0 +1,140 @@
+"""Recorded streams as messages to play again."""
+
+import re
+from collections.abc import Sequence
+from random import Random
+from typing import Any, get_args
+
+import pytest
+
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import Dtmf, Error, Mark, Media, Stop
+from callstream.frames.records import RecordEvent, Rejected
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.replay import DialectName
+from callstream_cli.reading.script import Script, carrier_stream_id, script
+from tests.unit.cli.reading.stories import (
+    CONNECTED,
+    GONE,
+    TRACKS,
+    frames,
+    noise,
+    start,
+    story,
+)
+
+SAID: Sequence[RecordEvent] = (
+    CONNECTED,
+    start(),
+    *frames({"inbound": noise(320, 1), "outbound": noise(320, 2)}),
+    Dtmf(sequence=6, track="inbound", digit="5"),
+    Mark(sequence=7, name="hello"),
+    Stop(sequence=8, call_id="CA1", account_id="AC1"),
+    GONE,
+)
+
+
+def heard(made: Script) -> list[Any]:
+    """What a reader of the dialect makes of it."""
+    return [DIALECTS[made.dialect].parse(line.text) for line in made.lines]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("source", DIALECTS)
+def test_script_is_in_any_dialect(source: str, dialect: str) -> None:
+    stream_id = carrier_stream_id(dialect, Random(1))  # noqa: S311
+    made = script(story(*SAID, dialect=source), dialect, stream_id)
+
+    events = heard(made)
+    assert events[0] == (CONNECTED if source == dialect else DIALECTS[dialect].PROTOCOL)
+    assert events[1].parameters == {"agent": "7"}
+    assert events[1].carrier_stream_id == stream_id
+    assert [type(event) for event in events[2:]] == [*[Media] * 4, Dtmf, Mark, Stop]
+    for track in TRACKS:
+        spoken = [event for event in events if isinstance(event, Media) and event.track == track]
+        assert b"".join(event.audio for event in spoken) == noise(320, 1 + (track == "outbound"))
+        assert [event.timestamp for event in spoken] == [0, 20]
+    numbers = [event.sequence for event in events[1:] if event.sequence is not None]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_script_leaves_no_gap_in_the_numbers_for_lost_messages(dialect: str) -> None:
+    rejected = Rejected("not_json", "", 1, b"{")
+    said = [event for place, event in enumerate(SAID) if place not in {2, 5}]
+    made = script(story(*said, rejected), dialect, "x")
+
+    events = [event for event in heard(made) if getattr(event, "sequence", None) is not None]
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert [(event.track, event.chunk) for event in events if isinstance(event, Media)] == [
+        ("outbound", 1),
+        ("inbound", 2),
+    ]
+    assert made.left_out == 1
+
+
+def test_script_is_timed_by_the_timestamps() -> None:
+    media = [
+        Media(sequence=n, track="inbound", chunk=n, timestamp=at, audio=b"a")
+        for n, at in ((2, 0), (3, 500), (4, 480), (6, 900))
+    ]
+    key = Dtmf(sequence=5, track="inbound", digit="1")
+    made = script(story(CONNECTED, start(), *media, key, Stop(sequence=7)), "twilio", "x")
+
+    assert [line.at for line in made.lines] == [0, 0, 0, 0.5, 0.5, 0.5, 0.9, 0.9]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_script_adds_what_a_carrier_left_out(dialect: str) -> None:
+    media = frames({"inbound": noise(160, 1)})
+    made = script(story(start(), *media, dialect=dialect), dialect, "x")
+
+    events = heard(made)
+    assert events[0] == DIALECTS[dialect].PROTOCOL
+    assert isinstance(events[-1], Stop)
+    assert events[-1].sequence == 3
+
+
+def test_script_fills_an_empty_stop_from_the_start() -> None:
+    made = script(story(start(), Stop(sequence=2), dialect="signalwire"), "twilio", "x")
+
+    assert heard(made)[-1] == Stop(sequence=2, call_id="CA1", account_id="AC1")
+
+
+def test_script_takes_unnamed_tracks_from_the_frames() -> None:
+    media = frames({"outbound": noise(160, 1)})
+    made = script(story(start(tracks=()), *media, dialect="telnyx"), "twilio", "x")
+
+    assert heard(made)[1].tracks == ("outbound",)
+
+
+def test_script_leaves_out_what_a_dialect_has_no_words_for() -> None:
+    error = Error(sequence=2, code="100005", title="rate_limit_reached")
+    telnyx = story(
+        start(), error, Error(sequence=None, code="1"), Stop(sequence=3), dialect="telnyx"
+    )
+
+    twilio, same = script(telnyx, "twilio", "x"), script(telnyx, "telnyx", "x")
+
+    assert (twilio.left_out, same.left_out) == (2, 0)
+    assert [event.sequence for event in heard(twilio)[1:]] == [1, 2]
+    assert [event.sequence for event in heard(same)[1:]] == [1, None, 2, 3] or [
+        event.sequence for event in heard(same)[1:]
+    ] == [1, 2, None, 3]
+
+
+def test_replay_knows_every_dialect() -> None:
+    assert set(get_args(DialectName)) == set(DIALECTS)
+
+
+def test_script_needs_a_start() -> None:
+    with pytest.raises(ConsumerError, match="no longer kept"):
+        script(story(*SAID[2:]), "twilio", "x")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "form"),
+    [("twilio", r"MZ[0-9a-f]{32}"), ("telnyx", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-.*")],
+)
+def test_new_stream_ids_look_like_the_carriers(dialect: str, form: str) -> None:
+    assert re.fullmatch(form, carrier_stream_id(dialect, Random(1)))  # noqa: S311

@@ -1,0 +1,231 @@
+"""Recorded streams as stereo files, with silence for what is lost."""
+
+import io
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import audioop
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from callstream.audio.formats import AudioFormat
+from callstream.dialects.events import Media, Track
+from callstream_cli import audio
+from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.stereo import combine, samples
+from tests.unit.cli.reading.stories import (
+    BEGAN,
+    TRACKS,
+    frames,
+    noise,
+    start,
+    story,
+)
+
+if TYPE_CHECKING:
+    from callstream.frames.records import RecordEvent
+
+
+def channels(wav: bytes) -> tuple[int, list[np.ndarray[Any, Any]]]:
+    with wave.open(io.BytesIO(wav)) as reader:
+        assert reader.getsampwidth() == 2
+        samples = np.frombuffer(reader.readframes(reader.getnframes()), "<i2")
+        return reader.getframerate(), [samples[at :: reader.getnchannels()] for at in range(2)]
+
+
+CODECS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
+    "PCMU": (1, lambda data: audioop.ulaw2lin(data, 2)),
+    "PCMA": (1, lambda data: audioop.alaw2lin(data, 2)),
+    "L16": (2, lambda data: audioop.byteswap(data, 2)),
+}
+
+
+@given(
+    codec=st.sampled_from(sorted(CODECS)),
+    rate=st.sampled_from([8000, 16_000, 24_000]),
+    count=st.integers(1, 30),
+    random=st.randoms(use_true_random=False),
+)
+def test_stereo_places_every_frame_and_is_silent_elsewhere(
+    codec: str, rate: int, count: int, random: Random
+) -> None:
+    width, linear = CODECS[codec]
+    size = rate // 50 * width
+    said: dict[Track, bytes] = {track: random.randbytes(size * count) for track in TRACKS}
+    media = frames(said, size)
+    kept = [frame for frame in media if random.random() < 0.7]
+    assume(kept)
+    format_ = AudioFormat(encoding=codec, sample_rate=rate, channels=1)
+    events: list[RecordEvent] = [start(format=format_), *kept]
+    random.shuffle(events)
+
+    made = combine([story(*events)])
+
+    expected_rate, columns = channels(made.wav())
+    assert expected_rate == rate
+    length = (max(frame.timestamp for frame in kept) // 20 + 1) * size // width
+    for track, column in zip(TRACKS, columns, strict=True):
+        expected = np.zeros(length, np.int16)
+        for frame in kept:
+            if frame.track == track:
+                at = frame.timestamp * rate // 1000
+                samples = np.frombuffer(linear(frame.audio), np.int16)
+                expected[at : at + len(samples)] = samples
+        assert np.array_equal(column, expected)
+    assert not made.mixed
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoding", "silence"), [("PCMU", "mulaw", b"\xff"), ("PCMA", "alaw", b"\xd5")]
+)
+def test_native_wav_keeps_every_byte(codec: str, encoding: str, silence: bytes) -> None:
+    said: dict[Track, bytes] = {"inbound": noise(800, 1), "outbound": noise(480, 2)}
+    media = frames(said)
+    lost = next(frame for frame in media if frame.track == "inbound" and frame.timestamp == 40)
+    media.remove(lost)
+    format_ = AudioFormat(encoding=codec, sample_rate=8000, channels=1)
+
+    made = combine([story(start(format=format_), *media)], native=True)
+
+    assert made.encoding == encoding
+    assert made.data[::2] == said["inbound"][:320] + silence * 160 + said["inbound"][480:]
+    assert made.data[1::2] == said["outbound"] + silence * 320
+    assert made.wav()[20:22] == bytes([{"mulaw": 7, "alaw": 6}[encoding], 0])
+
+
+def test_mulaw_wav_is_read_by_the_simulator_bit_for_bit(tmp_path: Path) -> None:
+    said: dict[Track, bytes] = {"inbound": noise(800, 1), "outbound": noise(800, 2)}
+    file = tmp_path / "call.wav"
+    file.write_bytes(combine([story(start(), *frames(said))], native=True).wav())
+
+    assert audio.load(file) == said
+
+
+def test_stereo_reports_lost_audio() -> None:
+    media = frames({"inbound": noise(1600, 1)})
+    [placed] = combine([story(start(), *media[:2], *media[5:])]).streams
+
+    assert placed.tracks["inbound"].lost_ms == 60
+    assert placed.tracks["inbound"].frames == 7
+    assert placed.story.missing == 3
+
+
+@given(st.lists(st.integers(-9, 9), min_size=2, max_size=40))
+def test_stereo_makes_no_holes_for_jitter_of_timestamps(jitter: list[int]) -> None:
+    said = noise(160 * len(jitter), 1)
+    media = [
+        Media(
+            sequence=place + 2,
+            track="inbound",
+            chunk=place,
+            timestamp=100 + place * 20 + off,
+            audio=said[place * 160 : place * 160 + 160],
+        )
+        # The first is where it is; the others are off from there by less than half a frame.
+        for place, off in enumerate([0, *jitter[1:]])
+    ]
+
+    made = combine([story(start(), *media)], native=True)
+
+    assert made.data[::2] == b"\xff" * 800 + said
+    assert made.streams[0].tracks["inbound"].lost_ms == 0
+
+
+def test_stereo_does_not_write_overlapping_frames_over_each_other() -> None:
+    media = frames({"inbound": noise(480, 1)})
+    late = [
+        Media(sequence=5 + n, track="inbound", chunk=4, timestamp=40, audio=noise(160, n))
+        for n in range(2)
+    ]
+
+    made = combine([story(start(), *media, *late)], native=True)
+
+    assert made.data[::2] == noise(480, 1) + noise(160, 0) + noise(160, 1)
+
+
+def test_stereo_makes_no_huge_file_for_an_absurd_timestamp() -> None:
+    media = frames({"inbound": noise(480, 1)})
+    odd = Media(sequence=5, track="inbound", chunk=4, timestamp=2**53 - 1, audio=noise(160, 5))
+
+    made = combine([story(start(), *media, odd)], native=True)
+
+    assert made.data[::2] == noise(480, 1) + noise(160, 5)
+    assert made.streams[0].tracks["inbound"].misplaced == 1
+
+
+def test_stereo_places_streams_of_one_call_by_their_times() -> None:
+    first = story(start(), *frames({"inbound": noise(160, 1)}), at=BEGAN)
+    second = story(
+        start(carrier_stream_id="MZ2"), *frames({"inbound": noise(160, 2)}), at=BEGAN + 50
+    )
+
+    made = combine([first, second], native=True)
+
+    assert made.data[::2] == noise(160, 1) + b"\xff" * 240 + noise(160, 2)
+    assert [placed.offset_ms for placed in made.streams] == [0, 50]
+
+
+def test_stereo_mixes_the_same_track_at_the_same_time() -> None:
+    legs = [
+        story(start(), *frames({"inbound": noise(320, number)}), at=BEGAN + number * 20)
+        for number in range(2)
+    ]
+
+    made = combine(legs)
+
+    a, b = (samples(noise(320, number), "PCMU", "big").astype(np.int32) for number in range(2))
+    expected = np.concatenate([a, np.zeros(160, np.int32)])
+    expected[160:] += b
+    _, [left, right] = channels(made.wav())
+    assert made.mixed
+    assert np.array_equal(left, expected.clip(-32_768, 32_767))
+    assert not right.any()
+    with pytest.raises(ConsumerError, match="one by one"):
+        combine(legs, native=True)
+
+
+@pytest.mark.parametrize(("byte_order", "value"), [("big", 0x0102), ("little", 0x0201)])
+def test_stereo_reads_l16_in_either_byte_order(byte_order: Any, value: int) -> None:
+    format_ = AudioFormat(encoding="L16", sample_rate=16_000, channels=1)
+    made = combine(
+        [story(start(format=format_), *frames({"inbound": b"\x01\x02" * 320}, 640))],
+        byte_order=byte_order,
+    )
+
+    rate, [left, _] = channels(made.wav())
+    assert (rate, len(left), set(left)) == (16_000, 320, {value})
+
+
+@pytest.mark.parametrize("codec", ["G722", "OPUS", "AMR-WB", "audio/x-new"])
+def test_stereo_refuses_other_codecs_by_name(codec: str) -> None:
+    format_ = AudioFormat(encoding=codec, sample_rate=8000, channels=1)
+
+    with pytest.raises(ConsumerError, match=f"is in {codec}.*--raw"):
+        combine([story(start(format=format_))])
+
+
+def test_stereo_refuses_what_does_not_fit_into_one_file() -> None:
+    wide = AudioFormat(encoding="PCMU", sample_rate=16_000, channels=1)
+    linear = AudioFormat(encoding="L16", sample_rate=8000, channels=1)
+    double = AudioFormat(encoding="PCMU", sample_rate=8000, channels=2)
+    with pytest.raises(ConsumerError, match="8000, 16000 Hz"):
+        combine([story(start()), story(start(format=wide))])
+    with pytest.raises(ConsumerError, match="not L16, PCMU"):
+        combine([story(start()), story(start(format=linear))], native=True)
+    with pytest.raises(ConsumerError, match="2 channels"):
+        combine([story(start(format=double))])
+    with pytest.raises(ConsumerError, match="more than a day apart"):
+        combine([story(start()), story(start(), at=BEGAN + 90_000_000)])
+
+
+def test_format_without_a_start_is_known_for_twilio_only() -> None:
+    media = frames({"inbound": noise(1600, 1)})[5:]
+
+    assert combine([story(*media)], native=True).data[::2] == noise(1600, 1)[800:]
+    with pytest.raises(ConsumerError, match="no longer kept"):
+        combine([story(*media, dialect="telnyx")])
