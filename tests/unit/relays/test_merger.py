@@ -171,3 +171,18 @@ def test_keys_of_two_streams_without_audio_count_once_and_go_on_when_one_ends() 
     found += merger.take([key(3, "3", "s2")], 40.1)
 
     assert keys(found) == "123"
+
+
+@given(st.randoms(use_true_random=True), st.integers(1, 20), st.integers(1, 150))
+def test_a_relay_that_joins_a_shuffled_stream_begins_without_a_gap(
+    random: Random, window: int, joined_after: int
+) -> None:
+    places = {number: number + random.random() * window for number in range(1, 301)}
+    arrivals = sorted(places, key=lambda number: places[number])
+    merger = StreamMerger()
+    given: list[int] = []
+    for place, number in enumerate(arrivals[joined_after:]):
+        given += numbers(merger.take([frame(number)], place * 0.02))
+    given += numbers(merger.take([], 60.0))
+
+    assert given == [*range(max(arrivals[:joined_after]) + 1, 301)]

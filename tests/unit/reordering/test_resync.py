@@ -77,5 +77,8 @@ def test_probation_gives_back_the_wanted_with_the_lowest_number_first() -> None:
 def test_probation_finds_the_run_of_one_numbering(numbers: tuple[int, ...], run: list[int]) -> None:
     messages = probation(*numbers)
 
-    assert [each.sequence for each in messages.pop_run(max_dropout=99)] == run
+    found = messages.run(max_dropout=99)
+    messages.pop(found)
+
+    assert [each.sequence for each in found] == run
     assert {each.sequence for each in messages} == {*numbers} - {*run}

@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 from msgspec import Struct
 
 from callstream.reordering.history import History, Numbering
+from callstream.reordering.joining import joined_at, whole_from
 from callstream.reordering.resync import MAX_MISORDER, Probation
 from callstream.reordering.waiting import Held, Waiting
 
@@ -92,7 +93,7 @@ class ReorderBuffer(Generic[T]):
     Args:
         window: how much may wait, and for how long.
         first: the sequence number that the stream begins with. None if the consumer joins in the
-            middle: then the lowest number within the first window is taken to be the beginning.
+            middle: then the buffer begins where the stream is whole, one or two windows later.
     """
 
     def __init__(self, window: Window, *, first: int | None = None) -> None:
@@ -184,15 +185,14 @@ class ReorderBuffer(Generic[T]):
             while waiting and waiting.lowest == self.history.numbering.next_seq:
                 held = waiting.pop()
                 released.append(self._release(held.sequence, held.item, held.arrived_at))
-            most = _MOST_ON_PROBATION if self.history.has_begun else window.messages
             if waiting and (
                 len(waiting) > window.messages or waiting.since + window.seconds <= now
             ):
                 self._skip()
             elif self._probation and (
-                len(self._probation) > most or self._probation_ends_at() <= now
+                len(self._probation) > self._most_on_probation or self._probation_ends_at() <= now
             ):
-                self._end_probation()
+                self._end_probation(now)
             else:
                 return released
 
@@ -242,14 +242,19 @@ class ReorderBuffer(Generic[T]):
             # After a long loss the stream goes on near the end of `max_dropout`, and then beyond.
             self._wait(self._probation.pop_if(self.expects))
 
-    def _probation_ends_at(self) -> float:
-        """When no message of the numbering has come for so long that none is expected."""
-        window = self._window
-        return self._probation.since + (
-            window.patience if self.history.has_begun else window.seconds
-        )
+    @property
+    def _most_on_probation(self) -> int:
+        return _MOST_ON_PROBATION if self.history.has_begun else 2 * self._window.messages
 
-    def _end_probation(self) -> None:
+    def _probation_ends_at(self) -> float:
+        """When no message of the numbering is expected any more, or the beginning is known."""
+        window = self._window
+        if self.history.has_begun or not self._probation:
+            return self._probation.since + window.patience
+        run = self._probation.run(window.max_dropout)
+        return joined_at(run, self._probation.since, window.seconds, window.messages)
+
+    def _end_probation(self, now: float) -> None:
         """Re-sync if two numbers are in sequence; else drop the message that came first."""
         if self.history.has_begun and not self._probation.is_sequential:
             held = self._probation.pop_first()
@@ -257,7 +262,18 @@ class ReorderBuffer(Generic[T]):
         elif self._waiting:
             self._skip()  # what is on probation may belong beyond what waits
         else:
-            run = self._probation.pop_run(self._window.max_dropout)
-            self.history.begin(run[0].sequence)
-            self._waiting.heard_at = -math.inf
-            self._wait(run)
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        window, begins_anew = self._window, self.history.has_begun
+        run = self._probation.run(window.max_dropout)
+        self._probation.pop(run)
+        if math.isinf(now):
+            # At the end of a stream, numbers that could still have come count as lost.
+            now = max(held.arrived_at for held in run)
+        place = 0 if begins_anew else whole_from(run, window.seconds, window.messages, now)
+        self.history.begin(run[place].sequence)
+        for held in run[:place]:
+            self.history.drop(held.sequence, held.received_at)
+        self._waiting.heard_at = -math.inf
+        self._wait(run[place:])

@@ -78,8 +78,8 @@ class Probation(Generic[T]):
             if is_wanted(number, self._held[number].received_at)
         ]
 
-    def pop_run(self, max_dropout: int) -> list[Held[T]]:
-        """Give back the messages of one numbering, the lowest number first.
+    def run(self, max_dropout: int) -> list[Held[T]]:
+        """The messages of one numbering, the lowest number first.
 
         It is the most numerous, then the newest, of those whose numbers are less than
         `max_dropout` apart from the next ones. There must be a message.
@@ -90,8 +90,12 @@ class Probation(Generic[T]):
             runs[-1].append(self._held[number])
             if following - number >= max_dropout:
                 runs.append([])
-        run = max(runs[:-1], key=lambda run: (len(run), max(held.arrived_at for held in run)))
-        return [self._pop(held.sequence) for held in run]
+        return max(runs[:-1], key=lambda run: (len(run), max(held.arrived_at for held in run)))
+
+    def pop(self, messages: Iterable[Held[T]]) -> None:
+        """Forget these messages, which are here."""
+        for held in messages:
+            self._pop(held.sequence)
 
     def _pop(self, sequence: int) -> Held[T]:
         held = self._held.pop(sequence)
