@@ -21,7 +21,14 @@ from callstream.dialects.events import (
 )
 from callstream.errors import UnreadableMessage
 from callstream.frames.reader import Stream
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected, rejected
+from callstream.frames.records import (
+    Disconnected,
+    Record,
+    RecordEvent,
+    Rejected,
+    dialect_told,
+    rejected,
+)
 from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent
 from callstream_cli.listener.behaviour import Handshake
 from callstream_cli.listener.fork_counts import ChunkCounts, Sent
@@ -190,7 +197,7 @@ class ForkState:
             event = DIALECTS[dialect].parse(text)
         except UnreadableMessage as error:
             return rejected(text.encode(errors="replace"), error)
-        self.stream.dialect = self.stream.dialect or dialect
+        self.stream.dialect = dialect_told(self.dialect, dialect, event)
         self.foreign += dialect != self.dialect
         return event
 

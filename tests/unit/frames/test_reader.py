@@ -93,11 +93,12 @@ class World:
         shard: str = "a",
         tenant: str = "acme",
         at: float | None = None,
+        dialect: str = "twilio",
     ) -> None:
         """Put records on the stream, now or at another of our seconds."""
         time = BEGAN + round((self.now if at is None else at) * 1000)
         for event in events:
-            record = Record(stream, tenant, "genagent", "twilio", time, event)
+            record = Record(stream, tenant, "genagent", dialect, time, event)
             self.waiting.append(Arrival(record, stream, shard, time))
 
     def read(self, seconds: float = 0.0) -> list[RecordEvent | StreamOver]:
@@ -500,3 +501,28 @@ def test_poll_takes_a_second_of_what_was_stored(world: World) -> None:
 
     assert given == [[], [2, 3, 4, 5], [6, 1]]
     assert due == [0.0, 0.0, 0.5]
+
+
+def test_second_start_with_another_call_ends_nothing_and_selects_nothing() -> None:
+    again = replace(start("CA2"), sequence=3)
+    events: list[RecordEvent] = [CONNECTED, start("CA1"), media(2), again, media(4)]
+    events += [Stop(sequence=5), GONE]
+    first, second = World(Selection(call_id="CA1")), World(Selection(call_id="CA2"))
+    for world in (first, second):
+        world.put(*events)
+        world.read(5)
+
+    assert [each.event for each in first.heard] == [*events, StreamOver("disconnected")]
+    assert all(each.stream.start == start("CA1") for each in first.heard)
+    assert second.heard == []
+
+
+@pytest.mark.parametrize("started_as", ["telnyx", "signalwire", "twilio"])
+def test_start_tells_the_dialect_of_a_stream_whose_first_message_looks_like_twilios(
+    world: World, started_as: str
+) -> None:
+    world.put(CONNECTED, dialect="twilio")
+    world.put(start(), media(2), dialect=started_as)
+    world.read(2)
+
+    assert {each.stream.dialect for each in world.heard} == {started_as}

@@ -4,6 +4,7 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Connected, Dtmf, Media, Start, Stop, Track
@@ -137,3 +138,21 @@ def test_recording_has_the_stream_and_the_time_of_its_start() -> None:
         "twilio",
     )
     assert not recording.has_ended
+
+
+def test_start_tells_the_dialect_of_a_recording_in_whatever_order_its_records_come() -> None:
+    first = record(Connected("Call", "1.0.0"))
+    start = replace(record(START), dialect="telnyx")
+    for records in ([first, start], [start, first]):
+        recording = StreamRecording()
+        for each in records:
+            recording.add(each)
+        assert recording.dialect == "telnyx"
+
+
+def test_recording_is_of_the_call_of_its_first_start() -> None:
+    recording = StreamRecording()
+    recording.add(record(START, at=1))
+    recording.add(record(replace(START, sequence=9, call_id="CA2"), at=2))
+
+    assert recording.start == START

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, Self
 from callstream.dialects.events import Connected, Start
 from callstream.errors import UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource, ShardTime
-from callstream.frames.records import Record, RecordEvent
+from callstream.frames.records import Record, RecordEvent, dialect_told
 from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent
 from callstream.reordering.buffer import Window
 
@@ -247,7 +247,8 @@ class FrameReader:
             self._followed[record.stream_id] = followed
         # After a shard was split or merged, another shard goes on with its streams.
         followed.shard_id, followed.latest_at = shard_id, time
-        followed.stream.dialect = followed.stream.dialect or record.dialect
+        stream = followed.stream
+        stream.dialect = dialect_told(stream.dialect, record.dialect, record.event)
         return self._given(followed, followed.order.push(record, time))
 
     def _expire(self, now: float) -> list[ReadEvent]:
@@ -278,7 +279,8 @@ class FrameReader:
     ) -> list[ReadEvent]:
         stream = followed.stream
         for each in events:
-            if isinstance(each.event, Start):
+            # A stream is of one call: a second start is an event, and changes nothing.
+            if isinstance(each.event, Start) and stream.start is None:
                 stream.start = each.event
         why: Literal["disconnected", "quiet"] | None = None
         if followed.order.ended:

@@ -13,7 +13,13 @@ from itertools import accumulate, pairwise
 from typing import Final, TypeVar
 
 from callstream.dialects.events import Connected, Media, Start, Stop, Track
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import (
+    Disconnected,
+    Record,
+    RecordEvent,
+    Rejected,
+    dialect_told,
+)
 
 # A carrier that sends a message again does so at once. The same words long after that are a new
 # message of a carrier that has begun to number anew.
@@ -62,7 +68,7 @@ class StreamRecording:
         """Take one record."""
         self.records += 1
         self.stream_id, self.tenant_id = record.stream_id, record.tenant_id
-        self.dialect = self.dialect or record.dialect
+        self.dialect = dialect_told(self.dialect, record.dialect, record.event)
         kind = type(record.event)
         if kind not in self._first or record.received_at < self._first[kind].received_at:
             self._first[kind] = record

@@ -9,7 +9,7 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from callstream.dialects.events import CarrierEvent
+from callstream.dialects.events import CarrierEvent, Start
 from callstream.errors import UnreadableMessage
 
 VERSION: Final = 1
@@ -48,6 +48,19 @@ class Record(Struct, frozen=True, rename={"version": "v"}):
     received_at: int
     event: RecordEvent
     version: int = VERSION
+
+
+def dialect_told(known: str | None, dialect: str | None, event: RecordEvent) -> str | None:
+    """A stream's dialect after one more message: that of its `start`, or else of the first message.
+
+    Telnyx's `connected` may look like Twilio's: only `start` tells for certain.
+
+    Args:
+        known: the stream's dialect as far as it was known before.
+        dialect: the dialect in which the message was recognised; None if in none.
+        event: what the message says.
+    """
+    return dialect or known if isinstance(event, Start) else known or dialect
 
 
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
