@@ -20,7 +20,7 @@ def assert_error(answer: Answer, status: int, message: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_url(stack: DeployedStack, path: str) -> None:
+def test_endpoint_returns_a_media_url(stack: DeployedStack, path: str) -> None:
     answer = stack.asapp(path, stack.credentials())
 
     assert answer.status == 200
@@ -32,7 +32,9 @@ def test_a_url(stack: DeployedStack, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("without", ["asapp-api-id", "asapp-api-secret"])
-def test_no_credentials(stack: DeployedStack, path: str, without: str) -> None:
+def test_request_without_credentials_is_refused(
+    stack: DeployedStack, path: str, without: str
+) -> None:
     headers = stack.credentials()
     del headers[without]
 
@@ -40,7 +42,7 @@ def test_no_credentials(stack: DeployedStack, path: str, without: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_wrong_secret(stack: DeployedStack, path: str) -> None:
+def test_wrong_secret_is_refused(stack: DeployedStack, path: str) -> None:
     headers = stack.credentials() | {"asapp-api-secret": "wrong"}
 
     assert_error(stack.asapp(path, headers), 401, "Unauthorized")
@@ -50,5 +52,7 @@ def test_a_wrong_secret(stack: DeployedStack, path: str) -> None:
     ("method", "path"),
     [("GET", "/mg-genagent/v1/nothing"), ("GET", "/"), ("POST", PATHS[0]), ("DELETE", PATHS[1])],
 )
-def test_what_api_gateway_itself_refuses(stack: DeployedStack, method: str, path: str) -> None:
+def test_api_gateways_own_refusals_are_as_asapp_documents(
+    stack: DeployedStack, method: str, path: str
+) -> None:
     assert_error(stack.asapp(path, stack.credentials(), method), 404, "Not Found")

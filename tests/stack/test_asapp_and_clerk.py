@@ -20,7 +20,7 @@ def post(stack: DeployedStack, surface: str, path: str, body: Any) -> Answer:
     return stack.request(surface, "POST", path, headers, json.dumps(body).encode())
 
 
-def test_a_transcription_starts_waits_stops_and_goes_on(stack: DeployedStack) -> None:
+def test_transcription_starts_waits_stops_and_starts_again(stack: DeployedStack) -> None:
     call = {"namespace": "twilio", "guid": "CA-transcribed"}
     request = call | {"customerId": "cust-42", "agentId": "agent-7"}
 
@@ -56,7 +56,7 @@ def test_a_transcription_starts_waits_stops_and_goes_on(stack: DeployedStack) ->
         ),
     ],
 )
-def test_what_a_url_was_asked_for_goes_with_its_stream(
+def test_stream_carries_what_its_url_was_asked_for(
     stack: DeployedStack, surface: str, path: str, body: Any, attributes: dict[str, str]
 ) -> None:
     answer = post(stack, surface, path, body)
@@ -69,7 +69,7 @@ def test_what_a_url_was_asked_for_goes_with_its_stream(
     eventually(lambda: any(item.get("attributes") == attributes for item in table.scan()["Items"]))
 
 
-def test_a_connect_url_opens_one_stream(stack: DeployedStack) -> None:
+def test_connect_url_opens_one_stream(stack: DeployedStack) -> None:
     answer = post(
         stack, "clerk", "/public/twilio-connector/connect", {"inboxExternalId": "inbox-123"}
     )
@@ -85,7 +85,7 @@ def test_a_connect_url_opens_one_stream(stack: DeployedStack) -> None:
     ("surface", "path"),
     [("clerk", "/public/twilio-connector/nothing"), ("asapp", "/autotranscribe/v1/nothing")],
 )
-def test_an_unknown_path_has_the_surfaces_own_error(
+def test_unknown_path_is_answered_with_the_surfaces_own_error(
     stack: DeployedStack, surface: str, path: str
 ) -> None:
     answer = post(stack, surface, path, {})

@@ -1,4 +1,4 @@
-"""Callbacks on the deployed stack: from the queue to a tenant's server, and back from the dead."""
+"""Callbacks on the deployed stack: from the queue to a tenant's server, and dead letters."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def teller(stack: DeployedStack, server: FormServer) -> Teller:
     return Teller(stack, server.url)
 
 
-def test_each_relay_is_told_of_in_order(
+def test_callbacks_of_each_relay_come_in_order(
     stack: DeployedStack, server: FormServer, teller: Teller
 ) -> None:
     relays = [str(uuid4()) for _ in range(5)]
@@ -103,7 +103,7 @@ def test_each_relay_is_told_of_in_order(
         assert RequestValidator(key).validate(server.url, form, signature)
 
 
-def test_what_is_not_taken_is_listed_and_tried_again(
+def test_failed_callback_is_listed_and_sent_again(
     server: FormServer, teller: Teller, operator: Operator
 ) -> None:
     server.answer = lambda _: 503
@@ -119,7 +119,7 @@ def test_what_is_not_taken_is_listed_and_tried_again(
     eventually(lambda: not waiting())
 
 
-def test_what_is_refused_rests_until_it_is_sent_again(
+def test_refused_callback_waits_until_it_is_resent(
     stack: DeployedStack, server: FormServer, teller: Teller, operator: Operator
 ) -> None:
     server.answer = lambda _: 400
@@ -157,7 +157,7 @@ def test_what_is_refused_rests_until_it_is_sent_again(
         assert type_in(stack, "callbacks", *wrong).returncode == 2
 
 
-def test_telnyx_fails_over(
+def test_telnyx_callback_fails_over(
     stack: DeployedStack, operator: Operator, tenant_server: "JsonServer"
 ) -> None:
     operator(

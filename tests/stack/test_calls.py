@@ -40,7 +40,9 @@ def place(stack: DeployedStack, *plans: CallPlan, speed: float = 0) -> list[Call
     return reports
 
 
-def test_two_calls_of_30_seconds_at_once_in_real_time(stack: DeployedStack, tape: Tape) -> None:
+def test_two_simultaneous_calls_of_30_seconds_land_bit_exact(
+    stack: DeployedStack, tape: Tape
+) -> None:
     plans = [
         CallPlan({"inbound": noise(30, 1), "outbound": noise(30, 2)}),
         CallPlan({"inbound": noise(30, 3)}),
@@ -55,7 +57,7 @@ def test_two_calls_of_30_seconds_at_once_in_real_time(stack: DeployedStack, tape
             assert stream.audio(track) == audio
 
 
-def test_shuffled_and_duplicated_frames_come_out_in_order(stack: DeployedStack, tape: Tape) -> None:
+def test_shuffled_and_duplicated_frames_are_put_in_order(stack: DeployedStack, tape: Tape) -> None:
     audio = {"inbound": noise(5, 4), "outbound": noise(5, 5)}
     faults = Faults(shuffle=25, duplicate=0.2)
     [report] = place(stack, CallPlan(audio, faults, seed=1))  # type: ignore[arg-type]
@@ -81,7 +83,7 @@ def test_dropped_and_corrupted_frames_are_counted(stack: DeployedStack, tape: Ta
     assert stream.audio("inbound") == report.audio("inbound")
 
 
-def test_the_whole_story_and_the_state(stack: DeployedStack, tape: Tape) -> None:
+def test_call_lands_whole_and_its_state_is_stored(stack: DeployedStack, tape: Tape) -> None:
     plan = CallPlan({"inbound": noise(1, 7)}, digits="1#", parameters={"lang": "en-US"})
     [report] = place(stack, plan)
     identity = report.identity
@@ -128,7 +130,7 @@ def test_the_whole_story_and_the_state(stack: DeployedStack, tape: Tape) -> None
         '{"event": "\\u0000"}',
     ],
 )
-def test_the_carrier_never_sees_an_error_frame(stack: DeployedStack, text: str) -> None:
+def test_carrier_never_receives_an_error_frame(stack: DeployedStack, text: str) -> None:
     url = media_url(stack.description, "genagent")
     with connect(url, proxy=None, compression=None) as socket:
         socket.send(text)

@@ -1,6 +1,6 @@
-"""The simulated carrier on a socket: what comes back, and what goes wrong.
+"""The simulated carrier on a socket: answers of the server, and failures.
 
-These need a loopback socket, but no stack.
+These tests need a loopback socket, but no stack.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ async def _listen(socket: ServerConnection) -> None:
         pass
 
 
-def test_everything_is_sent_and_the_carrier_hangs_up() -> None:
+def test_carrier_sends_everything_and_hangs_up() -> None:
     heard: list[str] = []
 
     async def listen(socket: ServerConnection) -> None:
@@ -64,7 +64,7 @@ def test_everything_is_sent_and_the_carrier_hangs_up() -> None:
     assert set(report.sent_at) == set(range(2, 22))
 
 
-def test_marks_come_back_as_part_of_the_call_and_clear_gives_them_back() -> None:
+def test_marks_come_back_during_the_call_and_clear_returns_them() -> None:
     marks: list[dict[str, Any]] = []
 
     async def talk(socket: ServerConnection) -> None:
@@ -94,7 +94,7 @@ def test_marks_come_back_as_part_of_the_call_and_clear_gives_them_back() -> None
     assert report.error is None
 
 
-def test_signalwire_can_be_told_to_press_keys() -> None:
+def test_only_signalwire_presses_keys() -> None:
     async def press(socket: ServerConnection) -> None:
         for digit in "5#":
             await socket.send(json.dumps({"event": "dtmf", "dtmf": {"digit": digit}}))
@@ -107,7 +107,7 @@ def test_signalwire_can_be_told_to_press_keys() -> None:
 
 
 @pytest.mark.parametrize("carrier", DIALECTS)
-def test_the_report_has_the_carriers_names(carrier: CarrierName) -> None:
+def test_report_has_the_carriers_names_of_ids(carrier: CarrierName) -> None:
     report = call(_listen, replace(PLAN, carrier=carrier))
 
     assert as_dict(report)["carrier"] == carrier
@@ -115,7 +115,7 @@ def test_the_report_has_the_carriers_names(carrier: CarrierName) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_call_says_that_it_is_the_token(status: int) -> None:
+def test_refused_call_is_explained_by_the_token(status: int) -> None:
     report = call(_listen, process_request=lambda socket, _: socket.respond(HTTPStatus(status), ""))
 
     assert report.error is not None
@@ -124,14 +124,14 @@ def test_a_refused_call_says_that_it_is_the_token(status: int) -> None:
     assert report.messages == 0
 
 
-def test_another_answer_is_named() -> None:
+def test_answer_that_is_not_a_websocket_is_reported() -> None:
     report = call(_listen, process_request=lambda socket, _: socket.respond(HTTPStatus(502), ""))
 
     assert report.error is not None
     assert "HTTP 502" in report.error
 
 
-def test_a_gateway_that_hangs_up_is_named() -> None:
+def test_gateway_that_hangs_up_is_reported() -> None:
     async def hang_up(socket: ServerConnection) -> None:
         await socket.recv()
         await socket.close(1011)
@@ -150,7 +150,7 @@ def test_a_gateway_that_hangs_up_is_named() -> None:
         ("http://127.0.0.1:1/x?token=secret", "not a WebSocket URL"),
     ],
 )
-def test_a_gateway_that_is_not_there_is_named(url: str, error: str) -> None:
+def test_gateway_that_cannot_be_reached_is_reported(url: str, error: str) -> None:
     report = asyncio.run(place_call(url, PLAN))
 
     assert report.error is not None
@@ -169,7 +169,7 @@ def typed(*arguments: str) -> Result:
 
 
 @pytest.mark.parametrize("carrier", DIALECTS)
-def test_the_command_names_the_call_and_the_stream(recording: str, carrier: CarrierName) -> None:
+def test_command_prints_the_ids_of_call_and_stream(recording: str, carrier: CarrierName) -> None:
     who = Carrier(replace(PLAN, carrier=carrier, seed=7)).identity
 
     async def call_it() -> Result:
@@ -183,7 +183,7 @@ def test_the_command_names_the_call_and_the_stream(recording: str, carrier: Carr
     assert result.stdout.splitlines()[-1].startswith(said)
 
 
-def test_the_command_says_nothing_of_a_call_that_was_not_made(recording: str) -> None:
+def test_command_prints_no_summary_of_a_call_that_was_not_made(recording: str) -> None:
     result = typed(recording, "--url", "ws://127.0.0.1:1/x?token=secret")
 
     assert (result.exit_code, result.stdout) == (1, "")

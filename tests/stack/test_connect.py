@@ -1,4 +1,4 @@
-"""Who may open a media WebSocket: decided before the handshake ends."""
+"""Which handshakes open a media WebSocket, and which are refused."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -84,11 +84,11 @@ BAD: dict[str, Callable[[KeyRing], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_token_is_refused(stack: DeployedStack, case: str) -> None:
+def test_bad_token_is_refused(stack: DeployedStack, case: str) -> None:
     assert handshake(stack, BAD[case](stack.key_ring())) in REFUSED
 
 
-def test_no_token_at_all_is_refused(stack: DeployedStack) -> None:
+def test_missing_token_is_refused(stack: DeployedStack) -> None:
     url = stack.media_url("x").partition("?")[0]
     with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
         pass
@@ -96,19 +96,19 @@ def test_no_token_at_all_is_refused(stack: DeployedStack) -> None:
     assert refused.value.response.status_code in REFUSED
 
 
-def test_a_hand_made_token_with_all_claims_is_let_in(stack: DeployedStack) -> None:
+def test_hand_made_token_with_all_claims_is_accepted(stack: DeployedStack) -> None:
     # So that each of the tokens above is refused for the one thing that is wrong with it.
     assert handshake(stack, sign(stack.key_ring(), claims())) == 101
 
 
-def test_a_one_shot_token_opens_one_stream(stack: DeployedStack) -> None:
+def test_one_shot_token_opens_one_stream(stack: DeployedStack) -> None:
     token = stack.key_ring().sign(tenant_id="demo", route="genagent", use="once", now=now())
 
     assert handshake(stack, token) == 101
     assert handshake(stack, token) in REFUSED
 
 
-def test_an_asapp_url_opens_many(stack: DeployedStack) -> None:
+def test_asapp_url_opens_many_streams(stack: DeployedStack) -> None:
     path = "/mg-genagent/v1/twilio-media-stream-url"
     url = stack.asapp(path, stack.credentials()).body["streamingUrl"]
     token = url.partition("token=")[2]
@@ -116,7 +116,7 @@ def test_an_asapp_url_opens_many(stack: DeployedStack) -> None:
     assert [handshake(stack, token) for _ in range(3)] == [101, 101, 101]
 
 
-def test_old_urls_survive_a_rotation(stack: DeployedStack) -> None:
+def test_old_urls_stay_valid_after_a_rotation(stack: DeployedStack) -> None:
     def token() -> str:
         path = "/mg-autotranscribe/v1/twilio-media-stream-url"
         url: str = stack.asapp(path, stack.credentials()).body["streamingUrl"]
@@ -167,7 +167,7 @@ def through_cloudfront(path: str, *, auth_token: str | None = AUTH_TOKEN) -> dic
     return headers
 
 
-def test_twilio_must_sign_if_the_tenant_requires_it(
+def test_signature_is_required_if_the_tenant_requires_signatures(
     stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
 ) -> None:
     token = signed_tenant("required")
@@ -182,7 +182,7 @@ def test_twilio_must_sign_if_the_tenant_requires_it(
     assert handshake(stack, token, of_another) in REFUSED
 
 
-def test_a_signature_must_be_right_if_the_tenant_has_it_on(
+def test_signature_must_be_right_if_the_tenant_checks_signatures(
     stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
 ) -> None:
     token = signed_tenant("on")
@@ -192,7 +192,7 @@ def test_a_signature_must_be_right_if_the_tenant_has_it_on(
     assert handshake(stack, token, through_cloudfront(f"/{token}", auth_token="x")) in REFUSED
 
 
-def test_signatures_are_not_looked_at_if_the_tenant_has_them_off(
+def test_signature_is_ignored_if_the_tenant_checks_none(
     stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
 ) -> None:
     token = signed_tenant("off")
@@ -200,7 +200,7 @@ def test_signatures_are_not_looked_at_if_the_tenant_has_them_off(
     assert handshake(stack, token, through_cloudfront(f"/{token}", auth_token="x")) == 101
 
 
-def test_without_cloudfront_the_url_is_that_of_the_stage(
+def test_signed_url_without_cloudfront_is_the_stages_url(
     stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
 ) -> None:
     token = signed_tenant("required")

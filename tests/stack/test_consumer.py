@@ -1,4 +1,4 @@
-"""The consumers' commands, typed as a person types them, on calls that the gateway has taken."""
+"""The commands that read streams, typed as a person types them, on calls of the gateway."""
 
 import asyncio
 import json
@@ -201,7 +201,7 @@ def test_python_reads_a_call_in_order(stack: DeployedStack, call: Call) -> None:
         assert b"".join(frames) == call.report.audio(track)
 
 
-def test_tail_says_when_it_was_and_what_is_not_there(terminal: Terminal, call: Call) -> None:
+def test_tail_shows_times_and_reports_missing_streams(terminal: Terminal, call: Call) -> None:
     named = ("--from", "start", "--no-follow", "--stream-id")
     lines = terminal.tail(*named, call.stream_id)
     sent_at = [at * 1000 for at in call.report.sent_at.values()]
@@ -221,7 +221,9 @@ def test_tail_says_when_it_was_and_what_is_not_there(terminal: Terminal, call: C
         )
 
 
-def test_tail_ends_in_silence_when_nobody_reads(stack: DeployedStack, terminal: Terminal) -> None:
+def test_tail_ends_without_a_message_when_its_reader_has_gone(
+    stack: DeployedStack, terminal: Terminal
+) -> None:
     with terminal.start("tail", "--from", "start") as tail:
         assert tail.stdout is not None
         assert tail.stderr is not None
@@ -231,7 +233,7 @@ def test_tail_ends_in_silence_when_nobody_reads(stack: DeployedStack, terminal: 
         assert (tail.wait(), tail.stderr.read()) == (141, "")
 
 
-def test_record_is_bit_exact_with_silence_for_what_is_lost(
+def test_record_is_bit_exact_with_silence_for_lost_frames(
     terminal: Terminal, call: Call, tmp_path: Path
 ) -> None:
     told = terminal.json("record", call.report.identity.call_id, "-o", "pcm.wav")
@@ -253,7 +255,7 @@ def test_record_is_bit_exact_with_silence_for_what_is_lost(
     assert stream["ended"] is True
 
 
-def test_record_does_not_overwrite_and_says_what_is_not_there(
+def test_record_overwrites_nothing_and_reports_missing_calls(
     terminal: Terminal, call: Call
 ) -> None:
     assert terminal.type_in("record", call.stream_id)[0] == 0
@@ -268,7 +270,7 @@ def test_record_does_not_overwrite_and_says_what_is_not_there(
     )
 
 
-def test_raw_files_are_not_overwritten_either(terminal: Terminal, call: Call) -> None:
+def test_raw_files_are_not_overwritten(terminal: Terminal, call: Call) -> None:
     raw = ("record", call.stream_id, "--raw", "raw")
     assert terminal.type_in(*raw)[0] == 0
 
@@ -294,7 +296,7 @@ def _call_id(plan: CallPlan) -> str:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_replay_into_the_gateway_comes_out_bit_identical(
+def test_replay_into_the_gateway_is_bit_exact(
     stack: DeployedStack, terminal: Terminal, tape: Tape, call: Call, dialect: str
 ) -> None:
     url = media_url(stack.description, "genagent")
@@ -314,9 +316,7 @@ def test_a_replay_into_the_gateway_comes_out_bit_identical(
     assert (told["frames"], told["close_code"]) == (sum(call.report.frames.values()), 1000)
 
 
-def test_a_replay_that_is_refused_says_why(
-    stack: DeployedStack, terminal: Terminal, call: Call
-) -> None:
+def test_refused_replay_is_explained(stack: DeployedStack, terminal: Terminal, call: Call) -> None:
     url = stack.media_url("nonsense")
 
     status, _, err = terminal.type_in("replay", call.stream_id, "--to", url)

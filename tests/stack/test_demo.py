@@ -15,7 +15,7 @@ from tests.stack.conftest import DeployedStack
 SECONDS = 4
 
 
-def test_the_demo_forks_its_call_and_finds_all_well(
+def test_demo_forks_its_call_and_finds_no_fault(
     stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = Random(1)  # noqa: S311  # it must repeat

@@ -1,4 +1,4 @@
-"""One recording, played in by each carrier: what comes out does not depend on who it was."""
+"""One recording, played by each carrier: the result does not depend on the carrier."""
 
 from collections import defaultdict
 from functools import partial
@@ -19,7 +19,7 @@ RECORDING: Tracks = {"inbound": noise(30, 9)}
 CARRIERS: tuple[CarrierName, ...] = ("twilio", "telnyx", "signalwire")
 
 
-def test_one_recording_in_three_dialects_comes_out_the_same_three_times(
+def test_recording_lands_the_same_in_each_of_three_dialects(
     stack: DeployedStack,
 ) -> None:
     assert set(CARRIERS) == DIALECTS.keys()

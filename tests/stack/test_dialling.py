@@ -1,4 +1,4 @@
-"""How a relay dials its consumer, on sockets. These need a loopback socket, but no stack."""
+"""How a relay dials its consumer. These tests need a loopback socket, but no stack."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ def serving(
     asyncio.run(act())
 
 
-def test_a_consumer_that_is_slow_is_not_taken_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_consumer_is_not_taken_for_a_lost_one(monkeypatch: pytest.MonkeyPatch) -> None:
     # As `websockets` does it by itself, only sooner.
     often = partial(websockets._Connect, ping_interval=0.01, ping_timeout=0.02)
     monkeypatch.setattr(websockets, "_Connect", often)
@@ -57,7 +57,7 @@ def test_a_consumer_that_is_slow_is_not_taken_to_be_gone(monkeypatch: pytest.Mon
     serving(reads_nothing, act)
 
 
-def test_a_name_with_very_many_addresses_is_given_up() -> None:
+def test_name_with_very_many_addresses_is_given_up() -> None:
     async def takes_all(connection: ServerConnection) -> None:
         await connection.wait_closed()
 

@@ -1,4 +1,4 @@
-"""Each way in which a fork ends ends it once, and its tenant is told so once."""
+"""Every kind of ending ends a fork once, and notifies its tenant once."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ class Commands:
             directory.save(tenant.model_copy(update=fields))
 
 
-def test_each_ending_is_told_of_once(stack: DeployedStack, webhooks: Webhooks) -> None:
+def test_each_ending_is_notified_once(stack: DeployedStack, webhooks: Webhooks) -> None:
     commands = Commands(stack, webhooks)
     call = LiveCall(stack, CALL, tenant=commands.customer.name, url=commands.media_url())
 

@@ -1,4 +1,4 @@
-"""What goes wrong around a good call: its audio stays bit-exact, and what is bad is counted."""
+"""Faults around a good call: its audio stays bit-exact, and bad messages are counted."""
 
 import json
 from base64 import b64encode
@@ -100,7 +100,7 @@ def sometimes(*refusals: Refusal) -> Iterable[Refusal | None]:
         yield None
 
 
-def test_kinesis_throttles_and_fails_for_a_while(stack: DeployedStack, tape: Tape) -> None:
+def test_call_survives_a_kinesis_that_throttles_and_fails(stack: DeployedStack, tape: Tape) -> None:
     call = GoodCall(stack, "CA-throttled")
     functions = ("MediaFrameFunction", "MediaEventFunction", "OverflowReplayFunction")
     with faulty_kinesis(stack, *functions) as kinesis, call.connected():
@@ -125,7 +125,7 @@ def test_kinesis_throttles_and_fails_for_a_while(stack: DeployedStack, tape: Tap
 
 
 @pytest.mark.parametrize("victim", ["MediaFrameFunction", "MediaEventFunction"])
-def test_a_function_is_killed_in_mid_call(stack: DeployedStack, tape: Tape, victim: str) -> None:
+def test_call_survives_a_killed_function(stack: DeployedStack, tape: Tape, victim: str) -> None:
     call = GoodCall(stack, f"CA-killed-{victim}")
     [name] = names_of(stack, victim)
     killed = 0
@@ -140,7 +140,7 @@ def test_a_function_is_killed_in_mid_call(stack: DeployedStack, tape: Tape, vict
     assert tape.stream_of(call.id).audio("inbound") == call.audio
 
 
-def test_the_counting_function_is_killed_in_mid_call(stack: DeployedStack) -> None:
+def test_counters_survive_a_killed_function(stack: DeployedStack) -> None:
     call = GoodCall(stack, "CA-killed-counters")
     [name] = names_of(stack, "StreamCountersFunction")
     killed = 0
@@ -191,7 +191,7 @@ BAD = {
 }
 
 
-def test_bad_messages_between_good_ones(stack: DeployedStack, tape: Tape) -> None:
+def test_bad_messages_do_not_disturb_good_ones(stack: DeployedStack, tape: Tape) -> None:
     call = GoodCall(stack, "CA-bad")
     bad = [(reason, text) for reason, texts in BAD.items() for text in texts]
     Random(3).shuffle(bad)  # noqa: S311  # it must repeat
@@ -213,7 +213,7 @@ def test_bad_messages_between_good_ones(stack: DeployedStack, tape: Tape) -> Non
     assert item["frames"] == {"inbound": FRAMES}
 
 
-def test_frames_with_absurd_numbers_disturb_nothing(stack: DeployedStack) -> None:
+def test_absurd_sequence_numbers_do_not_disturb_a_call(stack: DeployedStack) -> None:
     """They can be read, so they are not rejected; no consumer may follow them."""
     call = GoodCall(stack, "CA-absurd")
     with call.connected():
@@ -228,7 +228,9 @@ def test_frames_with_absurd_numbers_disturb_nothing(stack: DeployedStack) -> Non
     assert item["strays"] + item["late"] + item["repeats"] == 3
 
 
-def test_a_second_start_and_frames_after_stop(stack: DeployedStack, tape: Tape) -> None:
+def test_second_start_and_frames_after_stop_do_not_disturb_a_call(
+    stack: DeployedStack, tape: Tape
+) -> None:
     call = GoodCall(stack, "CA-twice")
     again = Start(FRAMES + 3, "MZ-other", "CA-other", "AC", ("outbound",), PCMU_8K)
     with call.connected():
@@ -246,7 +248,7 @@ def test_a_second_start_and_frames_after_stop(stack: DeployedStack, tape: Tape) 
     assert (item["state"], item["call_id"]) == ("closed", call.id)
 
 
-def test_200_bad_tokens_while_a_good_call_goes_on(stack: DeployedStack, tape: Tape) -> None:
+def test_bad_tokens_do_not_disturb_a_good_call(stack: DeployedStack, tape: Tape) -> None:
     call = GoodCall(stack, "CA-besieged")
     good = media_url(stack.description, "genagent")
     tokens = [

@@ -24,7 +24,7 @@ from tests.stack.live import (
 )
 
 
-def test_one_call_three_consumers_one_of_them_stalls_and_one_dies(stack: DeployedStack) -> None:
+def test_stalled_and_dead_consumers_do_not_disturb_a_third(stack: DeployedStack) -> None:
     async def act() -> None:
         call = LiveCall(stack, "CA-forked")
         async with (
@@ -68,7 +68,7 @@ def test_one_call_three_consumers_one_of_them_stalls_and_one_dies(stack: Deploye
     play(act)
 
 
-def test_a_fork_is_stopped_by_a_command_and_the_call_goes_on(stack: DeployedStack) -> None:
+def test_command_stops_a_fork_and_the_call_goes_on(stack: DeployedStack) -> None:
     async def act() -> None:
         call = LiveCall(stack, "CA-stopped")
         async with Listener() as listener, call.going_on():
@@ -92,7 +92,7 @@ def test_a_fork_is_stopped_by_a_command_and_the_call_goes_on(stack: DeployedStac
 @pytest.mark.parametrize(
     ("behaviour", "reason"), [(Behaviour(refuse=403), "handshake"), (None, "refused")]
 )
-def test_a_consumer_that_cannot_be_reached_fails_the_relay(
+def test_unreachable_consumer_fails_the_relay(
     stack: DeployedStack, behaviour: Behaviour | None, reason: str
 ) -> None:
     async def act() -> None:
@@ -111,7 +111,7 @@ def test_a_consumer_that_cannot_be_reached_fails_the_relay(
     play(act)
 
 
-def test_a_relay_hands_over_and_the_consumer_misses_nothing(stack: DeployedStack) -> None:
+def test_consumer_misses_nothing_when_a_relay_hands_over(stack: DeployedStack) -> None:
     async def act() -> None:
         [function] = names_of(stack, "RelayFunction")
         client = stack.client("lambda")
@@ -139,7 +139,7 @@ def test_a_relay_hands_over_and_the_consumer_misses_nothing(stack: DeployedStack
     play(act)
 
 
-def test_killed_functions_lose_nothing_that_kinesis_has(stack: DeployedStack) -> None:
+def test_killed_functions_lose_no_record_of_kinesis(stack: DeployedStack) -> None:
     async def act() -> None:
         [fan_out, relay] = names_of(stack, "FanOutFunction", "RelayFunction")
         call = LiveCall(stack, "CA-killed")
@@ -172,7 +172,7 @@ def test_killed_functions_lose_nothing_that_kinesis_has(stack: DeployedStack) ->
     play(act)
 
 
-def test_a_carrier_that_connects_again_is_heard_from_where_it_went_on(
+def test_fork_continues_when_the_carrier_connects_again(
     stack: DeployedStack,
 ) -> None:
     async def act() -> None:

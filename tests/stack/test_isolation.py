@@ -1,4 +1,4 @@
-"""Two tenants cannot see each other: what is another's looks exactly like what is not there."""
+"""Two tenants cannot see each other: another tenant's data look like missing data."""
 
 import json
 import re
@@ -37,7 +37,7 @@ INDIFFERENT = {
 }
 
 type Names = dict[str, str]
-"""What things are called: `call`, `inbox`, …"""
+"""The ids of a tenant's things, by kind: `call`, `inbox`, …"""
 
 
 @dataclass(frozen=True)
@@ -220,12 +220,12 @@ def settled(stack: DeployedStack, customer: Customer) -> list[dict[str, Any]]:
     return eventually(over)
 
 
-def test_every_operation_is_walked() -> None:
+def test_every_operation_is_probed() -> None:
     assert {probe.operation for probe in PROBES} == OPERATIONS.keys()
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.operation)
-def test_what_is_theirs_looks_like_what_is_absent(
+def test_another_tenants_data_look_like_missing_data(
     probe: Probe, stack: DeployedStack, asker: Principal, theirs: Names, absent: Names
 ) -> None:
     before = state_of(stack, THEIRS)
@@ -234,7 +234,7 @@ def test_what_is_theirs_looks_like_what_is_absent(
     assert state_of(stack, THEIRS) == before
 
 
-def test_a_token_is_of_the_tenant_that_asked(asker: Principal, theirs: Names) -> None:
+def test_token_belongs_to_the_tenant_that_asked(asker: Principal, theirs: Names) -> None:
     for probe in PROBES[:3]:
         _status, _headers, body = asker.ask(probe, theirs)
         token = IDS.search(json.loads(body)["streamingUrl"])
@@ -243,7 +243,9 @@ def test_a_token_is_of_the_tenant_that_asked(asker: Principal, theirs: Names) ->
         assert claims["sub"] == ASKING.name
 
 
-def test_calls_and_commands_of_the_same_id_are_two(stack: DeployedStack, asker: Principal) -> None:
+def test_equal_ids_of_two_tenants_are_two_calls_and_two_relays(
+    stack: DeployedStack, asker: Principal
+) -> None:
     names = names_of(ABSENT) | {"call": "v3:the-same"}
     call, command = {"call_control_id": "{call}"}, {"command_id": "{command}"}
     start = Probe("telnyx_streaming_start", call, command | {"stream_url": URL})
@@ -269,7 +271,7 @@ def test_calls_and_commands_of_the_same_id_are_two(stack: DeployedStack, asker: 
     ],
     ids=lambda probe: probe.operation,
 )
-def test_they_themselves_see_what_is_theirs(
+def test_tenants_see_their_own_data(
     probe: Probe, stack: DeployedStack, theirs: Names, absent: Names
 ) -> None:
     # So that the answers above are not alike for want of something to see.

@@ -1,4 +1,4 @@
-"""What becomes of streams and calls: their counters, their legs, and the sweep."""
+"""The life of streams and calls: counters, legs, and the sweep."""
 
 import asyncio
 import json
@@ -75,7 +75,7 @@ def start(call_id: str, carrier_stream_id: str = "MZ-1", session_id: str | None 
     )
 
 
-def test_the_counters_of_a_shuffled_lossy_repeated_call_are_exact(stack: DeployedStack) -> None:
+def test_counters_of_a_shuffled_lossy_repeated_call_are_exact(stack: DeployedStack) -> None:
     audio = {
         "inbound": Random(1).randbytes(160 * 250),  # noqa: S311
         "outbound": Random(2).randbytes(160 * 250),  # noqa: S311
@@ -107,7 +107,7 @@ def test_the_counters_of_a_shuffled_lossy_repeated_call_are_exact(stack: Deploye
     assert stream["first_seen_at"] < stream["last_seen_at"]
 
 
-def test_two_legs_of_a_call_share_a_session(stack: DeployedStack) -> None:
+def test_legs_of_a_call_share_a_session(stack: DeployedStack) -> None:
     session = f"session-{uuid4()}"
     legs = [f"v3:{uuid4()}" for _ in range(2)]
     url = media_url(stack.description, "autotranscribe")
@@ -141,7 +141,7 @@ def show(stack: DeployedStack, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_stream_whose_disconnection_never_came_is_swept(stack: DeployedStack) -> None:
+def test_stream_without_a_disconnection_is_swept(stack: DeployedStack) -> None:
     stream_id, call_id = str(uuid4()), f"CA-{uuid4()}"
     connected_at = now_ms() - 5 * 60_000
     table = stack.table("streams")
@@ -197,7 +197,9 @@ def test_a_stream_whose_disconnection_never_came_is_swept(stack: DeployedStack) 
 
 
 @pytest.mark.parametrize("carrier", ["twilio", "telnyx", "signalwire"])
-def test_a_connection_that_would_be_cut_is_sent_a_mark(stack: DeployedStack, carrier: str) -> None:
+def test_idle_connection_is_sent_a_mark_before_its_time_out(
+    stack: DeployedStack, carrier: str
+) -> None:
     call_id = f"CA-{uuid4()}"
     with connect(
         media_url(stack.description, "autotranscribe"), proxy=None, compression=None
@@ -224,7 +226,7 @@ def test_a_connection_that_would_be_cut_is_sent_a_mark(stack: DeployedStack, car
     eventually(lambda: stream_of(stack, stream_id)["state"] == "closed")
 
 
-def test_a_call_that_the_carrier_connects_twice(stack: DeployedStack) -> None:
+def test_call_that_the_carrier_connects_twice_has_two_streams(stack: DeployedStack) -> None:
     call_id, url = f"CA-{uuid4()}", media_url(stack.description, "autotranscribe")
     with connect(url, proxy=None, compression=None) as one:
         one.send(say("twilio", start(call_id)))

@@ -1,4 +1,4 @@
-"""Every endpoint keeps what its document in docs/openapi promises, whatever it is sent.
+"""Every endpoint keeps the promises of its document in docs/openapi, for any request.
 
 Schemathesis makes the requests of the document: good ones, and bad ones in every way that it can
 think of. Its checks: no 5xx, only documented statuses, content types, headers and bodies, bad
@@ -51,7 +51,7 @@ VALUES = {
 }
 
 type Statuses = defaultdict[str, set[int]]
-"""Which statuses each operation has given."""
+"""The statuses that each operation has answered with."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The operator's commands, typed as a person types them, and what they do to requests."""
+"""The operator's commands, typed as a person types them, and their effects on requests."""
 
 import json
 import os
@@ -68,7 +68,9 @@ def status(stack: DeployedStack) -> Status:
     return ask
 
 
-def test_a_tenant_comes_and_goes(operator: Operator, tenant_id: str, status: Status) -> None:
+def test_changes_of_a_tenant_take_effect_on_its_requests(
+    operator: Operator, tenant_id: str, status: Status
+) -> None:
     first = operator("credentials", "create", tenant_id, "asapp", "--label", "first")
     second = operator("credentials", "create", tenant_id, "asapp", "--label", "second")
     assert (status(first), status(second)) == (200, 200)
@@ -96,13 +98,13 @@ def test_a_tenant_comes_and_goes(operator: Operator, tenant_id: str, status: Sta
     assert status(second) == 401
 
 
-def test_a_scope(operator: Operator, tenant_id: str, status: Status) -> None:
+def test_scope_limits_a_credential(operator: Operator, tenant_id: str, status: Status) -> None:
     narrow = operator("credentials", "create", tenant_id, "asapp", "--scope", "autotranscribe")
 
     assert status(narrow) == 403
 
 
-def test_a_limit(operator: Operator, tenant_id: str, status: Status) -> None:
+def test_limit_refuses_requests(operator: Operator, tenant_id: str, status: Status) -> None:
     credential = operator("credentials", "create", tenant_id, "asapp")
     operator("limits", "set", tenant_id, "asapp", "--per-day", "1")
 
@@ -115,7 +117,9 @@ def test_a_limit(operator: Operator, tenant_id: str, status: Status) -> None:
     assert status(credential) == 200
 
 
-def test_an_inbox(stack: DeployedStack, operator: Operator, tenant_id: str) -> None:
+def test_inbox_is_stored_and_listed(
+    stack: DeployedStack, operator: Operator, tenant_id: str
+) -> None:
     inbox = operator("inboxes", "create", tenant_id, "inbox-9", "--name", "Nine")
 
     assert inbox == {"tenant_id": tenant_id, "external_id": "inbox-9", "name": "Nine"}
@@ -124,7 +128,7 @@ def test_an_inbox(stack: DeployedStack, operator: Operator, tenant_id: str) -> N
     assert stack.table("directory").get_item(Key=key)["Item"] == key | inbox
 
 
-def test_what_is_there_is_not_overwritten(
+def test_existing_data_are_not_overwritten(
     stack: DeployedStack, operator: Operator, tenant_id: str
 ) -> None:
     before = operator("tenants", "show", tenant_id)
@@ -135,7 +139,7 @@ def test_what_is_there_is_not_overwritten(
     assert operator("tenants", "show", tenant_id) == before
 
 
-def test_the_keys_of_callbacks_and_urls(stack: DeployedStack, operator: Operator) -> None:
+def test_shown_keys_are_those_of_the_stack(stack: DeployedStack, operator: Operator) -> None:
     demo = stack.description["credentials"]
     assert operator("callback-keys", "show", "demo") == {
         "telnyx": {"public_key": demo["telnyx"]["public_key"]},
@@ -145,7 +149,7 @@ def test_the_keys_of_callbacks_and_urls(stack: DeployedStack, operator: Operator
     assert kids == list(stack.key_ring().kids)
 
 
-def test_a_webhook(operator: Operator, tenant_id: str) -> None:
+def test_webhook_is_set_and_cleared(operator: Operator, tenant_id: str) -> None:
     url = "https://hooks.example.com/a"
     operator("webhooks", "set", tenant_id, "telnyx", url, "--failover", f"{url}/2")
 
@@ -155,7 +159,9 @@ def test_a_webhook(operator: Operator, tenant_id: str) -> None:
     assert operator("webhooks", "clear", tenant_id, "telnyx") == {}
 
 
-def test_twilio(stack: DeployedStack, operator: Operator, tenant_id: str) -> None:
+def test_twilio_signature_is_set_and_cleared(
+    stack: DeployedStack, operator: Operator, tenant_id: str
+) -> None:
     auth_token = "0123456789abcdef0123456789abcdef"
     arguments = ["twilio", "set", tenant_id, "--signature", "required", "--auth-token", "-"]
     done = type_in(stack, *arguments, given=f"{auth_token}\n")

@@ -1,4 +1,4 @@
-"""pipecat, unchanged, as a consumer: it reads our forks, and the carrier gets its answers."""
+"""Unchanged pipecat as a consumer: it reads forks, and its answers reach the carrier."""
 
 import asyncio
 import json

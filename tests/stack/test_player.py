@@ -1,6 +1,6 @@
-"""Playing a recorded stream to a socket: what is sent, and what goes wrong.
+"""Playing a recorded stream to a socket: the messages, and failures.
 
-These need a loopback socket, but no stack.
+These tests need a loopback socket, but no stack.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def played(
     return asyncio.run(run())
 
 
-def test_every_line_is_sent_in_order_and_then_the_socket_closed() -> None:
+def test_player_sends_every_line_in_order_and_closes() -> None:
     heard: list[str | bytes] = []
 
     async def listen(socket: ServerConnection) -> None:
@@ -76,19 +76,21 @@ def test_every_line_is_sent_in_order_and_then_the_socket_closed() -> None:
 
 
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 0.38), (4.0, 0.095)])
-def test_it_takes_its_own_time(speed: float, seconds: float) -> None:
+def test_player_keeps_the_streams_own_time(speed: float, seconds: float) -> None:
     times: list[float] = []
 
     async def listen(socket: ServerConnection) -> None:
         times.extend([time.monotonic() async for _ in socket])
 
+    began = time.monotonic()
     report = played(listen, made(), speed)
 
+    # A busy machine may delay messages, but nothing makes them earlier.
     assert report.seconds >= seconds
-    assert times[-1] - times[0] >= seconds * 0.9
+    assert times[-1] - began >= seconds
 
 
-def test_a_listener_that_hangs_up_is_named() -> None:
+def test_server_that_hangs_up_is_reported() -> None:
     async def hang_up(socket: ServerConnection) -> None:
         await socket.recv()
         await socket.close(1011)
@@ -102,7 +104,7 @@ def test_a_listener_that_hangs_up_is_named() -> None:
 @pytest.mark.parametrize(
     ("status", "why"), [(401, "the URL's token"), (403, "the URL's token"), (502, "HTTP 502")]
 )
-def test_another_answer_is_named(status: int, why: str) -> None:
+def test_answer_that_is_not_a_websocket_is_reported(status: int, why: str) -> None:
     async def never(socket: ServerConnection) -> None:
         await socket.recv()
 
@@ -128,7 +130,7 @@ def test_another_answer_is_named(status: int, why: str) -> None:
         ("ws://127.0.0.1:999999/secret", "not a WebSocket URL"),
     ],
 )
-def test_a_listener_that_is_not_there_is_named(url: str, why: str) -> None:
+def test_server_that_cannot_be_reached_is_reported(url: str, why: str) -> None:
     report = asyncio.run(play(url, made()))
 
     assert why in (report.error or "")

@@ -1,4 +1,4 @@
-"""What consumers send back, on the deployed stack: to which legs, in which codec, and what not."""
+"""Return audio of consumers on the deployed stack: its legs, its codecs, and its errors."""
 
 import asyncio
 from typing import Any
@@ -46,7 +46,9 @@ async def errors(fork: Fork, *codes: str) -> None:
     assert [error.code for error in fork.state.errors] == [*codes]
 
 
-def test_each_leg_gets_it_in_its_own_codec_and_marks_come_back_once(stack: DeployedStack) -> None:
+def test_each_leg_receives_return_audio_in_its_own_codec_and_marks_come_back_once(
+    stack: DeployedStack,
+) -> None:
     async def act() -> None:
         here = LiveCall(stack, "v3:here", "telnyx", "PCMU", "session-1")
         there = LiveCall(stack, "v3:there", "telnyx", "PCMA", "session-1")
@@ -86,7 +88,7 @@ def test_each_leg_gets_it_in_its_own_codec_and_marks_come_back_once(stack: Deplo
     play(act)
 
 
-def test_clear_overtakes_a_burst_and_what_cannot_be_used_is_told(stack: DeployedStack) -> None:
+def test_clear_overtakes_a_burst_and_unusable_audio_is_reported(stack: DeployedStack) -> None:
     async def act() -> None:
         call = LiveCall(stack, "CA-answered")
         async with Listener() as listener, call.going_on():

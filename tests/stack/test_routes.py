@@ -1,4 +1,4 @@
-"""Agents of routes, on the deployed stack: a URL leads to a conversation, without any command."""
+"""Agents of routes on the deployed stack: a URL leads to a conversation without a command."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def assert_talk(call: LiveCall, fork: Fork) -> None:
     assert call.dialect.parse_return(await call.socket.recv()) == ReturnMedia(answer)
 
 
-def test_an_inbox_leads_to_its_agents(stack: DeployedStack, add_agent: AddAgent) -> None:
+def test_inbox_forks_its_calls_to_its_agents(stack: DeployedStack, add_agent: AddAgent) -> None:
     async def act() -> None:
         call = LiveCall(stack, "CA-of-an-inbox")
         async with Listener() as agent, Listener(tls=True) as second:
@@ -89,7 +89,7 @@ def test_an_inbox_leads_to_its_agents(stack: DeployedStack, add_agent: AddAgent)
     play(act)
 
 
-def test_genagent_leads_to_its_agent(stack: DeployedStack, add_agent: AddAgent) -> None:
+def test_genagent_forks_its_calls_to_its_agent(stack: DeployedStack, add_agent: AddAgent) -> None:
     async def act() -> None:
         call = LiveCall(stack, "CA-of-genagent")
         async with Listener(tls=True) as agent:

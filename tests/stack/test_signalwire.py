@@ -135,7 +135,9 @@ def assert_raised(
     assert raised.value.msg
 
 
-def test_what_twilio_raises(twilio_sdk: Client, call_id: str, ended_call_id: str) -> None:
+def test_twilios_sdk_raises_the_documented_errors(
+    twilio_sdk: Client, call_id: str, ended_call_id: str
+) -> None:
     streams = twilio_sdk.calls(call_id).streams
     with pytest.raises(TwilioRestException) as raised:
         streams.create(url="ws://consumer.example.com/audio")
@@ -160,7 +162,7 @@ def test_what_twilio_raises(twilio_sdk: Client, call_id: str, ended_call_id: str
     assert_raised(raised, 422, 21220)
 
 
-def test_twilio_with_wrong_credentials(
+def test_twilios_sdk_with_wrong_credentials_is_refused(
     stack: DeployedStack, call_id: str, project: str, token: str
 ) -> None:
     for client in (
@@ -242,7 +244,7 @@ def test_signalwire_stops_by_name(
     assert stopped["status"] == "stopped"
 
 
-def test_what_signalwire_raises(
+def test_signalwires_sdk_raises_the_documented_errors(
     signalwire_sdk: SignalwireSdk, call_id: str, ended_call_id: str
 ) -> None:
     def raised(path: str, data: Mapping[str, str]) -> tuple[int, int]:
@@ -288,7 +290,7 @@ def assert_error(answer: Answer, status: int, code: int) -> None:
     assert answer.body["status"] == status
 
 
-def test_the_documented_path(
+def test_documented_path_is_served(
     stack: DeployedStack, call_id: str, project: str, consumer_url: str
 ) -> None:
     path = f"/api/laml/2010-04-01/Accounts/{project}/Calls/{call_id}/Streams"
@@ -320,7 +322,7 @@ def test_the_documented_path(
         (400, "multipart/form-data; boundary=b", b"--b--"),
     ],
 )
-def test_bodies_that_are_no_forms(
+def test_body_that_is_not_a_form_is_refused(
     stack: DeployedStack, call_id: str, status: int, content_type: str, body: bytes
 ) -> None:
     project = stack.description["credentials"]["signalwire"]["project_id"]
@@ -333,7 +335,9 @@ def test_bodies_that_are_no_forms(
     "account", ["7d56cc11-0000-4a45-b4fb-ed3d55be0001", "AC0123456789abcdef0123456789abcdef", "%00"]
 )
 @pytest.mark.parametrize("stream", ["", ".json", "/a-stream", "/a-stream.json"])
-def test_another_account(stack: DeployedStack, call_id: str, account: str, stream: str) -> None:
+def test_another_account_is_not_found(
+    stack: DeployedStack, call_id: str, account: str, stream: str
+) -> None:
     path = f"/api/laml/2010-04-01/Accounts/{account}/Calls/{call_id}/Streams{stream}"
 
     assert_error(post(stack, path, {"Url": URL}), 404, 20404)
@@ -341,7 +345,7 @@ def test_another_account(stack: DeployedStack, call_id: str, account: str, strea
 
 @pytest.mark.parametrize("call", ["x" * 3000, "%00", "%FF", "%F0%9F%93%9E"])
 @pytest.mark.parametrize("stream", ["", "/%FF", f"/{'x' * 3000}"])
-def test_odd_ids(stack: DeployedStack, project: str, call: str, stream: str) -> None:
+def test_odd_ids_are_not_found(stack: DeployedStack, project: str, call: str, stream: str) -> None:
     path = f"/api/laml/2010-04-01/Accounts/{project}/Calls/{call}/Streams{stream}"
     fields = {"Status": "stopped"} if stream else {"Url": URL}
 
@@ -349,7 +353,7 @@ def test_odd_ids(stack: DeployedStack, project: str, call: str, stream: str) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-def test_what_api_gateway_itself_refuses(
+def test_api_gateways_own_refusals_are_as_signalwire_documents(
     stack: DeployedStack, call_id: str, project: str, method: str
 ) -> None:
     path = f"/api/laml/2010-04-01/Accounts/{project}/Calls/{call_id}/Streams"

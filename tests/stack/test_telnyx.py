@@ -97,7 +97,7 @@ def errors(raised: pytest.ExceptionInfo[telnyx.APIStatusError]) -> list[dict[str
     return found
 
 
-def test_a_stream_is_started_and_stopped(client: Telnyx, call: LiveCall, consumer_url: str) -> None:
+def test_stream_is_started_and_stopped(client: Telnyx, call: LiveCall, consumer_url: str) -> None:
     started = client.calls.actions.start_streaming(
         call.id,
         stream_url=consumer_url,
@@ -154,7 +154,7 @@ def test_several_streams_of_one_call_are_stopped_one_by_one_or_together(
     client.calls.actions.stop_streaming(call.id, stream_id=first)
 
 
-def test_a_repeated_command_is_answered_alike_and_has_no_second_effect(
+def test_repeated_command_has_the_same_answer_and_no_second_effect(
     client: Telnyx, call: LiveCall, consumer_url: str
 ) -> None:
     command_id = str(uuid4())
@@ -204,7 +204,7 @@ def test_every_authenticated_answer_has_the_rate_limit_headers(
 
 
 @pytest.mark.parametrize("call_id", ["v3:unknown", "a b%41%", "é\x00", "a" * 3000])
-def test_an_unknown_call(client: Telnyx, call_id: str) -> None:
+def test_unknown_call_is_refused(client: Telnyx, call_id: str) -> None:
     for command in (
         lambda: client.calls.actions.start_streaming(call_id, stream_url=URL),
         lambda: client.calls.actions.stop_streaming(call_id),
@@ -221,7 +221,7 @@ def test_an_unknown_call(client: Telnyx, call_id: str) -> None:
         ]
 
 
-def test_an_ended_call(client: Telnyx, call: LiveCall) -> None:
+def test_ended_call_is_refused(client: Telnyx, call: LiveCall) -> None:
     client.calls.actions.start_streaming(call.id, stream_url=URL)
     call.hang_up()
 
@@ -240,7 +240,7 @@ def test_an_ended_call(client: Telnyx, call: LiveCall) -> None:
         ]
 
 
-def test_everything_that_is_wrong_with_a_command(client: Telnyx, call: LiveCall) -> None:
+def test_all_errors_of_a_command_are_listed(client: Telnyx, call: LiveCall) -> None:
     with pytest.raises(telnyx.UnprocessableEntityError) as raised:
         client.calls.actions.start_streaming(
             call.id,
@@ -261,7 +261,7 @@ def test_everything_that_is_wrong_with_a_command(client: Telnyx, call: LiveCall)
 
 
 @pytest.mark.parametrize("key", ["KEY0123456789ABCDEF", "KEYnobody_secret", "x"])
-def test_a_wrong_key(stack: DeployedStack, key: str) -> None:
+def test_wrong_key_is_refused(stack: DeployedStack, key: str) -> None:
     with sdk(stack, key) as client, pytest.raises(telnyx.AuthenticationError) as raised:
         client.calls.actions.start_streaming("v3:any", stream_url=URL)
 
@@ -271,7 +271,7 @@ def test_a_wrong_key(stack: DeployedStack, key: str) -> None:
     assert "x-ratelimit-limit" not in raised.value.response.headers
 
 
-def test_bodies_that_are_none(stack: DeployedStack, call: LiveCall) -> None:
+def test_body_that_is_not_json_is_refused(stack: DeployedStack, call: LiveCall) -> None:
     body = json.dumps({"stream_url": URL}).encode()
     for status, code, answer in (
         (400, "10023", post(stack, call.id, "streaming_start", b'{"stream_url":')),
@@ -284,7 +284,9 @@ def test_bodies_that_are_none(stack: DeployedStack, call: LiveCall) -> None:
     assert call.relays() == []
 
 
-def test_a_percent_encoded_id(stack: DeployedStack, call: LiveCall, consumer_url: str) -> None:
+def test_percent_encoded_id_is_decoded(
+    stack: DeployedStack, call: LiveCall, consumer_url: str
+) -> None:
     body = json.dumps({"stream_url": consumer_url}).encode()
     encoded = call.id.replace(":", "%3A").replace("-", "%2d")
 
@@ -293,7 +295,9 @@ def test_a_percent_encoded_id(stack: DeployedStack, call: LiveCall, consumer_url
     assert call.states() == ["stopped"]
 
 
-def test_what_api_gateway_itself_refuses(stack: DeployedStack, client: Telnyx) -> None:
+def test_api_gateways_own_refusals_are_as_telnyx_documents(
+    stack: DeployedStack, client: Telnyx
+) -> None:
     with pytest.raises(telnyx.NotFoundError) as raised:
         client.calls.actions.hangup("v3:any")
 

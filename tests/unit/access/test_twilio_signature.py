@@ -265,6 +265,7 @@ class TestCheck:
         def never(_tenant_id: str) -> str:
             raise AssertionError("asked for")
 
+        # Nothing is asserted: `never` would raise.
         signed = public(self.PATH, x_twilio_signature=self.RIGHT)
         check(signed, stream_token("off"), never)
         check(public(self.PATH), stream_token("on"), never)

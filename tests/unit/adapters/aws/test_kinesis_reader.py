@@ -132,6 +132,7 @@ def test_kinesis_reader_begins_at_the_position(
     kinesis.shards("shard-0", filtered=filtered)
     kinesis.iterator("shard-0", "i0", **where)
 
+    # The stub of the client asserts what it is asked for.
     kinesis.reader(position)
 
 

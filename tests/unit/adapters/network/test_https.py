@@ -161,22 +161,25 @@ def test_what_is_no_http(network: Network, answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_silence_and_drops_are_given_up_in_time(network: Network, *, tls: bool) -> None:
+def test_server_that_is_silent_or_never_finishes_is_given_up(
+    network: Network, *, tls: bool
+) -> None:
+    # Both servers end long after the time-out, and then the reason is not the time-out.
     def drip(connection: socket.socket) -> None:
         """A TLS record that never ends, or headers that never do."""
         connection.sendall(b"\x16\x03\x03\x40\x00" if tls else b"HTTP/1.1 200 OK\r\n")
-        while True:
+        for _ in range(1500):
             connection.sendall(b"x")
             time.sleep(0.02)
 
-    def say_nothing(_connection: socket.socket) -> None:
-        time.sleep(1.5)
+    def stay_silent(connection: socket.socket) -> None:
+        connection.settimeout(30)
+        while connection.recv(4096):
+            pass
 
-    for serve in (drip, say_nothing):
+    for serve in (drip, stay_silent):
         network.serve = serve
-        begun = time.monotonic()
         assert refusal(POST, SECURE if tls else PLAIN, seconds=0.5) == "timeout"
-        assert time.monotonic() - begun < 1.4
 
 
 class Server:
