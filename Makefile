@@ -27,7 +27,8 @@ run: setup ## Start the local stack, play a call through it, and compare every b
 	@.venv/bin/callstream demo
 
 test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
-	.venv/bin/pytest --numprocesses auto tests/unit tests/replay tests/install
+	.venv/bin/pytest --numprocesses auto tests/unit tests/replay
+	.venv/bin/pytest tests/install
 	.venv/bin/pytest --numprocesses 2 --dist loadfile tests/stack
 
 $(TEST_TOOLS): .local/tools/%/requirements.txt: requirements/%.txt

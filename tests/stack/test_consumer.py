@@ -323,6 +323,6 @@ def test_refused_replay_is_explained(stack: DeployedStack, terminal: Terminal, c
 
     assert status == 1
     assert "callstream: ws://" in err
-    assert "its token is wrong" in err
+    assert "the URL's token is wrong" in err
     assert "nonsense" not in err
     assert terminal.type_in("replay", "nobody", "--to", url)[0] == 1

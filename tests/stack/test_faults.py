@@ -180,7 +180,6 @@ BAD = {
         media(sequence="-1"),
         media(sequence=1e300),
         media(sequence=None),
-        media(chunk="0x10"),
         media(track="sideways"),
         media(payload="[" * DEEP),
         media().replace('"/w=="', "[" * DEEP + "]" * DEEP),

@@ -171,7 +171,11 @@ def test_stream_without_a_disconnection_is_swept(stack: DeployedStack) -> None:
             "state": "streaming",
             "dialect": "twilio",
             "carrier_stream_id": "MZ-1",
+            "account_id": "AC1",
             "tracks": ["inbound"],
+            "encoding": "PCMU",
+            "sample_rate": 8000,
+            "channels": 1,
             "connected_at": connected_at,
             "started_at": connected_at,
         }

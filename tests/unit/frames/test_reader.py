@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Connected, Mark, Media, Start, Stop
 from callstream.errors import Unavailable, UnreadableMessage
-from callstream.frames.arrivals import Arrival, ShardTime
+from callstream.frames.arrivals import Arrival
 from callstream.frames.reader import (
     FrameReader,
     ReadEvent,
@@ -439,17 +439,6 @@ def test_reader_gives_up_on_nothing_when_the_clock_goes_back(world: World) -> No
     world.put(media(2), at=5.5)
 
     assert world.read() == [media(2), media(3)]
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 100), st.integers(0, 3))))
-def test_time_of_a_shard_never_goes_back(steps: list[tuple[bool, int, int]]) -> None:
-    time = ShardTime(50, 50, 50, 0)
-    now, times = 0, [50.0]
-    for arrives, arrived_at, passed in steps:
-        now += passed
-        times.append(time.arrived(arrived_at, now) if arrives else time.at(now))
-
-    assert times == sorted(times)
 
 
 def _ids(events: Iterable[ReadEvent]) -> list[str]:
