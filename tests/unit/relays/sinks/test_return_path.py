@@ -279,7 +279,7 @@ def test_mp3_is_refused_and_more_than_one_a_second_is_too_many() -> None:
         assert scene.answers[0]["payload"] == {
             "code": 100002,
             "title": "unknown_error",
-            "detail": "mp3 files are not supported, but RTP payloads are",
+            "detail": "mp3 is not supported, but rtp is",
         }
         await scene.send_audio(b"ID3")
         assert scene.errors == [100002, 100005]

@@ -37,7 +37,7 @@ _DETAILS: Final[Mapping[Refusal, str]] = {
     "too_many": "Too many requests",
 }
 _TOO_MUCH: Final = f"Too many requests: more than {MOST_SECONDS} seconds of audio are waiting"
-_NO_MP3: Final = "mp3 files are not supported, but RTP payloads are"
+_NO_MP3: Final = "mp3 is not supported, but rtp is"
 
 
 class LegSender(Protocol):
