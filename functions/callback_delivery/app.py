@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from callstream.adapters.aws.sqs_event import retry
 from callstream.wiring.callbacks import callback_worker
 
 _worker = callback_worker(os.environ)
@@ -16,9 +17,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str,
     messages = event["Records"]
     for index, message in enumerate(messages):
         if not _worker.take(message):
-            return {"batchItemFailures": [_identifier(each) for each in messages[index:]]}
-    return {"batchItemFailures": []}
-
-
-def _identifier(message: dict[str, Any]) -> dict[str, str]:
-    return {"itemIdentifier": message["messageId"]}
+            return retry(messages[index:])
+    return retry([])

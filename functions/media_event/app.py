@@ -3,14 +3,7 @@
 import os
 from typing import Any
 
-from callstream.access.websocket_events import (
-    OK,
-    agents_called,
-    identity_of,
-    received_at,
-    state_kept,
-    token_of,
-)
+from callstream.access.websocket_events import OK, identity_of, logged, received_at, token_of
 from callstream.adapters import clock
 from callstream.calls.streams import Started
 from callstream.dialects.events import Start, Stop
@@ -25,15 +18,15 @@ _agents = agent_dispatcher(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Take one message: its record first, so that the story is whole even if the state is not."""
+    """Take one message. Its record comes first, so that no record is lost with the state."""
     identity, received = identity_of(event), read(event.get("body") or "")
     _publisher.publish(identity, received_at(event), received)
-    with state_kept(identity.stream_id):
+    with logged("state lost", identity.stream_id):
         match received:
             case (Start() as start, str() as dialect):
                 _streams.start(identity.stream_id, Started(dialect, start), clock.now())
-                # Only now: a relay is of a call that is there.
-                with agents_called(identity.stream_id):
+                # Agents come last, because their relays need the call.
+                with logged("agents not dispatched", identity.stream_id):
                     inbox = token_of(event).attributes.get("inbox", "")
                     _agents.dispatch(identity, inbox, start, clock.now())
             case (Stop(), _):

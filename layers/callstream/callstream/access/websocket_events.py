@@ -1,6 +1,7 @@
-"""Reading API Gateway's WebSocket events, and the answers that it takes.
+"""API Gateway's WebSocket events, and the answers to them.
 
-A message route must answer 200 and never raise: API Gateway would send the carrier an error frame.
+The function of a message route must answer 200 and never raise: otherwise API Gateway sends the
+carrier an error message.
 """
 
 import logging
@@ -23,7 +24,7 @@ REFUSED: Final = {"statusCode": 403}
 
 
 def authorizer_context(identity: StreamIdentity, token: StreamToken) -> dict[str, str]:
-    """What the authorizer adds to every later message; API Gateway takes strings only."""
+    """The context that the authorizer adds to every later message; all values are strings."""
     return {
         "streamId": identity.stream_id,
         "tenantId": identity.tenant_id,
@@ -36,13 +37,13 @@ def authorizer_context(identity: StreamIdentity, token: StreamToken) -> dict[str
 
 
 def identity_of(event: Event) -> StreamIdentity:
-    """Which stream a message belongs to."""
+    """The stream that a message belongs to."""
     context = event["requestContext"]["authorizer"]
     return StreamIdentity(context["streamId"], context["tenantId"], context["route"])
 
 
 def token_of(event: Event) -> StreamToken:
-    """The token that opened the connection, as the authorizer verified it."""
+    """The token that opened the connection. The authorizer has verified it."""
     context = event["requestContext"]["authorizer"]
     return StreamToken(
         token_id=context["tokenId"],
@@ -60,20 +61,16 @@ def received_at(event: Event) -> int:
 
 
 @contextmanager
-def state_kept(stream_id: str) -> Iterator[None]:
-    """Change a stream's state, when its record is safe already: whatever happens, only log it."""
+def logged(failure: str, stream_id: str) -> Iterator[None]:
+    """Log every error instead of raising it: the record of the message is stored already.
+
+    Args:
+        failure: what an error means, for the log: `state lost`, for example.
+        stream_id: the stream of the message, for the log.
+    """
     try:
         yield
     except IllegalTransition as error:
         _logger.warning("state not changed: %s", error, extra={"stream_id": stream_id})
     except Exception:
-        _logger.exception("state lost", extra={"stream_id": stream_id})
-
-
-@contextmanager
-def agents_called(stream_id: str) -> Iterator[None]:
-    """Have agents join a call that is kept already: whatever happens, only log it."""
-    try:
-        yield
-    except Exception:
-        _logger.exception("agents not called", extra={"stream_id": stream_id})
+        _logger.exception(failure, extra={"stream_id": stream_id})
