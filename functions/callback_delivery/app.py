@@ -1,4 +1,4 @@
-"""Delivers callbacks to tenants. What must be tried again stays in the queue."""
+"""Delivers callbacks to tenants. Callbacks that must be tried again stay in the queue."""
 
 import os
 from typing import Any
@@ -10,9 +10,9 @@ _worker = callback_worker(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
-    """Take an SQS event; the answer names those that are not done with.
+    """Deliver the callbacks of an SQS event; the answer names the unfinished messages.
 
-    After the first of them none is tried: it could be of the same relay.
+    After the first unfinished callback no other is tried: it could be of the same relay.
     """
     messages = event["Records"]
     for index, message in enumerate(messages):

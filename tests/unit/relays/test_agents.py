@@ -1,4 +1,4 @@
-"""Agents of routes: whose relays a call gets by itself, and when it gets none."""
+"""Agents of routes: which relays a call gets by itself, and when it gets none."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -137,8 +137,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World()
 
 
-class TestTheStore:
-    def test_keeps_them_as_they_are(self, world: World) -> None:
+class TestAgentStore:
+    def test_store_returns_agents_as_they_were_created(self, world: World) -> None:
         agent = world.agent("a")
 
         assert world.store.all("acme") == [agent]
@@ -147,7 +147,7 @@ class TestTheStore:
         world.store.delete(agent)
         assert world.store.all("acme") == []
 
-    def test_an_inbox_has_its_own(self, world: World) -> None:
+    def test_store_finds_the_agents_of_an_inbox(self, world: World) -> None:
         for inbox in ("one", "one#two"):
             world.directory.save(Inbox(tenant_id="acme", external_id=inbox))
             world.agent(f"a-{len(inbox)}", route="inbox", inbox=inbox)
@@ -162,7 +162,7 @@ class TestTheStore:
             ({"agent_id": "b", "route": "inbox", "inbox": "nowhere"}, 2),
         ],
     )
-    def test_takes_none_that_belongs_nowhere(
+    def test_store_refuses_agents_without_an_owner(
         self, world: World, changes: dict[str, str], operation: int
     ) -> None:
         agent = world.agent("a").model_copy(update=changes)
@@ -171,17 +171,17 @@ class TestTheStore:
             world.store.create(agent)
         assert failed.value.operation == operation
 
-    def test_no_repr_shows_secrets(self, world: World) -> None:
+    def test_repr_of_an_agent_shows_no_secrets(self, world: World) -> None:
         assert "s3cret" not in repr(world.agent("a"))
 
-    def test_nothing_else_of_the_directory_reads_them(self, world: World) -> None:
+    def test_directory_entries_leave_agents_out(self, world: World) -> None:
         world.agent("a")
 
         assert [type(entry) for entry in world.directory.entries()] == [Tenant]
 
 
-class TestDispatching:
-    def test_every_agent_of_the_route_gets_the_call(self, world: World) -> None:
+class TestAgentDispatcher:
+    def test_dispatch_starts_every_agent_of_the_route(self, world: World) -> None:
         agents = [world.agent("a"), world.agent("b", SIGNALWIRE)]
         world.agent("c", route="autotranscribe")
         world.dispatch("stream-1")
@@ -195,7 +195,7 @@ class TestDispatching:
             command = CallCommand("acme", "CA1", NOW)
             assert relay == Relay.of(agent.spec, relay.relay_id, command)
 
-    def test_twice_the_same_start_makes_one(self, world: World) -> None:
+    def test_dispatch_makes_one_relay_for_a_repeated_start(self, world: World) -> None:
         world.agent("a", SIGNALWIRE)
         arguments = world.arguments("stream-1")
         for _ in range(2):
@@ -203,7 +203,7 @@ class TestDispatching:
 
         assert len(world.on_the_call()) == len(world.starter.asked) == 1
 
-    def test_nor_do_many_at_once(self, world: World) -> None:
+    def test_dispatch_makes_one_relay_for_many_streams_at_once(self, world: World) -> None:
         world.agent("a")
         arguments = [world.arguments(f"stream-{number}") for number in range(4)]
         together = Barrier(len(arguments))
@@ -217,7 +217,9 @@ class TestDispatching:
         assert len(world.on_the_call()) == len(world.starter.asked) == 1
 
     @pytest.mark.parametrize("had_ended", [False, True])
-    def test_nor_does_one_that_comes_between(self, world: World, *, had_ended: bool) -> None:
+    def test_dispatch_makes_one_relay_if_another_stream_starts_meanwhile(
+        self, world: World, *, had_ended: bool
+    ) -> None:
         world.agent("a")
         if had_ended:
             world.dispatch("stream-0")
@@ -230,14 +232,16 @@ class TestDispatching:
         assert [each.state for each in world.on_the_call()].count(RelayState.REQUESTED) == 1
         assert len(world.starter.asked) == 1 + had_ended
 
-    def test_a_second_stream_of_the_call_makes_none(self, world: World) -> None:
+    def test_dispatch_makes_no_relay_for_a_second_stream_of_the_call(self, world: World) -> None:
         world.agent("a")
         world.dispatch("stream-1")
         world.dispatch("stream-2")
 
         assert len(world.on_the_call()) == 1
 
-    def test_nor_one_whose_predecessor_has_just_left(self, world: World) -> None:
+    def test_dispatch_makes_no_relay_while_another_stream_shares_the_first(
+        self, world: World
+    ) -> None:
         world.agent("a")
         world.dispatch("stream-1")
         arguments = world.arguments("stream-2")
@@ -247,7 +251,7 @@ class TestDispatching:
 
         assert len(world.on_the_call()) == 1
 
-    def test_a_call_that_comes_back_is_joined_anew(self, world: World) -> None:
+    def test_dispatch_makes_a_new_relay_after_all_streams_have_ended(self, world: World) -> None:
         world.agent("a", SIGNALWIRE)
         world.dispatch("stream-1")
         world.streams.disconnect("stream-1", NOW)
@@ -260,7 +264,7 @@ class TestDispatching:
         ]
         assert len(world.starter.asked) == 2
 
-    def test_a_name_that_is_taken_is_left_out(self, world: World) -> None:
+    def test_dispatch_leaves_out_a_name_that_is_taken(self, world: World) -> None:
         world.agent("a", SIGNALWIRE)
         arguments = world.arguments("stream-1")
         command = CallCommand("acme", "CA1", NOW)
@@ -272,14 +276,14 @@ class TestDispatching:
         assert list(names.values()) == [None]
         assert len(world.starter.asked) == 1
 
-    def test_a_disabled_tenant_gets_none(self, world: World) -> None:
+    def test_dispatch_makes_no_relay_for_a_disabled_tenant(self, world: World) -> None:
         world.agent("a")
         world.enable(enabled=False)
         world.dispatch("stream-1")
 
         assert world.on_the_call() == []
 
-    def test_a_call_that_is_over_gets_none(self, world: World) -> None:
+    def test_dispatch_makes_no_relay_for_an_ended_call(self, world: World) -> None:
         world.agent("a")
         arguments = world.arguments("stream-1")
         world.streams.disconnect("stream-1", NOW)
@@ -287,7 +291,7 @@ class TestDispatching:
 
         assert world.on_the_call() == []
 
-    def test_what_could_not_be_started_stays_requested(
+    def test_relay_that_could_not_be_started_stays_requested(
         self, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         for agent_id in ("a", "b", "c"):
@@ -303,7 +307,7 @@ class TestDispatching:
         assert sorted(told) == sorted(each.relay_id for each in relays)
         assert "s3cret" not in caplog.text
 
-    def test_one_that_was_stopped_does_not_come_back(self, world: World) -> None:
+    def test_stopped_agent_does_not_come_back(self, world: World) -> None:
         world.agent("a")
         world.dispatch("stream-1")
         world.relays.stop(CallCommand("acme", "CA1", NOW), "telnyx")
@@ -311,7 +315,7 @@ class TestDispatching:
 
         assert [each.state for each in world.on_the_call()] == ["stopped"]
 
-    def test_the_note_of_it_ends_with_the_call(self, world: World) -> None:
+    def test_claim_expires_with_the_call(self, world: World) -> None:
         world.agent("a")
         world.dispatch("stream-1")
 

@@ -1,4 +1,4 @@
-"""Commands on calls and the relays that they make, as the Streams table keeps them."""
+"""Commands on calls, and the relays that they make, in the Streams table."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -88,7 +88,7 @@ def advance(table: DynamoTable, store: RelayStore, relay_id: str, event: RelayEv
     table.transact(build_transition(found, event, NOW))
 
 
-def test_a_relay_is_kept_as_long_as_its_call(table: DynamoTable, store: RelayStore) -> None:
+def test_relay_is_stored_as_long_as_its_call(table: DynamoTable, store: RelayStore) -> None:
     made = relay(
         handshake_headers={"Authorization": "Bearer secret"},
         parameters={"a": "b"},
@@ -105,7 +105,7 @@ def test_a_relay_is_kept_as_long_as_its_call(table: DynamoTable, store: RelaySto
     assert item["expires_at"] == EXPIRES_AT
 
 
-def test_secrets_are_not_in_a_repr() -> None:
+def test_repr_of_a_relay_shows_no_secrets() -> None:
     made = relay(
         handshake_headers={"Authorization": "Bearer secret"},
         parameters={"token": "secret"},
@@ -115,7 +115,7 @@ def test_secrets_are_not_in_a_repr() -> None:
     assert "secret" not in repr(made)
 
 
-def test_a_call_has_any_number_of_relays(store: RelayStore) -> None:
+def test_call_has_any_number_of_relays(store: RelayStore) -> None:
     for number in range(3):
         store.start(relay(f"relay-{number}"), command())
 
@@ -124,7 +124,7 @@ def test_a_call_has_any_number_of_relays(store: RelayStore) -> None:
 
 
 @pytest.mark.parametrize("call_id", ["call-2", "call-of-other", "call-1#x", "\x00"])
-def test_an_unknown_call_and_another_tenants_are_the_same(store: RelayStore, call_id: str) -> None:
+def test_call_of_another_tenant_is_unknown(store: RelayStore, call_id: str) -> None:
     with pytest.raises(UnknownCall):
         store.start(relay(call_id=call_id), command(call_id=call_id))
     for ended_ok in (False, True):
@@ -133,7 +133,7 @@ def test_an_unknown_call_and_another_tenants_are_the_same(store: RelayStore, cal
     assert store.relays("other", "call-of-other") == []
 
 
-def test_an_ended_call_takes_no_commands(table: DynamoTable, store: RelayStore) -> None:
+def test_ended_call_takes_no_commands(table: DynamoTable, store: RelayStore) -> None:
     store.start(relay(), command())
     end(table)
 
@@ -145,7 +145,7 @@ def test_an_ended_call_takes_no_commands(table: DynamoTable, store: RelayStore) 
     assert "client_state" not in call(table)
 
 
-def test_the_latest_client_state_counts(table: DynamoTable, store: RelayStore) -> None:
+def test_client_state_is_the_latest_one(table: DynamoTable, store: RelayStore) -> None:
     store.start(relay("relay-1"), command(client_state="Zmlyc3Q="))
     assert call(table)["client_state"] == "Zmlyc3Q="
 
@@ -157,7 +157,7 @@ def test_the_latest_client_state_counts(table: DynamoTable, store: RelayStore) -
     assert "client_state" not in call(table, "other")
 
 
-def test_a_repeated_command_has_no_second_effect(table: DynamoTable, store: RelayStore) -> None:
+def test_repeated_command_has_no_second_effect(table: DynamoTable, store: RelayStore) -> None:
     assert store.start(relay("relay-1"), command(command_id="c1", client_state="Zmlyc3Q="))
 
     assert not store.start(relay("relay-2"), command(command_id="c1", client_state="c2Vjb25k"))
@@ -166,7 +166,7 @@ def test_a_repeated_command_has_no_second_effect(table: DynamoTable, store: Rela
     assert call(table)["client_state"] == "Zmlyc3Q="
 
 
-def test_a_command_is_repeated_for_60_seconds(store: RelayStore) -> None:
+def test_command_id_is_remembered_for_60_seconds(store: RelayStore) -> None:
     store.start(relay("relay-1"), command(command_id="c1"))
     just_before = NOW + timedelta(seconds=60, milliseconds=-1)
     after = NOW + timedelta(seconds=60)
@@ -179,7 +179,7 @@ def test_a_command_is_repeated_for_60_seconds(store: RelayStore) -> None:
     assert set(states(store)) == {"relay-1", "relay-3"}
 
 
-def test_a_command_that_failed_may_be_tried_again(table: DynamoTable, store: RelayStore) -> None:
+def test_command_that_failed_may_be_repeated(table: DynamoTable, store: RelayStore) -> None:
     table.delete(call_key("acme", "call-1"))
     with pytest.raises(UnknownCall):
         store.start(relay(), command(command_id="c1"))
@@ -188,9 +188,7 @@ def test_a_command_that_failed_may_be_tried_again(table: DynamoTable, store: Rel
     assert store.start(relay(), command(command_id="c1"))
 
 
-def test_the_same_command_id_on_other_calls_is_another_command(
-    table: DynamoTable, store: RelayStore
-) -> None:
+def test_command_id_counts_for_its_own_call_only(table: DynamoTable, store: RelayStore) -> None:
     put_call(table, "acme", "call-2")
     store.start(relay(), command(command_id="c1"))
 
@@ -198,14 +196,16 @@ def test_the_same_command_id_on_other_calls_is_another_command(
     assert store.start(relay(tenant_id="other"), command(tenant_id="other", command_id="c1"))
 
 
-def test_a_repeated_command_is_known_after_its_call(table: DynamoTable, store: RelayStore) -> None:
+def test_repeated_command_is_recognised_after_the_calls_end(
+    table: DynamoTable, store: RelayStore
+) -> None:
     store.start(relay(), command(command_id="c1"))
     end(table)
 
     assert not store.start(relay("relay-2"), command(command_id="c1"))
 
 
-def test_names_are_unique_among_the_active_relays_of_a_call(
+def test_name_is_unique_among_the_active_relays_of_a_call(
     table: DynamoTable, store: RelayStore
 ) -> None:
     put_call(table, "acme", "call-2")
@@ -221,13 +221,13 @@ def test_names_are_unique_among_the_active_relays_of_a_call(
     assert store.start(relay("relay-5", name="main"), command())
 
 
-def test_a_repeated_command_does_not_mind_its_own_name(store: RelayStore) -> None:
+def test_repeated_command_does_not_conflict_with_its_own_name(store: RelayStore) -> None:
     store.start(relay("relay-1", name="main"), command(command_id="c1"))
 
     assert not store.start(relay("relay-2", name="main"), command(command_id="c1"))
 
 
-def test_a_failed_relay_gives_up_its_name(table: DynamoTable, store: RelayStore) -> None:
+def test_failed_relay_gives_up_its_name(table: DynamoTable, store: RelayStore) -> None:
     store.start(relay("relay-1", name="main"), command())
     advance(table, store, "relay-1", RelayEvent.CONNECT)
     with pytest.raises(NameTaken):
@@ -237,7 +237,7 @@ def test_a_failed_relay_gives_up_its_name(table: DynamoTable, store: RelayStore)
     assert store.start(relay("relay-2", name="main"), command())
 
 
-def test_stop_one_or_all_of_a_surface(table: DynamoTable, store: RelayStore) -> None:
+def test_stop_ends_one_or_all_relays_of_a_surface(table: DynamoTable, store: RelayStore) -> None:
     for number in range(4):
         store.start(relay(f"relay-{number}"), command())
     store.start(relay("of-signalwire", surface="signalwire"), command())
@@ -260,7 +260,7 @@ def test_stop_one_or_all_of_a_surface(table: DynamoTable, store: RelayStore) -> 
     }
 
 
-def test_more_relays_than_a_transaction_holds_are_stopped_with_one_command(
+def test_stop_ends_more_relays_than_a_transaction_holds(
     table: DynamoTable, store: RelayStore
 ) -> None:
     for number in range(120):
@@ -275,7 +275,7 @@ def test_more_relays_than_a_transaction_holds_are_stopped_with_one_command(
     assert store.stop(command(command_id="c1"), "telnyx") == []
 
 
-def test_nothing_to_stop(table: DynamoTable, store: RelayStore) -> None:
+def test_stop_without_an_active_relay_is_refused(table: DynamoTable, store: RelayStore) -> None:
     with pytest.raises(NoSuchRelay):
         store.stop(command(client_state="QQ=="), "telnyx")
     store.start(relay("of-signalwire", surface="signalwire", name="main"), command())
@@ -288,7 +288,7 @@ def test_nothing_to_stop(table: DynamoTable, store: RelayStore) -> None:
     assert "client_state" not in call(table)
 
 
-def test_nothing_to_stop_may_be_fine(table: DynamoTable, store: RelayStore) -> None:
+def test_stop_of_an_ended_relay_may_be_allowed(table: DynamoTable, store: RelayStore) -> None:
     assert store.stop(command(client_state="QQ=="), "telnyx", ended_ok=True) == []
     assert call(table)["client_state"] == "QQ=="
 
@@ -329,7 +329,7 @@ class AllAtOnce(AtomicTable):
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("name", [None, "main"])
-def test_one_of_many_equal_commands_at_once_takes_effect(name: str | None) -> None:
+def test_start_takes_effect_once_for_many_equal_commands_at_once(name: str | None) -> None:
     store = RelayStore(AllAtOnce(16))
 
     started = at_once(
@@ -347,7 +347,7 @@ def test_one_of_many_equal_commands_at_once_takes_effect(name: str | None) -> No
 
 
 @pytest.mark.usefixtures("table")
-def test_one_of_many_relays_at_once_gets_the_name() -> None:
+def test_start_gives_a_name_to_one_of_many_relays_at_once() -> None:
     store = RelayStore(AllAtOnce(8))
 
     def start(number: int) -> bool:
@@ -361,7 +361,7 @@ def test_one_of_many_relays_at_once_gets_the_name() -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_each_relay_is_stopped_by_one_of_many_commands_at_once() -> None:
+def test_stop_ends_each_relay_once_for_many_commands_at_once() -> None:
     for number in range(3):
         RelayStore(AtomicTable("StreamsTable")).start(relay(f"relay-{number}"), command())
     store = RelayStore(AllAtOnce(8))
@@ -384,7 +384,7 @@ class Meddled(DynamoTable):
         super().transact(operations)
 
 
-def test_the_call_ends_meanwhile(table: DynamoTable) -> None:
+def test_commands_are_refused_if_the_call_ends_meanwhile(table: DynamoTable) -> None:
     with pytest.raises(CallEnded):
         RelayStore(Meddled(lambda: end(table))).start(relay(), command(command_id="c1"))
 
@@ -401,7 +401,7 @@ def test_the_call_ends_meanwhile(table: DynamoTable) -> None:
     ("event", "stopped", "state"),
     [(RelayEvent.CONNECT, 1, "stopped"), (RelayEvent.FAIL, 0, "failed")],
 )
-def test_the_relay_moves_on_meanwhile(
+def test_stop_looks_again_if_the_relay_changes_meanwhile(
     table: DynamoTable, store: RelayStore, event: RelayEvent, stopped: int, state: str
 ) -> None:
     store.start(relay(), command())
@@ -411,7 +411,7 @@ def test_the_relay_moves_on_meanwhile(
     assert states(store) == {"relay-1": state}
 
 
-def test_a_stop_that_broke_off_is_completed_by_its_repetition(
+def test_stop_that_broke_off_is_completed_by_its_repetition(
     table: DynamoTable, store: RelayStore
 ) -> None:
     for number in range(60):
@@ -448,7 +448,7 @@ class Contended(DynamoTable):
 
 
 @pytest.mark.usefixtures("table")
-def test_contention_is_bounded() -> None:
+def test_commands_give_up_after_some_contention() -> None:
     store = RelayStore(Contended("StreamsTable"))
 
     with pytest.raises(Unavailable, match="Contended"):
@@ -457,7 +457,7 @@ def test_contention_is_bounded() -> None:
         store.stop(command(command_id="c1"), "telnyx", ended_ok=True)
 
 
-def test_a_command_without_an_id_that_asks_for_what_is_there_makes_nothing(
+def test_start_once_makes_no_second_relay_of_the_same_spec(
     store: RelayStore, table: DynamoTable
 ) -> None:
     assert store.start(relay(), command(), once=True)
@@ -473,9 +473,7 @@ def test_a_command_without_an_id_that_asks_for_what_is_there_makes_nothing(
         store.start(relay("relay-6"), command(), once=True)
 
 
-def test_a_relay_of_a_call_that_is_over_can_be_closed(
-    store: RelayStore, table: DynamoTable
-) -> None:
+def test_close_stops_a_relay_of_an_ended_call(store: RelayStore, table: DynamoTable) -> None:
     store.start(relay(name="main"), command())
     end(table)
 
@@ -497,7 +495,7 @@ def cancelled(*reasons: str) -> ClientError:
 
 
 @pytest.mark.parametrize("conflicts", [1, 7, 8])
-def test_transactions_that_meet_are_tried_again_but_not_for_ever(
+def test_transaction_conflicts_are_retried_a_bounded_number_of_times(
     table: DynamoTable, monkeypatch: pytest.MonkeyPatch, conflicts: int
 ) -> None:
     waits: list[float] = []
@@ -520,7 +518,7 @@ def test_transactions_that_meet_are_tried_again_but_not_for_ever(
 
 
 @pytest.mark.parametrize("conflicts", [1, 7, 8])
-def test_an_update_that_meets_a_transaction_is_tried_again_but_not_for_ever(
+def test_update_conflicts_are_retried_a_bounded_number_of_times(
     table: DynamoTable, monkeypatch: pytest.MonkeyPatch, conflicts: int
 ) -> None:
     waits: list[float] = []

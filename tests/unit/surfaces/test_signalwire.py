@@ -68,7 +68,7 @@ def refusal(fields: dict[str, str]) -> dict[str, Any]:
         "wss://consumer.example.com/" + "x" * 1973,
     ],
 )
-def test_urls_that_can_be_streamed_to(url: str) -> None:
+def test_stream_url_may_be_any_wss_url(url: str) -> None:
     assert read({"Url": url}).url == url
 
 
@@ -112,21 +112,21 @@ def test_urls_that_can_be_streamed_to(url: str) -> None:
         "wss://consumer.example.com/" + "x" * 1974,
     ],
 )
-def test_urls_that_cannot(url: str) -> None:
+def test_other_stream_urls_are_refused(url: str) -> None:
     assert refusal({"Url": url})["code"] == 31922
 
 
 @pytest.mark.parametrize("url", ["http://tenant.example.com/", "https://tenant.example.com/a#b"])
-def test_callback_urls(url: str) -> None:
+def test_status_callback_may_be_any_http_url(url: str) -> None:
     assert read({"Url": URL, "StatusCallback": url}).status_callback == url
 
 
 @pytest.mark.parametrize("url", ["/streams", URL, "https://", "https://a b/", "mailto:a@b.example"])
-def test_urls_that_cannot_be_called_back(url: str) -> None:
+def test_other_status_callbacks_are_refused(url: str) -> None:
     assert refusal({"Url": URL, "StatusCallback": url})["code"] == 21456
 
 
-def test_up_to_99_parameters() -> None:
+def test_stream_has_up_to_99_parameters() -> None:
     expected = {f"name {number}": f"value {number}" for number in range(1, 100)}
     fields = {"Url": URL}
     for number, (name, value) in enumerate(expected.items(), 1):
@@ -169,14 +169,14 @@ def test_parameters_may_leave_gaps_and_have_no_value() -> None:
         "",
     ],
 )
-def test_fields_that_there_are_not(field: str) -> None:
+def test_unknown_fields_are_refused(field: str) -> None:
     body = refusal({"Url": URL, field: "a", "Parameter1.Value": "b"})
 
     assert body["code"] == 10000
     assert body["message"] == f"{field} is not a parameter of this resource"
 
 
-def test_a_long_unknown_field_is_not_given_back_whole() -> None:
+def test_long_unknown_field_is_cut_in_the_answer() -> None:
     assert len(refusal({"Url": URL, "x" * 10_000: ""})["message"]) < 200
 
 
@@ -195,19 +195,19 @@ def test_a_long_unknown_field_is_not_given_back_whole() -> None:
         *("Basic " + b64encode(f"{PROJECT}:{token}".encode()).decode() for token in ("", "PTid")),
     ],
 )
-def test_no_credentials(authorization: str) -> None:
+def test_other_authorization_headers_are_refused(authorization: str) -> None:
     with pytest.raises(Unauthenticated):
         SignalwireSurface().credentials(request({}, authorization))
 
 
-def test_a_token_may_hold_colons_and_underscores() -> None:
+def test_token_may_have_colons_and_underscores() -> None:
     header = "Basic " + b64encode(f"{PROJECT}:PTid_a_b:c".encode()).decode()
 
     assert SignalwireSurface().credentials(request({}, header)) == ("id", "a_b:c")
 
 
 @pytest.mark.parametrize("user", ["", "PTid", PROJECT[:-1], PROJECT + " ", PROJECT[:-1] + "2"])
-def test_the_user_must_be_the_tokens_project(user: str) -> None:
+def test_user_must_be_the_tokens_project(user: str) -> None:
     header = "Basic " + b64encode(f"{user}:PTid_secret".encode()).decode()
 
     with pytest.raises(Unauthenticated):
@@ -250,7 +250,7 @@ def create(fields: dict[str, str]) -> Relay:
     return relay
 
 
-def test_everything_that_was_asked_for_is_recorded() -> None:
+def test_relay_has_everything_that_the_command_asks_for() -> None:
     relay = create(
         {
             "Url": URL,
@@ -293,7 +293,7 @@ def test_everything_that_was_asked_for_is_recorded() -> None:
     assert UUID(relay.relay_id).version == 4
 
 
-def test_the_defaults() -> None:
+def test_defaults_are_the_documented_ones() -> None:
     relay = create({"Url": URL})
 
     assert relay.track == "both_tracks"
@@ -306,7 +306,7 @@ def test_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("call_id", ["x" * 513, "%C3%BC" * 257])
-def test_ids_that_fit_into_no_key_are_not_looked_for(call_id: str) -> None:
+def test_ids_that_fit_into_no_key_are_not_found(call_id: str) -> None:
     relays = Recorder()
     parameters = {"AccountSid": PROJECT, "CallSid": call_id}
     command = Command(Principal(TENANT, CREDENTIAL), read({"Url": URL}), parameters, NOW)

@@ -47,7 +47,7 @@ def request(**headers: str) -> Request:
     return Request("request-1", headers, {}, {})
 
 
-def test_the_documented_sample() -> None:
+def test_documented_sample_is_valid() -> None:
     body = validate(
         StreamingStart,
         {
@@ -68,7 +68,7 @@ def test_the_documented_sample() -> None:
     assert body.stream_track == "both_tracks"
 
 
-def test_the_documented_defaults() -> None:
+def test_defaults_are_the_documented_ones() -> None:
     assert start().model_dump(exclude_none=True) == {
         "stream_url": URL,
         "stream_track": "inbound_track",
@@ -93,7 +93,7 @@ def test_the_documented_defaults() -> None:
         ("stream_bidirectional_target_legs", ["both", "self", "opposite"]),
     ],
 )
-def test_enumerations(name: str, values: list[Any]) -> None:
+def test_enumerations_are_the_documented_ones(name: str, values: list[Any]) -> None:
     for value in values:
         assert getattr(start(**{name: value}), name) == value
 
@@ -117,7 +117,7 @@ def test_codecs_are_case_sensitive(codec: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream_url": ""}, {"stream_url": None}])
-def test_a_stream_url_is_required(fields: dict[str, Any]) -> None:
+def test_stream_url_is_required(fields: dict[str, Any]) -> None:
     assert refusal(fields) == [
         {
             "code": "10004",
@@ -170,7 +170,7 @@ def test_return_audio_is_what_the_command_names(fields: dict[str, Any], audio: R
     assert spec_of(start(**fields)).return_audio == audio
 
 
-def test_the_spec_of_a_command_has_no_words_of_telnyx_but_those_of_the_handshake() -> None:
+def test_spec_has_neutral_fields() -> None:
     spec = spec_of(start(stream_codec="PCMA", stream_auth_token="s3cret"))
 
     assert (spec.dialect, spec.codec, spec.target_legs) == ("telnyx", "PCMA", "opposite")
@@ -191,7 +191,7 @@ def test_the_spec_of_a_command_has_no_words_of_telnyx_but_those_of_the_handshake
         "wss://www.example.com/" + "a" * 1978,
     ],
 )
-def test_stream_urls(url: str) -> None:
+def test_stream_url_may_be_any_websocket_url(url: str) -> None:
     assert start(stream_url=url).stream_url == url
 
 
@@ -221,7 +221,7 @@ def test_stream_urls(url: str) -> None:
         "wss://www.example.com/" + "a" * 1979,
     ],
 )
-def test_bad_stream_urls(url: str) -> None:
+def test_other_stream_urls_are_refused(url: str) -> None:
     [error] = refusal({"stream_url": url})
 
     assert (error["code"], error["title"]) == ("10003", "Invalid URL")
@@ -230,14 +230,14 @@ def test_bad_stream_urls(url: str) -> None:
 
 @pytest.mark.parametrize("state", ["", "QQ==", "aGF2ZSBhIG5pY2UgZGF5ID1d", "+/+/"])
 @pytest.mark.parametrize("model", [StreamingStart, StreamingStop])
-def test_client_states(model: Any, state: str) -> None:
+def test_client_state_is_base64(model: Any, state: str) -> None:
     fields = {"client_state": state} | ({"stream_url": URL} if model is StreamingStart else {})
 
     assert validate(model, fields, strict=True).client_state == state
 
 
 @pytest.mark.parametrize("state", ["Q", "QQ", "QQ=", "QQ==\n", "Q Q=", "-_-_", "é===", "=", "\x00"])
-def test_client_states_that_are_no_base64(state: str) -> None:
+def test_other_client_states_are_refused(state: str) -> None:
     assert refusal({"client_state": state}, StreamingStop) == [
         {
             "code": "10015",
@@ -252,7 +252,7 @@ def test_client_states_that_are_no_base64(state: str) -> None:
     ("name", "longest"),
     [("stream_auth_token", "a" * 4000), ("command_id", "\U0001f4de" * 200)],
 )
-def test_lengths(name: str, longest: str) -> None:
+def test_lengths_are_limited(name: str, longest: str) -> None:
     assert getattr(start(**{name: longest}), name) == longest
 
     [error] = refusal({"stream_url": URL, name: f"{longest}a"})
@@ -276,21 +276,21 @@ def test_lengths(name: str, longest: str) -> None:
         ("custom_parameters", [{"name": "tenant", "value": 5}]),
     ],
 )
-def test_types(name: str, value: Any) -> None:
+def test_wrong_types_are_refused(name: str, value: Any) -> None:
     [error] = refusal({"stream_url": URL} | {name: value})
 
     assert (error["code"], error["title"]) == ("10026", "Invalid parameter type")
     assert error["source"]["pointer"].startswith(f"/{name}")
 
 
-def test_one_name_for_two_parameters() -> None:
+def test_parameters_have_different_names() -> None:
     [error] = refusal({"stream_url": URL, "custom_parameters": [{"name": "a"}, {"name": "a"}]})
 
     assert error["code"] == "10015"
     assert error["source"] == {"pointer": "/custom_parameters"}
 
 
-def test_an_answer_lists_everything_that_is_wrong_with_pointers_as_rfc_6901_has_them() -> None:
+def test_failure_lists_every_fault_with_a_json_pointer() -> None:
     found = refusal({"stream_track": "x", "custom_parameters": [{"value": "a"}], "a/b~c": 1})
 
     assert [(error["code"], error["source"]["pointer"]) for error in found] == [
@@ -301,14 +301,14 @@ def test_an_answer_lists_everything_that_is_wrong_with_pointers_as_rfc_6901_has_
     ]
 
 
-def test_the_answer_to_the_worst_body_is_of_bounded_size() -> None:
+def test_failure_has_a_bounded_size() -> None:
     names = (f"{number:x}" for number in range(MAX_BYTES // 8))
 
     assert len(refusal(dict.fromkeys(names, 0), StreamingStop)) == 100
 
 
 @pytest.mark.parametrize("data", [[], [{}], "text", 5, None, True])
-def test_a_body_that_is_no_object(data: Any) -> None:
+def test_body_that_is_not_an_object_is_refused(data: Any) -> None:
     with pytest.raises(Invalid) as invalid:
         validate(StreamingStop, data, strict=True)
     response = SURFACE.failure(invalid.value, "request-1")
@@ -323,7 +323,7 @@ def test_a_body_that_is_no_object(data: Any) -> None:
         lambda child: st.lists(child) | st.dictionaries(st.text(), child),
     )
 )
-def test_no_body_is_a_fault_of_ours(data: Any) -> None:
+def test_no_body_causes_an_unexpected_error(data: Any) -> None:
     for model in (StreamingStart, StreamingStop):
         try:
             validate(model, data, strict=True)
@@ -333,7 +333,7 @@ def test_no_body_is_a_fault_of_ours(data: Any) -> None:
 
 
 @pytest.mark.parametrize("call_id", ["a" * 513, "%61" * 513, "%C3%A9" * 257, "📞" * 129])
-def test_an_id_that_dynamodb_would_not_take_is_an_unknown_call(call_id: str) -> None:
+def test_id_that_fits_into_no_key_is_an_unknown_call(call_id: str) -> None:
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     tenant = Tenant(tenant_id="acme", name="Acme", project_id=uuid4(), callback_key_id="k")
     credential = Credential(
@@ -377,7 +377,7 @@ def make(kind: type[ApiError]) -> ApiError:
         (errors.RateLimited, 429, "10011", "Too many requests"),
     ],
 )
-def test_failures(kind: type[ApiError], status: int, code: str, title: str) -> None:
+def test_failure_is_telnyxs_error(kind: type[ApiError], status: int, code: str, title: str) -> None:
     response = SURFACE.failure(make(kind), "request-1")
     [error] = response.body["errors"]  # type: ignore[index]
 
@@ -391,7 +391,7 @@ def test_failures(kind: type[ApiError], status: int, code: str, title: str) -> N
     ("error", "status"),
     [(errors.Unavailable("dynamodb", "down"), 503), (RuntimeError("secret"), 500)],
 )
-def test_faults_of_ours(error: Exception, status: int) -> None:
+def test_unexpected_errors_have_one_code(error: Exception, status: int) -> None:
     response = SURFACE.failure(error, "request-1")
 
     assert response.status == status
@@ -406,14 +406,14 @@ def test_faults_of_ours(error: Exception, status: int) -> None:
     }
 
 
-def test_every_kind_of_issue_has_an_answer() -> None:
+def test_every_kind_of_issue_has_an_error() -> None:
     for kind in get_args(errors.IssueKind):
         response = SURFACE.failure(Invalid(Issue(("a",), kind, "Wrong")), "request-1")
         assert response.status == 422
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-def test_bearers(scheme: str) -> None:
+def test_bearer_scheme_has_any_case(scheme: str) -> None:
     headers = {"authorization": f"{scheme} KEYid_sec_ret"}
 
     assert SURFACE.credentials(request(**headers)) == ("id", "sec_ret")
@@ -423,14 +423,14 @@ def test_bearers(scheme: str) -> None:
     "value",
     ["", "Bearer", "Bearer ", "KEYid_secret", "Basic KEYid_secret", "Bearer KEYid", "Bearer id_s"],
 )
-def test_what_is_no_key_of_ours(value: str) -> None:
+def test_other_keys_are_refused(value: str) -> None:
     with pytest.raises(Unauthenticated):
         SURFACE.credentials(request(authorization=value))
     with pytest.raises(Unauthenticated):
         SURFACE.credentials(request())
 
 
-def test_rate_headers() -> None:
+def test_rate_headers_are_the_documented_ones() -> None:
     assert SURFACE.rate_headers(Allowance(100, 99, 1)) == {
         "x-ratelimit-limit": "100",
         "x-ratelimit-remaining": "99",

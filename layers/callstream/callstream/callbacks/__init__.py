@@ -1,1 +1,1 @@
-"""HTTP requests that notify tenants: what is sent, signed by each vendor's rules, and delivered."""
+"""HTTP requests that notify tenants: built, signed by each vendor's rules, and delivered."""

@@ -1,7 +1,7 @@
 """Rate limits per tenant and surface: fixed windows, counted in the Streams table.
 
-A window is one item, `RATE#<surface>#<tenant>` / `<window's length>#<window's start>`; one
-conditional write both asks and counts. TTL removes it.
+A window is one item, `RATE#<surface>#<tenant>` / `<window's length>#<window's start>`. One
+conditional write checks the limit and counts the request. TTL removes the item.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _DAY: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Where a tenant stands against its tightest limit: `reset` is in seconds."""
+    """What is left of a tenant's tightest limit; `reset` is the seconds until the next window."""
 
     limit: int
     remaining: int
@@ -28,7 +28,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class RateWindow:
-    """One limit at one time, and the conditional count that asks for it."""
+    """One limit at one time, and the conditional update that counts a request against it."""
 
     limit: int
     reset: int
@@ -36,7 +36,7 @@ class RateWindow:
 
 
 def windows(surface: str, tenant_id: str, limits: Limits, now: datetime) -> Iterator[RateWindow]:
-    """The windows of all limits that are set, the shortest first."""
+    """The current windows of all limits that are set, the shortest first."""
     second = int(now.timestamp())
     for length, limit in ((_SECOND, limits.per_second), (_DAY, limits.per_day)):
         if limit is None:
@@ -64,7 +64,10 @@ class RateLimiter:
     def admit(
         self, surface: str, tenant_id: str, limits: Limits, now: datetime
     ) -> Allowance | None:
-        """Count one request; None if the tenant has no limits.
+        """Count one request.
+
+        Returns:
+            The allowance that is left; None if the tenant has no limits.
 
         Raises:
             RateLimited: a window is full.

@@ -1,1 +1,1 @@
-"""Transcription: requests for it."""
+"""Transcription: requests to transcribe calls."""

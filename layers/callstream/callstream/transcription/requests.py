@@ -1,7 +1,7 @@
-"""Transcription of calls, as ASAPP's start-streaming and stop-streaming ask for it.
+"""Requests to transcribe calls, as ASAPP's start-streaming and stop-streaming make them.
 
 One item beside the call in the Streams table: `CALL#<tenant>#<id>` / `TRANSCRIPTION`. A request
-may come before the call's media does: it waits for it. Stopping pauses, starting again resumes.
+may come before the call's media, and waits for the media. Stopping pauses, starting again resumes.
 """
 
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from callstream.calls.calls import call_key
 from callstream.calls.model import Call
 from callstream.errors import CallEnded, ConditionFailed, NotFound
 from callstream.ports import Item, Table
+from callstream.table_requests import set_request
 from callstream.times import milliseconds
 
 Side = Literal["customer", "agent"]
@@ -25,7 +26,7 @@ _KEPT: Final = timedelta(days=1)
 class Transcription(BaseModel):
     """A request to transcribe a call. Times are milliseconds since 1970.
 
-    `stream_ids` are the ids under which the transcripts of each side will come.
+    `stream_ids` are the ids of the transcripts of each side.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,7 +39,7 @@ class Transcription(BaseModel):
 
     @property
     def seconds(self) -> int:
-        """How long it has been on, the last time; 0 while it is."""
+        """How long the last stopped transcription lasted, in seconds; 0 while one is on."""
         return 0 if self.stopped_at is None else (self.stopped_at - self.started_at) // 1000
 
 
@@ -56,7 +57,7 @@ class Transcriptions:
     def start(
         self, tenant_id: str, call_id: str, settings: dict[str, Any], now: datetime
     ) -> Transcription:
-        """Ask for a call to be transcribed, or go on with it. While it is, nothing changes.
+        """Start transcribing a call, or resume. Changes nothing while the call is transcribed.
 
         Raises:
             CallEnded: the call is over.
@@ -65,9 +66,8 @@ class Transcriptions:
         if call is not None and not Call.from_item(call).is_active:
             raise CallEnded("the call is over")
         return self._update(
-            tenant_id,
-            call_id,
             {
+                "Key": transcription_key(tenant_id, call_id),
                 "UpdateExpression": (
                     "SET is_on = :true, settings = :settings, started_at = :now, "
                     "expires_at = :expires_at, stream_ids = if_not_exists(stream_ids, :stream_ids) "
@@ -82,35 +82,24 @@ class Transcriptions:
                     ":expires_at": int((now + _KEPT).timestamp()),
                     ":stream_ids": {"customer": str(uuid4()), "agent": str(uuid4())},
                 },
-            },
+            }
         )
 
     def stop(self, tenant_id: str, call_id: str, now: datetime) -> Transcription:
-        """Stop transcribing a call. If it has been stopped, nothing changes.
+        """Stop transcribing a call. Changes nothing if the transcription is stopped already.
 
         Raises:
-            NotFound: nobody has asked for this call to be transcribed.
+            NotFound: the call was never transcribed.
         """
-        return self._update(
-            tenant_id,
-            call_id,
-            {
-                "UpdateExpression": "SET is_on = :false, stopped_at = :now",
-                "ConditionExpression": "is_on = :true",
-                "ExpressionAttributeValues": {
-                    ":true": True,
-                    ":false": False,
-                    ":now": milliseconds(now),
-                },
-            },
-        )
-
-    def _update(self, tenant_id: str, call_id: str, request: Item) -> Transcription:
         key = transcription_key(tenant_id, call_id)
+        values: Item = {"is_on": False, "stopped_at": milliseconds(now)}
+        return self._update(set_request(key, values, "#is_on = :true", {"true": True}))
+
+    def _update(self, request: Item) -> Transcription:
         try:
-            return Transcription.model_validate(self._table.update({"Key": key, **request}))
+            return Transcription.model_validate(self._table.update(request))
         except ConditionFailed:
-            item = self._table.get(key)
+            item = self._table.get(request["Key"])
             if item is None:
                 raise NotFound("this call is not transcribed") from None
             return Transcription.model_validate(item)

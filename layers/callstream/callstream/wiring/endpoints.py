@@ -1,4 +1,4 @@
-"""Wires the parts of HTTP endpoints from their environment.
+"""Builds the parts of HTTP endpoints from their environment.
 
 Each function raises msgspec.ValidationError if a setting is missing.
 """
@@ -46,12 +46,12 @@ def handler(
 
 
 def directory(environment: Mapping[str, str]) -> Directory:
-    """Tenants, inboxes and credentials."""
+    """The directory of tenants, inboxes and credentials."""
     return Directory(DynamoTable(load(EndpointSettings, environment).directory_table))
 
 
 def authenticator(environment: Mapping[str, str]) -> Authenticator:
-    """What authenticates requests and counts them."""
+    """The authenticator, which also counts requests."""
     settings = load(EndpointSettings, environment)
     return Authenticator(
         directory=directory(environment),
@@ -61,16 +61,16 @@ def authenticator(environment: Mapping[str, str]) -> Authenticator:
 
 
 def media_urls(environment: Mapping[str, str]) -> MediaUrls:
-    """What mints media URLs."""
+    """The minter of media URLs."""
     settings = load(MediaUrlSettings, environment)
     return MediaUrls(StoredKeyRing(settings.signing_keys_secret), settings.media_url)
 
 
 def transcriptions(environment: Mapping[str, str]) -> Transcriptions:
-    """The transcriptions of calls."""
+    """The store of requests to transcribe calls."""
     return Transcriptions(DynamoTable(load(StreamsSettings, environment).streams_table))
 
 
 def relay_store(environment: Mapping[str, str]) -> RelayStore:
-    """The relays of calls."""
+    """The store of relays."""
     return RelayStore(DynamoTable(load(StreamsSettings, environment).streams_table))

@@ -27,7 +27,7 @@ def _client() -> "SecretsManagerClient":
 
 
 class Secret:
-    """One secret, read when needed and kept for a while."""
+    """One secret, read when needed and cached."""
 
     def __init__(self, secret_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._secret_id = secret_id
@@ -37,7 +37,7 @@ class Secret:
         self._read_at = 0.0
 
     def value(self, max_age: float) -> str:
-        """The secret, at most so many seconds old. Raises `Unavailable`."""
+        """The secret, read at most `max_age` seconds ago. Raises `Unavailable`."""
         if self._value is None or self._clock() - self._read_at > max_age:
             with unavailable("secretsmanager"):
                 answer = self._client.get_secret_value(SecretId=self._secret_id)
@@ -53,7 +53,7 @@ class PermanentSecret:
         self._secret = Secret(secret_id)
 
     def value(self) -> str:
-        """Read it. Raises `Unavailable`."""
+        """The secret. Raises `Unavailable`."""
         return self._secret.value(float("inf"))
 
 
@@ -66,10 +66,10 @@ class StoredKeyRing(Secret):
 
 
 class TwilioAuthTokens:
-    """Tenants' Twilio auth tokens, a secret each, kept for a minute once they are read.
+    """Tenants' Twilio auth tokens, each in a secret of its own, cached for a minute.
 
-    A secret each and not one for all: each is read, changed and audited on its own, and there is no
-    limit to their number. Those who use none cost nothing, not even a client.
+    With separate secrets each token is read, changed and audited on its own, and their number is
+    unlimited. Without tokens nothing is spent, not even on a client.
     """
 
     _MAX_AGE: Final = 60.0
@@ -94,7 +94,7 @@ class TwilioAuthTokens:
             with unavailable("secretsmanager"):
                 answer = self._client.get_secret_value(SecretId=self._name(tenant_id))
         except ClientError as error:
-            # The second is one that waits to be deleted for good.
+            # The second code is for a secret that waits for its deletion.
             if error.response["Error"]["Code"] in self._MISSING:
                 return None
             raise
@@ -114,7 +114,7 @@ class TwilioAuthTokens:
         return "DeletedDate" not in answer
 
     def store(self, tenant_id: str, token: str) -> None:
-        """Give a tenant a token, in place of the one that it has. Raises `Unavailable`."""
+        """Store a tenant's token, in place of an earlier token. Raises `Unavailable`."""
         name = self._name(tenant_id)
         with unavailable("secretsmanager"):
             try:
@@ -127,17 +127,16 @@ class TwilioAuthTokens:
                 )
 
     def delete(self, tenant_id: str) -> None:
-        """Forget a tenant's token for good; fine if it has none. Raises `Unavailable`."""
+        """Delete a tenant's token for good, if it has one. Raises `Unavailable`."""
         missing = self._client.exceptions.ResourceNotFoundException
         with unavailable("secretsmanager"), suppress(missing):
-            # Without recovery: it is at Twilio still, and may be set again at once.
+            # Without recovery: Twilio still shows the token, and it may be stored again at once.
             self._client.delete_secret(
                 SecretId=self._name(tenant_id), ForceDeleteWithoutRecovery=True
             )
 
     def _name(self, tenant_id: str) -> str:
-        # The one character of tenants' ids that is not allowed in names of secrets, for one that is
-        # in no tenant's id.
+        # Names of secrets allow no colon, which tenants' ids may have; no tenant's id has `=`.
         return self._prefix + tenant_id.replace(":", "=")
 
     @cached_property
@@ -146,7 +145,10 @@ class TwilioAuthTokens:
 
 
 def rotate_signing_keys(secret_id: str, now: datetime) -> KeyRing:
-    """Add a signing key, which signs from a minute on. The ring as it is then.
+    """Add a signing key, which signs after a minute.
+
+    Returns:
+        The ring with the new key.
 
     Raises:
         Unavailable: Secrets Manager failed; nothing has changed.

@@ -1,0 +1,96 @@
+"""ASAPP's surface: credentials, errors, and the bodies that its endpoints take."""
+
+from typing import Any
+
+import pytest
+
+from callstream import errors
+from callstream.surfaces.asapp import AsappSurface, CallBody, StartStreamingBody
+from callstream.surfaces.bodies import validate
+from callstream.surfaces.pipeline import Request
+
+SURFACE = AsappSurface()
+CALL = {"namespace": "twilio", "guid": "CA1"}
+START = CALL | {"customerId": "c", "agentId": "a"}
+
+
+def request(**headers: str) -> Request:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("request-1", names, {}, {})
+
+
+def start(**fields: Any) -> StartStreamingBody:
+    return validate(StartStreamingBody, START | fields, strict=True)
+
+
+def test_credentials_are_the_two_headers() -> None:
+    pair = request(asapp_api_id="id", asapp_api_secret="secret")
+
+    assert SURFACE.credentials(pair) == ("id", "secret")
+    with pytest.raises(errors.Unauthenticated, match="asapp-api-secret"):
+        SURFACE.credentials(request(asapp_api_id="id"))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (errors.Unauthenticated(), 401, "401-01"),
+        (errors.Invalid(errors.Issue(("guid",), "missing", "")), 422, "422-01"),
+        (errors.Unavailable("dynamodb", "Down"), 503, "503-01"),
+        (ZeroDivisionError(), 500, "500-01"),
+    ],
+)
+def test_failure_has_the_documented_body(error: Exception, status: int, code: str) -> None:
+    response = SURFACE.failure(error, "request-1")
+    body: Any = response.body
+
+    assert response.status == status
+    assert body["error"]["code"] == code
+    assert body["error"]["requestId"] == "request-1"
+
+
+def test_start_streaming_has_the_documented_defaults() -> None:
+    body = start()
+
+    assert body.autotranscribe_params.language == "en-US"
+    assert (body.twilio_params.track_map.inbound, body.twilio_params.track_map.outbound) == (
+        "customer",
+        "agent",
+    )
+    assert not body.autotranscribe_params.contradicts_itself
+
+
+@pytest.mark.parametrize(
+    ("params", "contradicts"),
+    [
+        ({"detailedToken": True}, False),
+        ({"detailedToken": True, "redactionOutput": "unredacted"}, False),
+        ({"redactionOutput": "redacted"}, False),
+        ({"detailedToken": True, "redactionOutput": "redacted"}, True),
+    ],
+)
+def test_redaction_named_with_detailed_tokens_contradicts_itself(
+    params: dict[str, Any], *, contradicts: bool
+) -> None:
+    assert (
+        start(autotranscribeParams=params).autotranscribe_params.contradicts_itself == contradicts
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"namespace": "siprec"},
+        {"guid": ""},
+        {"guid": "x" * 257},
+        {"twilioParams": {"trackMap": {"inbound": "agent", "outbound": "agent"}}},
+        {"extra": 1},
+    ],
+)
+def test_other_bodies_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(errors.Invalid):
+        start(**fields)
+
+
+def test_stop_streaming_takes_the_call_alone() -> None:
+    assert validate(CallBody, CALL, strict=True).guid == "CA1"
