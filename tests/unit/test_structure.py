@@ -24,6 +24,52 @@ FUNCTIONS = {
     for properties in [resource["Properties"]]
 }
 
+# Modules without a test module at the mirrored path, with the tests that cover them.
+COVERED_ELSEWHERE = {
+    "adapters/aws/_clients.py": "tests/unit/adapters/aws/test_secrets_manager.py",
+    "adapters/aws/callback_queues.py": "tests/stack/test_callbacks.py",
+    "adapters/aws/lambda_starter.py": "tests/replay/test_replay.py",
+    "adapters/aws/record_sinks.py": "tests/replay/test_replay.py",
+    "adapters/clock.py": "tests/replay/test_replay.py",
+    "adapters/network/dns.py": "tests/stack/test_dialling.py",
+    "adapters/network/websockets.py": "tests/stack/test_dialling.py",
+    "callbacks/vendors.py": "tests/unit/surfaces/test_parity.py",
+    "dialects/__init__.py": "tests/unit/dialects/test_dialects.py",
+    "dialects/_camel.py": "tests/unit/dialects/test_dialects.py",
+    "dialects/_returns.py": "tests/unit/dialects/test_dialects.py",
+    "dialects/_wire.py": "tests/unit/dialects/test_fuzz.py",
+    "dialects/events.py": "tests/unit/test_golden.py",
+    "dialects/shapes.py": "tests/unit/dialects/test_fuzz.py",
+    "dialects/signalwire.py": "tests/unit/dialects/test_dialects.py",
+    "dialects/telnyx.py": "tests/unit/dialects/test_dialects.py",
+    "dialects/twilio.py": "tests/unit/dialects/test_dialects.py",
+    "errors.py": "tests/replay/test_replay.py",
+    "identity.py": "tests/unit/access/test_websocket_events.py",
+    "ports.py": "tests/unit/adapters/aws/test_dynamodb.py",
+    "relays/agent_claims.py": "tests/unit/relays/test_agents.py",
+    "relays/ports.py": "tests/unit/relays/test_run.py",
+    "relays/requests.py": "tests/unit/relays/test_store.py",
+    "relays/sinks/sink.py": "tests/unit/relays/sinks/test_websocket.py",
+    "relays/timings.py": "tests/unit/relays/test_run.py",
+    "surfaces/asapp.py": "tests/replay/test_replay.py",
+    "surfaces/bodies.py": "tests/replay/test_replay.py",
+    "surfaces/clerk.py": "tests/replay/test_replay.py",
+    "surfaces/pipeline.py": "tests/replay/test_replay.py",
+    "surfaces/urls.py": "tests/replay/test_replay.py",
+    "tenants/credentials.py": "tests/unit/cli/operator/test_credentials.py",
+    "tenants/directory.py": "tests/unit/cli/operator/test_tenants.py",
+    "tenants/issuing.py": "tests/unit/cli/operator/test_credentials.py",
+    "tenants/rate_limits.py": "tests/replay/test_replay.py",
+    "transcription/requests.py": "tests/replay/test_replay.py",
+    "wiring/agents.py": "tests/replay/test_replay.py",
+    "wiring/callbacks.py": "tests/replay/test_replay.py",
+    "wiring/endpoints.py": "tests/replay/test_replay.py",
+    "wiring/media.py": "tests/replay/test_replay.py",
+    "wiring/notifier.py": "tests/replay/test_replay.py",
+    "wiring/relays.py": "tests/stack/test_forks.py",
+    "wiring/state.py": "tests/replay/test_replay.py",
+}
+
 NOT_IN_THE_CORE = {"boto3", "botocore", "os", "time", "socket", "random"}
 # Each of them costs more to import than the frame costs to decode for a minute.
 NOT_PER_FRAME = {"aws_lambda_powertools", "boto3", "jwt", "pydantic", "uuid"}
@@ -89,3 +135,20 @@ def test_the_per_frame_function_imports_little() -> None:
 
     assert "callstream" in result.stdout.split()
     assert not set(result.stdout.split()) & NOT_PER_FRAME
+
+
+def is_more_than_a_docstring(path: Path) -> bool:
+    return len(ast.parse(path.read_text()).body) > 1
+
+
+def test_every_module_of_the_library_has_its_tests() -> None:
+    without = {
+        str(path.relative_to(LIBRARY))
+        for path in LIBRARY.rglob("*.py")
+        for room in [path.relative_to(LIBRARY).parent]
+        if is_more_than_a_docstring(path)
+        and not (ROOT / "tests" / "unit" / room / f"test_{path.stem}.py").is_file()
+    }
+
+    assert without <= COVERED_ELSEWHERE.keys()
+    assert all((ROOT / tests).is_file() for tests in COVERED_ELSEWHERE.values())
