@@ -4,7 +4,7 @@ from typing import Final
 
 from callstream import errors
 from callstream.surfaces import asapp
-from callstream_cli.openapi.document import Described, Document, Failure, rejection
+from callstream_cli.openapi.document import Described, Document, Failure, rejected
 
 _CALL: Final = "CA0123456789abcdef0123456789abcdef"
 _SIDES: Final = {
@@ -118,8 +118,9 @@ DOCUMENT: Final = Document(
         ),
         Failure(errors.Conflict(), "the call has ended"),
         Failure(errors.TooLarge(), "the body has more than 64 KiB"),
-        Failure(
-            rejection(asapp.STOP_STREAMING, {}),
+        rejected(
+            asapp.STOP_STREAMING,
+            {},
             "a field is missing, unknown, of the wrong type or has a value that is not allowed",
         ),
         Failure(

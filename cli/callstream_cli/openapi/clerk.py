@@ -4,7 +4,7 @@ from typing import Final
 
 from callstream import errors
 from callstream.surfaces import clerk
-from callstream_cli.openapi.document import Described, Document, Failure, rejection
+from callstream_cli.openapi.document import Described, Document, Failure, rejected
 
 DOCUMENT: Final = Document(
     surface=clerk.ClerkSurface(),
@@ -29,18 +29,16 @@ DOCUMENT: Final = Document(
             errors.BadRequest(),
             "the body is not JSON, not sent as `application/json`, or has more than 64 KiB",
         ),
-        Failure(
-            rejection(clerk.CONNECT, {}),
-            "a field is missing, unknown, or of the wrong type",
-        ),
+        rejected(clerk.CONNECT, {}, "a field is missing, unknown, or of the wrong type"),
         Failure(errors.Unauthenticated(), "the key is missing, unknown, revoked or wrong"),
         Failure(
             errors.Forbidden(),
             "the tenant is disabled, or the key lacks the scope `twilio-connector`",
         ),
         Failure(errors.NotFound(), "the tenant has no such inbox, or there is no such path"),
-        Failure(
-            rejection(clerk.CONNECT, {"inboxExternalId": "inbox-123", "direction": "both"}),
+        rejected(
+            clerk.CONNECT,
+            {"inboxExternalId": "inbox-123", "direction": "both"},
             "a field has a value that is not allowed",
         ),
         Failure(

@@ -72,16 +72,16 @@ class Document:
     headers: Mapping[str, Header] = field(default_factory=dict)
 
 
-def rejection(operation: Operation, body: Example) -> Invalid:
-    """The error that a body gets which says something that it may not.
+def rejected(operation: Operation, body: Example, when: str) -> Failure:
+    """The failure that an invalid body causes, and when it occurs.
 
     Raises:
-        ValueError: it is a good one.
+        ValueError: the body is valid.
     """
     if operation.body is None:
         raise ValueError(f"{operation.name} takes no body")
     try:
         validate(operation.body, dict(body), strict=operation.encoding == "json")
     except Invalid as error:
-        return error
+        return Failure(error, when)
     raise ValueError(f"{operation.name} takes {body}")

@@ -5,7 +5,7 @@ from typing import Final
 from callstream import errors
 from callstream.relays.model import NameTaken
 from callstream.surfaces import signalwire
-from callstream_cli.openapi.document import Described, Document, Failure, Parameter, rejection
+from callstream_cli.openapi.document import Described, Document, Failure, Parameter, rejected
 
 _PROJECT: Final = "b08dacad-0000-4de1-93d6-cc732e0c0001"
 _CALL: Final = "76ac3c36-0000-4a3e-a0d6-b5f8df6d0001"
@@ -83,21 +83,25 @@ DOCUMENT: Final = Document(
             errors.NotFound(),
             "the project has no such call, the call no such stream, or there is no such path",
         ),
-        Failure(
-            rejection(signalwire.CREATE_STREAM, {"Url": "ws://consumer.example.com/audio"}),
+        rejected(
+            signalwire.CREATE_STREAM,
+            {"Url": "ws://consumer.example.com/audio"},
             "`Url` is not a WebSocket URL",
         ),
         Failure(errors.CallEnded(), "a stream is to be created, but the call has ended"),
-        Failure(
-            rejection(signalwire.CREATE_STREAM, {}),
+        rejected(
+            signalwire.CREATE_STREAM,
+            {},
             "any other field is missing, unknown, or has a value that is not allowed",
         ),
-        Failure(
-            rejection(signalwire.CREATE_STREAM, _URL | {"StatusCallback": "/streams"}),
+        rejected(
+            signalwire.CREATE_STREAM,
+            _URL | {"StatusCallback": "/streams"},
             "`StatusCallback` is not a URL",
         ),
-        Failure(
-            rejection(signalwire.CREATE_STREAM, _URL | {"StatusCallbackMethod": "PUT"}),
+        rejected(
+            signalwire.CREATE_STREAM,
+            _URL | {"StatusCallbackMethod": "PUT"},
             "`StatusCallbackMethod` is neither GET nor POST",
         ),
         Failure(NameTaken(), "another stream in progress of the call has the name"),

@@ -11,7 +11,7 @@ from callstream_cli.openapi.document import (
     Failure,
     Header,
     Parameter,
-    rejection,
+    rejected,
 )
 
 _COMMAND_WORDS: Final = {
@@ -98,37 +98,35 @@ DOCUMENT: Final = Document(
         ),
         Failure(errors.TooLarge(), "the body has more than 64 KiB"),
         Failure(errors.UnsupportedMediaType(), "the body is not sent as `application/json`"),
-        Failure(
-            rejection(telnyx.STREAMING_START, {}),
-            "`stream_url` is missing",
-        ),
-        Failure(
-            rejection(telnyx.STREAMING_START, {"enable_dialogflow": True}),
+        rejected(telnyx.STREAMING_START, {}, "`stream_url` is missing"),
+        rejected(
+            telnyx.STREAMING_START,
+            {"enable_dialogflow": True},
             "`enable_dialogflow` is set without a `stream_url`",
         ),
-        Failure(
-            rejection(telnyx.STREAMING_START, _URL | {"stream_track": "both"}),
+        rejected(
+            telnyx.STREAMING_START,
+            _URL | {"stream_track": "both"},
             "a value is not in the list of allowed values",
         ),
-        Failure(
-            rejection(telnyx.STREAMING_START, _URL | {"command_id": ""}),
-            "a value is too long or too short",
+        rejected(
+            telnyx.STREAMING_START, _URL | {"command_id": ""}, "a value is too long or too short"
         ),
-        Failure(
-            rejection(telnyx.STREAMING_START, _URL | {"enable_dialogflow": "no"}),
+        rejected(
+            telnyx.STREAMING_START,
+            _URL | {"enable_dialogflow": "no"},
             "a value is of the wrong type",
         ),
-        Failure(
-            rejection(telnyx.STREAMING_START, {"stream_url": "https://www.example.com"}),
+        rejected(
+            telnyx.STREAMING_START,
+            {"stream_url": "https://www.example.com"},
             "`stream_url` is not a WebSocket URL",
         ),
-        Failure(
-            rejection(telnyx.STREAMING_START, _URL | {"client_state": "?"}),
-            "`client_state` is not Base64",
+        rejected(
+            telnyx.STREAMING_START, _URL | {"client_state": "?"}, "`client_state` is not Base64"
         ),
-        Failure(
-            rejection(telnyx.STREAMING_START, _URL | {"streem_track": "both_tracks"}),
-            "an unknown field",
+        rejected(
+            telnyx.STREAMING_START, _URL | {"streem_track": "both_tracks"}, "an unknown field"
         ),
         Failure(errors.UnknownCall(), "the tenant has no such call"),
         Failure(errors.CallEnded(), "the call has ended"),

@@ -1,6 +1,9 @@
 """Every surface has all that a surface needs: what is missing fails here, not in a Lambda."""
 
+import ast
+from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +15,11 @@ from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import SURFACES, Surface
 from callstream_cli.local.description import SURFACES as DESCRIBED
 from callstream_cli.openapi.__main__ import DOCUMENTS
+from tests.template import ROOT
 
 NO_CALLBACKS = {"asapp", "clerk"}
+# The rooms that know vendors: by their APIs, messages and callbacks, and by the registries.
+VENDORS_ROOMS = {"surfaces", "dialects", "callbacks", "tenants"}
 
 surfaces = pytest.mark.parametrize("surface", SURFACES)
 
@@ -69,3 +75,22 @@ def test_surface_that_makes_relays_names_a_dialect_that_is_there(surface: Surfac
     assert makes_relays == (VENDORS[surface] is not None)
     if makes_relays:
         assert surface in DIALECTS
+
+
+def neutral_modules() -> Iterator[Path]:
+    library = ROOT / "layers" / "callstream" / "callstream"
+    for path in library.rglob("*.py"):
+        if VENDORS_ROOMS.isdisjoint(path.relative_to(library).parts):
+            yield path
+
+
+def test_no_other_room_compares_with_a_surfaces_name_or_reads_a_vendors_field() -> None:
+    found = [
+        (path.name, node.value)
+        for path in neutral_modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value in SURFACES or node.value.startswith(("stream_bidirectional", "x-telnyx"))
+    ]
+
+    assert not found
