@@ -9,24 +9,24 @@ from callstream_cli.__main__ import build
 
 
 def run(*arguments: str, answer: str | None = None, **env: str) -> Result:
-    """A command, as typed; `answer` is what is typed when it asks."""
+    """Run a command as typed; `answer` is typed when the command asks."""
     return CliRunner().invoke(build(arguments), arguments, input=answer, env=env)
 
 
 def ok(*arguments: str, **env: str) -> str:
-    """What a command that succeeds prints."""
+    """The output of a command that succeeds."""
     result = run(*arguments, **env)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout
 
 
 def ask(*arguments: str) -> Any:
-    """What a command that succeeds answers in JSON."""
+    """The JSON output of a command that succeeds."""
     return json.loads(ok(*arguments, "--json"))
 
 
 def refusal(*arguments: str, status: int = 1) -> str:
-    """Why a command refuses: one line, nothing on standard output, no traceback."""
+    """The error of a command that fails: one line, no other output, no traceback."""
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (status, "")
     assert isinstance(result.exception, SystemExit)

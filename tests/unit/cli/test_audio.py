@@ -1,4 +1,4 @@
-"""Audio files: in from anything, out bit for bit."""
+"""Audio files: read in any encoding, written bit for bit."""
 
 import struct
 import wave
@@ -60,7 +60,7 @@ def pitch(mulaw: bytes) -> float:
     ("tag", "bits"),
     [(PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64), (ALAW, 8), (MULAW, 8)],
 )
-def test_any_wav_becomes_two_tracks_of_8_khz_mulaw(
+def test_wav_of_any_encoding_becomes_8_khz_mulaw(
     tmp_path: Path, rate: int, tag: int, bits: int
 ) -> None:
     left, right = tone(rate, 440), tone(rate, 1200)
@@ -79,7 +79,7 @@ def test_any_wav_becomes_two_tracks_of_8_khz_mulaw(
     assert loudest == pytest.approx(16384, rel=0.1)
 
 
-def test_mono_is_the_inbound_track(tmp_path: Path) -> None:
+def test_mono_file_is_the_inbound_track(tmp_path: Path) -> None:
     file = tmp_path / "mono.wav"
     with wave.open(str(file), "wb") as writer:
         writer.setparams((1, 2, 8000, 0, "NONE", ""))
@@ -88,7 +88,7 @@ def test_mono_is_the_inbound_track(tmp_path: Path) -> None:
     assert list(audio.load(file)) == ["inbound"]
 
 
-def test_an_extensible_header_names_its_encoding_later(tmp_path: Path) -> None:
+def test_extensible_header_has_its_encoding_in_the_guid(tmp_path: Path) -> None:
     extra = struct.pack("<HHIH", 22, 8, 0, MULAW) + bytes(14)
     file = tmp_path / "extensible.wav"
     file.write_bytes(wav(EXTENSIBLE, 1, 8000, 8, b"abc", extra))
@@ -97,7 +97,7 @@ def test_an_extensible_header_names_its_encoding_later(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ulaw", ".mulaw", ".raw", ".ULAW"])
-def test_raw_mulaw_is_taken_as_it_is(tmp_path: Path, suffix: str) -> None:
+def test_raw_mulaw_is_loaded_unchanged(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"call{suffix}"
     file.write_bytes(b"\x00\x7f\xff")
 
@@ -105,7 +105,7 @@ def test_raw_mulaw_is_taken_as_it_is(tmp_path: Path, suffix: str) -> None:
 
 
 @given(st.binary(min_size=1, max_size=500), st.binary(max_size=500))
-def test_what_is_saved_as_mulaw_is_loaded_bit_for_bit(
+def test_saved_mulaw_is_loaded_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, inbound: bytes, outbound: bytes
 ) -> None:
     file = tmp_path_factory.mktemp("audio") / "call.wav"
@@ -118,7 +118,7 @@ def test_what_is_saved_as_mulaw_is_loaded_bit_for_bit(
     }
 
 
-def test_linear_wav_is_what_everything_reads(tmp_path: Path) -> None:
+def test_pcm16_file_is_read_by_the_standard_library(tmp_path: Path) -> None:
     file = tmp_path / "call.wav"
     audio.save(file, {"inbound": b"\x80\xff", "outbound": b"\x00\xff"}, "pcm16")
 
@@ -142,7 +142,7 @@ def test_linear_wav_is_what_everything_reads(tmp_path: Path) -> None:
         (b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0\x01\0data\x01\0\0\0a", "cut short"),
     ],
 )
-def test_what_cannot_be_played_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
+def test_unplayable_file_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "call.wav"
     file.write_bytes(content)
 
@@ -151,13 +151,13 @@ def test_what_cannot_be_played_is_explained(tmp_path: Path, content: bytes, mess
     assert str(file) in str(caught.value)
 
 
-def test_a_missing_file_is_explained(tmp_path: Path) -> None:
+def test_missing_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(audio.UnreadableAudioError, match="No such file"):
         audio.load(tmp_path / "none.wav")
 
 
 @given(st.binary(max_size=200))
-def test_no_file_whatsoever_raises_anything_else(
+def test_file_of_any_content_raises_no_other_error(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes
 ) -> None:
     file = tmp_path_factory.mktemp("audio") / "call.wav"
@@ -168,8 +168,8 @@ def test_no_file_whatsoever_raises_anything_else(
         audio.load(file)
 
 
-def test_the_bundled_recording_has_both_sides_of_a_call() -> None:
+def test_bundled_recording_has_both_sides_of_a_call() -> None:
     tracks = audio.load(Path(audio.__file__).parent / "assets" / "conversation.wav")
 
     assert list(tracks) == ["inbound", "outbound"]
-    assert all(set(said) - {0xFF} for said in tracks.values())
+    assert all(set(track) - {0xFF} for track in tracks.values())

@@ -1,4 +1,4 @@
-"""The command line as a whole: how help looks, and what happens when nobody reads."""
+"""The command line as a whole: help, and the end of a command whose reader has gone."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ def recording(tmp_path: Path) -> str:
     return str(tmp_path / "call.wav")
 
 
-def test_a_long_reason_is_one_line(tmp_path: Path) -> None:
+def test_long_error_is_one_line(tmp_path: Path) -> None:
     missing = tmp_path / ("x" * 100)
     result = run("call", str(missing), "--url", NOBODY, COLUMNS="80")
 
@@ -53,7 +53,7 @@ def test_a_long_reason_is_one_line(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_help_flows(arguments: list[str]) -> None:
+def test_paragraphs_of_help_are_wrapped_by_the_terminal(arguments: list[str]) -> None:
     described = run(*arguments, "--help", COLUMNS="80").stdout.partition("╭")[0]
 
     for paragraph in described.split("\n" + " " * 80 + "\n"):
@@ -63,14 +63,16 @@ def test_help_flows(arguments: list[str]) -> None:
             assert len(line) + 1 + len(following.split()[0]) > 78
 
 
-def test_help_says_what_call_is() -> None:
+def test_help_has_the_summary_of_a_command() -> None:
     assert "Call the gateway as a carrier would." in run("--help", COLUMNS="80").stdout
 
 
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["call", "FILE", "--url", NOBODY, "--json"], ["listen"]]
 )
-def test_nobody_reads(recording: str, arguments: list[str]) -> None:
+def test_command_without_a_reader_ends_with_status_141(
+    recording: str, arguments: list[str]
+) -> None:
     arguments = [recording if argument == "FILE" else argument for argument in arguments]
     command = Path(sys.executable).with_name("callstream")
     with subprocess.Popen(
@@ -101,7 +103,7 @@ def test_task_that_exits_ends_the_event_loop_without_a_message(
 
 
 class TestHelp:
-    def test_names_every_command(self) -> None:
+    def test_help_names_every_command(self) -> None:
         overview = ok("--help")
 
         assert all(f"│ {name} " in overview for name in COMMANDS)
@@ -109,7 +111,7 @@ class TestHelp:
     @pytest.mark.parametrize(
         "name", [name for name, command in COMMANDS.items() if isinstance(command, Group)]
     )
-    def test_of_a_group_names_its_commands(self, name: str) -> None:
+    def test_help_of_a_group_summarises_its_commands(self, name: str) -> None:
         group = COMMANDS[name]
         assert isinstance(group, Group)
         overview = " ".join(ok(name, "--help").replace("│", " ").split())
@@ -122,7 +124,7 @@ class TestHelp:
             assert f" {sub} {summary}." in overview
 
     @pytest.mark.parametrize(("name", "sub"), LEAVES)
-    def test_of_a_command_explains_its_options(self, name: str, sub: str) -> None:
+    def test_help_of_a_command_explains_its_options(self, name: str, sub: str) -> None:
         text = ok(name, sub, "--help")
 
         assert f" {name} {sub} " in text
@@ -130,7 +132,7 @@ class TestHelp:
         assert "--stack" in text
 
     @pytest.mark.parametrize("arguments", [["--help"], ["tenants", "--help"], ["keys"]])
-    def test_waits_for_no_library(self, arguments: list[str]) -> None:
+    def test_help_imports_no_library(self, arguments: list[str]) -> None:
         script = (
             f"import sys; from callstream_cli.__main__ import build; build({arguments});"
             "print(*sys.modules)"

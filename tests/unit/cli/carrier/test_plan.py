@@ -48,7 +48,7 @@ def sequence_of(message: Message) -> int:
     return message.event.sequence
 
 
-def test_a_call_is_what_twilio_documents() -> None:
+def test_call_of_twilio_is_as_documented() -> None:
     carrier = Carrier(CallPlan(STEREO, digits="4", parameters={"tenant": "acme"}))
     messages = [json.loads(message.text) for message in carrier.messages()]
     who = carrier.identity
@@ -94,7 +94,7 @@ def test_a_call_is_what_twilio_documents() -> None:
     assert carrier.frame_count == len(media)
 
 
-def test_a_call_is_what_telnyx_documents() -> None:
+def test_call_of_telnyx_is_as_documented() -> None:
     plan = CallPlan(STEREO, carrier="telnyx", digits="4", parameters={"tenant": "acme"})
     carrier = Carrier(plan, began_at=1_795_262_400.25)
     messages = [json.loads(message.text) for message in carrier.messages()]
@@ -145,7 +145,7 @@ def test_a_call_is_what_telnyx_documents() -> None:
     ]
 
 
-def test_a_call_is_what_signalwire_documents() -> None:
+def test_call_of_signalwire_is_as_documented() -> None:
     carrier = Carrier(CallPlan(STEREO, carrier="signalwire", digits="4"))
     messages = [json.loads(message.text) for message in carrier.messages()]
     who = carrier.identity
@@ -212,7 +212,7 @@ def test_ids_have_the_carriers_names_and_form(carrier: CarrierName, forms: dict[
     assert len(set(ids.values())) == len(ids)
 
 
-def test_a_frame_leaves_when_it_has_been_spoken_and_a_digit_when_it_is_pressed() -> None:
+def test_frame_is_sent_at_its_end_and_a_digit_when_it_is_pressed() -> None:
     messages = sent(CallPlan({"inbound": bytes(160 * 60)}, digits="12"))
 
     assert [m.at for m in messages if isinstance(m.event, Media)] == [
@@ -222,7 +222,7 @@ def test_a_frame_leaves_when_it_has_been_spoken_and_a_digit_when_it_is_pressed()
     assert [m.at for m in messages] == sorted(m.at for m in messages)
 
 
-def test_the_shorter_track_ends_earlier() -> None:
+def test_shorter_track_ends_earlier() -> None:
     messages = sent(CallPlan({"inbound": bytes(480), "outbound": bytes(160)}))
 
     assert Counter(m.event.track for m in messages if isinstance(m.event, Media)) == {
@@ -239,7 +239,7 @@ def test_the_shorter_track_ends_earlier() -> None:
         ("signalwire", {}, [1, 2, 3, 4]),
     ],
 )
-def test_a_mark_echo_takes_the_next_number_but_signalwires(
+def test_returned_mark_is_numbered_except_signalwires(
     name: CarrierName, numbered: dict[str, str], others: list[int]
 ) -> None:
     carrier = Carrier(CallPlan({"inbound": bytes(320)}, carrier=name))
@@ -260,7 +260,7 @@ def test_a_mark_echo_takes_the_next_number_but_signalwires(
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_each_carrier_understands_what_its_vendor_documents(name: CarrierName) -> None:
+def test_carrier_understands_its_vendors_documented_messages(name: CarrierName) -> None:
     carrier = Carrier(CallPlan(STEREO, carrier=name))
     key = '{"event": "dtmf", "streamSid": "x", "dtmf": {"digit": "5"}}'
 
@@ -297,12 +297,12 @@ plans = st.builds(
 
 
 @given(plans)
-def test_a_seed_repeats_everything(plan: CallPlan) -> None:
+def test_seed_repeats_ids_and_faults(plan: CallPlan) -> None:
     assert list(Carrier(plan).messages()) == list(Carrier(plan).messages())
 
 
 @given(plans)
-def test_every_frame_has_one_fate_and_only_readable_ones_can_be_read(plan: CallPlan) -> None:
+def test_every_frame_has_one_fate_and_corrupted_frames_are_unreadable(plan: CallPlan) -> None:
     carrier = Carrier(plan)
     fates: dict[int, list[Fate]] = {}
     for message in carrier.messages():
@@ -321,14 +321,14 @@ def test_every_frame_has_one_fate_and_only_readable_ones_can_be_read(plan: CallP
 
 
 @given(plans)
-def test_time_never_goes_back(plan: CallPlan) -> None:
+def test_times_never_decrease(plan: CallPlan) -> None:
     times = [message.at for message in Carrier(plan).messages()]
 
     assert times == sorted(times)
 
 
 @given(plans)
-def test_only_media_is_shuffled_unless_the_rest_is_asked_for(plan: CallPlan) -> None:
+def test_only_media_messages_are_shuffled_by_default(plan: CallPlan) -> None:
     kept = replace(plan, faults=replace(plan.faults, shuffle_control=False))
     events = [message.event for message in sent(kept)]
 
@@ -338,7 +338,7 @@ def test_only_media_is_shuffled_unless_the_rest_is_asked_for(plan: CallPlan) -> 
 
 
 @given(plans)
-def test_shuffling_keeps_its_window_so_that_a_reorder_buffer_undoes_it(plan: CallPlan) -> None:
+def test_shuffling_stays_within_its_window(plan: CallPlan) -> None:
     numbered = [m for m in sent(plan) if not isinstance(m.event, Connected)]
     media = [m for m in numbered if plan.faults.shuffle_control or isinstance(m.event, Media)]
     index = {number: i for i, number in enumerate(sorted({sequence_of(m) for m in media}))}
@@ -356,7 +356,7 @@ def test_control_messages_are_shuffled_on_request() -> None:
     assert {Connected, Media} <= first
 
 
-def test_a_reorder_buffer_of_the_window_restores_a_shuffled_call() -> None:
+def test_reorder_buffer_of_the_same_window_restores_the_order() -> None:
     plan = CallPlan({"inbound": bytes(160 * 500)}, Faults(shuffle=25, duplicate=0.1), seed=7)
     buffer = ReorderBuffer[int](Window(messages=25, seconds=1e9), first=1)
     arrivals = [sequence_of(m) for m in sent(plan) if not isinstance(m.event, Connected)]
@@ -369,7 +369,7 @@ def test_a_reorder_buffer_of_the_window_restores_a_shuffled_call() -> None:
 
 
 @pytest.mark.parametrize("carrier", DIALECTS)
-def test_messages_are_made_unreadable_in_several_ways(carrier: CarrierName) -> None:
+def test_corruption_makes_messages_unreadable_in_several_ways(carrier: CarrierName) -> None:
     [_, _, message, _] = sent(CallPlan({"inbound": bytes(160)}, carrier=carrier))
     random = Random(1)  # noqa: S311 - no secret
     details = set()

@@ -14,7 +14,7 @@ from callstream_cli.carrier.playback import Playback
 class TestPlayback:
     SECOND = ReturnMedia(bytes(8000))
 
-    def test_a_mark_comes_back_when_the_audio_before_it_has_been_heard(self) -> None:
+    def test_mark_comes_back_when_the_audio_before_it_has_been_played(self) -> None:
         playback = Playback()
         playback.take(self.SECOND, now=10.0)
         playback.take(ReturnMark("a"), now=10.0)
@@ -27,13 +27,13 @@ class TestPlayback:
         assert playback.due(now=12.0) == ["b"]
         assert playback.next_mark_at is None
 
-    def test_a_mark_with_nothing_before_it_comes_back_at_once(self) -> None:
+    def test_mark_without_audio_before_it_comes_back_at_once(self) -> None:
         playback = Playback()
         playback.take(ReturnMark("a"), now=5.0)
 
         assert playback.due(now=5.0) == ["a"]
 
-    def test_clear_gives_back_every_mark_and_forgets_the_audio(self) -> None:
+    def test_clear_returns_every_mark_and_drops_the_audio(self) -> None:
         playback = Playback()
         playback.take(self.SECOND, now=0.0)
         playback.take(ReturnMark("a"), now=0.0)
@@ -45,7 +45,7 @@ class TestPlayback:
         assert playback.due(now=0.25) == ["c"]
         assert (playback.marks, playback.clears, len(playback.received)) == (3, 1, 8000)
 
-    def test_keys_are_noted(self) -> None:
+    def test_pressed_keys_are_recorded(self) -> None:
         playback = Playback()
         for digit in "5#":
             playback.take(ReturnDtmf(digit), now=0.0)
@@ -53,7 +53,7 @@ class TestPlayback:
         assert playback.digits == "5#"
 
     @pytest.mark.parametrize(("speed", "seconds"), [(2.0, 0.5), (0.0, 0.0)])
-    def test_it_plays_at_the_speed_of_the_call(self, speed: float, seconds: float) -> None:
+    def test_playback_has_the_speed_of_the_call(self, speed: float, seconds: float) -> None:
         playback = Playback(speed)
         playback.take(self.SECOND, now=0.0)
         playback.take(ReturnMark("a"), now=0.0)

@@ -1,4 +1,4 @@
-"""The demo's verdict: it says so if anything is missing or different."""
+"""The demo's verdict and display: missing and different data are reported."""
 
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ def world() -> World:
     return World()
 
 
-def test_all_is_well_if_all_is_there(world: World) -> None:
+def test_verdict_of_a_whole_call_has_no_problems(world: World) -> None:
     world.events = [*reversed(world.events), world.events[3]]
 
     assert world.problems() == ""
@@ -73,7 +73,7 @@ def test_all_is_well_if_all_is_there(world: World) -> None:
         (Stop, "no stop has come to Kinesis"),
     ],
 )
-def test_what_is_missing_is_named(world: World, kind: type, problem: str) -> None:
+def test_missing_records_are_reported(world: World, kind: type, problem: str) -> None:
     missing = next(event for event in world.events if isinstance(event, kind))
     world.events.remove(missing)
 
@@ -82,7 +82,7 @@ def test_what_is_missing_is_named(world: World, kind: type, problem: str) -> Non
     assert landing is None or not landing.complete
 
 
-def test_different_audio_is_named(world: World) -> None:
+def test_different_audio_is_reported(world: World) -> None:
     *before, stop = world.events
     last = before.pop()
     assert isinstance(last, Media)
@@ -92,7 +92,7 @@ def test_different_audio_is_named(world: World) -> None:
     assert world.problems() == f"the {last.track} audio is not the audio that was sent"
 
 
-def test_rejected_conflicting_and_foreign_records_are_named(world: World) -> None:
+def test_rejected_conflicting_and_foreign_records_are_reported(world: World) -> None:
     first = world.events[2]
     assert isinstance(first, Media)
     world.events += [
@@ -107,13 +107,13 @@ def test_rejected_conflicting_and_foreign_records_are_named(world: World) -> Non
     assert "2 records on the stream cannot be read" in found
 
 
-def test_a_call_that_failed_says_why(world: World) -> None:
+def test_failed_call_is_explained(world: World) -> None:
     world.report = replace(world.report, error="the gateway has hung up")
 
     assert world.problems() == "the gateway has hung up"
 
 
-def test_other_calls_on_the_stream_do_not_matter(world: World) -> None:
+def test_other_calls_on_the_stream_are_ignored(world: World) -> None:
     landings = Landings()
     landings.add(_arrival(event, "stream-2") for event in World().events)
     landings.add(_arrival(event, "stream-1") for event in world.events)
@@ -123,7 +123,7 @@ def test_other_calls_on_the_stream_do_not_matter(world: World) -> None:
     assert landing.stream_id == "stream-1"
 
 
-def test_the_display_has_the_figures(world: World) -> None:
+def test_display_has_the_figures(world: World) -> None:
     line = world.view().line()
 
     assert "call 0.1 of 0.1 s" in line
@@ -133,14 +133,14 @@ def test_the_display_has_the_figures(world: World) -> None:
     assert "rejected" not in line
 
 
-def test_odd_things_are_displayed_if_there_are_any(world: World) -> None:
+def test_display_has_faults_only_if_there_are_any(world: World) -> None:
     world.foreign = 1
 
     assert "unreadable 1" in world.view().line()
 
 
 @pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (95, 10), (100, 10)])
-def test_percentiles_are_values_that_occurred(percent: float, value: int) -> None:
+def test_percentile_is_a_value_that_occurred(percent: float, value: int) -> None:
     assert percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == value
 
 
@@ -189,7 +189,7 @@ class Forked:
         return "; ".join(self.consumer().problems(self.report))
 
 
-def test_a_fork_is_well_if_it_has_all_since_it_joined() -> None:
+def test_fork_that_is_whole_since_it_joined_has_no_problems() -> None:
     assert Forked().problems() == ""
 
 
@@ -202,14 +202,14 @@ def test_a_fork_is_well_if_it_has_all_since_it_joined() -> None:
         (-1, "Telnyx: the fork has ended without a stop"),
     ],
 )
-def test_what_a_fork_lacks_is_named(place: int, problem: str) -> None:
+def test_missing_parts_of_a_fork_are_reported(place: int, problem: str) -> None:
     forked = Forked()
     del forked.events[place]
 
     assert problem in forked.problems()
 
 
-def test_a_fork_that_differs_is_named() -> None:
+def test_fork_with_different_audio_is_reported() -> None:
     forked = Forked()
     last = forked.events[-2]
     assert isinstance(last, Media)
@@ -220,11 +220,11 @@ def test_a_fork_that_differs_is_named() -> None:
     )
 
 
-def test_a_fork_in_another_dialect_is_named() -> None:
+def test_fork_in_another_dialect_is_reported() -> None:
     assert Forked(dialect="signalwire").problems() == "Telnyx: the fork is in signalwire"
 
 
-def test_a_fork_without_audio_is_named() -> None:
+def test_fork_without_audio_is_reported() -> None:
     forked = Forked()
     forked.events = [forked.events[0], Stop(2, "call", "AC")]
 
@@ -233,7 +233,7 @@ def test_a_fork_without_audio_is_named() -> None:
     )
 
 
-def test_a_fork_that_never_came_is_named(world: World) -> None:
+def test_fork_that_never_came_is_reported(world: World) -> None:
     view = world.view()
     failed = Consumer(VENDORS[1], error="refused")
 
@@ -243,7 +243,7 @@ def test_a_fork_that_never_came_is_named(world: World) -> None:
     assert not view.complete
 
 
-def test_latencies_go_from_the_carrier_to_the_consumer() -> None:
+def test_latencies_are_measured_from_the_carrier_to_the_consumer() -> None:
     forked = Forked()
     consumer = forked.consumer()
 
@@ -255,7 +255,7 @@ def test_latencies_go_from_the_carrier_to_the_consumer() -> None:
     assert len(consumer.latencies(forked.report, but_for_seconds=0.02)) == 2
 
 
-def test_silence_does_not_tell_where_a_fork_has_joined_until_it_is_over() -> None:
+def test_silent_fork_has_no_known_place_until_it_ends() -> None:
     forked = Forked(silent=5)
     forked.events = forked.events[:3]
     unsure = forked.consumer()
@@ -266,7 +266,7 @@ def test_silence_does_not_tell_where_a_fork_has_joined_until_it_is_over() -> Non
     assert Forked(silent=5).consumer().joined(forked.report, "inbound") == JOINED
 
 
-def test_a_call_that_is_all_silence_is_known_by_its_end() -> None:
+def test_silent_call_is_placed_by_its_end() -> None:
     forked = Forked()
     silence: dict[Track, bytes] = {"inbound": b"\xff" * 800}
     carrier = Carrier(CallPlan(silence))
@@ -279,7 +279,7 @@ def test_a_call_that_is_all_silence_is_known_by_its_end() -> None:
     assert forked.consumer().joined(report, "inbound") == 3
 
 
-def test_forks_are_displayed() -> None:
+def test_display_has_the_forks() -> None:
     forked = Forked()
     view = DemoView(60, forked.report, consumers=[forked.consumer(), Consumer(VENDORS[1])])
 

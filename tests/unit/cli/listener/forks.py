@@ -46,10 +46,10 @@ def media(number: int, *, track: Track = "inbound", chunk: int, sound: bytes = b
     return Media(sequence=number, track=track, chunk=chunk, timestamp=timestamp, audio=sound)
 
 
-def hear(
+def received(
     *events: CarrierEvent | str | bytes, dialect: str = "twilio", keep: bool = True
 ) -> ForkState:
-    """Hear events in a dialect, and messages as they are."""
+    """The state of a fork that has received events in a dialect, or raw messages."""
     state = ForkState(1, PLAIN, 100.0, keep=keep)
     for index, event in enumerate(events):
         if not isinstance(event, str | bytes):
@@ -58,8 +58,8 @@ def hear(
     return state
 
 
-def heard(plan: CallPlan) -> ForkState:
-    """Hear a simulated carrier's whole call."""
+def received_call(plan: CallPlan) -> ForkState:
+    """The state of a fork that has received a simulated carrier's whole call."""
     state = ForkState(1, PLAIN)
     for message in Carrier(plan).messages():
         if message.fate is not Fate.DROPPED:

@@ -24,7 +24,7 @@ class TestHandshake:
             ({}, False),
         ],
     )
-    def test_it_is_let_in_by_either_vendors_token(
+    def test_token_is_accepted_in_either_vendors_header(
         self, headers: dict[str, str], *, carries: bool
     ) -> None:
         handshake = Handshake("/", headers)
@@ -32,20 +32,20 @@ class TestHandshake:
         assert handshake.carries("s3cret") is carries
         assert Behaviour(require_token="s3cret").refusal(handshake) == (None if carries else 401)
 
-    def test_whom_it_refuses_it_refuses_with_any_token(self) -> None:
+    def test_refusal_ignores_tokens(self) -> None:
         handshake = Handshake("/", {"authorization": "Bearer s3cret"})
 
         assert Behaviour(refuse=503, require_token="s3cret").refusal(handshake) == 503
         assert Behaviour().refusal(handshake) is None
 
-    def test_no_token_is_ever_shown(self) -> None:
+    def test_tokens_are_never_shown(self) -> None:
         handshake = Handshake(
             "/x?token=s3cret",
             {"authorization": "Bearer s3cret", "x-telnyx-streaming-auth-token": "s3cret"},
         )
         state = ForkState(1, handshake)
 
-        told = [
+        written = [
             repr(handshake),
             repr(Behaviour(require_token="s3cret")),
             json.dumps(report.as_dict(state)),
@@ -54,6 +54,6 @@ class TestHandshake:
             report.refusal_summary(Refusal(handshake, 401)),
         ]
 
-        assert not any("s3cret" in text for text in told)
+        assert not any("s3cret" in text for text in written)
         assert report.as_dict(state)["bearer"] is True
         assert report.as_dict(state)["auth_token"] is True

@@ -10,7 +10,7 @@ from callstream_cli.listener.certificate import self_signed
 
 class TestCertificate:
     @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
-    def test_it_is_the_hosts_and_valid_now(self, host: str) -> None:
+    def test_certificate_is_for_its_host_and_valid_now(self, host: str) -> None:
         made = self_signed(host)
         certificate = x509.load_pem_x509_certificate(made.pem)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -21,11 +21,11 @@ class TestCertificate:
         certificate.verify_directly_issued_by(certificate)
         made.server_context()
 
-    def test_it_may_have_expired(self) -> None:
+    def test_certificate_may_have_expired(self) -> None:
         certificate = x509.load_pem_x509_certificate(self_signed("::1", timedelta(days=-1)).pem)
 
         assert certificate.not_valid_after_utc < datetime.now(UTC)
         assert certificate.not_valid_before_utc < certificate.not_valid_after_utc
 
-    def test_its_key_is_not_shown(self) -> None:
+    def test_key_is_not_shown(self) -> None:
         assert "PRIVATE" not in repr(self_signed("localhost"))

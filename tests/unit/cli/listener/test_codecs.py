@@ -13,18 +13,18 @@ from callstream_cli.reading.errors import ConsumerError
 from tests.unit.cli.listener.forks import BOTH, L16, PCMA
 
 
-class TestSound:
+class TestEncoded:
     MULAW = bytes(range(256)) * 50
 
-    def test_mulaw_stays_as_it_is(self) -> None:
+    def test_mulaw_stays_unchanged(self) -> None:
         assert codecs.encoded(self.MULAW, PCMU_8K, "big") == self.MULAW
 
-    def test_alaw_says_nearly_the_same(self) -> None:
+    def test_mulaw_becomes_alaw(self) -> None:
         alaw = codecs.encoded(self.MULAW, PCMA, "big")
 
         assert alaw == audioop.lin2alaw(audioop.ulaw2lin(self.MULAW, 2), 2)
 
-    def test_linear_samples_have_the_rate_and_the_order_of_bytes(self) -> None:
+    def test_linear_samples_have_the_forks_rate_and_byte_order(self) -> None:
         narrow = AudioFormat(encoding="L16", sample_rate=8000, channels=1)
         expected = np.frombuffer(audioop.ulaw2lin(self.MULAW, 2), "<i2")
 
@@ -35,7 +35,7 @@ class TestSound:
         assert (little == expected).all()
         assert len(codecs.encoded(self.MULAW, L16, "big")) == 4 * len(self.MULAW)
 
-    def test_a_tone_is_the_same_tone_at_another_rate(self) -> None:
+    def test_tone_stays_the_same_at_another_rate(self) -> None:
         wave = np.sin(2 * np.pi * 400 * np.arange(8000) / 8000) * 8000
         mulaw = audioop.lin2ulaw(wave.astype("<i2").tobytes(), 2)
 
@@ -55,7 +55,7 @@ class TestSound:
         with pytest.raises(ConsumerError, match="cannot be made here"):
             codecs.encoded(self.MULAW, format_, "big")
 
-    def test_of_stereo_the_agent_is_played(self, tmp_path: Path) -> None:
+    def test_stereo_file_is_played_from_its_right_channel(self, tmp_path: Path) -> None:
         audio.save(tmp_path / "stereo.wav", BOTH)
         audio.save(tmp_path / "mono.wav", {"inbound": BOTH["inbound"]})
 

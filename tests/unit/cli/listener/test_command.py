@@ -21,7 +21,7 @@ from callstream_cli.__main__ import build
         (["--byte-order", "middle"], "'--byte-order'"),
     ],
 )
-def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> None:
+def test_wrong_command_line_is_explained(arguments: list[str], why: str) -> None:
     words = ["listen", *arguments]
     result = CliRunner().invoke(build(words), words, env={"NO_COLOR": "1", "COLUMNS": "200"})
 
@@ -29,7 +29,7 @@ def test_wrong_command_lines_are_explained(arguments: list[str], why: str) -> No
     assert why in result.stderr
 
 
-def test_a_file_that_cannot_be_played_is_named(tmp_path: Path) -> None:
+def test_unplayable_file_is_reported(tmp_path: Path) -> None:
     words = ["listen", "--play", str(tmp_path / "none.wav")]
     result = CliRunner().invoke(build(words), words, env={"NO_COLOR": "1", "COLUMNS": "200"})
 

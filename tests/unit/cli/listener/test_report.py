@@ -22,12 +22,12 @@ from callstream_cli.carrier.plan import CallPlan, Faults
 from callstream_cli.listener import report
 from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.reading.tail_output import Shown
-from tests.unit.cli.listener.forks import BOTH, hear, heard, media, start
+from tests.unit.cli.listener.forks import BOTH, media, received, received_call, start
 
 
 class TestReport:
-    def test_it_has_the_figures(self) -> None:
-        state = hear(
+    def test_report_has_the_figures(self) -> None:
+        state = received(
             start(), media(2, chunk=1), Mark(sequence=3, name="m"), "{", Stop(4, "CA1", "AC1")
         )
         state.sent.add(ReturnMedia(b"abc"))
@@ -35,9 +35,9 @@ class TestReport:
             state.sent.add(event)
         state.close(1000, "", "listener", 101.0)
 
-        told = report.as_dict(state, [Path("a.wav")])
+        written = report.as_dict(state, [Path("a.wav")])
 
-        assert json.loads(json.dumps(told)) == {
+        assert json.loads(json.dumps(written)) == {
             "fork": 1,
             "path": "/",
             "bearer": False,
@@ -78,20 +78,18 @@ class TestReport:
     @pytest.mark.parametrize(
         ("codec", "seconds"), [("PCMU", 0.5), ("PCMA", 0.5), ("L16", 0.25), ("G722", None)]
     )
-    def test_how_long_the_audio_is_depends_on_the_codec(
-        self, codec: str, seconds: float | None
-    ) -> None:
+    def test_duration_depends_on_the_codec(self, codec: str, seconds: float | None) -> None:
         format_ = AudioFormat(encoding=codec, sample_rate=8000, channels=1)
-        state = hear(start(format_), media(2, chunk=1, sound=bytes(4000)), dialect="telnyx")
+        state = received(start(format_), media(2, chunk=1, sound=bytes(4000)), dialect="telnyx")
 
         assert report.as_dict(state)["audio_seconds"] == seconds
 
-    def test_what_is_about_persons_is_told_only_if_wanted(self) -> None:
+    def test_personal_data_are_reported_only_on_request(self) -> None:
         opening = start(
             from_number="+1PRIVATE", client_state="PRIVATE", parameters={"a": "PRIVATE"}
         )
         key = Dtmf(sequence=2, track="inbound", digit="7")
-        state = hear(opening, key)
+        state = received(opening, key)
         for personal in (False, True):
             lines = [
                 report.as_dict(state, personal=personal),
@@ -100,16 +98,16 @@ class TestReport:
                     for event in (*state.events, StreamOver("disconnected"))
                 ),
             ]
-            told = json.dumps(lines)
-            assert ("PRIVATE" in told) is personal
-            assert ('"7"' in told) is personal
+            written = json.dumps(lines)
+            assert ("PRIVATE" in written) is personal
+            assert ('"7"' in written) is personal
 
-    def test_an_event_is_told_with_its_fork(self) -> None:
-        state = hear(start(), media(2, chunk=1))
+    def test_event_is_reported_with_its_fork(self) -> None:
+        state = received(start(), media(2, chunk=1))
 
-        told = report.event_as_dict(state, state.in_order[1], 1_795_262_400_000, Shown())
+        written = report.event_as_dict(state, state.in_order[1], 1_795_262_400_000, Shown())
 
-        assert told == {
+        assert written == {
             "fork": 1,
             "dialect": "twilio",
             "call_id": "CA1",
@@ -124,17 +122,17 @@ class TestReport:
             },
         }
 
-    def test_what_is_whole_is_said_to_be(self) -> None:
-        assert "whole and in order" in report.summary(heard(CallPlan(BOTH)))
-        assert "without a stop" in report.summary(closed(hear(start())))
-        assert report.summary(hear()) == (
+    def test_summary_of_a_whole_fork_says_so(self) -> None:
+        assert "whole and in order" in report.summary(received_call(CallPlan(BOTH)))
+        assert "without a stop" in report.summary(closed(received(start())))
+        assert report.summary(received()) == (
             "fork-1  no known dialect; no frames; whole and in order; open"
         )
 
-    def test_all_forks_fit_into_a_table_on_a_narrow_terminal(self) -> None:
+    def test_table_of_forks_fits_a_narrow_terminal(self) -> None:
         plan = CallPlan(BOTH, Faults(drop=0.2), carrier="signalwire", seed=1)
         console = Console(width=80, file=StringIO())
-        forks = [heard(plan), closed(hear(start(), Mark(sequence=2, name="hello")))]
+        forks = [received_call(plan), closed(received(start(), Mark(sequence=2, name="hello")))]
 
         console.print(report.picture("ws://127.0.0.1:8080/", forks, 2))
 

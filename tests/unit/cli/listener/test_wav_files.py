@@ -10,12 +10,12 @@ from callstream.audio.formats import AudioFormat
 from callstream_cli import audio
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.listener.wav_files import store
-from tests.unit.cli.listener.forks import BOTH, hear, heard, media, start
+from tests.unit.cli.listener.forks import BOTH, media, received, received_call, start
 
 
-class TestStoring:
-    def test_a_fork_is_a_stereo_wav_file(self, tmp_path: Path) -> None:
-        state = heard(CallPlan(BOTH, carrier="telnyx", seed=1))
+class TestStore:
+    def test_fork_is_written_as_a_stereo_wav_file(self, tmp_path: Path) -> None:
+        state = received_call(CallPlan(BOTH, carrier="telnyx", seed=1))
 
         [path] = store(tmp_path / "new", state, "big")
 
@@ -28,18 +28,16 @@ class TestStoring:
             assert samples[:, column].tobytes() == audioop.ulaw2lin(BOTH[track], 2)
 
     def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
-        state = hear(start(), media(2, chunk=1))
+        state = received(start(), media(2, chunk=1))
 
         paths = [store(tmp_path, state, "big") for _ in range(3)]
 
         names = ["twilio-ST1.wav", "twilio-ST1-2.wav", "twilio-ST1-3.wav"]
         assert [path.name for [path] in paths] == names
 
-    def test_what_cannot_be_decoded_is_written_as_it_came_and_not_overwritten(
-        self, tmp_path: Path
-    ) -> None:
+    def test_undecodable_fork_is_written_raw_and_not_overwritten(self, tmp_path: Path) -> None:
         opus = AudioFormat(encoding="OPUS", sample_rate=16_000, channels=1)
-        state = hear(start(opus), media(2, chunk=1), media(3, chunk=2), dialect="telnyx")
+        state = received(start(opus), media(2, chunk=1), media(3, chunk=2), dialect="telnyx")
 
         [first] = store(tmp_path, state, "big")
         [second] = store(tmp_path, state, "big")
@@ -48,6 +46,6 @@ class TestStoring:
         assert first != second
         assert first.suffix == ".opus"
 
-    def test_a_fork_without_audio_makes_no_file(self, tmp_path: Path) -> None:
-        assert store(tmp_path / "new", hear(start()), "big") == []
+    def test_fork_without_audio_makes_no_file(self, tmp_path: Path) -> None:
+        assert store(tmp_path / "new", received(start()), "big") == []
         assert not (tmp_path / "new").exists()

@@ -48,7 +48,7 @@ def deployed() -> Iterator[Mapping[str, str]]:
 
 
 def _references(outputs: Mapping[str, Any]) -> dict[str, str]:
-    """The outputs that are just a resource's name."""
+    """The outputs that are the name of a resource."""
     return {
         name: output["Value"]["Ref"] for name, output in outputs.items() if "Ref" in output["Value"]
     }

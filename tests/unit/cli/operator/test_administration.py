@@ -18,7 +18,7 @@ from tests.unit.cli.operator.deployed import URL, store_tenant
 
 
 class TestOperatorsAtTheSameTime:
-    def test_different_fields_do_not_collide(
+    def test_changes_of_different_fields_do_not_collide(
         self, acme: Tenant, administration: Administration
     ) -> None:
         def rename_late(_: Tenant) -> Mapping[str, Any]:
@@ -32,7 +32,9 @@ class TestOperatorsAtTheSameTime:
         )
 
     @pytest.mark.usefixtures("acme")
-    def test_the_same_field_is_not_overwritten(self, administration: Administration) -> None:
+    def test_concurrent_change_of_the_same_field_is_refused(
+        self, administration: Administration
+    ) -> None:
         def limit_late(tenant: Tenant) -> Mapping[str, Any]:
             ok("limits", "set", "acme", "asapp", "--per-day", "1")
             return {"limits": tenant.limits | {"clerk": Limits(per_day=2)}}
@@ -42,7 +44,9 @@ class TestOperatorsAtTheSameTime:
         assert administration.tenant("acme").limits == {"asapp": Limits(per_day=1)}
 
     @pytest.mark.usefixtures("acme")
-    def test_a_deleted_tenant_does_not_come_back(self, administration: Administration) -> None:
+    def test_change_does_not_bring_a_deleted_tenant_back(
+        self, administration: Administration
+    ) -> None:
         def rename_late(_: Tenant) -> Mapping[str, Any]:
             ok("tenants", "delete", "acme", "--yes")
             return {"name": "New"}
@@ -51,7 +55,7 @@ class TestOperatorsAtTheSameTime:
             administration.change_tenant("acme", rename_late)
         assert not list(administration.directory.entries())
 
-    def test_nor_if_it_had_nothing_to_compare_with(
+    def test_change_of_a_missing_field_does_not_bring_a_deleted_tenant_back(
         self, acme: Tenant, administration: Administration, outputs: Mapping[str, str]
     ) -> None:
         store_tenant(
@@ -66,7 +70,7 @@ class TestOperatorsAtTheSameTime:
             administration.change_tenant("acme", hook_late)
         assert not list(administration.directory.entries())
 
-    def test_a_deleted_tenant_gets_nothing_new(
+    def test_deleted_tenant_gets_no_credential_and_no_inbox(
         self, acme: Tenant, administration: Administration
     ) -> None:
         ok("tenants", "delete", "acme", "--yes")
@@ -75,7 +79,7 @@ class TestOperatorsAtTheSameTime:
             administration.create_credential(acme, "asapp")
         assert not list(administration.directory.entries())
 
-    def test_what_another_version_has_stored_can_be_changed(
+    def test_fields_of_another_version_can_be_changed(
         self, acme: Tenant, outputs: Mapping[str, str]
     ) -> None:
         item = acme.model_dump(mode="json") | {"limits": {"clerk": {"per_day": 5}}}
@@ -88,7 +92,7 @@ class TestOperatorsAtTheSameTime:
         assert ask("webhooks", "set", "acme", "telnyx", URL).keys() == {"telnyx"}
 
 
-def test_the_seed_makes_what_stack_json_holds(outputs: Mapping[str, str]) -> None:
+def test_seed_makes_the_credentials_of_stack_json(outputs: Mapping[str, str]) -> None:
     seeded = seed_demo_tenant(outputs)
 
     assert {surface: list(names) for surface, names in seeded.items()} == {

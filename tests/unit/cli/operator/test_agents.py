@@ -75,7 +75,7 @@ class TestAgents:
             f"acme has no agent '{first['agent_id']}'"
         )
 
-    def test_nothing_shows_what_is_secret(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_secrets_are_never_shown(self, caplog: pytest.LogCaptureFixture) -> None:
         secrets = ["--auth-token", "-", "--parameter", "key=-"]
         results = [self.add("-", *self.GENAGENT, "telnyx", *secrets, typed=self.SECRETS)]
         results += [run("agents", "list", "acme", *form) for form in ([], ["--json"])]
@@ -87,7 +87,9 @@ class TestAgents:
         assert not any("s3cret" in result.output for result in results)
         assert "s3cret" not in caplog.text
 
-    def test_telnyx_as_the_command_has_it(self, administration: Administration) -> None:
+    def test_telnyx_agent_is_what_the_command_would_ask_for(
+        self, administration: Administration
+    ) -> None:
         options = ["--mode", "mp3", "--codec", "L16", "--sampling-rate", "16000", "--legs", "both"]
         track = ["--track", "both_tracks"]
         ok("agents", "add", "acme", AGENT, *self.GENAGENT, "telnyx", *options, *track)
@@ -103,9 +105,21 @@ class TestAgents:
         )
         assert agent.spec == telnyx.spec_of(body)
 
-    def test_signalwire_as_the_command_has_it(self, administration: Administration) -> None:
-        told = ["--status-callback", URL, "--status-callback-method", "GET"]
-        ok("agents", "add", "acme", AGENT, *self.GENAGENT, "signalwire", "--name", "main", *told)
+    def test_signalwire_agent_is_what_the_command_would_ask_for(
+        self, administration: Administration
+    ) -> None:
+        callback = ["--status-callback", URL, "--status-callback-method", "GET"]
+        ok(
+            "agents",
+            "add",
+            "acme",
+            AGENT,
+            *self.GENAGENT,
+            "signalwire",
+            "--name",
+            "main",
+            *callback,
+        )
 
         [agent] = administration.agents.all("acme")
         form = {
@@ -165,11 +179,11 @@ class TestAgents:
             ),
         ],
     )
-    def test_with_bad_values(self, arguments: list[str], reason: str) -> None:
+    def test_bad_value_is_explained(self, arguments: list[str], reason: str) -> None:
         assert refusal("agents", "add", "acme", *arguments, status=2) == reason
         assert ask("agents", "list", "acme") == []
 
-    def test_where_there_is_nothing(self) -> None:
+    def test_missing_route_inbox_or_agent_is_reported(self) -> None:
         ok("routes", "remove", "acme", "genagent")
 
         assert refusal("agents", "add", "acme", AGENT, *self.GENAGENT, "telnyx") == (
@@ -178,7 +192,7 @@ class TestAgents:
         arguments = ["--inbox", "inbox-1", "--dialect", "telnyx"]
         assert refusal("agents", "add", "acme", AGENT, *arguments) == "acme has no inbox 'inbox-1'"
 
-    def test_not_too_many_and_none_of_a_name_twice(self) -> None:
+    def test_number_of_agents_is_limited_and_names_are_unique(self) -> None:
         named = [AGENT, *self.GENAGENT, "signalwire", "--name", "main"]
         ok("agents", "add", "acme", *named)
         assert refusal("agents", "add", "acme", *named) == (
@@ -190,7 +204,7 @@ class TestAgents:
             "there are 10 agents already, which is the most"
         )
 
-    def test_a_terminal_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_terminal_is_asked_for_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []
 
         def prompt(text: str, **options: Any) -> str:
@@ -203,7 +217,7 @@ class TestAgents:
 
         assert asked == [("The URL", {"hide_input": True, "err": True})]
 
-    def test_they_go_with_their_inbox_and_their_tenant(
+    def test_agents_are_deleted_with_their_inbox_and_their_tenant(
         self, administration: Administration
     ) -> None:
         ok("inboxes", "create", "acme", "inbox-1")

@@ -25,7 +25,7 @@ def test_callback_keys_rotate(acme: Tenant) -> None:
     assert ask("callback-keys", "show", acme.tenant_id) == after
 
 
-def test_callback_keys(acme: Tenant) -> None:
+def test_callback_keys_verify_callbacks(acme: Tenant) -> None:
     shown = ask("callback-keys", "show", acme.tenant_id)
 
     master, key_id = SECRETS["CallbackMaster"], acme.callback_key_id

@@ -58,7 +58,7 @@ class TestCredentials:
         assert result.stderr == "The secret is not stored and will not be shown again.\n"
 
     @pytest.mark.usefixtures("acme")
-    def test_nothing_else_shows_a_secret(self) -> None:
+    def test_secret_is_shown_by_no_other_command(self) -> None:
         created = ask("credentials", "create", "acme", "asapp")
         credential_id, secret = created["shown_once"]["id"], created["shown_once"]["secret"]
 
@@ -146,7 +146,7 @@ class TestCredentials:
         assert directory.credential("asapp", kept.credential_id) == kept
 
     @pytest.mark.parametrize("command", ["revoke", "delete"])
-    def test_one_that_is_not_there(
+    def test_missing_credential_is_reported(
         self, acme: Tenant, administration: Administration, command: str
     ) -> None:
         issued = administration.create_credential(acme, "asapp").credential

@@ -13,12 +13,12 @@ from tests.unit.cli.commands import refusal
 
 
 class TestAws:
-    def test_no_such_stack(self) -> None:
+    def test_missing_stack_is_reported(self) -> None:
         assert refusal("tenants", "list", "--stack", "nothing") == (
             "there is no stack 'nothing' in us-east-1"
         )
 
-    def test_another_kind_of_stack(self) -> None:
+    def test_stack_of_another_kind_is_reported(self) -> None:
         queue = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
         cloudformation = boto3.client("cloudformation")
         cloudformation.create_stack(StackName="other", TemplateBody=json.dumps(queue))
@@ -28,7 +28,7 @@ class TestAws:
             "or of another version"
         )
 
-    def test_no_credentials(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_aws_credentials_are_explained(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -38,13 +38,13 @@ class TestAws:
             "no AWS credentials found: set AWS_PROFILE, or sign in with the AWS CLI"
         )
 
-    def test_no_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_region_is_explained(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
         assert refusal("tenants", "list") == "no AWS region given: set AWS_DEFAULT_REGION"
 
-    def test_no_such_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_profile_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_PROFILE", "nobody's")
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
@@ -80,7 +80,7 @@ class TestAws:
             ),
         ],
     )
-    def test_an_error_of_aws(
+    def test_error_of_aws_is_one_line(
         self, monkeypatch: pytest.MonkeyPatch, operation: str, code: str, reason: str
     ) -> None:
         _fail(
@@ -103,7 +103,7 @@ class TestAws:
 
         assert refusal("tenants", "list") == reason
 
-    def test_no_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_network_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         error = ConnectTimeoutError(endpoint_url="https://aws.example")
         _fail(monkeypatch, "DescribeStacks", error)
 
@@ -124,7 +124,7 @@ def _fail(monkeypatch: pytest.MonkeyPatch, operation: str, error: Exception) -> 
     monkeypatch.setattr(BaseClient, "_make_api_call", fail)
 
 
-def test_the_local_stack_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_local_stack_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CALLSTREAM_STACK")
     monkeypatch.setenv("CALLSTREAM_STATE_DIR", str(tmp_path))
 

@@ -46,14 +46,14 @@ class TestInboxes:
             tenant_id="acme", external_id="inbox-1", name="One"
         )
 
-    def test_of_another_tenant_is_another(self, administration: Administration) -> None:
+    def test_equal_ids_of_two_tenants_are_two_inboxes(self, administration: Administration) -> None:
         administration.create_tenant("other", "Other")
         administration.create_inbox("other", "inbox-1", "")
 
         assert ask("inboxes", "list", "acme") == []
         assert ask("inboxes", "create", "acme", "inbox-1")["tenant_id"] == "acme"
 
-    def test_with_a_bad_id(self) -> None:
+    def test_bad_id_is_refused(self) -> None:
         assert refusal("inboxes", "create", "acme", "", status=2) == (
             "external_id: String should have at least 1 character"
         )

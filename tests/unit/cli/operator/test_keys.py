@@ -22,7 +22,7 @@ class TestKeys:
         assert [key["kid"] for key in ask("keys", "list")] == [key["kid"] for key in rotated]
         assert rotated[1]["kid"] in ok("keys", "rotate")
 
-    def test_which_one_signs(self) -> None:
+    def test_state_of_keys_changes_with_time(self) -> None:
         now = datetime(2026, 11, 21, 12, tzinfo=UTC)
         ring = KeyRing([SigningKey("initial", "x" * 64, None)])
         ring = ring.rotated(now).rotated(now + timedelta(seconds=30))

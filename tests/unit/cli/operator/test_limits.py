@@ -43,13 +43,13 @@ class TestLimits:
         }
 
     @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "1_0", "²", "1" * 10])
-    def test_with_a_bad_value(self, acme: Tenant, directory: Directory, text: str) -> None:
+    def test_bad_value_is_refused(self, acme: Tenant, directory: Directory, text: str) -> None:
         assert refusal("limits", "set", "acme", "asapp", f"--per-day={text}", status=2) == (
             f"{text!r} is not a limit: give none, or a whole number from 1 to 999999999"
         )
         assert directory.tenant("acme") == acme
 
-    def test_with_nothing(self) -> None:
+    def test_set_needs_a_limit(self) -> None:
         assert refusal("limits", "set", "acme", "asapp", status=2) == (
             "give --per-second, --per-day or both"
         )

@@ -51,7 +51,7 @@ from tests.unit.cli.operator.deployed import (
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
-def test_an_unknown_tenant(directory: Directory, arguments: list[str]) -> None:
+def test_unknown_tenant_is_reported(directory: Directory, arguments: list[str]) -> None:
     assert refusal(*arguments) == "there is no tenant 'nobody'"
     assert refusal(*arguments, "--json") == "there is no tenant 'nobody'"
     assert not list(directory.entries())
@@ -71,7 +71,7 @@ def test_an_unknown_tenant(directory: Directory, arguments: list[str]) -> None:
     ids=lambda arguments: " ".join(arguments[:2]),
 )
 @pytest.mark.usefixtures("acme")
-def test_an_unknown_surface(arguments: list[str]) -> None:
+def test_unknown_surface_is_refused(arguments: list[str]) -> None:
     result = run(*arguments, COLUMNS="200")
 
     assert (result.exit_code, result.stdout) == (2, "")
@@ -79,7 +79,7 @@ def test_an_unknown_surface(arguments: list[str]) -> None:
 
 
 def stored(directory: Directory) -> list[str]:
-    """All items of the table, as something to compare."""
+    """All items of the table, in a form that can be compared."""
     return sorted(map(repr, directory._table.scan()))
 
 
@@ -112,7 +112,7 @@ class TestConfirmation:
         }
 
     @pytest.mark.parametrize("answer", ["n\n", "\n", ""])
-    def test_without_it_nothing_changes(
+    def test_refused_confirmation_changes_nothing(
         self, directory: Directory, questions: dict[str, list[str]], answer: str
     ) -> None:
         before = stored(directory)
@@ -124,7 +124,9 @@ class TestConfirmation:
             assert question in result.stderr
         assert stored(directory) == before
 
-    def test_with_it(self, directory: Directory, questions: dict[str, list[str]]) -> None:
+    def test_confirmed_command_is_carried_out(
+        self, directory: Directory, questions: dict[str, list[str]]
+    ) -> None:
         for arguments in questions.values():
             before = stored(directory)
             result = run(*arguments, "--json", answer="y\n")

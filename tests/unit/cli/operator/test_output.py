@@ -10,7 +10,7 @@ from tests.unit.cli.commands import ok, run
 
 
 class TestTerminal:
-    def test_a_table_cuts_nothing_off(self, acme: Tenant, administration: Administration) -> None:
+    def test_table_cuts_nothing_off(self, acme: Tenant, administration: Administration) -> None:
         issued = administration.create_credential(acme, "asapp", label="of the blue server")
         narrow = {"COLUMNS": "20", "TTY_COMPATIBLE": "1", "NO_COLOR": "1"}
 

@@ -28,12 +28,12 @@ class TestRoutes:
         assert stored.routes == {"autotranscribe", "genagent"}
 
     @pytest.mark.parametrize("command", ["add", "remove"])
-    def test_with_a_bad_name(self, command: str) -> None:
+    def test_unknown_route_is_refused(self, command: str) -> None:
         assert refusal("routes", command, "acme", "genagents", status=2) == (
             "'genagents' is not a route; there are: autotranscribe, genagent"
         )
 
-    def test_one_of_an_older_version_can_be_removed(
+    def test_route_of_an_older_version_can_be_removed(
         self, acme: Tenant, directory: Directory
     ) -> None:
         directory.save(acme.model_copy(update={"routes": frozenset({"old", "genagent"})}))

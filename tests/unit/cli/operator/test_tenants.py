@@ -41,7 +41,7 @@ class TestTenants:
             routes=frozenset({"autotranscribe", "genagent"}),
         )
 
-    def test_create_with_less(self) -> None:
+    def test_create_has_defaults(self) -> None:
         created = ask("tenants", "create", "acme", "--route", "genagent")
 
         assert created["name"] == "acme"
@@ -65,7 +65,7 @@ class TestTenants:
             ),
         ],
     )
-    def test_create_with_bad_values(
+    def test_create_refuses_bad_values(
         self, directory: Directory, arguments: list[str], reason: str
     ) -> None:
         assert refusal("tenants", "create", *arguments, status=2) == reason
@@ -135,7 +135,7 @@ class TestTenants:
         assert ask("tenants", "enable", "acme")["enabled"] is True
         assert directory.tenant("acme") == acme
 
-    def test_delete_takes_what_is_the_tenants_and_nothing_else(
+    def test_delete_takes_everything_of_the_tenant_and_nothing_else(
         self, acme: Tenant, administration: Administration
     ) -> None:
         other = administration.create_tenant("acme2", "Other")
@@ -153,7 +153,7 @@ class TestTenants:
         assert len(left) == 4
         assert {entry.tenant_id for entry in left} == {"acme2"}
 
-    def test_delete_again_takes_what_was_left(
+    def test_repeated_delete_takes_the_rest(
         self, acme: Tenant, administration: Administration
     ) -> None:
         administration.create_inbox("acme", "inbox-1", "")
@@ -164,7 +164,7 @@ class TestTenants:
         )
         assert refusal("tenants", "delete", "acme", "--yes") == "there is no tenant 'acme'"
 
-    def test_a_stored_tenant_that_cannot_be_read_is_named(
+    def test_unreadable_stored_tenant_is_reported(
         self, acme: Tenant, outputs: Mapping[str, str]
     ) -> None:
         store_tenant(outputs, acme.model_dump(mode="json") | {"name": "", "novel": "s3cret"})

@@ -67,7 +67,7 @@ class TestTwilio:
         assert self.stored() == {}
         assert ask("twilio", "clear", "acme", "--yes") == cleared == ask("twilio", "show", "acme")
 
-    def test_for_people(self) -> None:
+    def test_output_for_people(self) -> None:
         assert ok("twilio", "show", "acme").split() == ["signature", "off", "auth", "token", "none"]
         self.set_("--auth-token", "-")
         shown = ok("twilio", "set", "acme", "--signature", "on").split()
@@ -80,18 +80,18 @@ class TestTwilio:
         )
         assert ask("twilio", "show", "acme")["signature"] == "off"
 
-    def test_something_must_be_given(self) -> None:
+    def test_set_needs_an_option(self) -> None:
         assert refusal("twilio", "set", "acme", status=2) == (
             "give --signature (off, on, required), --auth-token - or both"
         )
 
-    def test_another_mode_is_none(self) -> None:
+    def test_unknown_mode_is_refused(self) -> None:
         result = run("twilio", "set", "acme", "--signature", "maybe", COLUMNS="200")
 
         assert result.exit_code == 2
         assert "'maybe' is not one of 'off', 'on', 'required'" in result.stderr
 
-    def test_the_command_line_is_no_place_for_it(self) -> None:
+    def test_auth_token_is_refused_as_an_argument(self) -> None:
         line = refusal("twilio", "set", "acme", "--auth-token", AUTH_TOKEN, status=2)
 
         assert line == "--auth-token takes - only: the token is read from standard input"
@@ -100,7 +100,7 @@ class TestTwilio:
     @pytest.mark.parametrize(
         "typed", ["", "\n", "two words", "tok\nen", "é" * 32, "x" * 257, "x" * 5000, "a-b"]
     )
-    def test_what_is_no_auth_token_is_not_stored(self, typed: str) -> None:
+    def test_text_that_is_not_an_auth_token_is_not_stored(self, typed: str) -> None:
         result = self.set_("--signature", "on", "--auth-token", "-", typed=typed)
 
         assert (result.exit_code, result.stdout) == (2, "")
@@ -110,7 +110,7 @@ class TestTwilio:
         assert not self.stored()
         assert ask("twilio", "show", "acme")["signature"] == "off"
 
-    def test_a_terminal_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_terminal_is_asked_for_the_auth_token(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []
 
         def prompt(text: str, **options: Any) -> str:
@@ -124,7 +124,7 @@ class TestTwilio:
         assert asked == [("Twilio auth token", {"hide_input": True, "err": True})]
         assert self.stored() == {f"{TWILIO_PREFIX}acme": AUTH_TOKEN}
 
-    def test_nothing_shows_it(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_auth_token_is_never_shown(self, caplog: pytest.LogCaptureFixture) -> None:
         for form in ([], ["--json"]):
             results = [
                 self.set_("--signature", "on", "--auth-token", "-", *form),
@@ -137,7 +137,7 @@ class TestTwilio:
             assert all(result.exit_code == 0 for result in results)
         assert AUTH_TOKEN not in caplog.text
 
-    def test_a_deleted_tenant_leaves_none(self, administration: Administration) -> None:
+    def test_auth_token_is_deleted_with_its_tenant(self, administration: Administration) -> None:
         administration.create_tenant("acme2", "Other")
         set_twilio(administration, "acme", "on", AUTH_TOKEN)
         set_twilio(administration, "acme2", "on", "another1")
@@ -145,7 +145,9 @@ class TestTwilio:
         ok("tenants", "delete", "acme", "--yes")
         assert self.stored() == {f"{TWILIO_PREFIX}acme2": "another1"}
 
-    def test_a_tenant_of_an_older_version(self, acme: Tenant, outputs: Mapping[str, str]) -> None:
+    def test_tenant_of_an_older_version_has_signatures_off(
+        self, acme: Tenant, outputs: Mapping[str, str]
+    ) -> None:
         item = acme.model_dump(mode="json")
         del item["twilio_signature"]
         store_tenant(outputs, item)

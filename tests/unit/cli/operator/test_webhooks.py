@@ -51,6 +51,6 @@ class TestWebhooks:
             (["https://me:pw@a.example/"], "a webhook's URL holds no user name and password"),
         ],
     )
-    def test_with_a_bad_url(self, arguments: list[str], reason: str) -> None:
+    def test_bad_url_is_refused(self, arguments: list[str], reason: str) -> None:
         assert refusal("webhooks", "set", "acme", "telnyx", *arguments, status=2) == reason
         assert ask("webhooks", "show", "acme") == {}
