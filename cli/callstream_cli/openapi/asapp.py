@@ -3,7 +3,7 @@
 from typing import Final
 
 from callstream import errors
-from callstream.surfaces import asapp
+from callstream.surfaces import asapp, asapp_models
 from callstream_cli.openapi.document import Described, Document, Failure, rejected
 
 _CALL: Final = "CA0123456789abcdef0123456789abcdef"
@@ -100,7 +100,7 @@ DOCUMENT: Final = Document(
             },
         ),
     ],
-    error=asapp.Error,
+    error=asapp_models.Error,
     failures=[
         Failure(errors.BadRequest(), "the body is not JSON, or not sent as `application/json`"),
         Failure(

@@ -4,7 +4,7 @@ from typing import Final
 
 from callstream import errors
 from callstream.relays.model import NameTaken
-from callstream.surfaces import signalwire
+from callstream.surfaces import signalwire, signalwire_models
 from callstream_cli.openapi.document import Described, Document, Failure, Parameter, rejected
 
 _PROJECT: Final = "b08dacad-0000-4de1-93d6-cc732e0c0001"
@@ -15,13 +15,13 @@ _ANSWER: Final = {
     "sid": _STREAM,
     "account_sid": _PROJECT,
     "call_sid": _CALL,
-    "api_version": signalwire.API_VERSION,
+    "api_version": signalwire_models.API_VERSION,
     "name": "my-stream",
     "status": "in-progress",
     "date_updated": "Fri, 21 Aug 2026 10:15:00 +0000",
     "error_code": None,
     "uri": (
-        f"/api/laml/{signalwire.API_VERSION}/Accounts/{_PROJECT}/Calls/{_CALL}/Streams/{_STREAM}"
+        f"/api/laml/{signalwire_models.API_VERSION}/Accounts/{_PROJECT}/Calls/{_CALL}/Streams/{_STREAM}"
         ".json"
     ),
 }
@@ -64,7 +64,7 @@ DOCUMENT: Final = Document(
         "CallSid": Parameter("The carrier's id of the call", _CALL),
         "Sid": Parameter("The stream's id, or its name; `.json` may follow", _STREAM),
     },
-    error=signalwire.Error,
+    error=signalwire_models.Error,
     failures=[
         Failure(
             errors.BadRequest(),

@@ -4,7 +4,7 @@ from typing import Final
 
 from callstream import errors
 from callstream.relays.model import NoSuchRelay
-from callstream.surfaces import telnyx
+from callstream.surfaces import telnyx, telnyx_models
 from callstream_cli.openapi.document import (
     Described,
     Document,
@@ -87,7 +87,7 @@ DOCUMENT: Final = Document(
             _EVERY_ERROR,
         ),
     },
-    error=telnyx.Errors,
+    error=telnyx_models.Errors,
     failures=[
         Failure(errors.BadRequest(), "the body is not JSON"),
         Failure(errors.Invalid(errors.Issue((), "type", "")), "the body is not a JSON object"),

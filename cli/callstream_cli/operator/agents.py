@@ -12,7 +12,7 @@ from callstream.dialects.events import Tracks
 from callstream.errors import Invalid
 from callstream.relays.agents import Agent
 from callstream.relays.model import RelaySpec, ReturnAudio
-from callstream.surfaces import bodies, signalwire, telnyx
+from callstream.surfaces import bodies, signalwire, signalwire_models, telnyx, telnyx_models
 from callstream.tenants.directory import ROUTES
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
@@ -66,7 +66,7 @@ def add(
         typer.Option(help="telnyx: the form of what the agent says. By default rtp."),
     ] = None,
     codec: Annotated[
-        telnyx.Codec | None,
+        telnyx_models.Codec | None,
         typer.Option(help="telnyx: its codec. By default that of the call."),
     ] = None,
     sampling_rate: Annotated[
@@ -227,7 +227,7 @@ def _telnyx(common: Mapping[str, Any], options: Mapping[str, object]) -> RelaySp
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_target_legs": "self",
     }
-    spec = telnyx.spec_of(_checked(telnyx.StreamingStart, fields | given, strict=True))
+    spec = telnyx.spec_of(_checked(telnyx_models.StreamingStart, fields | given, strict=True))
     if spec.return_audio == telnyx.MP3_FILES:
         return spec
     # By default the call's own, and not that of the command.
@@ -267,7 +267,7 @@ def _signalwire(common: Mapping[str, Any], options: Mapping[str, object]) -> Rel
     for number, (name, value) in enumerate(common["parameters"].items(), 1):
         fields |= {f"Parameter{number}.Name": name, f"Parameter{number}.Value": value}
     form = {name: value for name, value in fields.items() if value is not None}
-    return signalwire.spec_of(_checked(signalwire.CreateStreamBody, form, strict=False))
+    return signalwire.spec_of(_checked(signalwire_models.CreateStreamBody, form, strict=False))
 
 
 def _checked[Body: BaseModel](

@@ -18,7 +18,8 @@ from callstream.access.tokens import KeyRing
 from callstream.access.twilio_signature import Handshake, check, is_signed, sign
 from callstream.errors import TokenRejected
 from callstream.identity import StreamToken, TwilioSignature
-from callstream.surfaces.asapp import GiveMediaUrl, GiveStreamingUrl, StreamingUrlBody
+from callstream.surfaces.asapp import GiveMediaUrl, GiveStreamingUrl
+from callstream.surfaces.asapp_models import StreamingUrlBody
 from callstream.surfaces.clerk import ConnectBody, GiveConnectUrl
 from callstream.surfaces.pipeline import Command
 from callstream.tenants.directory import ROUTES, Inbox, Tenant

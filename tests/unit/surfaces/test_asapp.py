@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from callstream import errors
-from callstream.surfaces.asapp import AsappSurface, CallBody, StartStreamingBody
+from callstream.surfaces.asapp import AsappSurface
+from callstream.surfaces.asapp_models import CallBody, StartStreamingBody
 from callstream.surfaces.bodies import validate
 from callstream.surfaces.pipeline import Request
 

@@ -10,12 +10,8 @@ from callstream.errors import Invalid, NotFound, Unauthenticated
 from callstream.relays.model import CallCommand, Relay
 from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Principal, Request
-from callstream.surfaces.signalwire import (
-    CREATE_STREAM,
-    CreateStream,
-    CreateStreamBody,
-    SignalwireSurface,
-)
+from callstream.surfaces.signalwire import CREATE_STREAM, CreateStream, SignalwireSurface
+from callstream.surfaces.signalwire_models import CreateStreamBody
 from callstream.tenants.directory import Credential, Tenant
 from tests.starter import Starter
 

@@ -15,14 +15,8 @@ from callstream.relays.model import NoSuchRelay, ReturnAudio
 from callstream.relays.store import RelayStore
 from callstream.surfaces.bodies import MAX_BYTES, validate
 from callstream.surfaces.pipeline import Command, Principal, Request
-from callstream.surfaces.telnyx import (
-    StartStreaming,
-    StopStreaming,
-    StreamingStart,
-    StreamingStop,
-    TelnyxSurface,
-    spec_of,
-)
+from callstream.surfaces.telnyx import StartStreaming, StopStreaming, TelnyxSurface, spec_of
+from callstream.surfaces.telnyx_models import StreamingStart, StreamingStop
 from callstream.tenants.directory import Credential, Tenant
 from callstream.tenants.rate_limits import Allowance
 

@@ -8,16 +8,29 @@ as `401-01`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel
 
 from callstream import errors
 from callstream.access.media_urls import MediaUrls
+from callstream.surfaces.asapp_models import (
+    CallBody,
+    Error,
+    ErrorDetails,
+    SideStarted,
+    SideStopped,
+    Started,
+    StartStreamingBody,
+    Status,
+    Stopped,
+    StreamingUrl,
+    StreamingUrlBody,
+    Summary,
+)
 from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.tenants.directory import Surface
-from callstream.transcription.requests import Side, Transcriptions
+from callstream.transcription.requests import Transcriptions
 
 Product = Literal["genagent", "autotranscribe"]
 
@@ -46,30 +59,6 @@ _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.Unavailable: (503, "Service Unavailable"),
 }
 _UNFORESEEN: Final = (500, "Internal server error")
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
-
-
-class StreamingUrl(_Model):
-    """A media URL."""
-
-    streaming_url: str
-
-
-class ErrorDetails(_Model):
-    """One fault; `request_id` is also in the operator's log."""
-
-    request_id: str
-    message: str
-    code: str
-
-
-class Error(_Model):
-    """The body of every error."""
-
-    error: ErrorDetails
 
 
 class AsappSurface(VendorSurface):
@@ -153,12 +142,6 @@ def _mint(
     return StreamingUrl(streaming_url=url)
 
 
-class StreamingUrlBody(_Model):
-    """The body of `streaming-url`: the conversation's id, the same for all of its streams."""
-
-    external_id: Annotated[str, Field(max_length=256)] | None = None
-
-
 def _transcription(
     name: str,
     path: str,
@@ -209,107 +192,6 @@ class GiveStreamingUrl:
         external_id = command.body.external_id
         attributes = {"external_id": external_id} if external_id else None
         return _mint(self.urls, command, "autotranscribe", "autotranscribe", attributes)
-
-
-class AutotranscribeParams(_Model):
-    """How to transcribe. Defaults are the vendor's."""
-
-    language: Literal["en-US", "es-US"] = "en-US"
-    detailed_token: bool = False
-    audio_recording_allowed: bool = False
-    redaction_output: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
-
-    @property
-    def contradicts_itself(self) -> bool:
-        """Whether the body asks for redacted text explicitly, and also for all tokens."""
-        asked = "redaction_output" in self.model_fields_set
-        return asked and self.detailed_token and self.redaction_output != "unredacted"
-
-
-class TrackMap(_Model):
-    """Who speaks on which of Twilio's tracks."""
-
-    inbound: Side = "customer"
-    outbound: Side = "agent"
-
-    @model_validator(mode="after")
-    def _check_sides(self) -> Self:
-        if self.inbound == self.outbound:
-            raise ValueError("both tracks cannot be the same side")
-        return self
-
-
-class TwilioParams(_Model):
-    """Parameters of the namespace `twilio`."""
-
-    track_map: TrackMap = TrackMap()
-
-
-_Text = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-class CallBody(_Model):
-    """The call; `guid` is Twilio's CallSid."""
-
-    # Media of the vendor's other namespaces does not come through this gateway.
-    namespace: Literal["twilio"]
-    guid: _Text
-
-
-class StartStreamingBody(CallBody):
-    """The body of `start-streaming`."""
-
-    customer_id: _Text
-    agent_id: _Text
-    # Parameters of the vendor's other namespaces are allowed, and have no effect here.
-    siprec_params: dict[str, Any] | None = None
-    amazon_connect_params: dict[str, Any] | None = None
-    autotranscribe_params: AutotranscribeParams = AutotranscribeParams()
-    twilio_params: TwilioParams = TwilioParams()
-
-
-class Status(_Model):
-    """The status of one side. `code` is one of the vendor's numbers; 1000 is success."""
-
-    code: int = 1000
-    description: str = "OK"
-
-
-class Summary(_Model):
-    """How much was transcribed of one side."""
-
-    total_audio_bytes: int = 0
-    audio_duration_ms: int = 0
-    streaming_seconds: int
-    transcripts: int = 0
-
-
-class SideStarted(_Model):
-    """One side of the call."""
-
-    stream_id: str
-    status: Status = Status()
-
-
-class SideStopped(SideStarted):
-    """One side of the call, with its summary."""
-
-    summary: Summary
-
-
-class Started(_Model):
-    """The answer of `start-streaming`."""
-
-    is_ok: bool
-    autotranscribe_response: dict[Side, SideStarted]
-    error_message: Annotated[str | None, Field(exclude_if=lambda text: text is None)] = None
-
-
-class Stopped(_Model):
-    """The answer of `stop-streaming`."""
-
-    is_ok: bool
-    autotranscribe_response: dict[Side, SideStopped]
 
 
 START_STREAMING: Final = _transcription(

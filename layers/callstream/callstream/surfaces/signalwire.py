@@ -5,21 +5,15 @@ codes". Authentication is Basic, with the project id (which is also the AccountS
 an API token; bodies are forms; the error body is `{"code", "message", "more_info", "status"}`.
 """
 
-import re
 from base64 import b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_pascal
-from pydantic_core import PydanticCustomError
-
 from callstream import errors
-from callstream.dialects.events import Tracks
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay, RelaySpec
 from callstream.relays.store import RelayStore
@@ -31,23 +25,23 @@ from callstream.surfaces.pipeline import (
     Response,
     VendorSurface,
 )
-from callstream.surfaces.urls import MAX_LENGTH, is_address
+from callstream.surfaces.signalwire_models import (
+    API_VERSION,
+    CreateStreamBody,
+    Error,
+    Stream,
+    UpdateStreamBody,
+)
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface, Tenant
 
-API_VERSION: Final = "2010-04-01"
 # The vendor's own base. The vendor's SDKs, and Twilio's, leave `/api/laml` out; both are served.
 _BASE: Final = f"/api/laml/{API_VERSION}"
 _SDK_BASE: Final = f"/{API_VERSION}"
 _STREAMS: Final = "/Accounts/{AccountSid}/Calls/{CallSid}/Streams"
-_MORE_INFO: Final = "https://developer.signalwire.com/rest/compatibility-api/overview/error-codes"
 
 # An id is part of a DynamoDB key; the carriers' ids are far shorter.
 _MAX_ID_BYTES: Final = 512
-_MAX_PARAMETERS: Final = 99
-
-_PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
-
 _INVALID_ARGUMENT: Final = 10000
 # The codes for a wrong value of one field; 10000 is for every other field, and for blank fields.
 _FIELD_CODES: Final = {"Url": 31922, "StatusCallback": 21456, "StatusCallbackMethod": 21209}
@@ -76,135 +70,6 @@ _FAILURES: Final[dict[type[Exception], tuple[int, int, str]]] = {
     errors.Unavailable: (503, 20504, "Service unavailable"),
 }
 _UNFORESEEN: Final = (500, 20504, "An internal error occurred")
-
-
-def _check_stream_url(url: str) -> str:
-    if not is_address(url, {"wss"}):
-        raise PydanticCustomError("url", "The URL must be absolute, wss, and without whitespace")
-    return url
-
-
-def _check_callback_url(url: str) -> str:
-    if not is_address(url, {"http", "https"}):
-        raise PydanticCustomError("url", "The URL must be absolute, and http or https")
-    return url
-
-
-class _Form(BaseModel):
-    model_config = ConfigDict(alias_generator=to_pascal, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_texts(cls, form: dict[str, str]) -> dict[str, str]:
-        if any("\0" in text for field in form.items() for text in field):
-            raise PydanticCustomError("value_error", "The body holds a NUL")
-        # An empty field of a form was not filled in.
-        known = {field.alias for field in cls.model_fields.values()}
-        return {name: value for name, value in form.items() if value or name not in known}
-
-
-class CreateStreamBody(_Form):
-    """A new stream. The extra fields are `Parameter1.Name` and `Parameter1.Value` to 99.
-
-    `url`, `authorization_bearer_token` and `parameters` may hold secrets: never log them.
-    """
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "additionalProperties": False,
-            "patternProperties": {f"^{_PARAMETER.pattern}$": {"type": "string"}},
-        },
-    )
-    __pydantic_extra__: dict[str, str]
-
-    url: Annotated[
-        str,
-        AfterValidator(_check_stream_url),
-        Field(json_schema_extra={"pattern": r"^[Ww][Ss]{2}://[^\s#]+$", "maxLength": MAX_LENGTH}),
-    ]
-    # In UTF-8 it must still fit into a DynamoDB key.
-    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
-    track: Tracks = "both_tracks"
-    status_callback: (
-        Annotated[
-            str,
-            AfterValidator(_check_callback_url),
-            Field(
-                json_schema_extra={
-                    "pattern": r"^[Hh][Tt]{2}[Pp][Ss]?://\S+$",
-                    "maxLength": MAX_LENGTH,
-                }
-            ),
-        ]
-        | None
-    ) = None
-    status_callback_method: Literal["GET", "POST"] = "POST"
-    # The characters that a header's value may have.
-    authorization_bearer_token: (
-        Annotated[str, Field(max_length=4096, pattern=r"^[\x21-\x7e]+$")] | None
-    ) = None
-
-    @model_validator(mode="after")
-    def _check_parameters(self) -> Self:
-        fields = self.__pydantic_extra__
-        for field in fields:
-            if not _PARAMETER.fullmatch(field):
-                raise PydanticCustomError(
-                    "extra_forbidden",
-                    "{field} is not a parameter of this resource",
-                    {"field": field[:64]},
-                )
-        names = [fields[field] for field in fields if field.endswith(".Name") and fields[field]]
-        if len(set(names)) != len(names):
-            raise PydanticCustomError("value_error", "Two parameters have the same name")
-        for field, value in fields.items():
-            name = field.replace(".Value", ".Name")
-            if value and not fields.get(name):
-                raise PydanticCustomError(
-                    "missing", "{field} has no {name}", {"field": field, "name": name}
-                )
-        return self
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The custom parameters; without a value, the value is empty."""
-        fields = self.__pydantic_extra__
-        numbers = range(1, _MAX_PARAMETERS + 1)
-        return {
-            name: fields.get(f"Parameter{number}.Value", "")
-            for number in numbers
-            if (name := fields.get(f"Parameter{number}.Name"))
-        }
-
-
-class UpdateStreamBody(_Form):
-    """A change of a stream: it can only be stopped."""
-
-    status: Literal["stopped"]
-
-
-class Stream(BaseModel):
-    """A stream as both generations of the vendor's documents have it."""
-
-    sid: str
-    account_sid: str
-    call_sid: str
-    api_version: Literal["2010-04-01"] = API_VERSION
-    name: str | None
-    status: Literal["in-progress", "stopped"]
-    date_updated: str
-    error_code: str | None
-    uri: str
-
-
-class Error(BaseModel):
-    """The body of every error. `code` is the vendor's own number, `status` the HTTP status."""
-
-    code: int
-    message: str
-    more_info: str = _MORE_INFO
-    status: int
 
 
 def _basic(request: Request) -> tuple[str, str]:

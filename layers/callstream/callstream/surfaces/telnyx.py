@@ -5,186 +5,38 @@ specification and its list of error codes. Authentication is `Authorization: Bea
 error body is `{"errors": [{"code", "title", "detail", "source", "meta"}]}`.
 """
 
-from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 from uuid import uuid4
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel
 
 from callstream import errors
 from callstream.audio.packetizer import MP3
-from callstream.dialects.events import Tracks
 from callstream.dialects.telnyx import HANDSHAKE_HEADER
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
-from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
+from callstream.surfaces.telnyx_models import (
+    Accepted,
+    Error,
+    Errors,
+    Meta,
+    Source,
+    StreamingStart,
+    StreamingStop,
+)
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface
 from callstream.tenants.rate_limits import Allowance
-
-Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
-SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
 
 MP3_FILES: Final = ReturnAudio(encoding=MP3)
 """The return audio of `stream_bidirectional_mode` mp3."""
 # A call's id is part of a DynamoDB key; the carriers' are far shorter.
 _MAX_CALL_ID_BYTES: Final = 512
-
-
-def _check_base64(text: str) -> str:
-    try:
-        b64decode(text, validate=True)
-    except ValueError:
-        raise PydanticCustomError("base64", "The value must be valid Base64") from None
-    return text
-
-
-def _check_websocket_url(url: str) -> None:
-    if not is_address(url, WEBSOCKETS):
-        raise PydanticCustomError(
-            "url",
-            "The URL must begin with ws:// or wss://, name a host and have at most 2000 characters",
-        )
-
-
-ClientState = Annotated[
-    str, AfterValidator(_check_base64), Field(json_schema_extra={"contentEncoding": "base64"})
-]
-# In UTF-8 it must still fit into a DynamoDB key.
-CommandId = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class DialogflowConfig(_Model):
-    """What Dialogflow shall do besides answering."""
-
-    analyze_sentiment: bool = False
-    partial_automated_agent_reply: bool = False
-
-
-class CustomParameter(_Model):
-    """A parameter for the start message that the consumer gets."""
-
-    name: Annotated[str, Field(min_length=1, max_length=255)]
-    value: str = ""
-
-
-class _Command(_Model):
-    client_state: ClientState | None = None
-    command_id: CommandId | None = None
-
-
-class StreamingStart(_Command):
-    """Stream a call's audio to a WebSocket. That Dialogflow is wanted too is recorded only."""
-
-    model_config = ConfigDict(json_schema_extra={"required": ["stream_url"]})
-
-    # Before `stream_url`, whose validator reads this field.
-    enable_dialogflow: bool = False
-    dialogflow_config: DialogflowConfig | None = None
-    stream_url: Annotated[
-        str | None,
-        # A factory: its value does not appear in the schema as a default.
-        Field(default_factory=str, validate_default=True),
-        WithJsonSchema(
-            {"type": "string", "pattern": r"^[Ww][Ss]{1,2}://\S+$", "maxLength": MAX_LENGTH}
-        ),
-    ]
-    stream_track: Tracks = "inbound_track"
-    stream_codec: Literal[Codec, "default"] = "default"
-    stream_bidirectional_mode: Literal["mp3", "rtp"] = "mp3"
-    stream_bidirectional_codec: Codec = "PCMU"
-    stream_bidirectional_sampling_rate: SamplingRate = 8000
-    stream_bidirectional_target_legs: Literal["both", "self", "opposite"] = "opposite"
-    stream_auth_token: Annotated[str, Field(max_length=4000)] | None = None
-    custom_parameters: Annotated[list[CustomParameter], Field(max_length=100)] = []
-
-    @field_validator("custom_parameters")
-    @classmethod
-    def _check_names(cls, parameters: list[CustomParameter]) -> list[CustomParameter]:
-        # The start message has the parameters by name.
-        if len({each.name for each in parameters}) < len(parameters):
-            raise PydanticCustomError("value", "Each name may be there once")
-        return parameters
-
-    @field_validator("stream_url")
-    @classmethod
-    def _check_url(cls, url: str | None, info: ValidationInfo) -> str | None:
-        if url:
-            _check_websocket_url(url)
-            return url
-        # An `enable_dialogflow` that is missing here is invalid, and has an issue of its own.
-        match info.data.get("enable_dialogflow"):
-            case False:
-                raise PydanticCustomError("missing", "Field required")
-            case True:
-                raise PydanticCustomError(
-                    "value", "Dialogflow is not available yet: a stream_url is needed"
-                )
-        return None
-
-
-class StreamingStop(_Command):
-    """Stop one stream of a call, or all of them."""
-
-    stream_id: str | None = None
-
-
-class Result(_Model):
-    """The result of a command."""
-
-    result: Literal["ok"] = "ok"
-
-
-class Accepted(_Model):
-    """A command was accepted; webhooks notify of what follows."""
-
-    data: Result = Result()
-
-
-class Source(_Model):
-    """The faulty place in the request, as a JSON pointer."""
-
-    pointer: str
-
-
-class Meta(_Model):
-    """The page about an error."""
-
-    url: str
-
-
-class Error(_Model):
-    """One fault."""
-
-    code: str
-    title: str
-    detail: str
-    source: Source | None = None
-    meta: Meta | None = None
-
-
-class Errors(_Model):
-    """The body of every error."""
-
-    errors: list[Error]
 
 
 class _Failure(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from callstream.relays.agents import MOST_OF_A_ROUTE
-from callstream.surfaces import signalwire, telnyx
+from callstream.surfaces import signalwire, signalwire_models, telnyx, telnyx_models
 from callstream_cli.operator.administration import Administration
 from tests.unit.cli.commands import ask, ok, refusal, run
 from tests.unit.cli.operator.deployed import (
@@ -95,7 +95,7 @@ class TestAgents:
         ok("agents", "add", "acme", AGENT, *self.GENAGENT, "telnyx", *options, *track)
 
         [agent] = administration.agents.all("acme")
-        body = telnyx.StreamingStart(
+        body = telnyx_models.StreamingStart(
             stream_url=AGENT,
             stream_track="both_tracks",
             stream_bidirectional_mode="mp3",
@@ -129,7 +129,7 @@ class TestAgents:
             "StatusCallback": URL,
             "StatusCallbackMethod": "GET",
         }
-        assert agent.spec == signalwire.spec_of(signalwire.CreateStreamBody(**form))
+        assert agent.spec == signalwire.spec_of(signalwire_models.CreateStreamBody(**form))
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from callstream.surfaces import telnyx
+from callstream.surfaces import telnyx, telnyx_models
 from callstream.tenants.directory import (
     Directory,
     Tenant,
@@ -88,7 +88,7 @@ class TestConfirmation:
     def questions(self, acme: Tenant, administration: Administration) -> dict[str, list[str]]:
         administration.create_inbox("acme", "inbox-1", "")
         set_twilio(administration, "acme", "on", AUTH_TOKEN)
-        body = telnyx.StreamingStart(stream_url=AGENT)
+        body = telnyx_models.StreamingStart(stream_url=AGENT)
         agent = administration.create_agent("acme", "genagent", None, telnyx.spec_of(body))
         issued = administration.create_credential(acme, "asapp", label="blue").credential
         named = f"the asapp credential {issued.credential_id} (blue) of acme"
