@@ -33,12 +33,26 @@ _TRANSLATED: Final = tuple(
 _SITE_LOCAL: Final = IPv6Network("fec0::/10")
 
 
+_EXPLANATIONS: Final = {
+    "not_a_url": "The URL must be absolute and name a host",
+    "scheme": "The URL must have another scheme",
+    "credentials": "The URL must have no user name and no password",
+    "port": "The URL must have its scheme's own port, or one from 1024 on",
+    "address": "The URL must not name a private or reserved address",
+}
+
+
 class ForbiddenDestination(CallstreamError):
-    """Nothing may connect to this URL. `reason` is one of a small set, and quotes no URL."""
+    """Nothing may connect to this URL.
+
+    `reason` is one of a small set; `explanation` is a sentence for the tenant. Neither quotes the
+    URL.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.explanation = _EXPLANATIONS[reason]
 
 
 class UnknownHost(CallstreamError):
@@ -67,9 +81,31 @@ def vet(
         local: whether to allow loopback addresses too; for the local stack only.
 
     Raises:
-        ForbiddenDestination: with reason `not_a_url`, `scheme`, `credentials`, `port`, or `address`
-            if any of the host's addresses is not public.
+        ForbiddenDestination: as `check` does; `address` also if an address of the host's name is
+            not public.
         UnknownHost: the host name has no address.
+    """
+    host, port, scheme = check(url, schemes)
+    try:
+        found = tuple(dict.fromkeys(resolve(host, port)))
+    except (OSError, UnicodeError):
+        raise UnknownHost("the name has no address") from None
+    if not found:
+        raise UnknownHost("the name has no address")
+    if not all(_may_be_dialled(address, local=local) for address in found):
+        raise ForbiddenDestination("address")
+    return Destination(host, port, found, scheme in _TLS)
+
+
+def check(url: str, schemes: Collection[str]) -> tuple[str, int, str]:
+    """Check of a URL what can be known without the name service: when a tenant supplies the URL.
+
+    Returns:
+        Host, port and scheme.
+
+    Raises:
+        ForbiddenDestination: with reason `not_a_url`, `scheme`, `credentials`, `port` (another
+            service's), or `address` (an address that is neither public nor this machine's).
     """
     try:
         parts = urlsplit(url)
@@ -86,15 +122,17 @@ def vet(
         port = _DEFAULT_PORTS[parts.scheme]
     if port != _DEFAULT_PORTS[parts.scheme] and port < _FIRST_FREE_PORT:
         raise ForbiddenDestination("port")
-    try:
-        found = tuple(dict.fromkeys(resolve(host, port)))
-    except (OSError, UnicodeError):
-        raise UnknownHost("the name has no address") from None
-    if not found:
-        raise UnknownHost("the name has no address")
-    if not all(_may_be_dialled(address, local=local) for address in found):
+    if _is_numeric(host) and not _may_be_dialled(host, local=True):
         raise ForbiddenDestination("address")
-    return Destination(host, port, found, parts.scheme in _TLS)
+    return host, port, parts.scheme
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _may_be_dialled(text: str, *, local: bool) -> bool:

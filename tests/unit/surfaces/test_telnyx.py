@@ -181,7 +181,7 @@ def test_spec_has_neutral_fields() -> None:
         URL,
         "ws://127.0.0.1:8080",
         "WSS://EXAMPLE.com/?a=b",
-        "wss://[2001:db8::1]:443/",
+        "wss://[2606:4700::7]:443/",
         "wss://www.example.com/" + "a" * 1978,
     ],
 )
@@ -430,3 +430,17 @@ def test_rate_headers_are_the_documented_ones() -> None:
         "x-ratelimit-remaining": "99",
         "x-ratelimit-reset": "1",
     }
+
+
+@pytest.mark.parametrize(
+    "token", ["a\r\nb", "a\nb", "a\0b", "a\tb", "\N{EURO SIGN}", "bücher", "a ", " a", "\x7f"]
+)
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    [error] = refusal({"stream_url": URL, "stream_auth_token": token})
+
+    assert error["source"] == {"pointer": "/stream_auth_token"}
+
+
+@pytest.mark.parametrize("token", ["", "s3cret", "Basic dXNlcjpwYXNz", "~!@#$%^&*()"])
+def test_a_token_that_a_header_can_carry_is_taken(token: str) -> None:
+    assert start(stream_auth_token=token).stream_auth_token == token

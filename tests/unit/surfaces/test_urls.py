@@ -1,16 +1,17 @@
 """URLs that tenants give."""
 
 import pytest
+from pydantic_core import PydanticCustomError
 
-from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
+from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, check_url
 
 
 @pytest.mark.parametrize(
     "url",
-    ["wss://a.example", "ws://a.example:8080/x?y=z", "wss://[2001:db8::1]/", "wss://127.0.0.1/"],
+    ["wss://a.example", "ws://a.example:8080/x?y=z", "wss://[2606:4700::7]/", "wss://127.0.0.1/"],
 )
 def test_absolute_urls_of_the_schemes_are_addresses(url: str) -> None:
-    assert is_address(url, WEBSOCKETS)
+    assert check_url(url, WEBSOCKETS, "not a WebSocket's") == url
 
 
 @pytest.mark.parametrize(
@@ -32,8 +33,11 @@ def test_absolute_urls_of_the_schemes_are_addresses(url: str) -> None:
     ],
 )
 def test_other_texts_are_not(url: str) -> None:
-    assert not is_address(url, WEBSOCKETS)
+    with pytest.raises(PydanticCustomError):
+        check_url(url, WEBSOCKETS, "not a WebSocket's")
 
 
 def test_a_fragment_is_refused_in_websocket_urls_only() -> None:
-    assert is_address("https://a.example/#part", {"https"})
+    url = "https://a.example/#part"
+
+    assert check_url(url, {"https"}, "not https") == url

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_pascal
 from pydantic_core import PydanticCustomError
 
 from callstream.dialects.events import Tracks
-from callstream.surfaces.urls import MAX_LENGTH, is_address
+from callstream.surfaces.urls import MAX_LENGTH, check_url
 
 API_VERSION: Final = "2010-04-01"
 _MORE_INFO: Final = "https://developer.signalwire.com/rest/compatibility-api/overview/error-codes"
@@ -19,15 +19,11 @@ _PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
 
 
 def _check_stream_url(url: str) -> str:
-    if not is_address(url, {"wss"}):
-        raise PydanticCustomError("url", "The URL must be absolute, wss, and without whitespace")
-    return url
+    return check_url(url, {"wss"}, "The URL must be absolute, wss, and without whitespace")
 
 
 def _check_callback_url(url: str) -> str:
-    if not is_address(url, {"http", "https"}):
-        raise PydanticCustomError("url", "The URL must be absolute, and http or https")
-    return url
+    return check_url(url, {"http", "https"}, "The URL must be absolute, and http or https")
 
 
 class _Form(BaseModel):

@@ -1,7 +1,8 @@
 """The bodies of Telnyx's requests and answers, as its OpenAPI specification has them."""
 
+import re
 from base64 import b64decode
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,10 +16,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from callstream.dialects.events import Tracks
-from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, is_address
+from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, check_url
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
+
+# RFC 9110, 5.5, without the obsolete characters.
+_HEADER_VALUE: Final = r"^([!-~]([ -~]*[!-~])?)?$"
+_NO_WEBSOCKET_URL: Final = (
+    "The URL must begin with ws:// or wss://, name a host and have at most 2000 characters"
+)
 
 
 def _check_base64(text: str) -> str:
@@ -29,14 +36,19 @@ def _check_base64(text: str) -> str:
     return text
 
 
-def _check_websocket_url(url: str) -> None:
-    if not is_address(url, WEBSOCKETS):
+def _check_header_value(text: str) -> str:
+    if not re.fullmatch(_HEADER_VALUE, text):
         raise PydanticCustomError(
-            "url",
-            "The URL must begin with ws:// or wss://, name a host and have at most 2000 characters",
+            "value", "The value must be ASCII without control characters, and not end with a space"
         )
+    return text
 
 
+AuthToken = Annotated[
+    str,
+    Field(max_length=4000, json_schema_extra={"pattern": _HEADER_VALUE}),
+    AfterValidator(_check_header_value),
+]
 ClientState = Annotated[
     str, AfterValidator(_check_base64), Field(json_schema_extra={"contentEncoding": "base64"})
 ]
@@ -91,7 +103,7 @@ class StreamingStart(_Command):
     stream_bidirectional_codec: Codec = "PCMU"
     stream_bidirectional_sampling_rate: SamplingRate = 8000
     stream_bidirectional_target_legs: Literal["both", "self", "opposite"] = "opposite"
-    stream_auth_token: Annotated[str, Field(max_length=4000)] | None = None
+    stream_auth_token: AuthToken | None = None
     custom_parameters: Annotated[list[CustomParameter], Field(max_length=100)] = []
 
     @field_validator("custom_parameters")
@@ -106,7 +118,7 @@ class StreamingStart(_Command):
     @classmethod
     def _check_url(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url:
-            _check_websocket_url(url)
+            check_url(url, WEBSOCKETS, _NO_WEBSOCKET_URL)
             return url
         # An `enable_dialogflow` that is missing here is invalid, and has an issue of its own.
         match info.data.get("enable_dialogflow"):

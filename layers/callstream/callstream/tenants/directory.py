@@ -14,7 +14,9 @@ from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PlainSerializer
+from pydantic_core import PydanticCustomError
 
+from callstream.destinations import ForbiddenDestination, check
 from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 
@@ -45,11 +47,21 @@ class Limits(_Model):
     per_day: Annotated[int, Field(gt=0)] | None = None
 
 
+def _check_url(text: str) -> str:
+    """Refuse a URL to which no callback would be sent."""
+    url = str(HttpUrl(text))
+    try:
+        check(url, {"http", "https"})
+    except ForbiddenDestination as forbidden:
+        raise PydanticCustomError("url", forbidden.explanation) from None
+    return url
+
+
 class Webhook(_Model):
     """Where a tenant's callbacks go, and where they go if that URL fails."""
 
-    url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
-    failover_url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))] | None = None
+    url: Annotated[str, AfterValidator(_check_url)]
+    failover_url: Annotated[str, AfterValidator(_check_url)] | None = None
 
 
 class Tenant(_Model):

@@ -48,7 +48,7 @@ class TestWebhooks:
                 [URL, "--failover", "x"],
                 "failover_url: Input should be a valid URL, relative URL without a base",
             ),
-            (["https://me:pw@a.example/"], "a webhook's URL holds no user name and password"),
+            (["https://me:pw@a.example/"], "url: The URL must have no user name and no password"),
         ],
     )
     def test_bad_url_is_refused(self, arguments: list[str], reason: str) -> None:
