@@ -1,6 +1,6 @@
-"""The authorizer of the media WebSocket API: lets in who has a valid stream token.
+"""The authorizer of the media WebSocket API: accepts connections with a valid stream token.
 
-If the token's tenant asks for it, the handshake must be signed by Twilio too.
+If the tenant demands it, Twilio must have signed the handshake too.
 """
 
 import logging
@@ -21,14 +21,14 @@ _auth_tokens = TwilioAuthTokens(load(TwilioSettings, os.environ).twilio_secrets_
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer API Gateway with a policy. If an outage keeps us from checking, raise: 500."""
+    """Answer API Gateway with a policy. In an outage, raise: the carrier gets status 500."""
     handshake = Handshake.from_event(event)
     token: StreamToken | None = None
     try:
         token = _keys.current().verify(handshake.token)
         check(handshake, token, _auth_tokens.read)
     except TokenRejected as rejected:
-        # Only a verified token can tell whose it is.
+        # Only a verified token names its tenant.
         whose = {} if token is None else {"tenant_id": token.tenant_id}
         _logger.info("connection refused: %s", rejected.reason, extra=whose)
         return _policy("Deny", "anonymous", event["methodArn"], {})

@@ -1,4 +1,4 @@
-"""`$connect`: records the stream, and lets a one-shot token open only one."""
+"""`$connect`: records the stream. A one-shot token opens one stream only."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ _streams = stream_store(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
-    """Answer the handshake. In an outage, raise: 5xx, and no stream is half-known."""
+    """Answer the handshake. In an outage, raise: the carrier gets a 5xx and may connect again."""
     connection_id = event["requestContext"]["connectionId"]
     try:
         _streams.open(identity_of(event), token_of(event), connection_id, clock.now())

@@ -106,12 +106,12 @@ def in_words(time: datetime | None) -> str:
 
 
 def by_name(counts: Mapping[str, int], *, otherwise: str = "none") -> str:
-    """Counts with what they count."""
+    """Counts, each with its name."""
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or otherwise
 
 
 def summary(streams: Iterable[StreamView]) -> str:
-    """Streams in one line: how many in which states, and what they have had."""
+    """Streams in one line: how many in which states, their frames and their problems."""
     states, frames, rejected, trouble = Counter[str](), Counter[str](), 0, Counter[str]()
     for stream in streams:
         states[stream.state] += 1

@@ -1,4 +1,4 @@
-"""Showing what goes on: once, or with ``--watch`` again and again until Ctrl-C."""
+"""Showing streams or calls: once, or with ``--watch`` every second until Ctrl-C."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ Watch = Annotated[
 
 
 class Scene(Protocol):
-    """What a command shows, as it was read at one moment."""
+    """What a command shows: the state at one moment."""
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         """For scripts."""
@@ -46,12 +46,13 @@ def show_scene(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Show what a deployment's outputs lead to; with `watch`, until Ctrl-C.
+    """Show a scene of a deployment; with `watch`, until Ctrl-C.
 
-    On a terminal it is redrawn, otherwise there is a line a second; in JSON, a document a line.
+    While watching, a terminal is redrawn; elsewhere a line is printed every second. In JSON each
+    line is a document.
 
     Raises:
-        typer.Exit: it cannot be read; says why. Or it was watched until Ctrl-C.
+        typer.Exit: the scene cannot be read, and the reason was printed; or after Ctrl-C.
     """
     try:
         with outputs_of(stack) as outputs:

@@ -1,22 +1,22 @@
-"""What can go wrong, as one tree.
+"""The errors of Callstream, as one tree.
 
 CallstreamError
 ├── UnreadableMessage           a carrier's message is not what its dialect documents
-├── Inexpressible               a dialect has no words for an event
+├── Inexpressible               a dialect has no message for an event
 ├── TokenRejected               a stream token does not open a connection
 ├── IllegalTransition           an event does not fit the present state
 ├── UnreadableItem              a table's item is not what this version writes
-├── ConditionFailed             a conditional write found something else than it expected
-├── Unavailable                 a service that we depend on failed after its bounded retries
+├── ConditionFailed             the condition of a write does not hold
+├── Unavailable                 a service failed, or is contended, after bounded retries
 └── ApiError                    an HTTP request that is answered with an error; one class a meaning
     ├── BadRequest              the body cannot be read
     ├── Unauthenticated         credentials are missing or wrong
     ├── Forbidden               good credentials without this permission
     ├── NotFound                no such thing, or not this tenant's
-    ├── Conflict                it contradicts what is there already
-    ├── TooLarge                the body is larger than any good one
-    ├── UnsupportedMediaType    the body is of another type than the endpoint takes
-    ├── Invalid                 the body was read, and says something that it may not
+    ├── Conflict                the request contradicts the present state
+    ├── TooLarge                the body is larger than any valid body
+    ├── UnsupportedMediaType    the endpoint does not take this type of body
+    ├── Invalid                 the body can be read, and has invalid values
     ├── RateLimited             more requests than the tenant's limit
     └── CallError               a command does not fit its call
         ├── UnknownCall         no such call, or not this tenant's
@@ -31,7 +31,7 @@ from msgspec import Struct
 
 
 class CallstreamError(Exception):
-    """Base of all errors that Callstream raises on purpose."""
+    """The base of all errors that Callstream raises on purpose."""
 
 
 class UnreadableMessage(CallstreamError):
@@ -48,7 +48,7 @@ class UnreadableMessage(CallstreamError):
 
 
 class Inexpressible(CallstreamError):
-    """A dialect has no words for an event, such as a key that Twilio shall press."""
+    """A dialect has no message for an event, as Twilio's has none to press a key."""
 
     def __init__(self, dialect: str, event: object) -> None:
         super().__init__(f"{dialect} has no words for {type(event).__name__}")
@@ -84,7 +84,7 @@ class UnreadableItem(CallstreamError):
 
 
 class ConditionFailed(CallstreamError):
-    """A conditional write found something else than it expected; `operation` is its index."""
+    """The condition of a write does not hold; `operation` is the index in the transaction."""
 
     def __init__(self, operation: int = 0) -> None:
         super().__init__(f"the condition of operation {operation} does not hold")
@@ -92,7 +92,7 @@ class ConditionFailed(CallstreamError):
 
 
 class Unavailable(CallstreamError):
-    """A service that we depend on failed after its bounded retries; `service` names it."""
+    """A service failed after bounded retries; `service` and `code` name it and its error."""
 
     def __init__(self, service: str, code: str) -> None:
         super().__init__(f"{service} is unavailable: {code}")
@@ -101,7 +101,7 @@ class Unavailable(CallstreamError):
 
 
 class ApiError(CallstreamError):
-    """An HTTP request that is answered with an error. The message is for our log alone."""
+    """An HTTP request that is answered with an error. The message is for our log only."""
 
 
 class BadRequest(ApiError):
@@ -117,26 +117,26 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such thing, or it is another tenant's."""
+    """There is no such thing, or it belongs to another tenant."""
 
 
 class Conflict(ApiError):
-    """The request contradicts what is there already."""
+    """The request contradicts the present state."""
 
 
 class TooLarge(ApiError):
-    """The body is larger than any good one."""
+    """The body is larger than any valid body."""
 
 
 class UnsupportedMediaType(ApiError):
-    """The body is of another type than the endpoint takes."""
+    """The endpoint does not take this type of body."""
 
 
 IssueKind = Literal["missing", "unknown", "type", "enum", "range", "url", "base64", "value"]
 
 
 class Issue(Struct, frozen=True):
-    """One thing that is wrong with a body: where (names and indexes, from outside in), and how.
+    """One problem of a body. `location` has names and indexes, from the outside in.
 
     `message` is for the client; it never quotes the value.
     """
@@ -147,10 +147,10 @@ class Issue(Struct, frozen=True):
 
 
 class Invalid(ApiError):
-    """The body was read, and says something that it may not."""
+    """The body can be read, and has invalid values."""
 
     def __init__(self, *issues: Issue) -> None:
-        # For the log: a name that is not ours may hold what it should not, such as a whole body.
+        # For the log: an unknown name may hold private data, such as a whole body.
         super().__init__(
             ", ".join(
                 issue.kind if issue.kind == "unknown" else f"{issue.kind} {issue.location}"
@@ -161,7 +161,7 @@ class Invalid(ApiError):
 
 
 class RateLimited(ApiError):
-    """The tenant has used up a limit; it is free again after `reset` seconds."""
+    """The tenant has used up a limit. The limit is free again after `reset` seconds."""
 
     def __init__(self, limit: int, reset: int) -> None:
         super().__init__(f"limit of {limit} used up for {reset} s")
@@ -174,7 +174,7 @@ class CallError(ApiError):
 
 
 class UnknownCall(CallError):
-    """There is no such call, or it is another tenant's."""
+    """There is no such call, or it belongs to another tenant."""
 
 
 class CallEnded(CallError):

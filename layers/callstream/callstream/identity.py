@@ -1,6 +1,7 @@
-"""Who a media connection is: what its token says, and the stream that it becomes.
+"""The identities of media connections and relays.
 
-Structs, since the per-frame function imports them: a dataclass takes longer to make.
+The classes are structs because the per-frame function imports them: a dataclass takes longer to
+make.
 """
 
 from collections.abc import Mapping
@@ -11,17 +12,17 @@ from msgspec import Struct, field
 
 Use = Literal["once", "many"]
 TwilioSignature = Literal["off", "on", "required"]
-"""Whether Twilio's signature on a handshake is looked at: never; if there is one; there must be."""
+"""When Twilio's signature on a handshake is checked: never, if there is one, or always."""
 
 SinkKind = Literal["websocket", "transcription", "dialogflow"]
 """Where a relay takes a call's audio."""
 
 
 class StreamToken(Struct, frozen=True):
-    """What a verified token says. `attributes` is what its endpoint wants the stream to know.
+    """The claims of a verified token. `attributes` go from the endpoint to the stream.
 
-    `twilio_signature` is its tenant's choice when the token was made. It is settled when the
-    connection opens, and nothing later knows of it.
+    `twilio_signature` is the choice of the tenant when the token was made. The authorizer alone
+    uses it.
     """
 
     token_id: str
@@ -34,7 +35,7 @@ class StreamToken(Struct, frozen=True):
 
 
 class StreamIdentity(Struct, frozen=True):
-    """What a connection's authorizer context says: with every message, without a database read."""
+    """The stream of a connection. It comes with every message, without a database read."""
 
     stream_id: str
     tenant_id: str
@@ -42,7 +43,7 @@ class StreamIdentity(Struct, frozen=True):
 
 
 class RelayIdentity(Struct, frozen=True):
-    """Which relay: everything that is needed to find it in the Streams table."""
+    """The parts of a relay's key in the Streams table."""
 
     tenant_id: str
     call_id: str

@@ -1,4 +1,4 @@
-"""What the core needs from the outside: small protocols that `callstream.adapters` fulfils."""
+"""Protocols of what the core needs from the outside. `callstream.adapters` implements them."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import Any, Protocol
 from callstream.identity import RelayIdentity
 
 type Item = dict[str, Any]
-"""A DynamoDB item, or the arguments of a DynamoDB request, in plain Python values."""
+"""A DynamoDB item, a key, or the arguments of a DynamoDB request, in plain Python values."""
 
 
 class RecordSink(Protocol):
-    """Somewhere to put records."""
+    """A place for records: the frames stream or its overflow queue."""
 
     def put(self, partition_key: str, data: bytes) -> None:
         """Put one record. Raises `Unavailable` after bounded retries."""
@@ -27,25 +27,25 @@ class Table(Protocol):
         """Read one item, consistently."""
 
     def query(self, partition: str, prefix: str) -> list[Item]:
-        """All items of a partition whose sort key begins so, consistently, in their order."""
+        """The items of a partition whose sort keys have a prefix, consistently, by sort key."""
 
     def scan(self) -> Iterator[Item]:
-        """Every item, in no order."""
+        """Read every item, in no order."""
 
     def index(self, name: str, key: str, value: str) -> Iterator[Item]:
-        """The items that an index has under a key, with what is projected; not consistently."""
+        """The projected attributes of the items under a key of an index; not consistently."""
 
     def put(self, item: Item) -> None:
-        """Write one item, whatever was there."""
+        """Create or replace one item."""
 
     def delete(self, key: Item) -> None:
-        """Remove one item; fine if it is not there."""
+        """Remove one item, if the table has it."""
 
     def update(self, request: Item) -> Item:
-        """UpdateItem; the whole item as it is afterwards. Raises `ConditionFailed`."""
+        """Send UpdateItem; returns the whole new item. Raises `ConditionFailed`."""
 
     def transact(self, operations: Sequence[Item]) -> None:
-        """TransactWriteItems: all or nothing. Raises `ConditionFailed`."""
+        """Send TransactWriteItems: all operations or none. Raises `ConditionFailed`."""
 
 
 class Connections(Protocol):
@@ -55,20 +55,20 @@ class Connections(Protocol):
         """Send a text message; False if the connection is gone."""
 
     def active_at(self, connection_id: str) -> datetime | None:
-        """When the last message came or went; None if the connection is gone."""
+        """When the last message was received or sent; None if the connection is gone."""
 
     def close(self, connection_id: str) -> None:
-        """Close the connection; fine if it is gone."""
+        """Close the connection, if it is open."""
 
 
 class RelayStarter(Protocol):
-    """Starts runs of relays, and does not wait for them. Every method raises `Unavailable`."""
+    """Starts runs of relays without waiting for them. Every method raises `Unavailable`."""
 
     def start(self, relay: RelayIdentity) -> None:
         """Start a relay's first run."""
 
     def succeed(self, relay: RelayIdentity, run_id: str) -> None:
-        """Start the run that comes after this one, which waits for it to leave."""
+        """Start the successor of a run. It waits until the run hands over."""
 
     def rescue(self, relay: RelayIdentity, run_id: str) -> None:
-        """Start a run that takes over from this one, unless another has done so."""
+        """Start a run that takes over from this run, unless another run has taken over."""

@@ -45,7 +45,7 @@ def sign(ring: KeyRing, now: datetime = NOW) -> str:
     return ring.sign(tenant_id="acme", route="genagent", use="many", now=now)
 
 
-def test_a_signed_token_says_what_was_signed() -> None:
+def test_token_has_the_claims_that_were_signed() -> None:
     with time_machine.travel(NOW, tick=False):
         verified = RING.verify(sign(RING))
 
@@ -54,7 +54,7 @@ def test_a_signed_token_says_what_was_signed() -> None:
 
 
 @pytest.mark.parametrize("mode", get_args(TwilioSignature))
-def test_a_signed_token_says_whether_twilio_must_sign(mode: TwilioSignature) -> None:
+def test_token_has_the_tenants_choice_about_twilios_signature(mode: TwilioSignature) -> None:
     text = RING.sign(tenant_id="acme", route="genagent", use="many", now=NOW, twilio_signature=mode)
     with time_machine.travel(NOW, tick=False):
         verified = RING.verify(text)
@@ -63,16 +63,16 @@ def test_a_signed_token_says_whether_twilio_must_sign(mode: TwilioSignature) -> 
     assert verified.attributes == {}
 
 
-def test_an_older_token_asks_for_no_signature() -> None:
+def test_token_of_an_older_version_asks_for_no_signature() -> None:
     with time_machine.travel(NOW, tick=False):
         assert RING.verify(token(claims())).twilio_signature == "off"
 
 
-def test_tokens_differ() -> None:
+def test_tokens_with_the_same_claims_differ() -> None:
     assert sign(RING) != sign(RING)
 
 
-def test_a_hand_made_token_with_all_claims_is_good() -> None:
+def test_verify_takes_a_hand_made_token_with_all_claims() -> None:
     with time_machine.travel(NOW, tick=False):
         assert RING.verify(token(claims())).use == "once"
 
@@ -102,10 +102,11 @@ def test_a_hand_made_token_with_all_claims_is_good() -> None:
         ("garbage", "not_a_token"),
         ("a.b.c", "not_a_token"),
         ("é\x00.é.é", "not_a_token"),
+        ("a.\ud800.c", "not_a_token"),
         (token(claims(pad="x" * 2048)), "too_long"),
     ],
 )
-def test_a_bad_token_is_rejected(text: str, reason: str) -> None:
+def test_verify_rejects_a_bad_token_with_the_reason(text: str, reason: str) -> None:
     with time_machine.travel(NOW, tick=False), pytest.raises(TokenRejected) as caught:
         RING.verify(text)
 
@@ -113,13 +114,13 @@ def test_a_bad_token_is_rejected(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("secret", [{}, {"weak": "k" * 31}, {"good": "k" * 32, "weak": ""}])
-def test_a_ring_needs_keys_of_32_bytes(secret: dict[str, str]) -> None:
+def test_key_ring_needs_keys_of_32_bytes(secret: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         KeyRing.from_secret(secret)
 
 
 @given(position=st.integers(min_value=0), replacement=st.characters())
-def test_a_tampered_token_is_rejected(position: int, replacement: str) -> None:
+def test_verify_rejects_a_tampered_token(position: int, replacement: str) -> None:
     with time_machine.travel(NOW, tick=False):
         good = sign(RING)
         index = position % len(good)
@@ -166,12 +167,12 @@ def test_rotating_twice_in_a_minute_keeps_the_key_that_signs() -> None:
     assert kid_of(sign(twice, NOW + timedelta(seconds=91))) == twice.kids[2]
 
 
-def test_a_ring_survives_being_stored() -> None:
+def test_key_ring_is_the_same_after_it_was_stored() -> None:
     ring = RING.rotated(NOW)
 
     assert KeyRing.from_secret(ring.to_secret()).kids == ring.kids
     assert all(len(value) >= 64 for value in ring.to_secret().values())
 
 
-def test_keys_do_not_show_themselves() -> None:
+def test_signing_key_does_not_show_its_secret() -> None:
     assert SECRET["initial"] not in repr(vars(RING))

@@ -73,7 +73,7 @@ def links(table: DynamoTable, *names: str) -> dict[str, tuple[str | None, str | 
 
 
 class TestLegs:
-    def test_share_a_session_and_live_on_their_own(
+    def test_legs_share_a_session_and_end_on_their_own(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a", call_id="leg-a", session_id="session")
@@ -91,7 +91,7 @@ class TestLegs:
         assert item(table, call_key("acme", "leg-a"))["state"] == "ended"
         assert item(table, call_key("acme", "leg-b"))["state"] == "active"
 
-    def test_a_carrier_without_sessions_leaves_none(
+    def test_call_has_no_session_if_its_carrier_has_none(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a")
@@ -99,12 +99,12 @@ class TestLegs:
         assert "session_id" not in item(table, call_key("acme", "CA1"))
         assert not [each for each in table.scan() if each["sk"] == "SESSION"]
 
-    def test_another_tenants_session_of_the_same_name_is_another(self) -> None:
+    def test_sessions_of_two_tenants_are_two_even_with_the_same_id(self) -> None:
         assert session_key("acme", "session") != session_key("other", "session")
 
 
 class TestSeveralAtOnce:
-    def test_belong_to_one_call_and_continue_nothing(
+    def test_streams_open_at_once_belong_to_one_call_and_continue_nothing(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         for name in ("a", "b", "c"):
@@ -121,7 +121,7 @@ class TestSeveralAtOnce:
 
 
 class TestContinuation:
-    def test_of_one_whose_socket_ended_without_a_stop(
+    def test_stream_continues_a_stream_whose_connection_ended_without_a_stop(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a")
@@ -130,7 +130,7 @@ class TestContinuation:
 
         assert links(table, "a", "b") == {"a": (None, "b"), "b": ("a", None)}
 
-    def test_not_of_one_that_the_carrier_stopped(
+    def test_stream_does_not_continue_a_stream_that_the_carrier_stopped(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a")
@@ -149,7 +149,7 @@ class TestContinuation:
             (CONNECTION_LIMIT - timedelta(minutes=5), False),
         ],
     )
-    def test_of_one_so_old_that_its_socket_must_have_ended(
+    def test_stream_continues_a_stream_so_old_that_its_connection_must_have_ended(
         self, store: StreamStore, table: DynamoTable, age: timedelta, *, expected: bool
     ) -> None:
         begin(store, "a", NOW - age)
@@ -160,7 +160,9 @@ class TestContinuation:
             continued if expected else dict.fromkeys("ab", (None, None))
         )
 
-    def test_not_of_another_track(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_stream_does_not_continue_a_stream_of_another_track(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         begin(store, "in")
         begin(store, "out", tracks=("outbound",))
         for name in ("in", "out"):
@@ -175,14 +177,16 @@ class TestContinuation:
             "out2": ("out", None),
         }
 
-    def test_not_of_another_call(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_stream_does_not_continue_a_stream_of_another_call(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         begin(store, "a")
         store.disconnect("a", NOW)
         begin(store, "b", call_id="CA2", carrier_stream_id="MZ-a")
 
         assert links(table, "a", "b") == dict.fromkeys("ab", (None, None))
 
-    def test_by_the_carriers_own_id_it_has_connected_twice(
+    def test_stream_continues_a_stream_with_the_same_id_of_the_carrier(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a", carrier_stream_id="MZ", tracks=("inbound", "outbound"))
@@ -192,7 +196,9 @@ class TestContinuation:
         # Nobody closes the first one but its own disconnection, or the sweep.
         assert item(table, call_key("acme", "CA1"))["open_streams"] == {"a", "b"}
 
-    def test_goes_on_in_a_chain(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_streams_continue_each_other_in_a_chain(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         for hours, name in enumerate("abc"):
             now = NOW + hours * CONNECTION_LIMIT
             begin(store, name, now)
@@ -204,7 +210,9 @@ class TestContinuation:
             "c": ("b", None),
         }
 
-    def test_takes_the_latest_of_several(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_stream_continues_the_latest_of_several_streams(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         for minutes, name in enumerate(("z", "a")):
             begin(store, name, NOW + timedelta(minutes=minutes))
         for name in ("z", "a"):
@@ -214,7 +222,9 @@ class TestContinuation:
 
         assert links(table, "m", "n") == {"m": ("a", None), "n": ("z", None)}
 
-    def test_by_one_that_is_gone_already(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_stream_continues_another_even_if_it_closed_before_its_start(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         begin(store, "a")
         store.disconnect("a", NOW)
         connect(store, "b")
@@ -226,8 +236,10 @@ class TestContinuation:
         assert (call["state"], call["streams"]) == ("ended", {"a", "b"})
         assert "open_streams" not in call
 
-    def test_is_read_from_what_is_there(self, store: StreamStore, table: DynamoTable) -> None:
-        """An earlier stream whose item has expired continues nothing and hinders nobody."""
+    def test_continuation_passes_over_a_stream_that_has_expired(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
+        """The item of the earlier stream is gone, and nothing is to be marked as continued."""
         begin(store, "a")
         table.delete(stream_key("a"))
         begin(store, "b", carrier_stream_id="MZ-a")
@@ -236,7 +248,7 @@ class TestContinuation:
 
 
 class Overtaken(DynamoTable):
-    """A table on which something happens right before a transaction is written, once."""
+    """A table on which something happens once, right before a transaction."""
 
     def __init__(self, between: Callable[[], None]) -> None:
         super().__init__("StreamsTable")
@@ -250,7 +262,7 @@ class Overtaken(DynamoTable):
 
 
 class TestRaces:
-    def test_two_starts_of_a_call_that_connects_twice(
+    def test_start_reads_again_when_another_stream_of_the_call_starts(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         connect(store, "a")
@@ -262,7 +274,9 @@ class TestRaces:
         assert links(table, "a", "b") == {"a": (None, "b"), "b": ("a", None)}
         assert item(table, call_key("acme", "CA1"))["open_streams"] == {"a", "b"}
 
-    def test_two_that_would_continue_the_same(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_only_one_stream_continues_a_stream(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         begin(store, "a")
         store.disconnect("a", NOW)
         connect(store, "b")
@@ -276,7 +290,7 @@ class TestRaces:
             "c": ("a", None),
         }
 
-    def test_the_last_leaves_while_another_joins(
+    def test_call_stays_active_if_a_stream_joins_while_the_last_one_leaves(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a")
@@ -289,7 +303,9 @@ class TestRaces:
 
 
 class TestLive:
-    def test_has_what_is_not_closed(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_live_index_has_the_streams_that_are_not_closed(
+        self, store: StreamStore, table: DynamoTable
+    ) -> None:
         for name in ("a", "b", "c"):
             begin(store, name)
         connect(store, "d")
@@ -299,7 +315,7 @@ class TestLive:
         assert [stream.stream_id for stream in store.live()] == ["a", "b", "d"]
         assert "live" not in item(table, stream_key("c"))
 
-    def test_has_nothing_else(self, store: StreamStore, table: DynamoTable) -> None:
+    def test_live_index_has_only_keys(self, store: StreamStore, table: DynamoTable) -> None:
         begin(store, "a", session_id="session")
 
         [found] = table.index(LIVE_INDEX, "live", "yes")
@@ -307,7 +323,7 @@ class TestLive:
         # Counting must cost no write to the index.
         assert found.keys() == {"pk", "sk", "live"}
 
-    def test_does_not_believe_an_index_that_is_behind(
+    def test_live_leaves_out_closed_streams_that_a_stale_index_still_has(
         self, store: StreamStore, table: DynamoTable
     ) -> None:
         begin(store, "a")

@@ -74,7 +74,7 @@ def live_through_everything(table: DynamoTable) -> None:
     command = CallCommand("acme", "CA1", NOW, client_state="c3RhdGU=")
     RelayStore(table).start(make_relay(), command)
     for name in ("first", "second"):
-        store.kept_alive(name, NOW)
+        store.record_keep_alive(name, NOW)
         store.stop(name, NOW)
         store.disconnect(name, NOW)
 

@@ -73,21 +73,23 @@ def seen(
         (seen(connected=OVERDUE, counted=MINUTE / 2, sent=MINUTE), StreamStep.CLOSE),
     ],
 )
-def test_what_a_stream_needs(stream: MediaStream, step: StreamStep) -> None:
+def test_next_step_depends_on_what_was_counted_and_sent_and_when(
+    stream: MediaStream, step: StreamStep
+) -> None:
     assert next_step(stream, NOW, KEEP_ALIVE) is step
 
 
-def test_nothing_is_sent_where_nothing_cuts() -> None:
+def test_next_step_never_keeps_alive_without_an_interval() -> None:
     stream = seen(connected=60 * MINUTE, counted=MINUTE / 2)
     assert next_step(stream, NOW, None) is StreamStep.LEAVE
 
 
-def test_nothing_is_sent_to_a_carrier_whose_dialect_is_unknown() -> None:
+def test_next_step_never_keeps_alive_a_stream_of_an_unknown_dialect() -> None:
     stream = seen(connected=60 * MINUTE, counted=MINUTE / 2, dialect="of-a-newer-version")
     assert next_step(stream, NOW, KEEP_ALIVE) is StreamStep.LEAVE
 
 
-def test_nothing_is_sent_to_a_carrier_that_has_not_started() -> None:
+def test_next_step_never_keeps_alive_a_stream_that_has_not_started() -> None:
     connected_at = milliseconds(NOW - 60 * MINUTE)
     last_seen_at = milliseconds(NOW - MINUTE / 2)
     stream = connected_stream(connected_at=connected_at, last_seen_at=last_seen_at)
@@ -181,7 +183,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         yield Scene(DynamoTable(create_table(boto3.client("dynamodb"), "StreamsTable")))
 
 
-def test_a_healthy_stream_costs_api_gateway_nothing(scene: Scene) -> None:
+def test_sweep_asks_nothing_about_a_healthy_stream(scene: Scene) -> None:
     scene.stream("a", 3 * MINUTE, MINUTE / 20)
 
     assert scene.run() == {"leave": 1}
@@ -189,7 +191,7 @@ def test_a_healthy_stream_costs_api_gateway_nothing(scene: Scene) -> None:
     assert not scene.sockets.posted
 
 
-def test_our_own_mark_is_no_sign_of_life(scene: Scene) -> None:
+def test_sweep_does_not_take_its_own_mark_for_a_sign_of_life(scene: Scene) -> None:
     """API Gateway counts it as activity."""
     scene.stream("a", 30 * MINUTE, 11 * MINUTE)
     scene.set("a", kept_alive_at=milliseconds(NOW - MINUTE))
@@ -199,7 +201,7 @@ def test_our_own_mark_is_no_sign_of_life(scene: Scene) -> None:
     assert scene.state("a") == "closed"
 
 
-def test_a_connection_that_has_said_something_since_our_mark_is_alive(scene: Scene) -> None:
+def test_sweep_leaves_a_connection_that_was_active_after_the_mark(scene: Scene) -> None:
     scene.stream("a", 30 * MINUTE, 11 * MINUTE)
     scene.set("a", kept_alive_at=milliseconds(NOW - MINUTE))
 
@@ -207,7 +209,7 @@ def test_a_connection_that_has_said_something_since_our_mark_is_alive(scene: Sce
     assert scene.state("a") == "streaming"
 
 
-def test_a_moment_after_our_mark_nothing_can_be_told(scene: Scene) -> None:
+def test_sweep_leaves_a_stream_just_after_its_own_mark(scene: Scene) -> None:
     scene.stream("a", 60 * MINUTE, 60 * MINUTE)
     scene.set("a", kept_alive_at=milliseconds(NOW - MINUTE / 20))
 
@@ -215,7 +217,7 @@ def test_a_moment_after_our_mark_nothing_can_be_told(scene: Scene) -> None:
     assert scene.state("a") == "streaming"
 
 
-def test_after_our_mark_alone_it_is_left_until_it_is_silent_for_too_long(scene: Scene) -> None:
+def test_sweep_leaves_a_stream_after_its_own_mark_until_it_is_silent(scene: Scene) -> None:
     scene.stream("a", 30 * MINUTE, 5 * MINUTE)
     scene.set("a", kept_alive_at=milliseconds(NOW - 4 * MINUTE))
     scene.sockets.active["c-a"] = NOW - 4 * MINUTE
@@ -224,7 +226,7 @@ def test_after_our_mark_alone_it_is_left_until_it_is_silent_for_too_long(scene: 
     assert not scene.sockets.posted
 
 
-def test_a_stream_that_has_stopped_is_not_kept_alive(scene: Scene) -> None:
+def test_sweep_does_not_keep_a_stopped_stream_alive(scene: Scene) -> None:
     scene.stream("a", 30 * MINUTE, MINUTE / 20)
     scene.streams.stop("a", NOW)
 
@@ -232,7 +234,7 @@ def test_a_stream_that_has_stopped_is_not_kept_alive(scene: Scene) -> None:
     assert not scene.sockets.posted
 
 
-def test_an_overdue_stream_is_closed_even_if_api_gateway_does_not_answer(scene: Scene) -> None:
+def test_sweep_closes_an_overdue_stream_even_if_api_gateway_does_not_answer(scene: Scene) -> None:
     scene.stream("a", 200 * MINUTE, MINUTE)
     scene.sockets.broken.add("c-a")
 
@@ -240,7 +242,7 @@ def test_an_overdue_stream_is_closed_even_if_api_gateway_does_not_answer(scene: 
     assert scene.state("a") == "closed"
 
 
-def test_when_the_time_is_up_the_rest_waits_for_the_next_round(
+def test_sweep_leaves_the_rest_to_the_next_round_when_its_time_is_up(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(5):
@@ -252,12 +254,12 @@ def test_when_the_time_is_up_the_rest_waits_for_the_next_round(
     assert scene.run() == {"close": 3}
 
 
-def test_no_streams_are_no_work(scene: Scene) -> None:
+def test_sweep_of_no_streams_does_nothing(scene: Scene) -> None:
     assert scene.run() == {}
 
 
 class TestClosing:
-    def test_of_a_stream_whose_connection_is_gone(self, scene: Scene) -> None:
+    def test_sweep_closes_a_stream_whose_connection_is_gone(self, scene: Scene) -> None:
         scene.stream("a", 3 * MINUTE, 2 * MINUTE)
         del scene.sockets.active["c-a"]
 
@@ -276,7 +278,7 @@ class TestClosing:
         assert call["state"] == "ended"
         assert scene.run() == {}
 
-    def test_of_one_on_which_nobody_has_spoken(self, scene: Scene) -> None:
+    def test_sweep_closes_a_silent_stream(self, scene: Scene) -> None:
         scene.stream("a", 30 * MINUTE, 20 * MINUTE)
         scene.sockets.active["c-a"] = NOW - SILENT
 
@@ -284,21 +286,21 @@ class TestClosing:
         assert scene.sockets.closed == ["c-a"]
         assert scene.state("a") == "closed"
 
-    def test_of_one_that_never_started(self, scene: Scene) -> None:
+    def test_sweep_closes_a_stream_that_never_started(self, scene: Scene) -> None:
         scene.stream("a", 3 * MINUTE, 3 * MINUTE, dialect=None)
         del scene.sockets.active["c-a"]
 
         assert scene.run() == {"close": 1}
         assert scene.state("a") == "closed"
 
-    def test_of_one_that_is_overdue_without_a_question(self, scene: Scene) -> None:
+    def test_sweep_closes_an_overdue_stream_without_asking(self, scene: Scene) -> None:
         scene.stream("a", OVERDUE, MINUTE / 20)
 
         assert scene.run() == {"close": 1}
         assert (scene.sockets.asked, scene.sockets.closed) == ([], ["c-a"])
         assert scene.state("a") == "closed"
 
-    def test_of_one_that_cannot_be_sent_anything(self, scene: Scene) -> None:
+    def test_sweep_closes_a_stream_that_cannot_be_kept_alive(self, scene: Scene) -> None:
         """Such as one that ended less than a minute ago."""
         scene.stream("a", 5 * MINUTE, MINUTE / 2)
         del scene.sockets.active["c-a"]
@@ -306,7 +308,7 @@ class TestClosing:
         assert scene.run() == {"close": 1}
         assert scene.state("a") == "closed"
 
-    def test_and_then_the_real_disconnection(self, scene: Scene) -> None:
+    def test_disconnection_changes_nothing_after_the_sweep(self, scene: Scene) -> None:
         scene.stream("a", 3 * MINUTE, 2 * MINUTE)
         del scene.sockets.active["c-a"]
         scene.run()
@@ -316,7 +318,7 @@ class TestClosing:
             scene.streams.disconnect("a", NOW + MINUTE)
         assert scene.item("a") == swept
 
-    def test_after_the_real_disconnection(self, scene: Scene) -> None:
+    def test_sweep_does_nothing_after_the_disconnection(self, scene: Scene) -> None:
         scene.stream("a", 3 * MINUTE, 2 * MINUTE)
         del scene.sockets.active["c-a"]
         scene.streams.disconnect("a", NOW)
@@ -326,7 +328,7 @@ class TestClosing:
 
 
 class TestOutage:
-    def test_of_kinesis_closes_nothing(self, scene: Scene) -> None:
+    def test_sweep_closes_nothing_in_an_outage_of_kinesis(self, scene: Scene) -> None:
         """Nothing is counted, but API Gateway knows that frames come."""
         scene.stream("a", 3 * MINUTE, 2 * MINUTE)
         scene.stream("b", 3 * MINUTE, 3 * MINUTE)
@@ -338,13 +340,13 @@ class TestOutage:
         assert not scene.sockets.closed
         assert (scene.state("a"), scene.state("b")) == ("streaming", "streaming")
 
-    def test_of_kinesis_does_not_let_connections_be_cut(self, scene: Scene) -> None:
+    def test_sweep_keeps_connections_alive_in_an_outage_of_kinesis(self, scene: Scene) -> None:
         scene.stream("a", 5 * MINUTE, 4 * MINUTE)
 
         assert scene.run() == {"keep alive": 1}
         assert [connection for connection, _ in scene.sockets.posted] == ["c-a"]
 
-    def test_for_one_stream_stops_no_other(
+    def test_sweep_goes_on_after_an_error_with_one_stream(
         self, scene: Scene, caplog: pytest.LogCaptureFixture
     ) -> None:
         for name in "abcd":
@@ -360,7 +362,7 @@ class TestOutage:
         message = "stream not swept: apigateway is unavailable: LimitExceededException"
         assert sorted(told) == [(message, "a"), (message, "c")]
 
-    def test_when_it_is_over_the_next_round_does_the_rest(self, scene: Scene) -> None:
+    def test_sweep_does_the_rest_in_the_round_after_an_outage(self, scene: Scene) -> None:
         scene.stream("a", 3 * MINUTE, 2 * MINUTE)
         scene.sockets.active, scene.sockets.broken = {}, {"c-a"}
         scene.run()
@@ -368,7 +370,9 @@ class TestOutage:
 
         assert scene.run() == {"close": 1}
 
-    def test_of_the_table_is_an_error(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_sweep_fails_if_the_streams_cannot_be_read(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def down(*_: object) -> Iterator[Item]:
             raise Unavailable("dynamodb", "InternalServerError")
 
@@ -378,7 +382,7 @@ class TestOutage:
 
 
 class TestKeepAlive:
-    def test_is_sent_now_and_then(self, scene: Scene) -> None:
+    def test_keep_alive_is_sent_at_every_interval(self, scene: Scene) -> None:
         scene.stream("a", timedelta(0), timedelta(0))
         sent_after = []
         for minute in range(20):
@@ -392,14 +396,14 @@ class TestKeepAlive:
 
         assert sent_after == [4, 8, 12, 16]
 
-    def test_is_no_message_where_nothing_cuts(self, scene: Scene) -> None:
+    def test_keep_alive_is_not_sent_without_an_interval(self, scene: Scene) -> None:
         scene.stream("a", 60 * MINUTE, MINUTE / 2)
 
         assert scene.run(keep_alive=None) == {"leave": 1}
         assert not scene.sockets.posted
 
     @pytest.mark.parametrize("dialect", DIALECTS)
-    def test_is_a_mark_in_every_dialect(self, scene: Scene, dialect: str) -> None:
+    def test_keep_alive_is_a_mark_in_every_dialect(self, scene: Scene, dialect: str) -> None:
         scene.stream("a", 5 * MINUTE, MINUTE / 2, dialect)
 
         assert scene.run() == {"keep alive": 1}
@@ -411,7 +415,7 @@ class TestKeepAlive:
         assert message.get("streamSid") == (None if dialect == "telnyx" else "MZ-a")
         assert DIALECTS[dialect].parse_return(data) == ReturnMark(KEEP_ALIVE_MARK)
 
-    def test_that_was_not_sent_is_not_remembered(self, scene: Scene) -> None:
+    def test_keep_alive_is_not_recorded_if_it_was_not_sent(self, scene: Scene) -> None:
         scene.stream("a", 5 * MINUTE, MINUTE / 2)
         scene.sockets.broken = {"c-a"}
 

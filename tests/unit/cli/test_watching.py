@@ -36,7 +36,7 @@ every_command = pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 
 @every_command
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_nothing_tells_numbers_or_secrets(
+def test_commands_print_no_numbers_and_no_secrets(
     deployment: Deployment, arguments: list[str], form: list[str]
 ) -> None:
     deployment.stream("a", "CA1")
@@ -48,14 +48,18 @@ def test_nothing_tells_numbers_or_secrets(
 
 
 @every_command
-def test_what_is_not_a_callstream_is_named(deployment: Deployment, arguments: list[str]) -> None:
+def test_commands_refuse_a_stack_that_is_not_a_callstream(
+    deployment: Deployment, arguments: list[str]
+) -> None:
     del deployment.outputs["StreamsTableName"]
 
     assert refusal(*arguments).startswith("the stack has no output StreamsTableName: ")
 
 
 @every_command
-def test_what_cannot_be_read_is_named(deployment: Deployment, arguments: list[str]) -> None:
+def test_commands_name_the_attribute_that_they_cannot_read(
+    deployment: Deployment, arguments: list[str]
+) -> None:
     deployment.stream("a", "CA1")
     for key in (stream_key("a"), call_key("acme", "CA1")):
         item = deployment.table.get(key)
@@ -69,16 +73,14 @@ def test_what_cannot_be_read_is_named(deployment: Deployment, arguments: list[st
 @pytest.mark.parametrize(
     "options", [[], ["--json"], ["--all", "--json"], ["--tenant", "show", "--json"]], ids=" ".join
 )
-def test_without_a_command_they_are_listed(
-    deployment: Deployment, group: str, options: list[str]
-) -> None:
+def test_groups_list_by_default(deployment: Deployment, group: str, options: list[str]) -> None:
     deployment.stream("a", "CA1")
     deployment.stream("b", "CA2", tenant_id="show")
 
     assert ok(group, *options) == ok(group, "list", *options)
 
 
-def test_a_wrong_option_without_a_command_is_refused() -> None:
+def test_groups_refuse_a_wrong_option() -> None:
     assert run("streams", "--nonsense").exit_code == 2
     assert run("streams", "nonsense").exit_code == 2
     assert "show" in ok("streams", "--help")
@@ -115,7 +117,9 @@ class TestWatch:
             (["calls"], "call_id"),
         ],
     )
-    def test_in_json(self, rounds: Callable[[int], None], command: list[str], name: str) -> None:
+    def test_watch_prints_a_json_document_a_line(
+        self, rounds: Callable[[int], None], command: list[str], name: str
+    ) -> None:
         rounds(3)
         result = run(*command, "--watch", "--json")
 
@@ -145,7 +149,7 @@ class TestWatch:
             ),
         ],
     )
-    def test_elsewhere_than_on_a_terminal(
+    def test_watch_prints_lines_elsewhere_than_on_a_terminal(
         self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, command: list[str], line: str
     ) -> None:
         deployment.stream("a", "CA1")
@@ -163,7 +167,7 @@ class TestWatch:
         ("group", "line"),
         [("streams", "streams none"), ("calls", "calls none; open streams 0")],
     )
-    def test_while_nothing_is_live(
+    def test_watch_says_that_nothing_is_live(
         self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, group: str, line: str
     ) -> None:
         del deployment
@@ -193,7 +197,7 @@ class TestWatch:
         monkeypatch.setattr(watching, "_watch", watch)
         return reads
 
-    def test_on_a_terminal_it_is_redrawn(
+    def test_watch_redraws_a_terminal(
         self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         deployment.stream("a", "CA1")
@@ -207,7 +211,7 @@ class TestWatch:
         assert "streaming" in screen.getvalue()
         assert "\x1b[?25h" in screen.getvalue()  # the cursor is back
 
-    def test_ends_when_it_cannot_be_read(
+    def test_watch_ends_when_the_table_cannot_be_read(
         self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         deployment.stream("a", "CA1")

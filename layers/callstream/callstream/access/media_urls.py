@@ -1,4 +1,4 @@
-"""Media URLs: where a carrier shall stream to, and the token that lets it in."""
+"""Media URLs: the URLs that carriers connect to, each with a token that opens the connection."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from callstream.identity import TwilioSignature, Use
 
 
 class KeyRingSource(Protocol):
-    """Where the signing keys are kept."""
+    """The store of the signing keys."""
 
     def current(self) -> KeyRing:
         """The ring, at most `tokens.RING_CACHE` old. Raises `Unavailable`."""
@@ -18,7 +18,7 @@ class KeyRingSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MediaUrls:
-    """Mints media URLs. `template` has `{path}`, the vendor's own, and `{token}`."""
+    """Makes media URLs. In `template`, `{path}` is the vendor's path, `{token}` the token."""
 
     keys: KeyRingSource
     template: str
@@ -34,9 +34,19 @@ class MediaUrls:
         twilio_signature: TwilioSignature,
         attributes: Mapping[str, str] | None = None,
     ) -> str:
-        """A URL that is good for five minutes. Raises `Unavailable` if the keys cannot be read.
+        """A URL that is valid for five minutes.
 
-        `twilio_signature` is the tenant's: the authorizer reads no table, so the token tells it.
+        Args:
+            path: the part of the URL that the vendor's API documents.
+            tenant_id: the tenant whose stream the URL opens.
+            route: what the stream is for.
+            use: how many streams the URL opens.
+            now: the present.
+            twilio_signature: the tenant's choice, for the authorizer, which reads no table.
+            attributes: what the stream will carry along.
+
+        Raises:
+            Unavailable: the signing keys cannot be read.
         """
         token = self.keys.current().sign(
             tenant_id=tenant_id,

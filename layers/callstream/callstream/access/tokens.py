@@ -6,10 +6,10 @@ HS256 with at least 32 bytes of key, `kid` in the header, and a fixed list of al
 Two more may be there: `attributes`, a map of texts that goes with the stream, and
 `twilio_signature` (`on`, `required`; absent means `off`: `callstream.access.twilio_signature`).
 
-A rotation adds a key. It signs only once it is as old as a ring may be kept by a function, so every
-verifier knows it by then, and nobody has to look again for a key that somebody made up. Old keys
-verify until every URL that they signed has expired; so old URLs stay valid, and an operator can
-rotate twice in a minute.
+A rotation adds a key. The new key signs as soon as it is older than any function's copy of the
+ring, so that every verifier knows the key by then; no function has to read the ring again because
+of an unknown key id. Old keys verify until every URL that they signed has expired, so that old URLs
+stay valid and an operator can rotate twice in a minute.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ _KID_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One key; `created_at` is None for the one that the deployment generated."""
+    """A signing key; `created_at` is None for the key that the deployment generated."""
 
     kid: str
     secret: str
@@ -52,10 +52,10 @@ class SigningKey:
 
 
 class KeyRing:
-    """The signing keys of a deployment: the newest that all verifiers know signs, all verify.
+    """The signing keys of a deployment. The newest key that all verifiers know signs; all verify.
 
     Its stored form is the JSON object `{KID: SECRET, …}`, whose first key CloudFormation generates;
-    the kids of later ones start with their time of creation.
+    the kids of later keys start with their time of creation.
     """
 
     def __init__(self, keys: Iterable[SigningKey]) -> None:
@@ -66,7 +66,7 @@ class KeyRing:
 
     @classmethod
     def from_secret(cls, secret: Mapping[str, str]) -> Self:
-        """Read the stored form. Raises ValueError if it has no keys, or one that is too short."""
+        """Read the stored form. Raises ValueError without keys, or if a key is too short."""
         if not secret or any(len(value) < _MIN_KEY_BYTES for value in secret.values()):
             raise ValueError(f"signing keys must be there and have {_MIN_KEY_BYTES} bytes or more")
         return cls(SigningKey(kid, value, _created_at(kid)) for kid, value in secret.items())
@@ -86,7 +86,7 @@ class KeyRing:
         return tuple(self._keys.values())
 
     def rotated(self, now: datetime) -> Self:
-        """A ring with one more key, and without those whose last URLs have expired.
+        """A ring with one more key, and without the keys whose last URLs have expired.
 
         A key's last URL is signed when its successor begins to sign.
         """
@@ -102,7 +102,7 @@ class KeyRing:
         return type(self)([*kept, newest, added])
 
     def signing_key(self, now: datetime) -> SigningKey:
-        """The newest key that every verifier knows by now."""
+        """The newest key that every verifier knows at this time."""
         *_, newest = (
             key
             for index, key in enumerate(self._keys.values())
@@ -176,7 +176,7 @@ def _kid(token: str) -> str:
         raise TokenRejected("too_long")
     try:
         kid = jwt.get_unverified_header(token).get("kid")
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, UnicodeEncodeError):  # the latter for a lone surrogate
         raise TokenRejected("not_a_token") from None
     if not isinstance(kid, str):
         raise TokenRejected("unknown_key")
@@ -209,7 +209,7 @@ def _use(value: object) -> Use:
 
 
 def _twilio_signature(value: object) -> TwilioSignature:
-    # One that cannot be read must not pass for "off".
+    # An unreadable value must not count as "off".
     match value:
         case "off" | "on" | "required":
             return value

@@ -3,13 +3,13 @@
 Twilio sends `X-Twilio-Signature` with the upgrade request: the base64 of the HMAC-SHA1, keyed with
 the account's auth token, of the URL exactly as it stands in the TwiML, `wss` and trailing slash
 included. (Sources: twilio.com, "Media Streams configuration" and "Webhooks security"; the algorithm
-is twilio-python's `RequestValidator`.) Twilio and those between do not agree on the port, so the
-URL is tried as it is, without its port, and with 443.
+is twilio-python's `RequestValidator`.) Twilio and proxies do not agree on the port, so three forms
+of the URL are accepted: as it is, without its port, and with port 443.
 
-That URL is not what API Gateway is asked for: CloudFront moves the token from the path into the
-query, and tells in two headers what it was asked for itself. Who goes round CloudFront can write
-these headers too, and gains nothing by it: the signature is over the URL that they make, and
-that URL must hold the very token that opens the connection.
+API Gateway does not see that URL: CloudFront moves the token from the path into the query, and puts
+the host and path of the original request into two headers. A client that bypasses CloudFront can
+forge these headers and gains nothing: the signature is over the URL that the headers make, and that
+URL must hold the token that opens the connection.
 """
 
 import re
@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlencode
 from callstream.errors import TokenRejected
 from callstream.identity import StreamToken
 
-# Set by the CloudFront function of template.yaml, whatever the client sent under these names.
+# The CloudFront function of template.yaml sets these, and overwrites what the client sent.
 HOST_HEADER: Final = "x-callstream-host"
 PATH_HEADER: Final = "x-callstream-path"
 
@@ -39,21 +39,21 @@ _ORIGIN: Final = re.compile(
 
 def sign(url: str, auth_token: str) -> str:
     """The signature that Twilio would send with a handshake at `url`."""
-    # What no URL can hold must not raise: it is a forger's, and does not match.
+    # Characters that no URL can hold must not raise: such a URL is forged and does not match.
     text = url.encode(errors="surrogatepass")
     return b64encode(digest(auth_token.encode(), text, "sha1")).decode()
 
 
 def is_signed(url: str, signature: str, auth_token: str) -> bool:
-    """Whether `signature` is Twilio's for `url`, give or take its port; in constant time."""
+    """Whether `signature` is Twilio's for any form of `url`; in constant time."""
     given = signature.encode(errors="surrogatepass")
-    # All are compared, whichever is right.
+    # Compare all forms, so that the time does not depend on which one matches.
     equal = [compare_digest(given, sign(form, auth_token).encode()) for form in _forms(url)]
     return any(equal)
 
 
 def _forms(url: str) -> list[str]:
-    """A URL as it is, without its port, and with the port that `wss` has anyway."""
+    """A URL as it is, without its port, and with the default port of `wss`."""
     origin = _ORIGIN.match(url)
     if origin is None:
         return [url]
@@ -65,10 +65,10 @@ def _forms(url: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What an opening handshake says that is about its signature.
+    """The parts of an opening handshake that its signature depends on.
 
-    `token` is what was given as `?token=`; `url` the public URL, as far as it can be known;
-    `signature` and `settings` are headers, None if they are not there.
+    `token` is the query parameter of this name; `url` the public URL, as far as it can be known;
+    `signature` and `settings` are headers, None without them.
     """
 
     token: str = field(repr=False)
@@ -82,7 +82,7 @@ class Handshake:
 
         Without CloudFront's headers the URL is API Gateway's own, `wss://<host>/<stage>?<query>`.
         """
-        # API Gateway keeps the case of the names, or makes all small behind some custom domains.
+        # API Gateway keeps the case of the names; behind some custom domains they are lower case.
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         if HOST_HEADER in headers and PATH_HEADER in headers:
             url = f"wss://{headers[HOST_HEADER]}{headers[PATH_HEADER]}"
@@ -108,7 +108,7 @@ class Handshake:
 
     @property
     def by_auth_token(self) -> bool:
-        """Whether the signature is the one that an auth token makes, and not a shared key's."""
+        """Whether an auth token made the signature, and not a shared key."""
         named = [
             value.strip()
             for part in (self.settings or "").split(",")
@@ -121,16 +121,16 @@ class Handshake:
 def check(
     handshake: Handshake, token: StreamToken, auth_token: Callable[[str], str | None]
 ) -> None:
-    """Let a handshake through if its signature is what the tenant asks for.
+    """Check the signature of a handshake as the tenant demands.
 
-    `off`: whatever it is. `on`: right, or not there, as with the calls of other carriers.
-    `required`: right.
+    `off`: accept every handshake. `on`: accept a valid signature, and handshakes without one, as
+    other carriers send them. `required`: accept a valid signature only.
 
     Args:
-        handshake: the one that brought `token`.
-        token: verified.
-        auth_token: gives a tenant's Twilio auth token, None if it has none. Asked only if there is
-            a signature to check.
+        handshake: the handshake that brought `token`.
+        token: the verified token.
+        auth_token: reads a tenant's Twilio auth token; None if the tenant has none. It is called
+            only if there is a signature to check.
 
     Raises:
         TokenRejected: the signature is missing, wrong, of another kind or for another token, or the

@@ -1,12 +1,12 @@
-"""Calls in the Streams table: what their streams make of them. Pure builders of requests.
+"""Builders of the requests by which streams change their call in the Streams table.
 
 | pk                      | sk      | what                                                 |
 |-------------------------|---------|------------------------------------------------------|
-| `CALL#<tenant>#<id>`    | CALL    | a call, or one leg of it, by the carrier's id for it |
+| `CALL#<tenant>#<id>`    | CALL    | a call, or one leg of a call, by the carrier's id    |
 | `SESSION#<tenant>#<id>` | SESSION | the legs of one call: the set of their ids           |
 
-Of a call, `streams` are all streams that it has had, `open_streams` those that are open. Telnyx
-streams each leg of a call on its own, with a `call_control_id` for each and one `call_session_id`.
+`calls.model.Call` has the attributes of a call. Telnyx streams each leg of a call on its own: each
+leg has a `call_control_id`, which is the call's id here, and all legs have one `call_session_id`.
 """
 
 from collections.abc import Sequence
@@ -20,31 +20,32 @@ from callstream.ports import Item
 from callstream.times import milliseconds
 
 CONNECTION_LIMIT: Final = timedelta(hours=2)
-"""After so long API Gateway closes a connection."""
-# It counts from the handshake, and `connected_at` is a little later.
+"""API Gateway closes a connection that is this old."""
+# API Gateway counts from the handshake, and `connected_at` is a little later.
 _CUT_OFF: Final = CONNECTION_LIMIT - timedelta(minutes=1)
 
 
 def call_key(tenant_id: str, call_id: str) -> Item:
-    """The key of a call. The tenant is part of it: nobody can name another's call."""
+    """The key of a call. With the tenant in the key, no tenant reaches another tenant's call."""
     return {"pk": f"CALL#{tenant_id}#{call_id}", "sk": "CALL"}
 
 
 def session_key(tenant_id: str, session_id: str) -> Item:
-    """The key of what the legs of a call have in common."""
+    """The key of the item that holds the legs of one call."""
     return {"pk": f"SESSION#{tenant_id}#{session_id}", "sk": "SESSION"}
 
 
 def continued(start: Start, earlier: Sequence[MediaStream], now: datetime) -> MediaStream | None:
-    """Which of its call's earlier streams a new one continues; None if it is one of several.
+    """The earlier stream of the call that a new stream continues; None if there is none.
 
-    It continues one that the carrier calls by the same id: the carrier has connected twice. And it
-    continues one with the same tracks whose socket ended although the carrier had not said stop, as
-    every socket ends after two hours.
+    A new stream continues a stream to which the carrier gives the same id: the carrier has
+    connected twice. A new stream also continues a stream with the same tracks whose connection
+    ended without the carrier's stop message, as every connection ends after two hours. If several
+    streams qualify, the new stream continues the latest.
 
     Args:
-        start: what the new stream's carrier says.
-        earlier: the call's other streams, as they are in the table.
+        start: the carrier's start message of the new stream.
+        earlier: the call's other streams, as the table has them.
         now: the present.
     """
     candidates = [
@@ -68,13 +69,20 @@ def _was_cut_off(stream: MediaStream, now: datetime) -> bool:
 def build_joined(
     stream: MediaStream, call: Call | None, start: Start, now: datetime, *, is_open: bool
 ) -> list[Item]:
-    """Give a call, as it was read, one more stream; and its session, if it has one, one more leg.
+    """Add a stream to its call and, if the carrier names a session, the call to its session.
 
-    Only if the call has the streams that it had then: another that joins may be the one that this
-    one continues.
+    The condition is that the call has the same streams as when it was read: a stream that joins
+    meanwhile may be the stream that this one continues.
+
+    Args:
+        stream: the stream, as it was read.
+        call: its call, as it was read; None if this is the call's first stream.
+        start: the carrier's start message.
+        now: the present.
+        is_open: whether the stream is open. A stream may end before its start message is handled.
     """
     before = call.streams if call else None
-    nobody_else = "streams = :before" if before else "attribute_not_exists(streams)"
+    unchanged = "streams = :before" if before else "attribute_not_exists(streams)"
     sets = {
         "tenant_id": stream.tenant_id,
         "call_id": start.call_id,
@@ -89,7 +97,7 @@ def build_joined(
         expression += "#state = :state"
         adds.append("open_streams")
     else:
-        # The start was overtaken by its own disconnection.
+        # The disconnection was handled before the start message.
         expression += "#state = if_not_exists(#state, :state)"
         if call is None:
             expression += ", ended_at = :now"
@@ -100,7 +108,7 @@ def build_joined(
         "Update": {
             "Key": call_key(stream.tenant_id, start.call_id),
             "UpdateExpression": f"{expression} ADD " + ", ".join(f"{name} :one" for name in adds),
-            "ConditionExpression": nobody_else,
+            "ConditionExpression": unchanged,
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":now": milliseconds(now),
@@ -127,7 +135,7 @@ def build_joined(
 
 
 def build_left(stream: MediaStream, call: Call, now: datetime) -> Item:
-    """Take a stream out of its call's open ones; the call ends with the last."""
+    """Remove a stream from its call's open streams. The call ends with its last open stream."""
     only_this = call.open_streams == {stream.stream_id}
     request: Item = {
         "Key": call_key(call.tenant_id, call.call_id),

@@ -1,8 +1,9 @@
-"""The lives of streams, calls and relays, as data: state → event → next state.
+"""The lifecycles of streams and relays, as data: state → event → next state.
 
-API Gateway runs a connection's messages concurrently, so events arrive out of order: a `stop`
-can overtake its `start`, and a disconnection both. A late `start` or `stop` is therefore legal and
-changes nothing but what it tells; a second `start` of a running stream is not.
+API Gateway runs the functions of a connection's messages concurrently, so events arrive out of
+order: a `stop` can overtake its `start`, and a disconnection can overtake both. A late `start` or
+`stop` is therefore legal: it adds what the message says and leaves the state as it is. A second
+`start` of a stream is not legal.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from callstream.errors import IllegalTransition
 
 
 class StreamState(StrEnum):
-    """Where a media stream is."""
+    """The state of a media stream."""
 
     CONNECTED = "connected"
     STREAMING = "streaming"
@@ -22,7 +23,7 @@ class StreamState(StrEnum):
 
 
 class StreamEvent(StrEnum):
-    """What happens to a media stream."""
+    """An event in the life of a media stream."""
 
     START = "start"
     STOP = "stop"
@@ -30,14 +31,14 @@ class StreamEvent(StrEnum):
 
 
 class CallState(StrEnum):
-    """Where a call is: active while any of its streams is open."""
+    """The state of a call: active while any of its streams is open."""
 
     ACTIVE = "active"
     ENDED = "ended"
 
 
 class RelayState(StrEnum):
-    """Where a relay is."""
+    """The state of a relay."""
 
     REQUESTED = "requested"
     STREAMING = "streaming"
@@ -46,7 +47,7 @@ class RelayState(StrEnum):
 
 
 class RelayEvent(StrEnum):
-    """What happens to a relay."""
+    """An event in the life of a relay."""
 
     CONNECT = "connect"
     STOP = "stop"
@@ -94,10 +95,10 @@ RELAY_LIFECYCLE: Final[Lifecycle[RelayState, RelayEvent]] = {
 def next_state[State: StrEnum, Event: StrEnum](
     lifecycle: Lifecycle[State, Event], state: State, event: Event
 ) -> State:
-    """The state after an event.
+    """The state that follows a state by an event.
 
     Raises:
-        IllegalTransition: the lifecycle has no such step.
+        IllegalTransition: the lifecycle has no such transition.
     """
     try:
         return lifecycle[state][event]

@@ -1,4 +1,4 @@
-"""Streams in the Streams table: builders of its requests, and the store that runs them.
+"""Streams in the Streams table: the builders of requests, and the store that sends them.
 
 | pk                    | sk     | what                                                           |
 |-----------------------|--------|----------------------------------------------------------------|
@@ -6,8 +6,8 @@
 | `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
 | `CALL#…`, `SESSION#…` | …      | calls (`calls.calls`), their relays (`relays.store`)           |
 
-Times are milliseconds since 1970; `expires_at` is the table's TTL, in seconds. A stream has `live`
-while it is not closed: by that, an index has the live ones alone.
+`calls.model` has the attributes of streams and calls. A stream has the attribute `live` while it is
+not closed, so that the index of live items has live streams only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,17 +25,17 @@ from callstream.ports import Item, Table
 from callstream.table_requests import optimistically, set_request
 from callstream.times import milliseconds
 
-# Of several streams that join a call at once, one gets through each time.
+# If several streams join a call at once, one of them succeeds in each attempt.
 _ATTEMPTS: Final = 10
 _MOST_OTHERS: Final = 50
 LIVE_INDEX: Final = "LiveItems"
 LIVE: Final = "yes"
-"""What the index has live streams under."""
+"""The key of live streams in the index `LiveItems`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a carrier's start message says, and in which dialect it said it."""
+    """A carrier's start message, and the dialect of the message."""
 
     dialect: str
     start: Start
@@ -47,7 +47,7 @@ def stream_key(stream_id: str) -> Item:
 
 
 def stream_id_of(key: Item) -> str:
-    """The stream of a key."""
+    """The id of the stream that has this key."""
     return str(key["pk"]).partition("#")[2]
 
 
@@ -58,7 +58,15 @@ def build_open(
     now: datetime,
     retention: timedelta,
 ) -> Sequence[Item]:
-    """Record a new connection and, for a one-shot token, claim it (the second operation)."""
+    """Record a new connection and, in the second operation, claim a one-shot token.
+
+    Args:
+        identity: the new stream.
+        token: the token that opens the connection.
+        connection_id: API Gateway's id of the connection.
+        now: the present.
+        retention: how long the table keeps the stream.
+    """
     stream = stream_key(identity.stream_id) | {
         "stream_id": identity.stream_id,
         "tenant_id": identity.tenant_id,
@@ -78,7 +86,7 @@ def build_open(
             "pk": f"TOKEN#{token.token_id}",
             "sk": "TOKEN",
             "stream_id": identity.stream_id,
-            # Kept until well after the token itself has expired: TTL deletes late, never early.
+            # The claim must outlive the token.
             "expires_at": int((token.expires_at + timedelta(hours=1)).timestamp()),
         }
         operations.append(
@@ -96,18 +104,20 @@ def build_transition(
     started: Started | None = None,
     earlier: Sequence[MediaStream] = (),
 ) -> Sequence[Item]:
-    """Take a stream as it was read to its next state, and its call, as it was read, with it.
+    """Take a stream to its next state, and change its call accordingly.
+
+    The conditions are that the stream and the call are still as they were read.
 
     Args:
-        stream: the stream.
-        call: its call; None if it has none yet.
-        event: what happens.
-        now: when.
-        started: what a start says.
-        earlier: with a start, the call's other streams.
+        stream: the stream, as it was read.
+        call: its call, as it was read; None if the table has no such call.
+        event: the event that changes the state.
+        now: the present.
+        started: with `START`, the carrier's start message.
+        earlier: with `START`, the call's other streams.
 
     Raises:
-        IllegalTransition: the lifecycle has no such step, or the stream has started before.
+        IllegalTransition: the lifecycle has no such transition, or the stream has started before.
     """
     target = next_state(STREAM_LIFECYCLE, stream.state, event)
     if event is StreamEvent.START and stream.started_at is not None:
@@ -144,8 +154,8 @@ def _build_continued(stream: MediaStream, by: str) -> Item:
 
 def _details(started: Started) -> Item:
     start = started.start
-    # The numbers are for the consumers of forks alone.
-    maybe = {
+    # The numbers are for the consumers of forks only.
+    optional = {
         "session_id": start.session_id,
         "from_number": start.from_number,
         "to_number": start.to_number,
@@ -155,7 +165,7 @@ def _details(started: Started) -> Item:
         "call_id": start.call_id,
         "carrier_stream_id": start.carrier_stream_id,
         "account_id": start.account_id,
-        **{name: value for name, value in maybe.items() if value is not None},
+        **{name: value for name, value in optional.items() if value is not None},
         "tracks": list(start.tracks),
         "encoding": start.format.encoding,
         "sample_rate": start.format.sample_rate,
@@ -164,7 +174,7 @@ def _details(started: Started) -> Item:
 
 
 class StreamStore:
-    """The state of streams and calls."""
+    """The streams and calls of all tenants. Every method may raise `Unavailable`."""
 
     def __init__(self, table: Table, retention: timedelta) -> None:
         self._table = table
@@ -176,8 +186,8 @@ class StreamStore:
         """Record a new connection.
 
         Raises:
-            TokenRejected: `used`: this one-shot token has opened a stream before; `open`: this very
-                stream is open (a message has found its way to the `$connect` route).
+            TokenRejected: `used`: this one-shot token has opened a stream before. `open`: this very
+                stream is open, because a carrier's message names the `$connect` route.
         """
         try:
             self._table.transact(build_open(identity, token, connection_id, now, self._retention))
@@ -185,15 +195,15 @@ class StreamStore:
             raise TokenRejected("used" if failed.operation else "open") from None
 
     def start(self, stream_id: str, started: Started, now: datetime) -> None:
-        """The carrier says what this stream is. Raises `IllegalTransition` for a second start."""
+        """Record the carrier's start message. Raises `IllegalTransition` for a second start."""
         self._advance(stream_id, StreamEvent.START, now, started)
 
     def stop(self, stream_id: str, now: datetime) -> None:
-        """The carrier has ended the stream. Raises `IllegalTransition` if it had already."""
+        """Record the carrier's stop message. Raises `IllegalTransition` for a second stop."""
         self._advance(stream_id, StreamEvent.STOP, now)
 
     def disconnect(self, stream_id: str, now: datetime) -> None:
-        """The socket is gone; a call whose last stream this was has ended.
+        """Record that the connection is gone. A call ends with its last open stream.
 
         Raises:
             IllegalTransition: the stream was closed before.
@@ -228,11 +238,11 @@ class StreamStore:
         return self._started(call.open_streams) if call else []
 
     def streams_since(self, tenant_id: str, call_id: str, moment: int) -> list[StartedStream]:
-        """Those of a call's streams that were open at a moment or are newer, the oldest first.
+        """The call's streams that were open at a moment or are newer, the oldest first.
 
         Args:
-            tenant_id: whose call it is.
-            call_id: the call.
+            tenant_id: the tenant of the call.
+            call_id: the carrier's id of the call.
             moment: in milliseconds since 1970.
         """
         call = self.call(tenant_id, call_id)
@@ -267,8 +277,8 @@ class StreamStore:
         stream = self.stream(stream_id)
         return stream if stream is not None and stream.is_open else None
 
-    def kept_alive(self, stream_id: str, now: datetime) -> None:
-        """Something was sent to this stream's carrier, so that the connection stays."""
+    def record_keep_alive(self, stream_id: str, now: datetime) -> None:
+        """Record that something was sent to the carrier to keep the connection alive."""
         values = {"kept_alive_at": milliseconds(now)}
         self._table.update(set_request(stream_key(stream_id), values, "attribute_exists(pk)"))
 
@@ -291,7 +301,7 @@ class StreamStore:
 
     def _others(self, call: Call, stream_id: str) -> list[MediaStream]:
         others = call.streams - {stream_id}
-        # Of very many, all of which ended long ago but for a few, those few must do.
+        # Of very many streams, nearly all ended long ago: read the open ones only.
         if len(others) > _MOST_OTHERS:
             others &= call.open_streams
         found = (self.stream(other) for other in sorted(others)[:_MOST_OTHERS])

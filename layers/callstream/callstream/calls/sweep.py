@@ -152,7 +152,7 @@ class StreamSweep:
         mark = dialect.render_return(ReturnMark(KEEP_ALIVE_MARK), stream.carrier_stream_id)
         if not self.connections.post(stream.connection_id, mark.encode()):
             return False
-        self.streams.kept_alive(stream.stream_id, now)
+        self.streams.record_keep_alive(stream.stream_id, now)
         return True
 
     def _close(self, stream: MediaStream, now: datetime) -> None:

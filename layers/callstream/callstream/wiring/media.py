@@ -1,4 +1,4 @@
-"""Builds what the media routes put records with. Imports botocore alone: it runs for each frame."""
+"""Builds the publisher of the media routes. Imports botocore only, because it runs per frame."""
 
 import time
 from collections.abc import Mapping

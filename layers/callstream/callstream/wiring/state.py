@@ -1,4 +1,4 @@
-"""Builds the stores of the Streams table."""
+"""Builds the store of streams and calls."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,6 +9,6 @@ from callstream.wiring.settings import StreamsSettings, load
 
 
 def stream_store(environment: Mapping[str, str]) -> StreamStore:
-    """The state of streams and calls. Raises msgspec.ValidationError if a setting is missing."""
+    """The store of streams and calls. Raises msgspec.ValidationError if a setting is missing."""
     settings = load(StreamsSettings, environment)
     return StreamStore(DynamoTable(settings.streams_table), timedelta(days=settings.retention_days))

@@ -69,12 +69,14 @@ def connections(gateway: Gateway) -> ApiConnections:
     return ApiConnections(URL)
 
 
-def test_post(gateway: Gateway, connections: ApiConnections) -> None:
+def test_post_sends_a_message(gateway: Gateway, connections: ApiConnections) -> None:
     assert connections.post("c=1", b"hello") is True
     assert gateway.requests == [("POST", f"https://api.example.com{PATH}", b"hello")]
 
 
-def test_active_at(gateway: Gateway, connections: ApiConnections) -> None:
+def test_active_at_reads_the_time_of_the_last_message(
+    gateway: Gateway, connections: ApiConnections
+) -> None:
     gateway.body = json.dumps({"lastActiveAt": "2026-11-21T12:00:01.500Z"}).encode()
     expected = datetime(2026, 11, 21, 12, 0, 1, 500_000, UTC)
 
@@ -82,7 +84,9 @@ def test_active_at(gateway: Gateway, connections: ApiConnections) -> None:
     assert gateway.requests == [("GET", f"https://api.example.com{PATH}", b"")]
 
 
-def test_one_that_does_not_say_when_is_there(gateway: Gateway, connections: ApiConnections) -> None:
+def test_active_at_is_now_if_the_answer_has_no_time(
+    gateway: Gateway, connections: ApiConnections
+) -> None:
     gateway.body = b"{}"
     before = clock.now()
     active_at = connections.active_at("c=1")
@@ -91,7 +95,7 @@ def test_one_that_does_not_say_when_is_there(gateway: Gateway, connections: ApiC
     assert before <= active_at <= clock.now()
 
 
-def test_close(gateway: Gateway, connections: ApiConnections) -> None:
+def test_close_closes_the_connection(gateway: Gateway, connections: ApiConnections) -> None:
     gateway.status = 204
     connections.close("c=1")
 
@@ -106,7 +110,7 @@ def test_close(gateway: Gateway, connections: ApiConnections) -> None:
         (400, "BadRequestException", "Invalid connectionId: c=1"),
     ],
 )
-def test_one_that_is_gone(
+def test_connection_that_is_gone_is_no_error(
     gateway: Gateway, connections: ApiConnections, name: str, refusal: tuple[int, str, str]
 ) -> None:
     gateway.refuse(*refusal)
@@ -117,7 +121,7 @@ def test_one_that_is_gone(
 
 
 @every_method
-def test_one_that_is_gone_without_a_word(
+def test_connection_that_is_gone_without_an_error_body_is_no_error(
     gateway: Gateway, connections: ApiConnections, name: str
 ) -> None:
     gateway.status = 410
@@ -137,7 +141,7 @@ def test_one_that_is_gone_without_a_word(
         ((400, "BadRequestException"), 1),
     ],
 )
-def test_a_refusal(
+def test_refusal_is_unavailable(
     gateway: Gateway, connections: ApiConnections, name: str, refusal: tuple[int, str], tries: int
 ) -> None:
     gateway.refuse(*refusal)
@@ -149,7 +153,9 @@ def test_a_refusal(
 
 
 @every_method
-def test_no_network(gateway: Gateway, connections: ApiConnections, name: str) -> None:
+def test_network_error_is_unavailable(
+    gateway: Gateway, connections: ApiConnections, name: str
+) -> None:
     gateway.error = ConnectTimeoutError(endpoint_url=URL)
     method, _ = METHODS[name]
 

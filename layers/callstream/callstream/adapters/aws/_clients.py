@@ -1,4 +1,4 @@
-"""How every AWS client here is made, and how its errors are read."""
+"""The configuration of all AWS clients, and the reading of their errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from callstream.errors import Unavailable
 
-# In all at most about 10 s, so that a function can still use its fallback within 29 s.
+# All tries take at most about 10 s, so that a function can still use its fallback within 29 s.
 CONFIG: Final = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
-# For the sinks of the media routes: with 50 frames a second, every second that one waits is 50
-# functions that run at once. A record that cannot be put soon goes to the overflow instead.
+# For the sinks of the media routes: with 50 frames a second, each second of waiting means 50 more
+# functions at once. A record that Kinesis does not take soon goes to the overflow queue instead.
 SINK_CONFIG: Final = Config(
     connect_timeout=0.5,
     read_timeout=1,
     retries={"mode": "standard", "total_max_attempts": 2},
 )
 
-# Errors by which a service says "not now"; a 5xx says so too.
+# Error codes that mean "not now", as every status of 500 and above does.
 _BUSY: Final = frozenset(
     {
         "InternalServerError",
@@ -43,7 +43,7 @@ _SERVER_ERROR: Final = 500
 
 @contextmanager
 def unavailable(service: str) -> Iterator[None]:
-    """Turn what is left of throttling, outages and network errors into `Unavailable`."""
+    """Raise `Unavailable` for throttling, outages and network errors that retries did not solve."""
     try:
         yield
     except ClientError as error:

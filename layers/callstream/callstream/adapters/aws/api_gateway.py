@@ -1,4 +1,4 @@
-"""API Gateway's WebSocket connections, from the server's side (`@connections`)."""
+"""WebSocket connections by the management API of API Gateway (`@connections`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _GONE = 410
 
 
 class _Gone(Exception):
-    """Never leaves this module."""
+    """The connection is gone. Never leaves this module."""
 
 
 @contextmanager
@@ -30,10 +30,10 @@ def _gone_or_unavailable() -> Iterator[None]:
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         details = error.response["Error"]
-        # Sometimes 410 comes without a body, and an id that never was is "invalid".
+        # Some 410 answers have no body, and an id that never existed is "invalid".
         if status == _GONE or "Invalid connectionId" in details.get("Message", ""):
             raise _Gone from None
-        # Whatever the reason, a denied action too: other connections may do better.
+        # A denied action too: the caller may go on with other connections.
         raise Unavailable("apigateway", details["Code"]) from error
 
 
@@ -59,17 +59,17 @@ class ApiConnections:
         return True
 
     def active_at(self, connection_id: str) -> datetime | None:
-        """When the last message came or went; None if the connection is gone."""
+        """When the last message was received or sent; None if the connection is gone."""
         try:
             with _gone_or_unavailable():
                 answer = self._client.get_connection(ConnectionId=connection_id)
         except _Gone:
             return None
-        # The emulator gives it under another name; the connection is there in any case.
+        # The emulator uses another name for this field; the connection is there in any case.
         return answer.get("LastActiveAt", clock.now())
 
     def close(self, connection_id: str) -> None:
-        """Close the connection; fine if it is gone."""
+        """Close the connection, if it is open."""
         try:
             with _gone_or_unavailable():
                 self._client.delete_connection(ConnectionId=connection_id)

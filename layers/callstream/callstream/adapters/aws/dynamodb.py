@@ -18,7 +18,7 @@ from callstream.ports import Item
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-# Why DynamoDB cancels a transaction that may go through another time.
+# Reasons for which DynamoDB cancels a transaction that may succeed later.
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _CONFLICT_TRIES = 8
 _CONFLICT_WAIT = 0.02
@@ -37,7 +37,7 @@ class DynamoTable:
         return None if item is None else _plain(item)
 
     def query(self, partition: str, prefix: str) -> list[Item]:
-        """Read all items of a partition whose sort key begins so. Raises `Unavailable`."""
+        """Read the items of a partition whose sort keys have a prefix. Raises `Unavailable`."""
         condition = Key("pk").eq(partition) & Key("sk").begins_with(prefix)
         pages = self._table.meta.client.get_paginator("query").paginate(
             TableName=self._table.name,
@@ -68,17 +68,17 @@ class DynamoTable:
                 yield from map(_plain, page["Items"])
 
     def put(self, item: Item) -> None:
-        """Write one item, whatever was there. Raises `Unavailable`."""
+        """Create or replace one item. Raises `Unavailable`."""
         with unavailable("dynamodb"):
             self._table.put_item(Item=item)
 
     def delete(self, key: Item) -> None:
-        """Remove one item; fine if it is not there. Raises `Unavailable`."""
+        """Remove one item, if the table has it. Raises `Unavailable`."""
         with unavailable("dynamodb"):
             self._table.delete_item(Key=key)
 
     def update(self, request: Item) -> Item:
-        """Update one item, and read it as it is afterwards.
+        """Update one item, and return the whole new item.
 
         Raises:
             ConditionFailed: its condition does not hold.
@@ -123,7 +123,7 @@ class DynamoTable:
         raise Unavailable("dynamodb", "TransactionConflict")
 
     def _cancellation(self, items: Sequence[Item]) -> list[str] | None:
-        """Run a transaction; if it was cancelled, why, for each of its operations."""
+        """Run a transaction; the reasons if it was cancelled, one for each operation, else None."""
         try:
             with unavailable("dynamodb"):
                 self._table.meta.client.transact_write_items(
@@ -138,7 +138,7 @@ class DynamoTable:
 
 
 def _wait_for_others(attempt: int) -> None:
-    """Another transaction is at one of the items; those are over within milliseconds."""
+    """Wait while another transaction has one of the items; transactions take milliseconds."""
     time.sleep(random.uniform(0, _CONFLICT_WAIT * 2**attempt))  # noqa: S311
 
 

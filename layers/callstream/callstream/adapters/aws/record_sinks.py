@@ -1,7 +1,7 @@
-"""Where records are put: the Kinesis stream, and the SQS queue that takes what Kinesis does not.
+"""The sinks of records: the Kinesis stream, and the SQS queue for records that Kinesis refuses.
 
-The per-frame function imports this module, so it uses botocore alone, and makes the SQS client
-only when it is needed.
+The per-frame function imports this module. So the module uses botocore only, and makes the SQS
+client on first use.
 """
 
 from base64 import b64decode, b64encode
@@ -26,7 +26,7 @@ _PARTITION_KEY = "PartitionKey"
 
 @contextmanager
 def _refusals(service: str) -> Iterator[None]:
-    """Whatever the reason, a denied action too, a record that was not taken must go elsewhere."""
+    """Raise `Unavailable` for every error, a denied action too: the record must go elsewhere."""
     try:
         yield
     except ClientError as error:
@@ -48,14 +48,14 @@ class KinesisSink:
         """Put one record.
 
         Raises:
-            Unavailable: Kinesis did not take it, after two tries where trying again can help.
+            Unavailable: Kinesis did not take the record, after two tries where a retry can help.
         """
         with _refusals("kinesis"):
             self._client.put_record(StreamName=self._stream, PartitionKey=partition_key, Data=data)
 
 
 class OverflowSink:
-    """Queues records that Kinesis did not take. SQS bodies are text, so the record is base64."""
+    """Queues records that Kinesis did not take, in base64, because SQS bodies are text."""
 
     def __init__(self, queue_url: str) -> None:
         self._queue_url = queue_url
@@ -68,7 +68,7 @@ class OverflowSink:
         """Queue one record.
 
         Raises:
-            Unavailable: SQS did not take it.
+            Unavailable: SQS did not take the record.
         """
         with _refusals("sqs"):
             self._client.send_message(
