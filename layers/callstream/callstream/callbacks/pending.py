@@ -71,15 +71,9 @@ class PendingCallbacks:
     def all(self) -> list[Retry]:
         """All callbacks that wait, in the order of their events."""
         items = self._table.query(_PARTITION, _PREFIX)
-        # DynamoDB's numbers are decimals.
-        retries = [convert(item, Retry, strict=False) for item in map(_plain, items)]
+        retries = convert(items, list[Retry])
         return sorted(retries, key=lambda retry: (retry.occurred_at, retry.callback_id))
 
 
 def _key(callback_id: str) -> Item:
     return {"pk": _PARTITION, "sk": _PREFIX + callback_id}
-
-
-def _plain(item: Item) -> Item:
-    numbers = {"occurred_at", "attempts", "again_at"}
-    return {name: int(value) if name in numbers else value for name, value in item.items()}

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from callstream.destinations import ForbiddenDestination, check
 from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
+from callstream.table_requests import set_request
 
 Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
 """A vendor's HTTP API as Callstream serves it. tests/unit/surfaces/test_parity.py holds what each
@@ -190,16 +191,12 @@ class Directory:
             f"#{name} = :old_{name}" if name in known else f"attribute_not_exists(#{name})"
             for name in changed
         ]
-        request: Item = {
-            "Key": tenant_key(tenant_id),
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :new_{name}" for name in changed),
-            "ConditionExpression": " AND ".join(conditions),
-            "ExpressionAttributeNames": {f"#{name}": name for name in changed},
-            "ExpressionAttributeValues": {
-                **{f":new_{name}": after[name] for name in changed},
-                **{f":old_{name}": item[name] for name in known},
-            },
-        }
+        request = set_request(
+            tenant_key(tenant_id),
+            {name: after[name] for name in changed},
+            " AND ".join(conditions),
+            {f"old_{name}": item[name] for name in known},
+        )
         self._table.update(request)
         return new
 
