@@ -1,11 +1,11 @@
-"""A starter of relays that only remembers what it was asked for."""
+"""A starter of relays that only records the requested runs."""
 
 from callstream.errors import Unavailable
 from callstream.identity import RelayIdentity
 
 
 class Starter:
-    """Remembers runs as (how it begins, relay id, the run before). `down`: it does not answer."""
+    """Records runs as (kind of run, relay id, previous run). If `down`, it does not answer."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str | None]] = []

@@ -1,12 +1,12 @@
-"""Every event of events/ is given to its function, and must come out as the file beside it says.
+"""Every event of events/ is replayed on its function, and compared with the file beside it.
 
-`<case>.json` is what Lambda receives, `<case>.expect.json` what is expected: the exact `answer`,
-and, where they matter, the `records` on Kinesis, the `overflow`, and `items` of the Streams table
-(the named attributes of them; those of `absent` must not be there), what was `posted` to WebSocket
-connections, and which were `closed`; of callbacks, what was `sent` to tenants' servers, `put_off`
-and `buried`. `given` says what was so before: items that exist, services that are `down`,
-`connections` that are there, and when each was last used, and what `servers` answer. A text `~…` is
-a regular expression.
+`<case>.json` is the event that Lambda receives; `<case>.expect.json` has the exact `answer` and,
+where they matter, the `records` on Kinesis, the `overflow`, the `items` of the Streams table (only
+the named attributes; those of `absent` must be missing), the messages `posted` to WebSocket
+connections, the connections that were `closed`, and of callbacks those `sent` to tenants' servers,
+`put_off` and `buried`. `given` is the state before: stored items, services that are `down`,
+`connections` with their last use, and the answers of `servers`. A text `~…` is a regular
+expression.
 """
 
 import importlib.util
@@ -44,7 +44,7 @@ class Context:
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
     def get_remaining_time_in_millis(self) -> int:
-        """As if it had just begun."""
+        """The remaining time, as if the invocation had just begun."""
         return 28_000
 
 
@@ -74,7 +74,7 @@ def load(function: str) -> Callable[[Any, Any], Any]:
 
 
 def allowed(function: str) -> set[str]:
-    """The actions that the template lets a function take."""
+    """The IAM actions that the template allows a function."""
     [properties] = [
         resource["Properties"]
         for resource in template.load()["Resources"].values()
@@ -107,7 +107,7 @@ def actions(service: str, operation: str, body: Any) -> set[str]:
 def only_allowed_actions(
     function: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[AbstractSet[str]]:
-    """Fail if the function asks for something that its policies do not allow; what it asks for."""
+    """Fail if the function needs an action that its policies do not allow; collect the actions."""
     request, taken = Endpoint.make_request, set[str]()
 
     def note(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
@@ -134,7 +134,7 @@ def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def connect(sockets: Sockets, started: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let these be the connections of an API, and this the list of what functions are started."""
+    """Set the connections of an API, and the list that collects the functions that are started."""
     request = Endpoint.make_request
 
     def answer(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
@@ -150,7 +150,7 @@ def connect(sockets: Sockets, started: list[Any], monkeypatch: pytest.MonkeyPatc
 
 
 def serve(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let these be the tenants' servers, and let messages that are put off be any."""
+    """Set the tenants' servers, and accept any message whose visibility is changed."""
     request = Endpoint.make_request
 
     def answer(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
@@ -194,7 +194,7 @@ def items(world: World, key: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def plain(answer: Any) -> Any:
-    """An answer with its JSON body opened."""
+    """An answer with its JSON body parsed."""
     if isinstance(answer, dict) and isinstance(answer.get("body"), str):
         return answer | {"body": json.loads(answer["body"])}
     return answer
@@ -213,7 +213,7 @@ def test_replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replay(case, monkeypatch)
 
 
-# Those whose events are few: the others would take too long together.
+# Functions with few events: all functions together would take too long.
 @pytest.mark.parametrize("function", ["callback_delivery", "stream_counters", "sweep"])
 def test_every_action_is_needed(function: str) -> None:
     taken: set[str] = set()
@@ -225,7 +225,7 @@ def test_every_action_is_needed(function: str) -> None:
 
 
 def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
-    """Replay an event and compare; the actions that the function took."""
+    """Replay an event and compare; return the actions that the function needed."""
     function = case.parent.name
     event = json.loads(case.with_name(case.name.replace(".expect", "")).read_text())
     expected = json.loads(case.read_text(), parse_float=Decimal)
@@ -253,7 +253,7 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
 
         assert_matches(expected["answer"], plain(answer), "answer")
         assert_each_matches(expected.get("started", []), started, "started")
-        # What is not named must not have happened.
+        # Effects that the file does not name must not have happened.
         assert_matches(expected.get("records", []), world.records(), "records")
         assert_matches(expected.get("overflow", []), world.overflow(), "overflow")
         assert_matches(expected.get("posted", []), sockets.posted, "posted")

@@ -53,7 +53,7 @@ PROJECT = UUID("b08dacad-0000-4de1-93d6-cc732e0c0001")
 
 
 def _tenant(tenant_id: str, **fields: Any) -> Tenant:
-    """A tenant with all routes; every one has a project of its own."""
+    """A tenant with all routes and a project of its own."""
     fields = {
         "name": tenant_id,
         "routes": ROUTES,
@@ -83,7 +83,7 @@ INBOXES: list[Inbox] = [
     Inbox(tenant_id="acme", external_id="inbox-123"),
     Inbox(tenant_id="other", external_id="inbox-of-other"),
 ]
-# The same for every surface; all have the same secret.
+# The same for every surface; all credentials have the same secret.
 CREDENTIALS: dict[str, dict[str, Any]] = {
     "acme": {"tenant_id": "acme"},
     "acme-revoked": {"tenant_id": "acme", "enabled": False},
@@ -160,7 +160,7 @@ class World:
     def _value(self, name: str, value: Any) -> str:
         if name in URLS:
             return URLS[name]
-        # For who deploys to AWS and changes no parameter.
+        # As for a deployment to AWS that changes no parameter.
         value = value["Fn::If"][1] if "Fn::If" in value else value
         parameters = template.load()["Parameters"]
         match value:
@@ -177,7 +177,7 @@ class World:
         raise AssertionError(f"the replay does not know how to give {name}")
 
     def records(self) -> list[dict[str, Any]]:
-        """What is on the frames stream."""
+        """The records on the frames stream."""
         [shard] = self._kinesis.list_shards(StreamName="FramesStream")["Shards"]
         iterator = self._kinesis.get_shard_iterator(
             StreamName="FramesStream",
@@ -188,7 +188,7 @@ class World:
         return [_plain(record["PartitionKey"], record["Data"]) for record in found]
 
     def overflow(self) -> list[dict[str, Any]]:
-        """What is in the overflow queue."""
+        """The messages in the overflow queue."""
         found = self._sqs.receive_message(
             QueueUrl=self._queues["OverflowQueue"]["QueueUrl"],
             MaxNumberOfMessages=10,
@@ -210,7 +210,7 @@ class World:
         ]
 
     def queued(self) -> list[dict[str, Any]]:
-        """The callbacks that wait: what happened, and why."""
+        """The callbacks that wait: their events and reasons."""
         if "CallbackQueue" not in self._queues:
             return []
         found = self._sqs.receive_message(
@@ -220,10 +220,10 @@ class World:
         return [{"event": each.event, "reason": each.reason} for each in callbacks]
 
     def buried(self) -> list[dict[str, Any]]:
-        """The callbacks that were given up: which, why, after how many tries."""
+        """The callbacks that were given up: ids, reasons, attempts."""
         if "CallbackDeadLetterQueue" not in self._queues:
             return []
-        # Not by our own reader: it waits for more, and time stands still.
+        # Callstream's own reader would wait for more messages, and time stands still here.
         found = self._sqs.receive_message(
             QueueUrl=self._queues["CallbackDeadLetterQueue"]["QueueUrl"],
             MaxNumberOfMessages=10,
@@ -240,7 +240,7 @@ class World:
 
 
 class Servers:
-    """The tenants' own servers, below the client: what they answer, and what they got.
+    """The tenants' own servers, below the HTTP client: their answers, and the requests they got.
 
     `answers` has by URL a status, a status and a Retry-After, or the reason why there is none.
     """
@@ -251,7 +251,7 @@ class Servers:
         self.put_off: list[dict[str, Any]] = []
 
     def resolve(self, host: str, *_: object, **__: object) -> list[tuple[Any, ...]]:
-        """What getaddrinfo answers. Names of `.inside` are private ones."""
+        """The answer of getaddrinfo. Names under `.inside` are private."""
         address = "10.0.0.1" if host.endswith(".inside") else "203.0.114.7"
         return [(None, None, None, "", (address, 443))]
 
@@ -273,7 +273,7 @@ class Servers:
         return HttpAnswer(*answer) if isinstance(answer, list) else HttpAnswer(int(answer))
 
     def answer(self, request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """What botocore's endpoint makes of SQS's answer to ChangeMessageVisibility."""
+        """SQS's answer to ChangeMessageVisibility, as botocore's endpoint returns it."""
         body = json.loads(request["body"])
         self.put_off.append(
             {"handle": body["ReceiptHandle"], "seconds": str(body["VisibilityTimeout"])}
@@ -290,7 +290,7 @@ class Sockets:
         self.closed: list[str] = []
 
     def answer(self, operation: str, request: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """What botocore's endpoint makes of API Gateway's answer."""
+        """API Gateway's answer, as botocore's endpoint returns it."""
         connection_id = unquote(request["url_path"].rpartition("/")[2])
         if connection_id not in self._active:
             error = {"Code": "GoneException", "Message": ""}
@@ -307,7 +307,7 @@ class Sockets:
 
 
 def _opened(body: bytes) -> dict[str, Any]:
-    """A message to a carrier, which is JSON; one to a relay, which is not."""
+    """A posted message: JSON to a carrier, other text to a relay."""
     if body.startswith(b"{"):
         message: dict[str, Any] = json.loads(body)
         return message

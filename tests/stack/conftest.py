@@ -1,4 +1,4 @@
-"""Stack tests run against the real template, built and deployed to an emulator of their own."""
+"""Stack tests run against the real template, which is deployed to an emulator of their own."""
 
 import asyncio
 import json
@@ -28,13 +28,13 @@ from callstream_cli.local.progress import Silence
 from callstream_cli.local.stack import STACK_NAME, LocalStack
 from tests.template import ROOT
 
-# How long a condition may take to come true before a test gives up on it (seconds).
+# How long a condition may take to become true, in seconds.
 PATIENCE = 60
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, its body opened."""
+    """An HTTP answer with its parsed body."""
 
     status: int
     headers: Mapping[str, str]
@@ -68,7 +68,7 @@ class DeployedStack:
         return KeyRing.from_secret(json.loads(secret["SecretString"]))
 
     def media_url(self, token: str) -> str:
-        """The URL that a token makes."""
+        """The media URL with a token."""
         return self.description["media_url"].format(token=token)
 
     def request(
@@ -79,7 +79,7 @@ class DeployedStack:
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Answer:
-        """Ask one of the HTTP APIs."""
+        """Send a request to one of the HTTP APIs."""
         base = urlsplit(self.description["rest"][surface])
         connection = HTTPConnection(base.netloc, timeout=PATIENCE)
         try:
@@ -90,11 +90,11 @@ class DeployedStack:
             connection.close()
 
     def asapp(self, path: str, headers: Mapping[str, str], method: str = "GET") -> Answer:
-        """Ask the ASAPP API."""
+        """Send a request to the ASAPP API."""
         return self.request("asapp", method, path, headers)
 
     def credentials(self) -> dict[str, str]:
-        """The headers of the demo tenant."""
+        """The headers that authenticate the demo tenant."""
         pair = self.description["credentials"]["asapp"]
         return {"asapp-api-id": str(pair["id"]), "asapp-api-secret": str(pair["secret"])}
 
@@ -113,7 +113,7 @@ class Tape:
         self._streams: defaultdict[str, StreamRecording] = defaultdict(StreamRecording)
 
     def so_far(self, call_id: str) -> StreamRecording | None:
-        """The records of a call's only stream that are there by now."""
+        """The records of a call's only stream that have landed so far."""
         for arrival in self._reader.poll():
             assert isinstance(arrival.record, Record)
             self._streams[arrival.record.stream_id].add(arrival.record)
@@ -146,7 +146,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedStack]:
 
 
 def eventually[T](look: Callable[[], T | None]) -> T:
-    """Look until there is something to see."""
+    """Call `look` until it returns something, and return that."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         seen = look()
@@ -163,7 +163,7 @@ def tape(stack: DeployedStack) -> Tape:
 
 @pytest.fixture(scope="session")
 def consumer_url() -> Iterator[str]:
-    """Where somebody takes any number of forks, and says nothing."""
+    """The URL of a consumer that receives any number of forks, and sends nothing."""
     url: Future[str] = Future()
     enough: Future[None] = Future()
 

@@ -1,4 +1,4 @@
-"""Faults for the stack under test: Kinesis that refuses, and functions that are killed."""
+"""Faults for the stack under test: a Kinesis that refuses, and functions that are killed."""
 
 import json
 import os
@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 from tests.stack.conftest import DeployedStack, eventually
 
 type Refusal = tuple[int, str]
-"""The status and code of an answer that is not what was asked for."""
+"""The status and the error code of a refusal."""
 
 THROTTLED: Refusal = (400, "ProvisionedThroughputExceededException")
 FAILED: Refusal = (500, "InternalFailure")
 
 
 class FaultyKinesis:
-    """Stands before the emulator's Kinesis, and refuses some requests."""
+    """A proxy of the emulator's Kinesis that refuses some requests."""
 
     def __init__(self, behind: str) -> None:
         self.refuse: Callable[[str], Refusal | None] = lambda _operation: None
@@ -77,7 +77,7 @@ def _pass_on(behind: str, path: str, headers: Message, body: bytes) -> tuple[int
 
 @contextmanager
 def faulty_kinesis(stack: DeployedStack, *functions: str) -> Iterator[FaultyKinesis]:
-    """Let these functions (by the beginning of their logical ids) put through a faulty Kinesis."""
+    """Give functions, by the beginning of their logical ids, a faulty Kinesis."""
     client = stack.client("lambda")
     faulty = FaultyKinesis(stack.description["aws_endpoint_url"])
     before = {name: _variables(client, name) for name in names_of(stack, *functions)}
@@ -115,11 +115,11 @@ def _set(client: Any, name: str, variables: Mapping[str, str]) -> None:
 
 
 def kill_workers(stack: DeployedStack, function: str) -> int:
-    """Kill the processes in which the emulator runs a function, without warning; how many."""
+    """Kill the processes that run a function, without warning; return how many there were."""
     found = _workers(stack.description["aws_endpoint_url"], function)
     for process_id in found:
         os.kill(process_id, signal.SIGKILL)
-    # Only then does the emulator see that it needs another one.
+    # Only then does the emulator see that it needs another worker.
     eventually(lambda: all(map(_is_dead, found)))
     return len(found)
 
@@ -133,7 +133,7 @@ def _is_dead(process_id: int) -> bool:
 
 
 def _workers(endpoint: str, function: str) -> list[int]:
-    # Another emulator may run the same functions beside this one.
+    # Another emulator may run the same functions at the same time.
     marks = {
         f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(),
         f"AWS_ENDPOINT_URL={endpoint}".encode(),

@@ -34,7 +34,7 @@ SHUFFLED = 5
 
 
 class LiveCall:
-    """A call whose audio goes on, shuffled, until it is told to end."""
+    """A call whose audio goes on, shuffled, until the test ends the call."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class LiveCall:
 
     @property
     def audio(self) -> bytes:
-        """All that was sent."""
+        """All audio that was sent."""
         return b"".join(self._frames)
 
     @asynccontextmanager
@@ -115,12 +115,12 @@ class LiveCall:
         await self.say(Dtmf(self._number(), "inbound", digit))
 
     async def told(self) -> ReturnEvent:
-        """The next thing that the carrier is told."""
+        """The next message to the carrier."""
         assert self.socket is not None
         return self.dialect.parse_return(await self.socket.recv())
 
     async def mark(self) -> ReturnMark:
-        """The next mark, which the carrier echoes at once, as if it had played what came before."""
+        """The next mark, which the carrier returns at once, as if all audio had been played."""
         while not isinstance(event := await self.told(), ReturnMark):
             pass
         await self.say(Mark(self._number(), event.name))
@@ -128,7 +128,7 @@ class LiveCall:
 
 
 def telnyx(stack: DeployedStack, call_id: str, action: str, **body: Any) -> None:
-    """Give one of Telnyx's commands."""
+    """Send one of Telnyx's commands."""
     path = f"/v2/calls/{quote(call_id, safe='')}/actions/{action}"
     key = stack.description["credentials"]["telnyx"]["api_key"]
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -137,7 +137,7 @@ def telnyx(stack: DeployedStack, call_id: str, action: str, **body: Any) -> None
 
 
 def signalwire(stack: DeployedStack, call_id: str, **fields: str) -> str:
-    """Create a stream as SignalWire documents it; its Sid."""
+    """Create a stream as SignalWire documents it; return its Sid."""
     credentials = stack.description["credentials"]["signalwire"]
     project, token = str(credentials["project_id"]), str(credentials["api_token"])
     path = f"/api/laml/2010-04-01/Accounts/{project}/Calls/{quote(call_id, safe='')}/Streams"
@@ -173,10 +173,10 @@ def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def heard(fork: Fork, frames: int) -> None:
-    """Wait until a fork has so many frames."""
+    """Wait until a fork has received so many frames."""
     await fork.until(lambda state: len(state.audio("inbound")) >= frames * FRAME)
 
 
 def since_it_joined(fork: Fork) -> bytes:
-    """A fork's audio, without those first frames of which some had come before it joined."""
+    """A fork's audio, without its first frames, which may have holes: it joins a shuffled call."""
     return fork.state.audio("inbound")[SHUFFLED * FRAME :]

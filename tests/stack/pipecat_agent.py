@@ -34,13 +34,13 @@ ANSWERED_AFTER = 10
 
 
 class Setup:
-    """As much of pipecat's `FrameProcessorSetup` as serializers read."""
+    """The part of pipecat's `FrameProcessorSetup` that serializers read."""
 
     audio_in_sample_rate = RATE
 
 
 class WebSocket:
-    """As much of FastAPI's as pipecat reads calls from."""
+    """The part of FastAPI's `WebSocket` that pipecat reads calls from."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
@@ -52,7 +52,7 @@ class WebSocket:
 
 
 def serializer(kind: str, call: dict[str, str]) -> FrameSerializer:
-    """Of what pipecat has found the call to be, with what it has found in its start."""
+    """The serializer for the kind of call and the ids that pipecat has recognised."""
     if kind == "telnyx":
         params = TelnyxFrameSerializer.InputParams(auto_hang_up=False)
         encoding = call["outbound_encoding"]
@@ -62,13 +62,13 @@ def serializer(kind: str, call: dict[str, str]) -> FrameSerializer:
 
 
 def answer() -> list[bytes]:
-    """Frames of linear samples that mu-law has, so that they are the same at the other end."""
+    """Frames of linear samples that mu-law can express, so that they arrive unchanged."""
     random = Random(1)  # noqa: S311  # it must repeat
     return [audioop.ulaw2lin(random.randbytes(SAMPLES), 2) for _ in range(ANSWER)]
 
 
 async def converse(connection: ServerConnection) -> dict[str, object]:
-    """Hear a call to its end, answer it once."""
+    """Receive a call to its end, and answer it once."""
     kind, call = await parse_telephony_websocket(WebSocket(connection))
     speaks = serializer(kind, call)
     await speaks.setup(Setup())

@@ -12,13 +12,13 @@ from twilio.base.exceptions import TwilioRestException  # type: ignore[import-un
 
 base_url, project, token = sys.argv[1:]
 client = Client(project, token, signalwire_space_url=base_url)
-# The SDK makes every URL https, which the emulator does not speak.
+# The SDK makes every URL https, which the emulator does not serve.
 client.api.base_url = base_url
 
 for line in sys.stdin:
     path, data = json.loads(line)
     try:
-        # It has no class for a call's streams: this is what its classes for other things do.
+        # The SDK has no class for a call's streams; its other classes send requests in this way.
         answer = client.api.v2010.create("POST", f"/Accounts/{project}{path}", data=data)
     except TwilioRestException as error:
         answer = {"exception": {"status": error.status, "code": error.code, "msg": error.msg}}

@@ -6,11 +6,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 type Take = Callable[[str, Message, bytes], int]
-"""What a server does with a POST to a path: given that, headers and body, the status it answers."""
+"""Answers a POST: takes the path, the headers and the body, and returns the status."""
 
 
 class TenantServer:
-    """Listens on this machine until it is told to stop."""
+    """An HTTP server on this machine."""
 
     def __init__(self, take: Take) -> None:
         class Handler(BaseHTTPRequestHandler):

@@ -25,31 +25,31 @@ from tests.stack.conftest import DeployedStack
 
 @dataclass(frozen=True)
 class Customer:
-    """A tenant whose name alone says all about it, before there is a stack to create it on."""
+    """A tenant whose ids and secrets all come from its name, known before the stack is up."""
 
     name: str
 
     @property
     def project(self) -> str:
-        """Its SignalWire project."""
+        """The id of the tenant's SignalWire project."""
         return str(uuid5(NAMESPACE_DNS, self.name))
 
     @property
     def inbox(self) -> str:
-        """Its only inbox."""
+        """The id of the tenant's only inbox."""
         return f"inbox-of-{self.name}"
 
     @property
     def secret(self) -> str:
-        """The secret half of all its credentials; the public half is its name."""
+        """The secret half of all the tenant's credentials; the public half is its name."""
         return f"secret-of-{self.name}"
 
     def key(self, surface: Surface) -> str:
-        """Its API key or token."""
+        """The tenant's API key or token."""
         return CREDENTIAL_FORMS[surface].join(self.name, self.secret)
 
     def headers(self, surface: str) -> dict[str, str]:
-        """What authenticates it."""
+        """The headers that authenticate the tenant."""
         match surface:
             case "asapp":
                 return {"asapp-api-id": self.name, "asapp-api-secret": self.secret}
@@ -61,7 +61,7 @@ class Customer:
         return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
     def create(self, stack: DeployedStack) -> None:
-        """Create it, without limits."""
+        """Create the tenant, without limits."""
         with aws.talking_to(stack.description["aws_endpoint_url"]):
             directory = Directory(DynamoTable(stack.outputs["DirectoryTableName"]))
             pepper = PermanentSecret(stack.outputs["CredentialPepperSecretArn"]).value()
@@ -89,7 +89,7 @@ class Customer:
                 )
 
     def put_call(self, stack: DeployedStack, call_id: str, state: str = "active") -> None:
-        """Have a call, as if its media were streamed in."""
+        """Store a call, as if its media had been streamed in."""
         call = {
             "pk": f"CALL#{self.name}#{call_id}",
             "sk": "CALL",
