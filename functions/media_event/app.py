@@ -1,15 +1,18 @@
 """Every other route: `connected`, `start`, `dtmf`, `mark`, `stop`, and `$default` for the rest."""
 
 import os
+from functools import cache
 from typing import Any
 
 from callstream.access.websocket_events import OK, identity_of, logged, received_at, token_of
 from callstream.adapters import clock
+from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.calls.streams import Started
 from callstream.dialects.events import Start, Stop
 from callstream.frames.publisher import read
 from callstream.wiring.agents import agent_dispatcher
 from callstream.wiring.media import publisher
+from callstream.wiring.settings import ConnectionsSettings, load
 from callstream.wiring.state import stream_store
 
 _publisher = publisher(os.environ)
@@ -31,4 +34,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
                     _agents.dispatch(identity, inbox, start, clock.now())
             case (Stop(), _):
                 _streams.stop(identity.stream_id, clock.now())
+    if isinstance(received.event, Stop):
+        # Some carriers leave the connection open after `stop`; `$disconnect` then ends the stream.
+        with logged("connection not closed", identity.stream_id):
+            _connections().close(event["requestContext"]["connectionId"])
     return OK
+
+
+@cache
+def _connections() -> ApiConnections:
+    """The carriers' connections: most messages need none."""
+    return ApiConnections(load(ConnectionsSettings, os.environ).connections_url)

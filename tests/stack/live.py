@@ -58,6 +58,7 @@ class LiveCall:
         self._hung_up = False
         self._sequence = 0
         self.socket: ClientConnection | None = None
+        self._talking: asyncio.Task[None]
 
     @property
     def audio(self) -> bytes:
@@ -71,12 +72,17 @@ class LiveCall:
             start = Start(self._number(), "MZ1", self.id, "AC", ("inbound",), self._format)
             await self.say(replace(start, session_id=self._session_id))
             await asyncio.to_thread(eventually, self._is_known)
-            talking = asyncio.create_task(self._talk())
+            self._talking = asyncio.create_task(self._talk())
             try:
                 yield self
             finally:
-                self._hung_up = True
-                await talking
+                await self.stop()
+
+    async def stop(self) -> None:
+        """End the audio and say so, once; the connection stays open."""
+        if not self._hung_up:
+            self._hung_up = True
+            await self._talking
             await self.say(Stop(self._number(), self.id, "AC"))
 
     def _is_known(self) -> bool:
@@ -175,8 +181,3 @@ def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
 async def heard(fork: Fork, frames: int) -> None:
     """Wait until a fork has received so many frames."""
     await fork.until(lambda state: len(state.audio("inbound")) >= frames * FRAME)
-
-
-def since_it_joined(fork: Fork) -> bytes:
-    """A fork's audio, without its first frames, which may have holes: it joins a shuffled call."""
-    return fork.state.audio("inbound")[SHUFFLED * FRAME :]

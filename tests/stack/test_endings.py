@@ -153,3 +153,27 @@ def test_each_ending_is_notified_once(stack: DeployedStack, webhooks: Webhooks) 
         assert dict(webhooks.told) == expected
 
     play(act)
+
+
+def test_stop_ends_the_call_although_the_carrier_leaves_its_connection_open(
+    stack: DeployedStack, webhooks: Webhooks
+) -> None:
+    commands = Commands(stack, webhooks)
+    call = LiveCall(stack, CALL, tenant=commands.customer.name, url=commands.media_url())
+
+    async def act() -> None:
+        async with Listener(tls=True) as listener, call.going_on():
+            await asyncio.to_thread(commands.create, "stopped", listener.url)
+            fork = await listener.fork(0)
+            await heard(fork, 1)
+
+            await call.stop()
+            assert call.socket is not None
+            await call.socket.wait_closed()
+            await fork.until_ended()
+
+            assert fork.state.stop is not None
+        await asyncio.to_thread(eventually, lambda: len(webhooks.told["stopped"]) == 2)
+        assert webhooks.told["stopped"] == ["stream-started", "stream-stopped"]
+
+    play(act)

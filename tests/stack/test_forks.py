@@ -19,7 +19,6 @@ from tests.stack.live import (
     play,
     relays,
     signalwire,
-    since_it_joined,
     telnyx,
 )
 
@@ -53,10 +52,10 @@ def test_stalled_and_dead_consumers_do_not_disturb_a_third(stack: DeployedStack)
 
         assert [fork.state.dialect for fork in (one, two)] == ["telnyx", "signalwire"]
         for fork in (one, two):
-            assert since_it_joined(fork) in call.audio
+            assert fork.state.audio("inbound") in call.audio
             assert fork.state.faults == {}
         # To the last frame.
-        assert call.audio.endswith(since_it_joined(one))
+        assert call.audio.endswith(one.state.audio("inbound"))
         assert one.state.stop is not None
 
         def over() -> bool:
@@ -81,7 +80,7 @@ def test_command_stops_a_fork_and_the_call_goes_on(stack: DeployedStack) -> None
             await fork.until_ended()
 
             assert fork.state.stop is not None
-            assert since_it_joined(fork) in call.audio
+            assert fork.state.audio("inbound") in call.audio
             [relay] = relays(stack, call.id).values()
             assert relay["state"] == "stopped"
             await call.frames(10)
@@ -134,7 +133,7 @@ def test_consumer_misses_nothing_when_a_relay_hands_over(stack: DeployedStack) -
 
         assert first.state.stop is None
         assert second.state.stop is not None
-        assert since_it_joined(first) + second.state.audio("inbound") in call.audio
+        assert first.state.audio("inbound") + second.state.audio("inbound") in call.audio
 
     play(act)
 
@@ -160,7 +159,7 @@ def test_killed_functions_lose_no_record_of_kinesis(stack: DeployedStack) -> Non
         assert first.state.disconnected is not None
         assert second.state.stop is not None
         # What was said after the last checkpoint is said again, and nothing is left out.
-        before, after = since_it_joined(first), second.state.audio("inbound")
+        before, after = first.state.audio("inbound"), second.state.audio("inbound")
         joined = call.audio.index(before[:FRAME])
         assert call.audio[joined:].startswith(before)
         again = call.audio.index(after[:FRAME])
@@ -190,7 +189,7 @@ def test_fork_continues_when_the_carrier_connects_again(
                 await fork.until(lambda state: again.audio[-FRAME:] in state.audio("inbound"))
             await fork.until_ended()
 
-        audio = since_it_joined(fork)
+        audio = fork.state.audio("inbound")
         joined = first.audio.index(audio[:FRAME])
         rest = audio[before - joined :]
         assert first.audio[joined:] + rest == audio

@@ -11,7 +11,7 @@ from callstream.dialects.events import ReturnMedia
 from callstream_cli.listener.fork import Fork
 from callstream_cli.listener.server import Listener
 from tests.stack.conftest import DeployedStack
-from tests.stack.live import FRAME, LiveCall, heard, play, relays, since_it_joined
+from tests.stack.live import FRAME, LiveCall, heard, play, relays
 from tests.stack.test_operator import type_in
 
 INBOX = "inbox-of-agents"
@@ -83,7 +83,7 @@ def test_inbox_forks_its_calls_to_its_agents(stack: DeployedStack, add_agent: Ad
         assert token == "the-token"
         for each in (fork, other):
             assert each.state.faults == {}
-            assert call.audio.endswith(since_it_joined(each))
+            assert call.audio.endswith(each.state.audio("inbound"))
         assert set(relays(stack, call.id)) == {agent.url, second.url}
 
     play(act)
@@ -101,6 +101,6 @@ def test_genagent_forks_its_calls_to_its_agent(stack: DeployedStack, add_agent: 
                 await assert_talk(call, fork)
             await fork.until_ended()
         assert fork.state.dialect == "signalwire"
-        assert since_it_joined(fork) in call.audio
+        assert fork.state.audio("inbound") in call.audio
 
     play(act)

@@ -35,6 +35,12 @@ class TableSettings(Struct, frozen=True):
     streams_table: str
 
 
+class ConnectionsSettings(Struct, frozen=True):
+    """How the carriers' connections are reached."""
+
+    connections_url: str
+
+
 class SweepSettings(Struct, frozen=True):
     """How the sweep reaches the connections. 0 seconds: nothing keeps them alive."""
 
