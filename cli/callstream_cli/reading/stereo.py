@@ -1,10 +1,11 @@
 """Streams as one stereo recording: inbound on the left, outbound on the right. Pure.
 
 The carrier's timestamps place every frame, so that lost frames become silence of the same length
-and both tracks stay together. Streams of one call are placed by their start times.
+and both tracks stay together. Frames that were only late take that silence back. Streams of one
+call are placed by their start times.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,9 @@ _SAMPLE_BYTES: Final = 2
 _COMPANDED: Final[Mapping[str, audio.Encoding]] = {"PCMU": "mulaw", "PCMA": "alaw"}
 # Longer than any connection lasts: a timestamp further ahead is senseless.
 _LONGEST_GAP_SECONDS: Final = 4 * 3600
+# If the audio in front of a frame, without silence, is longer than its timestamp by more than this,
+# then the frames were not late: the carrier's clock began anew.
+_MOST_JITTER_SECONDS: Final = 1
 # Streams further apart belong to two calls, rather than to one.
 _LONGEST_SECONDS: Final = 24 * 3600
 
@@ -82,18 +86,52 @@ class Stereo:
 
 @dataclass(slots=True)
 class _Lane:
-    """The pieces of a track, in order."""
+    """The pieces of a track, in order. All lengths are in samples."""
 
     width: int
     """Bytes per sample."""
-    pieces: list[Piece] = field(default_factory=list)
     report: TrackReport = field(default_factory=TrackReport)
+    end: int = 0
+    audible: int = 0
+    """The length without silence."""
+    _contents: list[bytes] = field(default_factory=list)
+    _silences: list[int] = field(default_factory=list)
+    """The silence in front of each piece."""
+    _silent: list[int] = field(default_factory=list)
+    """The indexes of the pieces that have silence in front of them."""
 
-    @property
-    def end(self) -> int:
-        """The place behind the last piece."""
-        last = self.pieces[-1] if self.pieces else Piece(0, b"")
-        return last.at + len(last.audio) // self.width
+    def append(self, content: bytes, silence: int) -> None:
+        """Add a piece behind so much silence."""
+        if silence:
+            self._silent.append(len(self._contents))
+        self._contents.append(content)
+        self._silences.append(silence)
+        size = len(content) // self.width
+        self.audible += size
+        self.end += silence + size
+
+    def take_back(self, silence: int) -> None:
+        """Take so much silence back, as far as there is any; the latest first."""
+        while silence and self._silent:
+            latest = self._silent[-1]
+            taken = min(silence, self._silences[latest])
+            silence -= taken
+            self.end -= taken
+            self._silences[latest] -= taken
+            if not self._silences[latest]:
+                self._silent.pop()
+
+    def lost(self) -> int:
+        """The silence between pieces."""
+        return sum(self._silences[1:])
+
+    def pieces(self) -> Iterator[Piece]:
+        """The pieces with their places."""
+        at = 0
+        for silence, content in zip(self._silences, self._contents, strict=True):
+            at += silence
+            yield Piece(at, content)
+            at += len(content) // self.width
 
 
 def format_of(story: Story) -> AudioFormat:
@@ -116,24 +154,26 @@ def lane(frames: Iterable[Media], rate: int, width: int, base_ms: int = 0) -> _L
     """Place a track's frames, which are in order, by their timestamps less `base_ms`.
 
     A frame that is off by less than half its length is jitter: it stands right behind its
-    predecessor. So does a frame that would overlap, since no audio is overwritten.
+    predecessor. A frame that would overlap shows that its predecessors had come late: silence in
+    front of them is taken back. No audio is overwritten.
     """
     lane = _Lane(width=width)
     for frame in frames:
         size = len(frame.audio) // width
         if not size:
             continue
-        end = lane.end
-        at = round((frame.timestamp - base_ms) * rate / 1000)
-        if at - end > _LONGEST_GAP_SECONDS * rate:
+        at = max(round((frame.timestamp - base_ms) * rate / 1000), 0)
+        silence = at - lane.end
+        if silence > _LONGEST_GAP_SECONDS * rate:
             lane.report.misplaced += 1
-            at = end
-        elif at - end < size / 2 and lane.pieces:
-            at = end
-        elif lane.pieces:
-            lane.report.lost_ms += round((at - end) * 1000 / rate)
-        lane.pieces.append(Piece(max(at, 0), frame.audio[: size * width]))
+            silence = 0
+        elif silence <= -size / 2 and lane.audible - at < _MOST_JITTER_SECONDS * rate:
+            lane.take_back(-silence)
+        elif silence < size / 2 and lane.report.frames:
+            silence = 0
+        lane.append(frame.audio[: size * width], max(silence, 0))
         lane.report.frames += 1
+    lane.report.lost_ms = round(lane.lost() * 1000 / rate)
     return lane
 
 
@@ -221,9 +261,9 @@ def _lanes(story: Story, format_: AudioFormat) -> dict[Track, _Lane]:
 def _overlap(lanes: Sequence[tuple[int, Mapping[Track, _Lane]]]) -> bool:
     for track in audio.TRACKS:
         spans = sorted(
-            (offset + of_stream[track].pieces[0].at, offset + of_stream[track].end)
+            (offset + next(of_stream[track].pieces()).at, offset + of_stream[track].end)
             for offset, of_stream in lanes
-            if track in of_stream and of_stream[track].pieces
+            if track in of_stream and of_stream[track].audible
         )
         ends_at = 0
         for start, end in spans:
@@ -263,7 +303,7 @@ def _pieces(
 ) -> Iterable[tuple[int, int, Piece, AudioFormat]]:
     for (offset, of_stream), format_ in zip(lanes, formats, strict=True):
         for track, lane in of_stream.items():
-            for piece in lane.pieces:
+            for piece in lane.pieces():
                 yield audio.TRACKS.index(track), offset, piece, format_
 
 

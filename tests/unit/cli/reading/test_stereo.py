@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -134,6 +134,77 @@ def test_stereo_makes_no_holes_for_jitter_of_timestamps(jitter: list[int]) -> No
 
     assert made.data[::2] == b"\xff" * 800 + said
     assert made.streams[0].tracks["inbound"].lost_ms == 0
+
+
+def inbound(timestamps: Iterable[int]) -> tuple[bytes, list[Media]]:
+    """Frames with these timestamps, and their audio, in which no byte is silence."""
+    media = [
+        Media(
+            sequence=place + 2,
+            track="inbound",
+            chunk=place,
+            timestamp=timestamp,
+            audio=noise(160, place).replace(b"\xff", b"\x00"),
+        )
+        for place, timestamp in enumerate(timestamps)
+    ]
+    return b"".join(frame.audio for frame in media), media
+
+
+@pytest.mark.parametrize("stalled", [range(100, 120), range(20)], ids=["later", "at the start"])
+def test_stereo_takes_silence_back_when_late_frames_come(stalled: range) -> None:
+    lost = range(40, 50)
+    said, media = inbound(
+        20 * (stalled.stop if place in stalled else place)
+        for place in range(200)
+        if place not in lost
+    )
+
+    made = combine([story(start(), *media)], native=True)
+
+    assert made.data[::2] == said[: 40 * 160] + b"\xff" * 1600 + said[40 * 160 :]
+    assert made.streams[0].tracks["inbound"].lost_ms == 200
+
+
+@given(
+    lost=st.sets(st.integers(0, 29)),
+    odd=st.dictionaries(st.integers(0, 29), st.integers(-2_000, 2_000) | st.integers(0, 3_600_000)),
+)
+def test_stereo_keeps_later_frames_in_place_whatever_timestamps_come_before(
+    lost: set[int], odd: dict[int, int]
+) -> None:
+    places = [place for place in range(40) if place not in lost]
+    said, media = inbound(max(20 * place + odd.get(place, 0), 0) for place in places)
+
+    made = combine([story(start(), *media)], native=True)
+
+    track = made.data[::2]
+    assert track.replace(b"\xff", b"") == said
+    assert abs(len(track) - 40 * 160) < 160
+    for place, frame in zip(places, media, strict=True):
+        if place >= 30:
+            assert abs(track.index(frame.audio) - place * 160) < 160
+
+
+@given(st.lists(st.integers(-400, 400), max_size=40))
+def test_stereo_keeps_an_early_frame_close_to_its_place(jitter: list[int]) -> None:
+    # No frame after the early one says where even timestamps would be.
+    offs = [*jitter, -50]
+    said, media = inbound(max(place * 20 + off, 0) for place, off in enumerate(offs))
+
+    track = combine([story(start(), *media)], native=True).data[::2]
+
+    assert track.replace(b"\xff", b"") == said
+    assert len(track) - len(said) < 160
+
+
+def test_stereo_keeps_silence_when_the_carriers_clock_begins_anew() -> None:
+    said, media = inbound([*range(0, 1500, 20), *range(2500, 3000, 20), *range(0, 500, 20)])
+
+    made = combine([story(start(), *media)], native=True)
+
+    assert made.data[::2] == said[:12_000] + b"\xff" * 8_000 + said[12_000:]
+    assert made.streams[0].tracks["inbound"].lost_ms == 1000
 
 
 def test_stereo_does_not_write_overlapping_frames_over_each_other() -> None:
