@@ -51,7 +51,8 @@ def webhooks() -> Iterator[Webhooks]:
 class Commands:
     """A tenant of this test's own, and its commands."""
 
-    def __init__(self, stack: DeployedStack, webhooks: Webhooks) -> None:
+    def __init__(self, stack: DeployedStack, webhooks: Webhooks, call_id: str = CALL) -> None:
+        self._call_id = call_id
         self.customer = Customer("endings")
         self.customer.create(stack)
         self._stack, self._webhooks = stack, webhooks
@@ -67,7 +68,7 @@ class Commands:
 
     def telnyx(self, action: str, **body: str) -> None:
         headers = self.customer.headers("telnyx") | {"Content-Type": "application/json"}
-        path = f"/v2/calls/{CALL}/actions/{action}"
+        path = f"/v2/calls/{self._call_id}/actions/{action}"
         answer = self._stack.request("telnyx", "POST", path, headers, json.dumps(body).encode())
         assert answer.status == 200, answer.body
 
@@ -82,7 +83,7 @@ class Commands:
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         headers = self.customer.headers("signalwire") | form
         account = f"/api/laml/2010-04-01/Accounts/{self.customer.project}"
-        path = f"{account}/Calls/{CALL}/Streams{stream}"
+        path = f"{account}/Calls/{self._call_id}/Streams{stream}"
         answer = self._stack.request(
             "signalwire", "POST", path, headers, urlencode(fields).encode()
         )
@@ -158,8 +159,8 @@ def test_each_ending_is_notified_once(stack: DeployedStack, webhooks: Webhooks) 
 def test_stop_ends_the_call_although_the_carrier_leaves_its_connection_open(
     stack: DeployedStack, webhooks: Webhooks
 ) -> None:
-    commands = Commands(stack, webhooks)
-    call = LiveCall(stack, CALL, tenant=commands.customer.name, url=commands.media_url())
+    commands = Commands(stack, webhooks, "CA-stops")
+    call = LiveCall(stack, "CA-stops", tenant=commands.customer.name, url=commands.media_url())
 
     async def act() -> None:
         async with Listener(tls=True) as listener, call.going_on():
