@@ -7,7 +7,7 @@ from typing import Any
 from callstream.access.websocket_events import OK, identity_of, logged, received_at, token_of
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
-from callstream.calls.streams import Started
+from callstream.calls.stream_requests import Started
 from callstream.dialects.events import Start, Stop
 from callstream.frames.publisher import read
 from callstream.wiring.agents import agent_dispatcher

@@ -9,7 +9,8 @@ import boto3
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
 from callstream.calls.counters import Landed, StreamCounters
-from callstream.calls.streams import Started, StreamStore
+from callstream.calls.store import StreamStore
+from callstream.calls.stream_requests import Started
 from callstream.dialects.events import Media, Start
 from callstream.frames.records import Record, Rejected
 from callstream.identity import StreamIdentity, StreamToken

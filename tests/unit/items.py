@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.model import Call, MediaStream, StartedStream
 from callstream.ports import Item
 

@@ -1,7 +1,8 @@
 """The bytes that others rely on: Kinesis records, and every dialect's messages.
 
-`golden/wire.json` was written once, from the events of `documents.py`. A difference is a change of
-a public format. An added message is a new line there; a changed line needs a new record version.
+`golden/wire.json` was written once, from the events of `sample_messages.py`. A difference is a
+change of a public format. An added message is a new line there; a changed line needs a new record
+version.
 """
 
 import json
@@ -13,7 +14,7 @@ import pytest
 
 from callstream.dialects import DIALECTS
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected, decode, encode
-from tests.unit.documents import FROM_CARRIER, STREAMS, TO_CARRIER
+from tests.unit.sample_messages import FROM_CARRIER, STREAMS, TO_CARRIER
 
 GOLDEN: dict[str, list[dict[str, str]]] = json.loads(
     (Path(__file__).parent / "golden" / "wire.json").read_text()

@@ -34,6 +34,7 @@ COVERED_ELSEWHERE = {
     "adapters/network/dns.py": "tests/stack/test_dialling.py",
     "adapters/network/websockets.py": "tests/stack/test_dialling.py",
     "callbacks/vendors.py": "tests/unit/surfaces/test_parity.py",
+    "calls/stream_requests.py": "tests/unit/calls/test_store.py",
     "dialects/__init__.py": "tests/unit/dialects/test_dialects.py",
     "dialects/_camel.py": "tests/unit/dialects/test_dialects.py",
     "dialects/_returns.py": "tests/unit/dialects/test_dialects.py",

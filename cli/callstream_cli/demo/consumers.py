@@ -6,7 +6,7 @@ from typing import Final
 
 from callstream.dialects.events import Media, Track
 from callstream.frames.records import RecordEvent
-from callstream.reordering.buffer import Window
+from callstream.reordering.window import Window
 from callstream_cli import audio
 from callstream_cli.audio import FRAME_BYTES, FRAME_MS
 from callstream_cli.carrier.session import CallReport

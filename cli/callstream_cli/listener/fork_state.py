@@ -29,7 +29,7 @@ from callstream.frames.records import (
     dialect_told,
     rejected,
 )
-from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent
+from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts
 from callstream_cli.listener.behaviour import Handshake
 from callstream_cli.listener.fork_counts import ChunkCounts, Sent
 from callstream_cli.reading.recording import Story
@@ -225,7 +225,7 @@ class ForkState:
     def _put_in_order(self, event: RecordEvent) -> None:
         self._append(self._order.push(self._record(event), self._now))
 
-    def _append(self, events: list[StreamEvent]) -> None:
+    def _append(self, events: list[OrderedEvent]) -> None:
         if self._keep:
             self.in_order += (each.event for each in events)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.console.views import Activity
 from callstream.relays.store import RelayStore
 from callstream_cli.operator.errors import output

@@ -27,7 +27,7 @@ from callstream.frames.recording import RecordingStats, StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.frames.records import decode as decode_record
 from callstream.frames.stream_order import StreamCounts
-from callstream.reordering.buffer import Window
+from callstream.reordering.window import Window
 
 __all__ = [
     "Arrival",

@@ -8,9 +8,9 @@ from uuid import UUID
 from callstream.callbacks.delivery import (
     Backoff,
     Delivery,
+    DeliveryOutcome,
     HttpAnswer,
     NoAnswer,
-    Outcome,
 )
 from callstream.callbacks.model import (
     CallbackRequest,
@@ -151,7 +151,7 @@ class Scene:
     def give_up(self, callback: RelayCallback, attempts: int, reason: str, message_id: str) -> None:
         self.given_up.append((callback.callback_id, attempts, reason, message_id))
 
-    def deliver(self, callback: RelayCallback) -> Outcome:
+    def deliver(self, callback: RelayCallback) -> DeliveryOutcome:
         return self.delivery.deliver(callback, 1, lambda: NOW)
 
     def take(self, callback: RelayCallback, attempt: int = 1, waited: float = 0) -> bool:

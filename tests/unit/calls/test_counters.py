@@ -13,7 +13,7 @@ from moto import mock_aws
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
 from callstream.calls.counters import Landed, StreamCounters
-from callstream.calls.streams import stream_key
+from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop, Track
 from callstream.errors import ConditionFailed, Unavailable
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected

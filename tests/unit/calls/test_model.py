@@ -11,11 +11,12 @@ from msgspec.structs import fields
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.counters import Landed, StreamCounters
 from callstream.calls.lifecycle import CallState, StreamState
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
-from callstream.calls.streams import Started, StreamStore, stream_key
+from callstream.calls.store import StreamStore
+from callstream.calls.stream_requests import Started, stream_key
 from callstream.dialects.events import Media, Start
 from callstream.errors import UnreadableItem
 from callstream.frames.records import Record

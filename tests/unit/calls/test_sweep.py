@@ -11,9 +11,10 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.model import MediaStream, StartedStream
-from callstream.calls.streams import Started, StreamStore, stream_key
+from callstream.calls.store import StreamStore
+from callstream.calls.stream_requests import Started, stream_key
 from callstream.calls.sweep import (
     ABNORMAL,
     KEEP_ALIVE_MARK,

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from callstream.calls.calls import call_key
-from callstream.calls.streams import stream_key
+from callstream.calls.call_requests import call_key
+from callstream.calls.stream_requests import stream_key
 from tests.unit.activity import NOW, Deployment
 from tests.unit.cli.commands import ask, ok, refusal, words
 

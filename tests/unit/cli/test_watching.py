@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.calls.calls import call_key
-from callstream.calls.streams import stream_key
+from callstream.calls.call_requests import call_key
+from callstream.calls.stream_requests import stream_key
 from callstream.errors import Unavailable
 from callstream_cli import live_display
 from callstream_cli.operator import watching

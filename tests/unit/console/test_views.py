@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from callstream.calls.calls import call_key
-from callstream.calls.streams import StreamStore, stream_key
+from callstream.calls.call_requests import call_key
+from callstream.calls.store import StreamStore
+from callstream.calls.stream_requests import stream_key
 from callstream.console.views import (
     Activity,
     CallView,

@@ -27,7 +27,7 @@ from callstream.dialects.events import (
     Stop,
 )
 from callstream.errors import Inexpressible, UnreadableMessage
-from tests.unit.documents import FROM_CARRIER, PAYLOAD, STREAMS, TO_CARRIER, Said
+from tests.unit.sample_messages import FROM_CARRIER, PAYLOAD, STREAMS, TO_CARRIER, Said
 
 # Events for which a vendor documents no message. Every dialect must have all others.
 INEXPRESSIBLE = {

@@ -18,7 +18,7 @@ from callstream.errors import Inexpressible, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.publisher import read
 from callstream.frames.records import REJECTED_HEAD_BYTES, Disconnected, Record, Rejected
-from tests.unit.documents import FROM_CARRIER, TO_CARRIER
+from tests.unit.sample_messages import FROM_CARRIER, TO_CARRIER
 
 # API Gateway takes no more than this.
 MOST_BYTES: Final = 128 * 1024

@@ -13,7 +13,7 @@ import pytest
 from callstream.dialects import DIALECTS, recognise
 from callstream.dialects.events import CarrierEvent, Start
 from callstream.errors import UnreadableMessage
-from tests.unit.documents import FROM_CARRIER, TO_CARRIER, Said
+from tests.unit.sample_messages import FROM_CARRIER, TO_CARRIER, Said
 
 type Path = tuple[str, ...]
 

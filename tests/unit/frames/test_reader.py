@@ -21,7 +21,7 @@ from callstream.frames.reader import (
     StreamOver,
 )
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
-from callstream.reordering.buffer import Window
+from callstream.reordering.window import Window
 
 BEGAN = 1_767_268_800_000
 """In ms since 1970: Kinesis's time when ours is 0."""

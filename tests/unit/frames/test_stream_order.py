@@ -13,12 +13,12 @@ from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.frames.stream_order import (
+    OrderedEvent,
     OrderedStream,
     StreamCounts,
-    StreamEvent,
     StreamSnapshot,
 )
-from callstream.reordering.buffer import Window
+from callstream.reordering.window import Window
 
 FOREVER = 1e9
 EPOCH = 1_700_000_000_000
@@ -58,7 +58,7 @@ def story(events: Iterable[RecordEvent], since: float = 0.0) -> list[Came]:
     return [Came(since + index / 50, event) for index, event in enumerate(events)]
 
 
-def plain(events: Iterable[StreamEvent]) -> list[RecordEvent]:
+def plain(events: Iterable[OrderedEvent]) -> list[RecordEvent]:
     return [each.event for each in events]
 
 
@@ -475,8 +475,8 @@ def test_order_gives_events_with_the_time_of_receipt() -> None:
     order.push(record(media(2), at=1.0), 5.0)
 
     assert order.push(record(START, at=0.5), 5.1) == [
-        StreamEvent(EPOCH + 500, START),
-        StreamEvent(EPOCH + 1000, media(2)),
+        OrderedEvent(EPOCH + 500, START),
+        OrderedEvent(EPOCH + 1000, media(2)),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from callstream.calls.counters import StreamCounters
-from callstream.calls.streams import stream_key
+from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
 from callstream.frames import records

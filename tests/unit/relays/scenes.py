@@ -183,8 +183,8 @@ class Lease(ports.Lease):
         self.rescues = 0
 
     @override
-    def connected(self, checkpoint: bytes) -> bool:
-        self.reported.append("connected")
+    def acquire(self, checkpoint: bytes) -> bool:
+        self.reported.append("acquired")
         self.checkpoint = checkpoint
         return not self.stopped_before
 

@@ -13,9 +13,10 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent, RelayState
-from callstream.calls.streams import Started, StreamStore
+from callstream.calls.store import StreamStore
+from callstream.calls.stream_requests import Started
 from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed
 from callstream.identity import StreamIdentity, StreamToken

@@ -27,7 +27,7 @@ def test_missed_records_wait_for_a_consumer_that_is_slower() -> None:
         await rescuing
 
         assert rescuer.consumer.frames() == list(range(4, 1004))
-        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 

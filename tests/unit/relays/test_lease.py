@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.relays.lease import RelayLease
 from callstream.relays.model import CallCommand
 from callstream.relays.notifier import RelayNotifier
@@ -73,8 +73,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 def test_the_first_run_connects_once(scene: Scene) -> None:
     one, other = scene.run("one"), scene.run("other")
 
-    assert one.connected(b"begin")
-    assert not other.connected(b"begin")
+    assert one.acquire(b"begin")
+    assert not other.acquire(b"begin")
     assert one.status() is LeaseStatus.OWNER
     assert other.status() is LeaseStatus.REPLACED
     assert scene.callbacks.sent == [("started", None)]
@@ -82,7 +82,7 @@ def test_the_first_run_connects_once(scene: Scene) -> None:
 
 def test_one_of_several_rescuers_takes_over_from_the_checkpoint(scene: Scene) -> None:
     dead = scene.run("dead")
-    dead.connected(b"begin")
+    dead.acquire(b"begin")
     dead.renew(b"here", 0)
     dead.renew(None, 3)
     rescuers = [scene.run(name, "dead") for name in "abc"]
@@ -98,7 +98,7 @@ def test_one_of_several_rescuers_takes_over_from_the_checkpoint(scene: Scene) ->
 
 
 def test_a_relay_whose_runs_all_die_fails_after_ten_rescues(scene: Scene) -> None:
-    scene.run("0").connected(b"here")
+    scene.run("0").acquire(b"here")
     taken = [scene.run(str(number), str(number - 1)).take_over() for number in range(1, 12)]
 
     assert taken == [b"here"] * 10 + [None]
@@ -107,7 +107,7 @@ def test_a_relay_whose_runs_all_die_fails_after_ten_rescues(scene: Scene) -> Non
 
 
 def test_rescues_that_are_far_apart_do_not_add_up(scene: Scene) -> None:
-    scene.run("0").connected(b"here")
+    scene.run("0").acquire(b"here")
     for number in range(1, 30):
         scene.now += timedelta(minutes=11)
         assert scene.run(str(number), str(number - 1)).take_over() == b"here"
@@ -118,7 +118,7 @@ def test_rescues_that_are_far_apart_do_not_add_up(scene: Scene) -> None:
 def test_a_successor_accepts_what_the_run_before_hands_over(scene: Scene) -> None:
     first, second = scene.run("first"), scene.run("second", "first")
     late = scene.run("late", "first")
-    first.connected(b"begin")
+    first.acquire(b"begin")
     first.call_successor()
     assert scene.starter.asked == [("succeed", "r1", "first")]
     assert not first.successor_is_ready()
@@ -138,7 +138,7 @@ def test_a_successor_accepts_what_the_run_before_hands_over(scene: Scene) -> Non
 @pytest.mark.parametrize("died", [False, True])
 def test_a_command_that_meets_a_dead_run_is_notified_once(scene: Scene, *, died: bool) -> None:
     run, rescuer = scene.run("one"), scene.run("two", "one")
-    run.connected(b"begin")
+    run.acquire(b"begin")
     scene.relays.stop(STOP, "telnyx")
     if not died:
         assert run.status() is LeaseStatus.STOPPED
@@ -153,7 +153,7 @@ def test_a_command_that_meets_a_dead_run_is_notified_once(scene: Scene, *, died:
 
 def test_a_disabled_tenants_relay_stops(scene: Scene) -> None:
     run = scene.run("one")
-    run.connected(b"begin")
+    run.acquire(b"begin")
     scene.directory.save(TENANT.model_copy(update={"enabled": False}))
 
     assert run.status() is LeaseStatus.STOPPED
@@ -164,7 +164,7 @@ def test_a_disabled_tenants_relay_stops(scene: Scene) -> None:
 
 def test_a_relay_that_fails_after_a_command_has_stopped(scene: Scene) -> None:
     run = scene.run("one")
-    run.connected(b"begin")
+    run.acquire(b"begin")
     scene.relays.stop(STOP, "telnyx")
     run.finish("closed", 3)
 
@@ -207,7 +207,7 @@ def test_a_forks_start_has_what_the_carrier_and_the_commands_said(scene: Scene) 
 
 def test_a_run_that_is_not_the_owner_cannot_finish_the_relay(scene: Scene) -> None:
     slow, rescuer, late = scene.run("slow"), scene.run("rescuer", "slow"), scene.run("late")
-    slow.connected(b"begin")
+    slow.acquire(b"begin")
     assert rescuer.take_over() == b"begin"
     # The consumer takes one connection at a time: the rescuer's.
     slow.finish(None, 1)
@@ -222,7 +222,7 @@ def test_a_run_that_is_not_the_owner_cannot_finish_the_relay(scene: Scene) -> No
 
 def test_a_command_between_two_runs_is_notified(scene: Scene) -> None:
     first, second = scene.run("first"), scene.run("second", "first")
-    first.connected(b"begin")
+    first.acquire(b"begin")
     second.report_ready()
     assert first.hand_over(b"the end")
     scene.relays.stop(STOP, "telnyx")
@@ -234,7 +234,7 @@ def test_a_command_between_two_runs_is_notified(scene: Scene) -> None:
 
 def test_a_hand_over_after_a_command_fails(scene: Scene) -> None:
     first, second = scene.run("first"), scene.run("second", "first")
-    first.connected(b"begin")
+    first.acquire(b"begin")
     second.report_ready()
     scene.relays.stop(STOP, "telnyx")
 

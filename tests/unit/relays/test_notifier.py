@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.relays.model import CallCommand
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.store import RelayStore

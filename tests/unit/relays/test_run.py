@@ -43,7 +43,7 @@ def test_a_run_sends_a_call_in_order_until_it_is_over() -> None:
         ]
         numbers = [each.get("sequence_number") for each in scene.consumer.received]
         assert numbers == [None, "1", "2", "3", "4", "5", "6"]
-        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
         assert scene.consumer.closed == 1000
 
     play(act)
@@ -104,7 +104,7 @@ def test_a_rescue_after_a_lost_feed_loses_and_repeats_nothing() -> None:
         streams, since = second.source.asked_for
         assert streams == {"s1"}
         assert since <= first.now - 5
-        assert second.lease.reported == ["connected", ("finished", None, 0)]
+        assert second.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 
@@ -163,7 +163,7 @@ def test_a_rescue_that_took_too_long_sends_nothing(
         assert await late.run(RunKind.RESCUE) == outcome
         assert late.consumer.received == []
         assert late.consumer.closed == 1000
-        assert late.lease.reported == ["connected", *reported]
+        assert late.lease.reported == ["acquired", *reported]
 
     play(act)
 
@@ -212,7 +212,7 @@ def test_a_successor_loses_and_repeats_nothing() -> None:
         ]
         assert first.consumer.frames() + second.consumer.frames() == [1, 2, 3, 4, 5, 6, 7]
         # Once, by the one that was the last.
-        assert first.lease.reported == ["connected", ("finished", None, 0)]
+        assert first.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 
@@ -237,7 +237,7 @@ def test_a_later_run_ends_the_relay_of_a_call_that_is_over(kind: RunKind) -> Non
             later.source.streams, later.source.recent_streams = [], []
             lease.handed_over = lease.checkpoint
         assert await going_on == Outcome(Ending.CALL)
-        assert lease.reported == ["connected", ("finished", None, 0)]
+        assert lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 
@@ -264,7 +264,7 @@ def test_a_relay_is_finished_before_its_consumer_is_disconnected() -> None:
         lease.scene.stop()
         await running
 
-        assert lease.reported == ["connected", ("finished", None, 0)]
+        assert lease.reported == ["acquired", ("finished", None, 0)]
         assert lease.closed_before is None
         assert lease.scene.consumer.closed == 1000
 

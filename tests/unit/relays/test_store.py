@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent, RelayState
 from callstream.errors import CallEnded, ConditionFailed, Unavailable, UnknownCall
 from callstream.ports import Item

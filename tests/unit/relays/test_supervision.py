@@ -29,7 +29,7 @@ def test_a_command_stops_a_run_once() -> None:
 
         assert await running == Outcome(Ending.COMMAND)
         assert scene.consumer.received[-1]["event"] == "stop"
-        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 
@@ -40,7 +40,7 @@ def test_a_consumer_that_closes_ends_the_relay() -> None:
         scene.consumer.sends.put_nowait(None)
 
         assert await scene.run() == Outcome(Ending.CONSUMER)
-        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 
@@ -53,7 +53,7 @@ def test_a_consumer_that_goes_without_goodbye_fails_the_relay(code: int | None) 
         scene.consumer.sends.put_nowait(None)
 
         assert await scene.run() == Outcome(Ending.FAILURE, "closed")
-        assert scene.lease.reported == ["connected", ("finished", "closed", 0)]
+        assert scene.lease.reported == ["acquired", ("finished", "closed", 0)]
 
     play(act)
 
@@ -68,7 +68,7 @@ def test_a_run_that_was_replaced_sends_no_more() -> None:
         assert await running == Outcome(Ending.REPLACEMENT)
         assert scene.consumer.received[-1]["event"] == "start"
         assert scene.consumer.closed == 1000
-        assert scene.lease.reported == ["connected"]
+        assert scene.lease.reported == ["acquired"]
 
     play(act)
 
@@ -134,7 +134,7 @@ def test_a_consumer_that_closes_for_the_successors_connection_is_rescued(code: i
         snapshot = msgspec.msgpack.decode(sink, type=WebSocketSnapshot)
         assert snapshot.counters.chunks == {}
         assert scene.lease.rescues == 1
-        assert scene.lease.reported == ["connected"]
+        assert scene.lease.reported == ["acquired"]
 
     play(act)
 
@@ -158,6 +158,6 @@ def test_a_run_obeys_a_command_that_comes_during_its_hand_over() -> None:
 
         assert await running == Outcome(Ending.COMMAND)
         assert scene.consumer.events() == ["connected", "start", "stop"]
-        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)

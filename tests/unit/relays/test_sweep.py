@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.lifecycle import RelayEvent, RelayState
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.errors import Unavailable
 from callstream.relays.model import CallCommand, Relay
 from callstream.relays.notifier import RelayNotifier

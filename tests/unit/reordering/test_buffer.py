@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.reordering.buffer import ReorderBuffer, Snapshot, Window
+from callstream.reordering.buffer import ReorderBuffer, Snapshot
 from callstream.reordering.history import ReorderCounts
+from callstream.reordering.window import Window
 
 FOREVER = 1e9
 SECOND = 50
@@ -925,15 +926,3 @@ def test_buffer_gives_back_what_is_discarded_and_counts_what_is_on_probation() -
     assert buffer.discard() == [11, 12]
     assert (waiting(buffer), on_probation(buffer), buffer.deadline) == (0, 0, None)
     assert buffer.history.counts.strays == 2
-
-
-@pytest.mark.parametrize("max_dropout", [0, -5])
-def test_window_reaches_the_next_message(max_dropout: int) -> None:
-    with pytest.raises(ValueError, match="max_dropout"):
-        Window(max_dropout=max_dropout)
-
-
-@pytest.mark.parametrize("window", [{"messages": -1}, {"seconds": -0.1}])
-def test_window_is_not_negative(window: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="negative"):
-        Window(**window)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from callstream.reordering.held import Held
 from callstream.reordering.joining import joined_at, whole_from
-from callstream.reordering.waiting import Held
 
 
 def run(*arrivals: tuple[int, float]) -> list[Held[None]]:

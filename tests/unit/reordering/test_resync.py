@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from callstream.reordering.held import Held
 from callstream.reordering.resync import Probation
-from callstream.reordering.waiting import Held
 
 
 def probation(*numbers: int) -> Probation[str]:

@@ -76,7 +76,7 @@ class Failed(NamedTuple):
     retry_after: float | None = None
 
 
-type Outcome = Delivered | Dropped | Failed
+type DeliveryOutcome = Delivered | Dropped | Failed
 
 
 class Backoff(Struct, frozen=True):
@@ -140,7 +140,7 @@ class Delivery:
 
     def deliver(
         self, callback: RelayCallback, attempt: int, now: Callable[[], datetime]
-    ) -> Outcome:
+    ) -> DeliveryOutcome:
         """Try to deliver a callback, once; if the first URL fails for now, at the failover too.
 
         The failover is for a webhook that is down. A webhook that refuses has been reached, and the

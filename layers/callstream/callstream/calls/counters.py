@@ -18,13 +18,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from callstream.calls.streams import stream_key
+from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Dtmf, Error, Mark, Media
 from callstream.errors import ConditionFailed
 from callstream.frames.records import Record, RecordEvent
-from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent, StreamSnapshot
+from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts, StreamSnapshot
 from callstream.ports import Item, Table
-from callstream.reordering.waiting import Held
+from callstream.reordering.held import Held
 from callstream.table_requests import optimistically, set_request
 
 _TRIES: Final = 3
@@ -131,7 +131,7 @@ def _with_events(
 ) -> StreamSnapshot:
     """A snapshot with other events in the place of those that wait."""
 
-    def changed(messages: list[Held[StreamEvent]]) -> list[Held[StreamEvent]]:
+    def changed(messages: list[Held[OrderedEvent]]) -> list[Held[OrderedEvent]]:
         return [
             replace(held, item=replace(held.item, event=change(held.item.event)))
             for held in messages

@@ -19,10 +19,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from callstream.calls.calls import CONNECTION_LIMIT
+from callstream.calls.call_requests import CONNECTION_LIMIT
 from callstream.calls.lifecycle import StreamState
 from callstream.calls.model import MediaStream, StartedStream
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnMark
 from callstream.errors import Unavailable

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from callstream.calls.lifecycle import CallState, RelayState, StreamState
 from callstream.calls.model import Call, MediaStream
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.dialects.events import Tracks
 from callstream.relays.model import Relay
 from callstream.relays.store import RelayStore

@@ -14,8 +14,8 @@ from callstream.dialects.events import Connected, Start
 from callstream.errors import UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource, ShardTime
 from callstream.frames.records import Record, RecordEvent, dialect_told
-from callstream.frames.stream_order import OrderedStream, StreamCounts, StreamEvent
-from callstream.reordering.buffer import Window
+from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts
+from callstream.reordering.window import Window
 
 QUIET_SECONDS: Final = 900.0
 """A stream without a record for so long counts as over. API Gateway closes a connection after 10
@@ -126,7 +126,7 @@ class _Following:
     order: OrderedStream
     shard_id: str
     latest_at: float
-    held: list[StreamEvent] = field(default_factory=list)
+    held: list[OrderedEvent] = field(default_factory=list)
     """What came before its `start`, as long as the `start` decides whether it is selected."""
 
 
@@ -275,7 +275,7 @@ class FrameReader:
         return time - latest_at >= self._quiet_seconds
 
     def _given(
-        self, followed: _Following, events: list[StreamEvent], *, quiet: bool = False
+        self, followed: _Following, events: list[OrderedEvent], *, quiet: bool = False
     ) -> list[ReadEvent]:
         stream = followed.stream
         for each in events:

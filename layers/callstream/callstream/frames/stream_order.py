@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from callstream.dialects.events import Media, Start, Stop
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
-from callstream.reordering.buffer import ReorderBuffer, Snapshot, Window
+from callstream.reordering.buffer import ReorderBuffer, Snapshot
 from callstream.reordering.history import ReorderCounts
+from callstream.reordering.window import Window
 
 # Messages without number are few: a repeat of one of the last so many is recognised.
 _MOST_UNNUMBERED: Final = 16
@@ -22,7 +23,7 @@ _MOST_UNNUMBERED: Final = 16
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
-class StreamEvent(Struct, frozen=True):
+class OrderedEvent(Struct, frozen=True):
     """An event of a stream, and when API Gateway received it, in milliseconds since 1970."""
 
     received_at: int
@@ -88,12 +89,12 @@ class StreamCounts(Struct):
 class StreamEnd(Struct):
     """What is known of a stream's end. Times are the consumer's clock's, in seconds."""
 
-    stop: StreamEvent | None = None
+    stop: OrderedEvent | None = None
     stop_by: float | None = None
     """When the stop is handed on if the buffer does not wait for its number."""
     is_stopped: bool = False
     """Whether a stop has been handed on."""
-    disconnected: StreamEvent | None = None
+    disconnected: OrderedEvent | None = None
     disconnected_by: float | None = None
     """When `disconnected` is handed on."""
     is_over: bool = False
@@ -116,11 +117,11 @@ class Unnumbered(Struct):
     latest: list[tuple[int, int]] = field(default_factory=list)
     """Of each, when it was received, and a checksum of its content."""
 
-    def knows(self, arrived: StreamEvent) -> bool:
+    def knows(self, arrived: OrderedEvent) -> bool:
         """Whether this message has come before."""
         return _digest(arrived) in self.latest
 
-    def keep(self, arrived: StreamEvent) -> None:
+    def keep(self, arrived: OrderedEvent) -> None:
         """Remember a message."""
         self.latest = [*self.latest, _digest(arrived)][-_MOST_UNNUMBERED:]
 
@@ -131,9 +132,9 @@ class StreamSnapshot(Struct):
     Times are in seconds of the consumer's clock, except times of receipt.
     """
 
-    buffer: Snapshot[StreamEvent]
+    buffer: Snapshot[OrderedEvent]
     counts: StreamCounts
-    start: StreamEvent | None
+    start: OrderedEvent | None
     end: StreamEnd
     unnumbered: Unnumbered
 
@@ -163,10 +164,10 @@ class OrderedStream:
 
     def __init__(self, window: Window | None = None, *, joins: bool = False) -> None:
         self._window = window or Window()
-        self._buffer = ReorderBuffer[StreamEvent](self._window, first=None if joins else 1)
+        self._buffer = ReorderBuffer[OrderedEvent](self._window, first=None if joins else 1)
         # Without what the buffer counts.
         self._counts = StreamCounts()
-        self._start: StreamEvent | None = None
+        self._start: OrderedEvent | None = None
         self._end = StreamEnd()
         self._unnumbered = Unnumbered()
 
@@ -214,21 +215,21 @@ class OrderedStream:
         """When `expire` is to be called next; None if nothing waits."""
         return _earlier(self._buffer.deadline, self._end.deadline)
 
-    def push(self, record: Record, now: float) -> list[StreamEvent]:
+    def push(self, record: Record, now: float) -> list[OrderedEvent]:
         """Take a record, and return the events whose turn it is.
 
         A record that comes after the end was due is late, even if `expire` was not called then.
         """
-        arrived = StreamEvent(record.received_at, record.event)
+        arrived = OrderedEvent(record.received_at, record.event)
         self._counts.count_receipt(arrived.received_at)
         events = self.expire(now) if _passed(self._end.deadline, now) else []
         events += self._take(arrived, now)
         # Mostly nothing waits.
         return events if self.deadline is None else events + self.expire(now)
 
-    def expire(self, now: float) -> list[StreamEvent]:
+    def expire(self, now: float) -> list[OrderedEvent]:
         """Return the events that have waited for the whole window."""
-        events: list[StreamEvent] = []
+        events: list[OrderedEvent] = []
         if _passed(self._buffer.deadline, now):
             events += self._hand_on(self._buffer.expire(now))
         if _passed(self._end.deadline, now):
@@ -237,11 +238,11 @@ class OrderedStream:
             events += self._hand_on_disconnected()
         return events
 
-    def flush(self) -> list[StreamEvent]:
+    def flush(self) -> list[OrderedEvent]:
         """Return all events that still wait, `disconnected` too if it has come."""
         return self._finish() + self._hand_on_disconnected()
 
-    def _take(self, arrived: StreamEvent, now: float) -> list[StreamEvent]:
+    def _take(self, arrived: OrderedEvent, now: float) -> list[OrderedEvent]:
         event, end = arrived.event, self._end
         sequence: int | None = getattr(event, "sequence", None)
         if isinstance(event, Disconnected):
@@ -266,13 +267,15 @@ class OrderedStream:
             return self._given([arrived])
         return []
 
-    def _take_start(self, start: StreamEvent, sequence: int, now: float) -> list[StreamEvent]:
+    def _take_start(self, start: OrderedEvent, sequence: int, now: float) -> list[OrderedEvent]:
         self._start = start
         if self._end.is_closed or not self._buffer.expects(sequence, start.received_at):
             return self._given([start])
         return self._hand_on(self._buffer.push(sequence, start.received_at, start, now))
 
-    def _take_stop(self, stop: StreamEvent, sequence: int | None, now: float) -> list[StreamEvent]:
+    def _take_stop(
+        self, stop: OrderedEvent, sequence: int | None, now: float
+    ) -> list[OrderedEvent]:
         self._end.stop = stop
         if sequence is not None and self._buffer.expects(sequence, stop.received_at):
             return self._hand_on(self._buffer.push(sequence, stop.received_at, stop, now))
@@ -280,7 +283,7 @@ class OrderedStream:
         self._end.stop_by = now + self._window.seconds
         return []
 
-    def _drop(self, arrived: StreamEvent, sequence: int | None) -> None:
+    def _drop(self, arrived: OrderedEvent, sequence: int | None) -> None:
         if sequence is None:
             is_known = self._unnumbered.knows(arrived)
         else:
@@ -290,26 +293,26 @@ class OrderedStream:
         else:
             self._counts.late += 1
 
-    def _finish(self) -> list[StreamEvent]:
+    def _finish(self) -> list[OrderedEvent]:
         events = self._hand_on(self._buffer.flush())
         if self._end.stop_by is not None and self._end.stop is not None:
             events += self._close(self._end.stop, [])
         return events
 
-    def _hand_on_disconnected(self) -> list[StreamEvent]:
+    def _hand_on_disconnected(self) -> list[OrderedEvent]:
         end = self._end
         if end.disconnected is None or end.is_over:
             return []
         end.is_over, end.disconnected_by = True, None
         return self._given([end.disconnected])
 
-    def _hand_on(self, released: list[StreamEvent]) -> list[StreamEvent]:
+    def _hand_on(self, released: list[OrderedEvent]) -> list[OrderedEvent]:
         for place, each in enumerate(released):
             if isinstance(each.event, Stop):
                 return self._given(released[:place]) + self._close(each, released[place + 1 :])
         return self._given(released)
 
-    def _close(self, stop: StreamEvent, beyond: list[StreamEvent]) -> list[StreamEvent]:
+    def _close(self, stop: OrderedEvent, beyond: list[OrderedEvent]) -> list[OrderedEvent]:
         """Hand on the stop, and drop messages with a higher number, except the start."""
         end = self._end
         beyond = beyond + self._buffer.discard()
@@ -320,13 +323,13 @@ class OrderedStream:
         end.is_stopped, end.stop_by = True, None
         return self._given([*starts, stop])
 
-    def _given(self, events: list[StreamEvent]) -> list[StreamEvent]:
+    def _given(self, events: list[OrderedEvent]) -> list[OrderedEvent]:
         for each in events:
             self._counts.count_released(each.event)
         return events
 
 
-def _digest(arrived: StreamEvent) -> tuple[int, int]:
+def _digest(arrived: OrderedEvent) -> tuple[int, int]:
     return arrived.received_at, zlib.crc32(_encoder.encode(arrived.event))
 
 

@@ -9,7 +9,7 @@
 from datetime import datetime
 from typing import Final
 
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent
 from callstream.ports import Item, Table
 from callstream.relays.model import CallCommand, Relay

@@ -67,7 +67,7 @@ class RelayLease(Lease):
     follows: str | None = None
 
     @override
-    def connected(self, checkpoint: bytes) -> bool:
+    def acquire(self, checkpoint: bytes) -> bool:
         now = milliseconds(self.clock())
         owned = {"owner_run_id": self.run_id, "heartbeat_at": now, "checkpoint": checkpoint}
         return self.notifier.connected(self.relay, owned)

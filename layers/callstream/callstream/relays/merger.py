@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
 from callstream.frames.records import Disconnected, Record, Rejected
-from callstream.frames.stream_order import OrderedStream, StreamEvent, StreamSnapshot
+from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 
 _SILENT: Final = 1.0
 """A track moves to another stream if that stream's latest frame is newer by so many seconds."""
@@ -44,14 +44,14 @@ class _Stream:
         self._received_at = self._time = received_at / 1000
         self._arrived_at = now
 
-    def push(self, record: Record, now: float) -> Sequence[StreamEvent]:
+    def push(self, record: Record, now: float) -> Sequence[OrderedEvent]:
         """Take a record. It may be a missing one, so the stream's time goes on afterwards."""
         events = self.order.push(record, self._time)
         self._received_at = self._time = max(self._time, record.received_at / 1000)
         self._arrived_at = now
         return events
 
-    def expire(self, now: float) -> Sequence[StreamEvent]:
+    def expire(self, now: float) -> Sequence[OrderedEvent]:
         """The events that have waited for long enough."""
         silent = max(0.0, now - self._arrived_at - self._stands)
         self._time = max(self._time, self._received_at + silent)
@@ -131,7 +131,7 @@ class StreamMerger:
         return events
 
     def _chosen(
-        self, stream_id: str, events: Sequence[StreamEvent]
+        self, stream_id: str, events: Sequence[OrderedEvent]
     ) -> list[tuple[str, CarrierEvent]]:
         chosen: list[tuple[str, CarrierEvent]] = []
         for event in (each.event for each in events):

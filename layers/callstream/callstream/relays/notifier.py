@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from callstream.callbacks.model import CallbackQueue, CallbackRelay, Event, RelayCallback
 from callstream.calls.lifecycle import RelayEvent
 from callstream.calls.model import Call
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.errors import Unavailable
 from callstream.ports import Item
 from callstream.relays.model import Relay

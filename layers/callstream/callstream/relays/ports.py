@@ -102,8 +102,8 @@ class Lease(Protocol):
     All methods are blocking, and may raise `Unavailable`.
     """
 
-    def connected(self, checkpoint: bytes) -> bool:
-        """Own the relay as its first run, now that the sink is open; False if it was stopped."""
+    def acquire(self, checkpoint: bytes) -> bool:
+        """Become the relay's first owner, once the sink is open; False if the relay was stopped."""
 
     def status(self) -> LeaseStatus:
         """Whether this run still owns the relay."""

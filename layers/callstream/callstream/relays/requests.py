@@ -14,7 +14,7 @@ at whatever moment it comes.
 from datetime import datetime, timedelta
 from typing import Final
 
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, next_state
 from callstream.ports import Item
 from callstream.relays.model import CallCommand, Relay
@@ -22,7 +22,7 @@ from callstream.table_requests import set_request
 from callstream.times import milliseconds
 
 LIVE_RELAY: Final = "relay"
-"""The key of active relays in the index of what is live (`callstream.calls.streams`)."""
+"""The key of active relays in the index of what is live (`callstream.calls.store`)."""
 # Telnyx ignores a command that repeats another's id for so long.
 REPEAT_WINDOW: Final = timedelta(seconds=60)
 

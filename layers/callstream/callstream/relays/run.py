@@ -155,7 +155,7 @@ class RelayRun:
         )
         if steps.connects:
             checkpoint = supervisor.checkpoint()
-            if not await asyncio.to_thread(self._lease.connected, checkpoint):
+            if not await asyncio.to_thread(self._lease.acquire, checkpoint):
                 return None
         if steps.looks_again and (ending := await ending_by(self._lease)):
             return Outcome(ending)

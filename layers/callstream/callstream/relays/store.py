@@ -5,10 +5,10 @@ from datetime import datetime
 from itertools import chain
 from typing import Final
 
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RELAY_LIFECYCLE, RelayEvent, RelayState
 from callstream.calls.model import Call
-from callstream.calls.streams import LIVE_INDEX
+from callstream.calls.store import LIVE_INDEX
 from callstream.errors import CallEnded, ConditionFailed, UnknownCall
 from callstream.identity import RelayIdentity
 from callstream.ports import Item, Table

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from callstream.calls.streams import stream_key
+from callstream.calls.stream_requests import stream_key
 from callstream.identity import RelayIdentity
 from callstream.ports import Item, Table
 

@@ -15,45 +15,18 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from callstream.reordering.held import Held, Waiting
 from callstream.reordering.history import History, Numbering
 from callstream.reordering.joining import joined_at, whole_from
 from callstream.reordering.resync import MAX_MISORDER, Probation
-from callstream.reordering.waiting import Held, Waiting
+from callstream.reordering.window import Window
 
 # More than a second of two tracks, so that a live stream re-syncs before a message is dropped. A
 # consumer that catches up needs no more: so many in a row are credible at once.
 _MOST_ON_PROBATION: Final = 128
-_SHORTEST_PATIENCE: Final = 1.0
 _SNAPSHOT_GAPS: Final = 64
 
 T = TypeVar("T")
-
-
-class Window(Struct, frozen=True):
-    """How much may wait, and for how long.
-
-    A message that is overtaken by at most `messages` others within `seconds` is still put in order.
-    With `messages=0` nothing ever waits. A number that is `max_dropout` or more ahead of the stream
-    is not believed.
-
-    Raises:
-        ValueError: a number is negative, or `max_dropout` is less than 1.
-    """
-
-    messages: int = 100
-    seconds: float = 1.0
-    max_dropout: int = 1000
-
-    def __post_init__(self) -> None:
-        if self.messages < 0 or self.seconds < 0:
-            raise ValueError("a window cannot be negative")
-        if self.max_dropout < 1:
-            raise ValueError("a window reaches the next message: max_dropout is at least 1")
-
-    @property
-    def patience(self) -> float:
-        """How many seconds without a message of the stream make a new numbering credible."""
-        return max(self.seconds, _SHORTEST_PATIENCE)
 
 
 class Snapshot(Struct, Generic[T]):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from callstream.reordering.waiting import Held
+from callstream.reordering.held import Held
 
 
 class _Hole(NamedTuple):

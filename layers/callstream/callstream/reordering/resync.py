@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
-from callstream.reordering.waiting import Held
+from callstream.reordering.held import Held
 
 MAX_MISORDER: Final = 100
 """A message is late or repeated, or follows another one, if its number is at most so much lower or

@@ -30,7 +30,7 @@ from callstream.surfaces.asapp_models import (
 )
 from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.tenants.directory import Surface
-from callstream.transcription.requests import Transcriptions
+from callstream.transcription.commands import Transcriptions
 
 Product = Literal["genagent", "autotranscribe"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from callstream.transcription.requests import Side
+from callstream.transcription.commands import Side
 
 
 class _Model(BaseModel):

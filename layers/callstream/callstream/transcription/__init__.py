@@ -1,1 +1,1 @@
-"""Transcription: requests to transcribe calls."""
+"""Transcription: commands to transcribe calls."""

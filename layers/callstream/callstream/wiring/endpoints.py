@@ -23,7 +23,7 @@ from callstream.surfaces.pipeline import (
 )
 from callstream.tenants.directory import Directory
 from callstream.tenants.rate_limits import RateLimiter
-from callstream.transcription.requests import Transcriptions
+from callstream.transcription.commands import Transcriptions
 from callstream.wiring.settings import EndpointSettings, MediaUrlSettings, StreamsSettings, load
 
 type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]

@@ -17,7 +17,7 @@ from callstream.adapters.network import websockets
 from callstream.adapters.network.dns import resolve
 from callstream.calls.lifecycle import RelayState
 from callstream.calls.model import StartedStream
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.errors import Unavailable
 from callstream.frames.records import Record

@@ -24,7 +24,8 @@ from callstream.dialects.events import (
 from callstream.errors import UnreadableMessage
 from callstream.frames.publisher import read
 from callstream.frames.records import Rejected
-from callstream.reordering.buffer import ReorderBuffer, Window
+from callstream.reordering.buffer import ReorderBuffer
+from callstream.reordering.window import Window
 from callstream_cli.audio import Tracks
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults, Message, corrupted

@@ -110,7 +110,7 @@ def test_records_that_come_at_once_are_not_dropped_if_the_consumer_takes_them() 
         await running
 
         assert scene.consumer.frames() == list(range(1, 1004))
-        assert scene.lease.reported == ["connected", ("finished", None, 0)]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
 
     play(act)
 

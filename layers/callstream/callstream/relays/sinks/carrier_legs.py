@@ -12,7 +12,7 @@ from typing import Final, override
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.transcoding import UnusableAudio, conversion
 from callstream.calls.model import StartedStream
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable

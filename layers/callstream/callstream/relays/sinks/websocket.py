@@ -12,7 +12,7 @@ from msgspec import Struct
 from callstream.audio.formats import ByteOrder
 from callstream.audio.transcoding import forked
 from callstream.calls.model import StartedStream
-from callstream.calls.streams import StreamStore
+from callstream.calls.store import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.model import Relay

@@ -2,7 +2,7 @@
 
 import math
 
-from callstream.reordering.waiting import Held, Waiting
+from callstream.reordering.held import Held, Waiting
 
 
 def held(number: int, at: float = 0.0) -> Held[str]:

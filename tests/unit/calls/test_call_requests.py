@@ -10,8 +10,9 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
-from callstream.calls.calls import CONNECTION_LIMIT, call_key, session_key
-from callstream.calls.streams import LIVE_INDEX, Started, StreamStore, stream_key
+from callstream.calls.call_requests import CONNECTION_LIMIT, call_key, session_key
+from callstream.calls.store import LIVE_INDEX, StreamStore
+from callstream.calls.stream_requests import Started, stream_key
 from callstream.dialects.events import Start
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item

@@ -11,8 +11,9 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
-from callstream.calls.calls import call_key
-from callstream.calls.streams import Started, StreamStore, stream_key
+from callstream.calls.call_requests import call_key
+from callstream.calls.store import StreamStore
+from callstream.calls.stream_requests import Started, stream_key
 from callstream.dialects.events import Start
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
 from callstream.identity import StreamIdentity, StreamToken

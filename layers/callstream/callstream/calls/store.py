@@ -1,27 +1,27 @@
-"""Streams in the Streams table: the builders of requests, and the store that sends them.
+"""The store of streams and their calls, in the Streams table.
 
-| pk                    | sk     | what                                                           |
-|-----------------------|--------|----------------------------------------------------------------|
-| `STREAM#<stream id>`  | STREAM | a media stream, in one of the states of `lifecycle`            |
-| `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
-| `CALL#…`, `SESSION#…` | …      | calls (`calls.calls`), their relays (`relays.store`)           |
-
-`calls.model` has the attributes of streams and calls. A stream has the attribute `live` while it is
-not closed, so that the index of live items has live streams only.
+`stream_requests` and `call_requests` have the table's keys, and build the requests that are sent
+from here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from callstream.calls.calls import build_joined, build_left, call_key, continued, session_key
-from callstream.calls.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
+from callstream.calls.call_requests import call_key, session_key
+from callstream.calls.lifecycle import StreamEvent
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
-from callstream.dialects.events import Start
+from callstream.calls.stream_requests import (
+    LIVE,
+    Started,
+    build_open,
+    build_transition,
+    stream_id_of,
+    stream_key,
+)
 from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
-from callstream.ports import Item, Table
+from callstream.ports import Table
 from callstream.table_requests import optimistically, set_request
 from callstream.times import milliseconds
 
@@ -29,148 +29,6 @@ from callstream.times import milliseconds
 _ATTEMPTS: Final = 10
 _MOST_OTHERS: Final = 50
 LIVE_INDEX: Final = "LiveItems"
-LIVE: Final = "yes"
-"""The key of live streams in the index `LiveItems`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A carrier's start message, and the dialect of the message."""
-
-    dialect: str
-    start: Start
-
-
-def stream_key(stream_id: str) -> Item:
-    """The key of a media stream."""
-    return {"pk": f"STREAM#{stream_id}", "sk": "STREAM"}
-
-
-def stream_id_of(key: Item) -> str:
-    """The id of the stream that has this key."""
-    return str(key["pk"]).partition("#")[2]
-
-
-def build_open(
-    identity: StreamIdentity,
-    token: StreamToken,
-    connection_id: str,
-    now: datetime,
-    retention: timedelta,
-) -> Sequence[Item]:
-    """Record a new connection and, in the second operation, claim a one-shot token.
-
-    Args:
-        identity: the new stream.
-        token: the token that opens the connection.
-        connection_id: API Gateway's id of the connection.
-        now: the present.
-        retention: how long the table keeps the stream.
-    """
-    stream = stream_key(identity.stream_id) | {
-        "stream_id": identity.stream_id,
-        "tenant_id": identity.tenant_id,
-        "route": identity.route,
-        "connection_id": connection_id,
-        "live": LIVE,
-        "state": StreamState.CONNECTED,
-        "attributes": dict(token.attributes),
-        "connected_at": milliseconds(now),
-        "expires_at": int((now + retention).timestamp()),
-    }
-    operations: list[Item] = [
-        {"Put": {"Item": stream, "ConditionExpression": "attribute_not_exists(pk)"}}
-    ]
-    if token.use == "once":
-        claim = {
-            "pk": f"TOKEN#{token.token_id}",
-            "sk": "TOKEN",
-            "stream_id": identity.stream_id,
-            # The claim must outlive the token.
-            "expires_at": int((token.expires_at + timedelta(hours=1)).timestamp()),
-        }
-        operations.append(
-            {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
-        )
-    return operations
-
-
-def build_transition(
-    stream: MediaStream,
-    call: Call | None,
-    event: StreamEvent,
-    now: datetime,
-    *,
-    started: Started | None = None,
-    earlier: Sequence[MediaStream] = (),
-) -> Sequence[Item]:
-    """Take a stream to its next state, and change its call accordingly.
-
-    The conditions are that the stream and the call are still as they were read.
-
-    Args:
-        stream: the stream, as it was read.
-        call: its call, as it was read; None if the table has no such call.
-        event: the event that changes the state.
-        now: the present.
-        started: with `START`, the carrier's start message.
-        earlier: with `START`, the call's other streams.
-
-    Raises:
-        IllegalTransition: the lifecycle has no such transition, or the stream has started before.
-    """
-    target = next_state(STREAM_LIFECYCLE, stream.state, event)
-    if event is StreamEvent.START and stream.started_at is not None:
-        raise IllegalTransition(stream.state, event)
-
-    changes: Item = {"state": target, _TIME_OF[event]: milliseconds(now)}
-    condition = "#state = :source"
-    operations: list[Item] = []
-    if started is not None:
-        condition += " AND attribute_not_exists(started_at)"
-        changes |= _details(started)
-        if (other := continued(started.start, earlier, now)) is not None:
-            changes["continues"] = other.stream_id
-            operations.append(_build_continued(other, stream.stream_id))
-        is_open = target is not StreamState.CLOSED
-        operations += build_joined(stream, call, started.start, now, is_open=is_open)
-    elif event is StreamEvent.DISCONNECT and call is not None:
-        operations.append(build_left(stream, call, now))
-    update = set_request(
-        stream_key(stream.stream_id),
-        changes,
-        condition,
-        {"source": stream.state},
-        remove=["live"] if target is StreamState.CLOSED else [],
-    )
-    return [{"Update": update}, *operations]
-
-
-def _build_continued(stream: MediaStream, by: str) -> Item:
-    key = stream_key(stream.stream_id)
-    unless_continued = "attribute_not_exists(#continued_by)"
-    return {"Update": set_request(key, {"continued_by": by}, unless_continued)}
-
-
-def _details(started: Started) -> Item:
-    start = started.start
-    # The numbers are for the consumers of forks only.
-    optional = {
-        "session_id": start.session_id,
-        "from_number": start.from_number,
-        "to_number": start.to_number,
-    }
-    return {
-        "dialect": started.dialect,
-        "call_id": start.call_id,
-        "carrier_stream_id": start.carrier_stream_id,
-        "account_id": start.account_id,
-        **{name: value for name, value in optional.items() if value is not None},
-        "tracks": list(start.tracks),
-        "encoding": start.format.encoding,
-        "sample_rate": start.format.sample_rate,
-        "channels": start.format.channels,
-    }
 
 
 class StreamStore:
@@ -306,10 +164,3 @@ class StreamStore:
             others &= call.open_streams
         found = (self.stream(other) for other in sorted(others)[:_MOST_OTHERS])
         return [stream for stream in found if stream is not None]
-
-
-_TIME_OF: Final = {
-    StreamEvent.START: "started_at",
-    StreamEvent.STOP: "stopped_at",
-    StreamEvent.DISCONNECT: "closed_at",
-}

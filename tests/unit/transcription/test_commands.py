@@ -1,4 +1,4 @@
-"""Requests to transcribe calls."""
+"""Commands to transcribe calls."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,9 +8,9 @@ import pytest
 from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.errors import CallEnded, NotFound
-from callstream.transcription.requests import Transcriptions, transcription_key
+from callstream.transcription.commands import Transcriptions, transcription_key
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

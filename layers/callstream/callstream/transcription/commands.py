@@ -1,6 +1,6 @@
-"""Requests to transcribe calls, as ASAPP's start-streaming and stop-streaming make them.
+"""Tenants' commands to transcribe calls, as ASAPP's start-streaming and stop-streaming give them.
 
-One item beside the call in the Streams table: `CALL#<tenant>#<id>` / `TRANSCRIPTION`. A request
+One item beside the call in the Streams table: `CALL#<tenant>#<id>` / `TRANSCRIPTION`. A command
 may come before the call's media, and waits for the media. Stopping pauses, starting again resumes.
 """
 
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
-from callstream.calls.calls import call_key
+from callstream.calls.call_requests import call_key
 from callstream.calls.model import Call
 from callstream.errors import CallEnded, ConditionFailed, NotFound
 from callstream.ports import Item, Table
@@ -19,12 +19,12 @@ from callstream.times import milliseconds
 
 Side = Literal["customer", "agent"]
 
-# How long a request waits for its call; longer than any call lasts.
+# How long a command waits for its call; longer than any call lasts.
 _KEPT: Final = timedelta(days=1)
 
 
 class Transcription(BaseModel):
-    """A request to transcribe a call. Times are milliseconds since 1970.
+    """A command to transcribe a call. Times are milliseconds since 1970.
 
     `stream_ids` are the ids of the transcripts of each side.
     """

@@ -1,4 +1,4 @@
-"""Every message of the vendors' documents, in both directions, beside the event that it says."""
+"""Every message of the vendors' documents, in both directions, beside its event."""
 
 from dataclasses import dataclass
 from typing import Any
