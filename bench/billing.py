@@ -151,7 +151,8 @@ def _service_units(service: str, operation: str, size: int) -> Counter[str]:
             return Counter({"SQS requests": max(1, ceil(size / _SQS_BYTES))})
         case "secrets-manager", _:
             return Counter({"Secrets Manager calls": 1})
-        case "apigatewaymanagementapi", "PostToConnection":
+        case "apigatewaymanagementapi", _:
+            # Whether AWS bills GET and DELETE is not documented: they count as a message.
             return Counter({"WebSocket messages": max(1, ceil(size / _MESSAGE_BYTES))})
         case _:
             # A new billed operation needs a price before the sum can be trusted.
