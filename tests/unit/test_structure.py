@@ -66,6 +66,7 @@ COVERED_ELSEWHERE = {
     "wiring/state.py": "tests/replay/test_replay.py",
 }
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 NOT_IN_THE_CORE = {"boto3", "botocore", "os", "time", "socket", "random"}
 # Each of them costs more to import than the frame costs to decode for a minute.
 NOT_PER_FRAME = {"aws_lambda_powertools", "boto3", "jwt", "pydantic", "uuid"}
@@ -149,3 +150,25 @@ def test_every_module_of_the_library_has_its_tests() -> None:
     # The list has no module that has a test module of its own, or that is gone.
     assert without == COVERED_ELSEWHERE.keys()
     assert all((ROOT / tests).is_file() for tests in COVERED_ELSEWHERE.values())
+
+
+MOST_LINES = 350
+MOST_METHODS = 15
+
+
+@pytest.mark.parametrize(
+    "path", [*LIBRARY.rglob("*.py")], ids=lambda path: str(path.relative_to(LIBRARY))
+)
+def test_modules_are_short_and_a_comment_says_why_a_class_has_many_methods(path: Path) -> None:
+    text = path.read_text()
+    lines = text.splitlines()
+    assert len(lines) <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        methods = [each for each in node.body if isinstance(each, DEFINITIONS)]
+        if len(methods) > MOST_METHODS:
+            before = lines[node.lineno : methods[0].lineno]
+            assert any("methods" in line and str(len(methods)) in line for line in before), (
+                node.name
+            )

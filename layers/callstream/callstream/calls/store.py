@@ -34,6 +34,9 @@ LIVE_INDEX: Final = "LiveItems"
 class StreamStore:
     """The streams and calls of all tenants. Every method may raise `Unavailable`."""
 
+    # It has 21 methods: one for each change of a stream, and one for each question about streams,
+    # calls and legs. All of them are about items of one table that change together.
+
     def __init__(self, table: Table, retention: timedelta) -> None:
         self._table = table
         self._retention = retention

@@ -155,9 +155,9 @@ class OrderedStream:
 
     Args:
         window: how much may wait, and for how long.
-        joins: the consumer comes to a stream that has begun, so that the lowest number within the
-            first window is its beginning. Otherwise number 1 is, the one that carriers give to
-            `start`.
+        joins: the consumer comes to a stream that has begun, and begins where the stream is whole
+            (`callstream.reordering.joining`). Otherwise the stream begins with number 1, which
+            carriers give to `start`.
     """
 
     # It has 19 methods: ten that consumers use, and one for each rule of the list above.

@@ -39,6 +39,9 @@ class RelayStore:
     keeps attributes of its own in the relay's item.
     """
 
+    # It has 17 methods: one for each command, one for each question, and one for each check that
+    # the commands share. All of them are about the items of one call, which change together.
+
     def __init__(self, table: Table) -> None:
         self._table = table
 

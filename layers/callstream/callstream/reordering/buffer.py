@@ -69,6 +69,8 @@ class ReorderBuffer(Generic[T]):
             middle: then the buffer begins where the stream is whole, one or two windows later.
     """
 
+    # It has 17 methods: nine that consumers use, and one for each step of the rules above.
+
     def __init__(self, window: Window, *, first: int | None = None) -> None:
         self.history = History(Numbering(first, first))
         self._window = window

@@ -60,6 +60,8 @@ class WebSocketSink(Sink):
         outbox_limit: how many messages may wait for a slow consumer.
     """
 
+    # Twelve of its 16 methods are those of the `Sink` protocol.
+
     _consumer: Consumer
     _fork: ForkProtocol
     _return_path: ReturnPath
