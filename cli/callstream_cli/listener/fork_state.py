@@ -26,8 +26,8 @@ from callstream.frames.records import (
     Record,
     RecordEvent,
     Rejected,
-    dialect_told,
     rejected,
+    stream_dialect,
 )
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts
 from callstream_cli.listener.behaviour import Handshake
@@ -197,7 +197,7 @@ class ForkState:
             event = DIALECTS[dialect].parse(text)
         except UnreadableMessage as error:
             return rejected(text.encode(errors="replace"), error)
-        self.stream.dialect = dialect_told(self.dialect, dialect, event)
+        self.stream.dialect = stream_dialect(self.dialect, dialect, event)
         self.foreign += dialect != self.dialect
         return event
 

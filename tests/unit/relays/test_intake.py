@@ -63,7 +63,10 @@ def test_a_stream_that_joins_the_call_is_followed_but_no_track_is_sent_twice() -
         await scene.settle()
         scene.source.streams = [started_stream("s1"), NEW_STREAM]
         await until(lambda: scene.feed.subscribed == ["s1", "s2"])
+        looks = scene.lease.looks
         scene.bring(media(1, b"twice", "s2"))
+        # The next look comes after the beginning of the new stream has been read.
+        await until(lambda: scene.lease.looks > looks)
         await scene.settle()
         scene.bring(record(Disconnected(1005, "")))
         await scene.settle()

@@ -1,7 +1,7 @@
-"""Delivers callbacks: where each goes, what its answer means, and when to try again.
+"""Delivers callbacks: finds the address, reads the answer, and decides when to try again.
 
-A callback is tried until the tenant's server takes it (2xx), for half a day. A failure that time
-cannot mend ends the attempts at once. The dead-letter queue keeps the failed callbacks.
+A callback is tried until the tenant's server takes it (2xx), for half a day. A permanent failure
+ends the attempts at once. The dead-letter queue keeps the failed callbacks.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ KEEP_ALIVE_MARK: Final = "callstream-keep-alive"
 ABNORMAL: Final = 1006
 """The close code of a connection that ended without a closing handshake."""
 
-# Activity so soon after our own mark is the mark, and perhaps its echo.
+# Activity within 10 s of our own mark is the mark or the carrier's answer to it.
 _OWN: Final = timedelta(seconds=10)
 
 

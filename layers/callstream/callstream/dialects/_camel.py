@@ -34,7 +34,7 @@ class StartBody(Documented, rename="camel"):
     call_sid: Name
     media_format: MediaFormat
     stream_sid: OtherName = ""
-    """Without it, the one at the top of the message counts."""
+    """If empty, the message's top-level `streamSid` is used."""
     account_sid: OtherName = ""
     tracks: tuple[Track, ...] = ()
     custom_parameters: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From a carrier's message to a record on Kinesis, whatever the message and Kinesis do."""
+"""Makes a record of each carrier's message, and puts it on Kinesis, or else into the overflow."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ReceivedEvent(NamedTuple):
-    """What a carrier's message says, and its dialect; None if that was not recognised."""
+    """The event of a carrier's message, and its dialect; None if that was not recognised."""
 
     event: RecordEvent
     dialect: str | None = None
@@ -43,8 +43,8 @@ class Publisher:
     seconds, and in every second 50 more functions would wait at the same time.
 
     Args:
-        frames: where records belong.
-        overflow: where refused records wait.
+        frames: the frames stream.
+        overflow: the queue in which refused records wait.
         clock: monotonic time in seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Reading streams live and in order: what a consumer in Python uses.
+"""Reads streams live and in order, for consumers in Python.
 
 A `FrameReader` takes what arrives on the frames stream, of all calls and all shards, and gives each
 media stream's events in the carrier's order, each once, until the stream is over.
@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, Self
 from callstream.dialects.events import Connected, Start
 from callstream.errors import UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource, ShardTime
-from callstream.frames.records import Record, RecordEvent, dialect_told
+from callstream.frames.records import Record, RecordEvent, stream_dialect
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts
 from callstream.reordering.window import Window
 
@@ -24,7 +24,7 @@ minutes without a message, and calls `$disconnect` on best effort."""
 # A stream that appears so soon after the first record that was read of its shard may have begun
 # before that record, unless its first record is `connected` or `start`. A later stream begins now.
 _JOIN_SECONDS: Final = 10.0
-# How much of what came to Kinesis a poll gives, in milliseconds.
+# A poll gives the records that came to Kinesis within so many milliseconds.
 _STEP_MS: Final = 1000
 # So many events are kept until a late `start` decides whether the stream is selected.
 _HELD: Final = 256
@@ -127,7 +127,7 @@ class _Following:
     shard_id: str
     latest_at: float
     held: list[OrderedEvent] = field(default_factory=list)
-    """What came before its `start`, as long as the `start` decides whether it is selected."""
+    """The events before its `start`, as long as the `start` decides whether it is selected."""
 
 
 class FrameReader:
@@ -141,8 +141,8 @@ class FrameReader:
         source: where records come from.
         clock: monotonic time in seconds.
         selection: which streams; all if not given.
-        window: how much of a stream may wait for a missing message, and for how long.
-        quiet_seconds: how long nothing comes of a stream until it is taken to be over.
+        window: how many messages wait for a missing message, and for how long.
+        quiet_seconds: a stream without a record for so long counts as over.
     """
 
     def __init__(
@@ -248,7 +248,7 @@ class FrameReader:
         # After a shard was split or merged, another shard goes on with its streams.
         followed.shard_id, followed.latest_at = shard_id, time
         stream = followed.stream
-        stream.dialect = dialect_told(stream.dialect, record.dialect, record.event)
+        stream.dialect = stream_dialect(stream.dialect, record.dialect, record.event)
         return self._given(followed, followed.order.push(record, time))
 
     def _expire(self, now: float) -> list[ReadEvent]:
@@ -279,7 +279,7 @@ class FrameReader:
     ) -> list[ReadEvent]:
         stream = followed.stream
         for each in events:
-            # A stream is of one call: a second start is an event, and changes nothing.
+            # A stream belongs to one call: a second start is an event, and changes nothing.
             if isinstance(each.event, Start) and stream.start is None:
                 stream.start = each.event
         why: Literal["disconnected", "quiet"] | None = None

@@ -2,7 +2,7 @@
 
 This is for a consumer that has all records of a stream: a recording, a replay, a test. A live
 consumer, which must give up on a missing message after a while, reads through
-`callstream.frames.stream_order`; here a record that was put back hours later still finds its place.
+`callstream.frames.stream_order`. Here a record that comes hours late still gets its place.
 """
 
 from bisect import bisect_right
@@ -18,11 +18,11 @@ from callstream.frames.records import (
     Record,
     RecordEvent,
     Rejected,
-    dialect_told,
+    stream_dialect,
 )
 
-# A carrier that sends a message again does so at once. The same words long after that are a new
-# message of a carrier that has begun to number anew.
+# A carrier repeats a message at once. An equal message long after that is a new message of a
+# carrier that has begun to number anew.
 _AT_ONCE_MS: Final = 2000
 
 T = TypeVar("T", Connected, Start, Stop, Disconnected)
@@ -68,7 +68,7 @@ class StreamRecording:
         """Take one record."""
         self.records += 1
         self.stream_id, self.tenant_id = record.stream_id, record.tenant_id
-        self.dialect = dialect_told(self.dialect, record.dialect, record.event)
+        self.dialect = stream_dialect(self.dialect, record.dialect, record.event)
         kind = type(record.event)
         if kind not in self._first or record.received_at < self._first[kind].received_at:
             self._first[kind] = record
@@ -86,17 +86,17 @@ class StreamRecording:
 
     @property
     def connected(self) -> Connected | None:
-        """The carrier's first word."""
+        """The carrier's first message."""
         return self._event(Connected)
 
     @property
     def start(self) -> Start | None:
-        """What the carrier says that the stream is."""
+        """The carrier's description of the stream."""
         return self._event(Start)
 
     @property
     def stop(self) -> Stop | None:
-        """The carrier's last word."""
+        """The carrier's last message."""
         return self._event(Stop)
 
     @property
@@ -111,7 +111,7 @@ class StreamRecording:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the carrier has said stop or hung up."""
+        """Whether the carrier has sent its stop message or closed the connection."""
         return Stop in self._first or Disconnected in self._first
 
     @property

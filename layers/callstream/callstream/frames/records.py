@@ -50,15 +50,15 @@ class Record(Struct, frozen=True, rename={"version": "v"}):
     version: int = VERSION
 
 
-def dialect_told(known: str | None, dialect: str | None, event: RecordEvent) -> str | None:
+def stream_dialect(known: str | None, dialect: str | None, event: RecordEvent) -> str | None:
     """A stream's dialect after one more message: that of its `start`, or else of the first message.
 
-    Telnyx's `connected` may look like Twilio's: only `start` tells for certain.
+    Telnyx's `connected` may look like Twilio's: only `start` is certain.
 
     Args:
         known: the stream's dialect as far as it was known before.
-        dialect: the dialect in which the message was recognised; None if in none.
-        event: what the message says.
+        dialect: the dialect of the message; None if it was not recognised.
+        event: the event of the message.
     """
     return dialect or known if isinstance(event, Start) else known or dialect
 

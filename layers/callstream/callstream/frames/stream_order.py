@@ -1,7 +1,7 @@
 """One stream's records in the carrier's order: every consumer reads through this module.
 
 `callstream.reordering.buffer` restores the order of numbered messages. This module knows the events
-of a stream: which of them have no number, that a late `start` still matters, and what the end is.
+of a stream: which of them have no number, that a late `start` still matters, and when it ends.
 """
 
 import zlib
@@ -17,7 +17,7 @@ from callstream.reordering.buffer import ReorderBuffer, Snapshot
 from callstream.reordering.history import ReorderCounts
 from callstream.reordering.window import Window
 
-# Messages without number are few: a repeat of one of the last so many is recognised.
+# A repeat of one of the last so many messages without a number is recognised; they are few.
 _MOST_UNNUMBERED: Final = 16
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -57,7 +57,7 @@ class StreamCounts(Struct):
     rejected: dict[str, int] = field(default_factory=dict)
     """Messages that could not be read, by reason; those that were handed on."""
     first_at: int | None = None
-    """The earliest and the latest time of receipt of all that came, in ms since 1970."""
+    """The earliest and the latest time of receipt of all records, in ms since 1970."""
     last_at: int | None = None
 
     def copy(self) -> "StreamCounts":
@@ -87,7 +87,7 @@ class StreamCounts(Struct):
 
 
 class StreamEnd(Struct):
-    """What is known of a stream's end. Times are the consumer's clock's, in seconds."""
+    """The state of a stream's end. Times are in seconds of the consumer's clock."""
 
     stop: OrderedEvent | None = None
     stop_by: float | None = None
@@ -147,16 +147,16 @@ class OrderedStream:
     it has `ended`. A consumer that stops earlier calls `flush`.
 
     - An event without a number is handed on at once.
-    - `start` waits its turn. One that comes after its turn is handed on all the same, at once.
+    - `start` waits its turn. A `start` that comes after its turn is handed on at once.
     - After `stop` come only a late `start` and `disconnected`.
     - `disconnected` comes last: one window after it was received, since frames may come after it.
-      Only a `start` that is later even than that comes after it.
+      Only a `start` that is even later comes after it.
     - After the end, a message that has not come before is late.
 
     Args:
-        window: how much may wait, and for how long.
-        joins: the consumer comes to a stream that has begun, and begins where the stream is whole
-            (`callstream.reordering.joining`). Otherwise the stream begins with number 1, which
+        window: how many messages may wait, and for how long.
+        joins: whether the consumer joins a running stream. Then the stream begins where
+            `callstream.reordering.joining` finds its start, otherwise at number 1, the number that
             carriers give to `start`.
     """
 
@@ -165,7 +165,7 @@ class OrderedStream:
     def __init__(self, window: Window | None = None, *, joins: bool = False) -> None:
         self._window = window or Window()
         self._buffer = ReorderBuffer[OrderedEvent](self._window, first=None if joins else 1)
-        # Without what the buffer counts.
+        # Without the counts of the buffer.
         self._counts = StreamCounts()
         self._start: OrderedEvent | None = None
         self._end = StreamEnd()

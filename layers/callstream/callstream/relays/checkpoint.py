@@ -1,4 +1,4 @@
-"""Where a run is, for the run that goes on after it."""
+"""A run's place in its call, for the run that goes on after it."""
 
 from typing import Self
 
@@ -12,9 +12,9 @@ from callstream.relays.timings import RelayTimings
 
 
 class Checkpoint(Struct):
-    """Where a run is, at the moment `at` (in seconds of the runs' clock).
+    """A run's place at the moment `at` (in seconds of the runs' clock).
 
-    `streams` and `sources` are where its `StreamMerger` is; `sink` is the sink's own snapshot;
+    `streams` and `sources` are the snapshot of its `StreamMerger`; `sink` is the sink's snapshot;
     `dropped` counts the frames that the relay has dropped so far, in all its runs.
     """
 
@@ -34,7 +34,7 @@ class Checkpoint(Struct):
         return msgspec.msgpack.encode(self)
 
     def since(self, timings: RelayTimings) -> float:
-        """From when on the run may have missed records: the earliest of all its streams."""
+        """The earliest time from which the next run may miss records of a stream."""
         received = [
             snapshot.counts.last_at / 1000
             for snapshot in self.streams.values()

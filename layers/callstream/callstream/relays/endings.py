@@ -1,19 +1,20 @@
-"""How a run of a relay ends, and what follows from that."""
+"""How a run of a relay ends, and the consequences of each ending."""
 
 from enum import Enum
 from typing import NamedTuple
 
 
 class Ending(Enum):
-    """Why a run ends. Of endings that come at once, the one that stands first here counts.
+    """Why a run ends.
 
-    An ending that somebody wanted stands before one that happened.
+    If several endings come together, the first in this list counts. Wanted endings come before
+    failures.
     """
 
     COMMAND = "command"
-    """Somebody has stopped the relay, or disabled its tenant."""
+    """A command has stopped the relay, or the operator has disabled its tenant."""
     CONSUMER = "consumer"
-    """The other side of the sink wants no more."""
+    """The other side of the sink has closed on purpose."""
     CALL = "call"
     """The call is over."""
     SUCCESSOR = "successor"
@@ -21,7 +22,7 @@ class Ending(Enum):
     REPLACEMENT = "replacement"
     """Another run has taken the relay over."""
     RESCUE = "rescue"
-    """The run cannot go on, and another one must: its records come no more, for example."""
+    """The run cannot go on, for example because it gets no records any more. Another run must."""
     OUT_OF_TIME = "out of time"
     """The run is about to be killed, and no successor is ready."""
     FAILURE = "failure"
@@ -29,7 +30,7 @@ class Ending(Enum):
 
     @property
     def precedence(self) -> int:
-        """The place in the order above: the least counts."""
+        """The place in the list above. The ending with the lowest place counts."""
         return [*Ending].index(self)
 
     @property
@@ -49,12 +50,12 @@ class Ending(Enum):
 
     @property
     def says_goodbye(self) -> bool:
-        """Whether the sink still gets what waits for it and, if it is final, its last message."""
+        """Whether the sink still sends the waiting messages and, if it is final, its last one."""
         return self not in {Ending.CONSUMER, Ending.REPLACEMENT, Ending.FAILURE}
 
     @property
     def flushes_return_path(self) -> bool:
-        """Whether the carrier still gets what the other side of the sink has sent."""
+        """Whether the carrier still gets the messages that the other side of the sink has sent."""
         return self in {Ending.CONSUMER, Ending.SUCCESSOR, Ending.RESCUE, Ending.FAILURE}
 
 

@@ -1,8 +1,8 @@
 """The intake of a run: gets the records of a call's streams, and gives a sink their events in turn.
 
 The intake subscribes to the call's streams and renews that, follows streams that come to the call
-later from their beginning, and catches up with what a run before has missed. What to do with the
-events is the sink's concern, so that every kind of sink uses the same intake.
+later from their beginning, and catches up with the records that a run before has missed. Every kind
+of sink uses the same intake.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class Intake:
         return await self._read(stream_ids, checkpoint.since(self._timings))
 
     async def listen(self, missed: Sequence[Record] = ()) -> None:
-        """Give the sink what was missed, then what comes, until all streams of the call are over.
+        """Give the sink the missed records, then new ones, until all streams of the call are over.
 
         Raises:
             Unavailable: the feed has ended, or the table did not answer.
@@ -125,7 +125,7 @@ class Intake:
         return True
 
     async def _join(self, streams: Sequence[StartedStream]) -> None:
-        """Follow streams that have come to the call since, from their beginning.
+        """Follow new streams of the call from their beginning.
 
         A carrier that connects again goes on with its call at once, before the next look.
         """

@@ -1,4 +1,4 @@
-"""What the relay function is invoked with: which relay, and how the run starts."""
+"""The payload of the relay function: which relay, and how the run starts."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -18,13 +18,13 @@ succeeds. The attributes:
 | attribute          | what                                                                     |
 |--------------------|--------------------------------------------------------------------------|
 | `owner_run_id`     | the run that owns the relay                                              |
-| `heartbeat_at`     | when the owner last said that it lives, every other second               |
-| `checkpoint`       | from where another run can go on: the owner's, or left for its successor |
-| `dropped`          | how many frames the consumer was too slow for                            |
+| `heartbeat_at`     | the owner's latest heartbeat; there is a heartbeat every other second    |
+| `checkpoint`       | the owner's place, from which another run can go on                      |
+| `dropped`          | number of frames that were dropped because the consumer was too slow     |
 | `successor_run_id` | the run that the relay is offered to …                                   |
 | `offered_by`       | … if this is the owner; otherwise the offer is an old one                |
 | `rescued_at`       | when a run last took over                                                |
-| `rescues`          | how often one did, one time soon after the other                         |
+| `rescues`          | number of rescues in a row, each within 10 minutes of the one before     |
 | `notified_at`      | when the tenant was notified that the relay is over                      |
 
 Times are milliseconds since 1970.
@@ -45,8 +45,9 @@ from callstream.tenants.directory import Directory
 from callstream.times import milliseconds
 
 _MOST_RESCUES: Final = 10
-"""How often a relay is rescued, one time soon after the other, before it has failed."""
+"""After so many rescues in a row, the relay fails at the next."""
 _SOON_MS: Final = 600_000
+"""Two rescues are in a row if they are less than so many milliseconds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class RelayLease(Lease):
         return bytes(item["checkpoint"])
 
     def _notify_if_unfinished(self, run_id: str) -> None:
-        """Finish the relay if a command has stopped it, and this owner has died before it could."""
+        """Finish the relay if a command has stopped it, and its owner died before finishing it."""
         item = self._item()
         stopped = item.get("state") == RelayState.STOPPED and item.get("owner_run_id") == run_id
         if stopped and "notified_at" not in item:

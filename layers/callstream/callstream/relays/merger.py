@@ -2,11 +2,11 @@
 
 A call may have several streams at a time: a carrier that connects again has two for a moment, and
 each may have tracks of its own. A track is taken from one stream until that stream has ended, or is
-silent on the track: a connection that broke may be known to be broken minutes later only.
+silent on the track. It can take minutes until a broken connection is noticed.
 
-How long a stream waits for a message that is missing depends on when its records were received.
-Between two records its time stands still: the fan-out may be late with all records, for example if
-it polls every second, or was killed and starts again.
+A stream waits for a missing message by a clock of its own: the times at which its records were
+received. The stream's clock stops between two records, for at most 10 s, because the fan-out may be
+late with all records, for example if it polls every second, or was killed and starts again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,21 @@ _SILENT: Final = 1.0
 """A track moves to another stream if that stream's latest frame is newer by so many seconds."""
 _ROUNDING: Final = 0.001
 _STANDSTILL: Final = 10.0
-"""For so many seconds without a record a stream's time stands still; then it goes on."""
+"""The stream's clock stops between two records, for at most so many seconds."""
 
 
 class Source(Struct):
-    """The stream that a track is taken from, and when that last had a frame of it, in seconds."""
+    """The stream that a track is taken from, and the time of its latest frame, in seconds."""
 
     stream_id: str
     last_at: float
 
 
 class _Stream:
-    """One stream, and its time: when its latest record was received, in seconds since 1970.
+    """One stream, and its clock: when its latest record was received, in seconds since 1970.
 
-    `_received_at` was that time when the last record came, which was at `_arrived_at` by the clock.
+    The latest record was received at `_received_at` and came here at `_arrived_at`, by the
+    consumer's clock.
     """
 
     def __init__(self, order: OrderedStream, received_at: int, now: float) -> None:
@@ -45,7 +46,7 @@ class _Stream:
         self._arrived_at = now
 
     def push(self, record: Record, now: float) -> Sequence[OrderedEvent]:
-        """Take a record. It may be a missing one, so the stream's time goes on afterwards."""
+        """Take a record. It may be a missing record, so the stream's clock goes on afterwards."""
         events = self.order.push(record, self._time)
         self._received_at = self._time = max(self._time, record.received_at / 1000)
         self._arrived_at = now
@@ -118,7 +119,7 @@ class StreamMerger:
         return min((time for time in times if time is not None), default=None)
 
     def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
-        """Take records; the events whose turn it is, with the ids of their streams."""
+        """Take records, and return the events whose turn it is, with the ids of their streams."""
         events: list[tuple[str, CarrierEvent]] = []
         for record in found:
             stream = self._streams.get(record.stream_id)
@@ -137,7 +138,7 @@ class StreamMerger:
         for event in (each.event for each in events):
             match event:
                 case Stop() | Disconnected():
-                    # Its tracks may come from another stream from now on.
+                    # From now on the tracks may come from another stream.
                     self._sources = {
                         track: source
                         for track, source in self._sources.items()

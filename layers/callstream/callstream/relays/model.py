@@ -1,4 +1,4 @@
-"""What is wanted of a relay, and a relay as the Streams table has it."""
+"""The spec of a relay, and a relay as the Streams table has it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ class NoSuchRelay(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class CallCommand:
-    """What every command on a call has: the tenant, the call, the time, and what to remember.
+    """The fields that every command on a call has.
 
     `command_id` makes a repetition of the command recognisable. `client_state` goes into every
     later callback of the call; the latest value counts.
@@ -41,7 +41,7 @@ class CallCommand:
 
 
 class ReturnAudio(BaseModel):
-    """The codec (RTP name, or `mp3` for whole files) and rate (Hz) of what a consumer sends back.
+    """The codec (RTP name, or `mp3` for whole files) and rate (Hz) of a consumer's return audio.
 
     A field that is None has the value of the audio that the consumer gets.
     """
@@ -53,13 +53,13 @@ class ReturnAudio(BaseModel):
 
 
 class RelaySpec(BaseModel):
-    """What is wanted of a relay, by a command for one call or by an agent for all calls of a route.
+    """The spec of a relay, from a command for one call or from an agent for all calls of a route.
 
-    Surfaces make it: no field has a vendor's name or a vendor's words, except for `surface` and
+    Surfaces make specs. No field has a vendor's name or a vendor's words, except for `surface` and
     `dialect`, which name their modules, and `recorded`.
 
     Attributes:
-        surface: where the relay was asked for; its callbacks are that vendor's.
+        surface: the surface that got the command; the callbacks are in the form of its vendor.
         sink: where the audio goes. A `websocket` has a `url` and a `dialect`.
         dialect: the messages that the consumer understands.
         url: the consumer's address, which may hold secrets of the tenant: never log it.
@@ -67,7 +67,7 @@ class RelaySpec(BaseModel):
         handshake_headers: sent to the consumer when connecting. Secret: never log them.
         codec: the RTP name of the codec that the consumer wants; None is the call's own.
         return_audio: the format of what the consumer sends back; None is the format that it gets.
-        target_legs: the legs of the call that hear what the consumer sends back.
+        target_legs: the legs of the call that play the audio that the consumer sends back.
         parameters: custom parameters for the consumer's start message. Secret: never log them.
         recorded: parts of the command that no sink carries out yet, in the surface's words.
     """
@@ -97,7 +97,7 @@ class RelaySpec(BaseModel):
         return self
 
     def return_format(self, fork: AudioFormat) -> AudioFormat:
-        """The format of what the consumer sends back, if `fork` is the format that it gets."""
+        """The format of the return audio, if `fork` is the format of the audio to the consumer."""
         if self.return_audio is None:
             return fork
         encoding = self.return_audio.encoding or fork.encoding
@@ -107,8 +107,9 @@ class RelaySpec(BaseModel):
 class Relay(RelaySpec):
     """One live use of a call's audio. Times are milliseconds since 1970.
 
-    `owner_run_id` is the run that owns the relay, which last said at `heartbeat_at` that it lives
-    (`callstream.relays.lease`). `dropped` counts the frames that the consumer was too slow for.
+    `owner_run_id` is the run that owns the relay, and `heartbeat_at` the time of its latest
+    heartbeat (`callstream.relays.lease`). `dropped` counts the frames that were dropped because the
+    consumer was too slow.
     """
 
     relay_id: str
@@ -145,6 +146,6 @@ class Relay(RelaySpec):
         return RelayEvent.STOP in RELAY_LIFECYCLE[self.state]
 
     def has_same_spec(self, other: "Relay") -> bool:
-        """Whether two relays of a call were asked for alike."""
+        """Whether two relays of a call have the same spec."""
         fields = set(RelaySpec.model_fields)
         return self.model_dump(include=fields) == other.model_dump(include=fields)

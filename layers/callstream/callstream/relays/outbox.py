@@ -1,4 +1,4 @@
-"""What waits to be sent to a consumer."""
+"""The messages that wait to be sent to a consumer."""
 
 import asyncio
 from collections import deque
@@ -15,7 +15,7 @@ class Outbox:
 
     limit: int
     dropped: int = 0
-    """Frames of audio that the consumer was too slow for."""
+    """Frames of audio that were dropped because the consumer was too slow."""
     _waiting: deque[tuple[str, bool]] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +48,7 @@ class Outbox:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether more than `limit` messages wait, though none is audio: better put no more."""
+        """Whether more than `limit` messages wait, and none of them is audio to drop."""
         return len(self._waiting) > self.limit
 
     def take_rest(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run of a relay needs from the outside: its lease, its call's streams, a consumer."""
+"""The interfaces that a run of a relay needs: its lease, its call's streams, a consumer."""
 
 from collections.abc import Collection, Sequence
 from enum import Enum
@@ -32,7 +32,7 @@ class ConsumerGone(CallstreamError):
 
     @property
     def said_goodbye(self) -> bool:
-        """Whether the consumer wants no more, rather than has failed."""
+        """Whether the consumer closed on purpose, and has not failed."""
         return self.code in _GOODBYES
 
 
@@ -60,7 +60,7 @@ class Feed(Protocol):
     """A connection that brings records as they come."""
 
     async def subscribe(self, stream_id: str) -> None:
-        """Subscribe to a stream: its records come from when this returns. Raises `Unavailable`."""
+        """Subscribe to a stream. Its records come as soon as this returns. Raises `Unavailable`."""
 
     async def receive(self) -> Sequence[Record]:
         """Wait for the next records. Raises `Unavailable` if the feed has ended."""
@@ -86,12 +86,12 @@ class CallSource(Protocol):
 
 
 class LeaseStatus(Enum):
-    """What the Streams table says of a run."""
+    """Whether a run owns its relay, by the Streams table."""
 
     OWNER = "owner"
     """The run owns the relay."""
     STOPPED = "stopped"
-    """Nobody shall own the relay any more: it is over, or is to end now."""
+    """The relay is over, or must end now. No run may own it any more."""
     REPLACED = "replaced"
     """Another run owns the relay."""
 
@@ -109,10 +109,10 @@ class Lease(Protocol):
         """Whether this run still owns the relay."""
 
     def renew(self, checkpoint: bytes | None, dropped: int) -> None:
-        """Leave a heartbeat, the checkpoint if there is one, and how many frames were dropped."""
+        """Write a heartbeat, the checkpoint unless it is None, and the number of dropped frames."""
 
     def finish(self, reason: str | None, dropped: int) -> None:
-        """End the relay: it has failed if there is a reason. Nothing if another run owns it."""
+        """End the relay, as failed if there is a reason; only if no other run owns it."""
 
     def call_successor(self) -> None:
         """Start a run to which this one hands over."""
@@ -133,8 +133,9 @@ class Lease(Protocol):
         """Start a run that takes over from this one."""
 
     def take_over(self) -> bytes | None:
-        """Own the relay instead of the run before: its last checkpoint; None if there is no need.
+        """Replace the run before as the owner.
 
-        There is none if another run has taken over, or if the relay is over. After too many rescues
-        within a short time the relay fails: what kills its runs will not stop.
+        Returns:
+            The last checkpoint. None if another run has taken over, if the relay is over, or if it
+            fails now: after too many rescues in a row, the cause that kills the runs is permanent.
         """

@@ -1,18 +1,18 @@
 """One run of a relay: how it starts, and becomes the owner of the relay. No AWS and no sockets.
 
 A run connects its sink, subscribes to the call's streams (`callstream.relays.intake`), and looks
-every second whether it shall go on (`callstream.relays.supervision`). However the relay ends, it
-ends once: in the Streams table, at the other side of the sink, and with one callback.
+every second whether it must go on (`callstream.relays.supervision`). Every relay ends once: in the
+Streams table, at the other side of the sink, and with one callback.
 
 A run's time is limited. Well before the limit the run calls a successor, which connects a sink of
-its own, subscribes, and reports that it is ready: from then on both get all records. The first run
-then stops, and hands over where it was in each stream. The successor drops what the first one has
-sent by then, and goes on. So a consumer sees one more connection, and each frame once.
+its own, subscribes, and reports that it is ready: from then on both runs get all records. The first
+run then stops, and hands over a checkpoint: its place in each stream. The successor drops the
+records before that place, and goes on. So a consumer sees one more connection, and each frame once.
 
-A run may also die, or lose its feed. Every other second it leaves a checkpoint. The fan-out or the
-sweep starts another run, which takes over: that run goes on from the checkpoint with what Kinesis
-has had since. So no frame is lost, but the frames of the last two seconds may be sent again, with
-the numbers that they had.
+A run may also die, or lose its feed. Therefore it writes a checkpoint every other second. The
+fan-out or the sweep starts another run, which takes over: that run goes on from the checkpoint, and
+reads the later records from Kinesis. So no frame is lost, but the frames of the last two seconds
+may be sent again, with the numbers that they had.
 
 The three kinds of runs start by one sequence; `_STEPS` says which of its steps each kind takes.
 """
@@ -40,16 +40,17 @@ class _Steps(NamedTuple):
     """How a run of one kind starts."""
 
     takes_over: bool = False
-    """First the run makes itself the owner instead of the run before, and has its checkpoint."""
+    """First the run replaces the run before as the owner, and gets the checkpoint of that run."""
     accepts: bool = False
-    """The run waits until the run before hands over, and has its checkpoint. Until then the relay
-    goes on without this run, whatever happens to it."""
+    """The run waits until the run before hands over its checkpoint. Until then the relay goes on
+    without this run, even if this run fails."""
     connects: bool = False
     """The run becomes the owner when its sink is open."""
     reads_missed: bool = False
-    """What came since the checkpoint is read from Kinesis."""
+    """The run reads the records since the checkpoint from Kinesis."""
     looks_again: bool = False
-    """All of that may take so long that the run is given up in its turn: it makes sure."""
+    """The steps before may take so long that another run has replaced this one, so the run checks
+    again."""
 
 
 _STEPS: Final = {
@@ -68,7 +69,7 @@ class RelayRun:
         sink: where the audio goes.
         clock: time in seconds, the same for all runs of a relay.
         seconds: how long this run may take.
-        timings: how long to wait for what.
+        timings: how long to wait.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class RelayRun:
             return outcome
 
     async def _start(self, steps: _Steps, stack: AsyncExitStack) -> Outcome | None:
-        """Connect what `stack` closes in the end, and go on."""
+        """Connect the sink and the feed, which `stack` closes in the end, and go on."""
         left: Checkpoint | None = None
         if steps.takes_over and (left := await self._take_over()) is None:
             return None
@@ -181,7 +182,7 @@ class RelayRun:
         return checkpoint
 
     async def _streams(self, left: Checkpoint | None) -> Sequence[StartedStream]:
-        """The streams to begin with; what ended since the checkpoint may have records, too."""
+        """The first streams to follow, with those that ended after the checkpoint."""
         if left is None:
             return await asyncio.to_thread(self._source.open_streams)
         since = left.since(self._timings)

@@ -66,7 +66,7 @@ class SubscribeRequest(Struct, frozen=True):
         return urlencode(msgspec.to_builtins(self))
 
     def subscriber(self, connection_id: str) -> Subscriber:
-        """Who asks, on this connection."""
+        """The subscriber that made this request on a connection."""
         relay = RelayIdentity(self.tenant_id, self.call_id, self.relay_id)
         return Subscriber(connection_id, relay, self.run_id)
 
@@ -76,7 +76,7 @@ class SubscribeRequest(Struct, frozen=True):
 
 
 def confirmed_stream(text: str) -> str | None:
-    """The stream that a message confirms the subscription of; None if it is another message."""
+    """The stream whose subscription a message confirms; None if it is another message."""
     return text.removeprefix(_CONFIRMED) if text.startswith(_CONFIRMED) else None
 
 

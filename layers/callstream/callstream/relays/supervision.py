@@ -82,7 +82,7 @@ class Supervisor:
         return Checkpoint(streams, sources, sink, now, self._dropped).encode()
 
     async def run(self, missed: Sequence[Record]) -> Outcome:
-        """Let the sink have what was missed, then what comes, until something ends the run.
+        """Give the sink the missed records, then new ones, until something ends the run.
 
         Raises:
             Unavailable: the relay could not be handed over, or its rescue could not be started.
@@ -107,7 +107,7 @@ class Supervisor:
         return await self._leave(outcome)
 
     async def _leave(self, outcome: Outcome) -> Outcome:
-        """Send what is to be sent, and leave the rest to the next run; how the run has ended."""
+        """Send the last messages, leave the rest to the next run, and return the outcome."""
         ending, lease, has_sent_all = outcome.ending, self._lease, False
         if ending.says_goodbye:
             has_sent_all = await self._sink.finish(is_final=ending.is_final)
@@ -117,7 +117,7 @@ class Supervisor:
                 # A command came between, and no other run is going to end the relay.
                 return await self._leave(Outcome(Ending.COMMAND))
         elif ending.needs_rescue:
-            # What was not sent now is sent by the next run, from the last checkpoint on.
+            # The next run sends the rest, from the last checkpoint on.
             await self._renew(self.checkpoint() if has_sent_all else None)
             await asyncio.to_thread(lease.call_rescue)
         return outcome
@@ -130,7 +130,7 @@ class Supervisor:
         return Outcome(Ending.CALL)
 
     async def _watch(self) -> Outcome:
-        """Look again and again whether this run shall go on, and leave checkpoints."""
+        """Look every second whether this run must go on, and write checkpoints."""
         looks = 0
         while True:
             await asyncio.sleep(self._timings.look)
@@ -139,7 +139,7 @@ class Supervisor:
                 if ending := await self._look():
                     return Outcome(ending)
                 if looks % self._timings.looks_per_checkpoint == 0:
-                    # While something waits to be sent, the last checkpoint is the better one.
+                    # While messages wait to be sent, the last checkpoint is better than a new one.
                     await self._renew(self.checkpoint() if self._sink.idle else None)
             except Unavailable as error:
                 _logger.warning("a look is left out: %s", error)

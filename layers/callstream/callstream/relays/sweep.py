@@ -27,7 +27,7 @@ HOPELESS: Final = timedelta(minutes=10)
 
 
 class RelayStep(StrEnum):
-    """What a relay needs."""
+    """The step that a relay needs."""
 
     LEAVE = "leave"
     START = "start"
@@ -36,7 +36,7 @@ class RelayStep(StrEnum):
 
 
 def next_step(relay: Relay, now: datetime) -> RelayStep:
-    """What an active relay needs."""
+    """The step that an active relay needs."""
     if relay.state is RelayState.STREAMING:
         since, patience, remedy = relay.heartbeat_at, HEARTBEAT_PATIENCE, RelayStep.RESCUE
     else:

@@ -7,42 +7,45 @@ from callstream.relays.fan_out import CACHE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class RelayTimings:
-    """How long a run waits for what. All but the two counts are in seconds."""
+    """How long a run waits. All fields but the two counts are in seconds."""
 
     # --- Looking after the run ---
 
     look: float = 1.0
-    """Between two looks: is the relay stopped, and has its call new streams?"""
+    """So often the run looks whether the relay is stopped and whether its call has new streams."""
     looks_per_checkpoint: int = 2
+    """The run writes a checkpoint at every so many looks."""
     last_words: float = 5.0
-    """For a sink to take what waits for it when the run ends."""
+    """When the run ends, the sink has so long to send the messages that wait."""
 
     # --- Handing over ---
 
     hand_over: float = 60.0
-    """Before its time limit, a run calls its successor."""
+    """The run calls its successor so long before its time limit."""
     successor_patience: float = 15.0
-    """For a successor to get ready, before another one is called."""
+    """If a successor is not ready after so long, the run calls another one."""
     accept_poll: float = 0.1
-    """Between two looks for what the run before has handed over."""
+    """So often a successor looks whether the run before has handed over."""
 
     # --- Streams and their records ---
 
     propagation: float = 2 * CACHE_SECONDS
-    """Until every fan-out worker knows of a new subscription."""
+    """After so long, every fan-out worker knows of a new subscription."""
     renewal: float = 300.0
-    """Until a subscription is renewed. API Gateway closes connections that idle for 10 minutes."""
+    """A subscription is renewed after so long. API Gateway closes connections that idle for 10
+    minutes."""
     without_streams: float = 10.0
-    """Until a call without open streams is over, even if no record says so."""
+    """A call without open streams is over after so long, even if no record says so."""
     delivery: float = 5.0
-    """For which a record may be on its way from its receipt to a relay."""
+    """A record takes at most so long from its receipt to a relay."""
     farthest_back: float = 120.0
-    """Before its last checkpoint that are read again, if a stream was so far behind: twice the age
-    at which the fan-out gives up a record."""
+    """At most so many seconds before the last checkpoint are read again, if a stream was so far
+    behind. The fan-out gives up a record at half that age."""
 
-    # --- Catching up with what was missed ---
+    # --- Catching up with missed records ---
 
     batch: int = 100
-    """How many missed records a sink gets at once."""
+    """A sink gets so many missed records at once."""
     batch_patience: float = 10.0
-    """For a sink to take such a batch, before the next batch follows and audio may be dropped."""
+    """A sink has so long to send such a batch. Then the next batch follows, and the sink may drop
+    audio."""

@@ -1,1 +1,1 @@
-"""Puts a stream's messages back into order. Generic: knows numbers and no events."""
+"""Puts a stream's messages back into order. Generic: it knows numbers and no events."""

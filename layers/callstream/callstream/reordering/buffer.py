@@ -5,8 +5,8 @@ that is out of turn waits until the ones before it have come, but no longer than
 A message whose number makes no sense where the stream stands goes on probation: if two such numbers
 are in sequence, and the stream does not go on, then the carrier has begun to number anew.
 
-Rules and names are those of RFC 3550, appendix A.1, except that the time of receipt, not the
-distance of a number, tells what is old: docs/decisions.md, decision 35, says why.
+Rules and names are those of RFC 3550, appendix A.1, with one exception: a message is old by its
+time of receipt, not by the distance of its number. docs/decisions.md, decision 35, says why.
 `callstream.frames.stream_order` knows a stream's events and is what consumers read through.
 """
 
@@ -48,9 +48,8 @@ class ReorderBuffer(Generic[T]):
     and never goes back. A consumer calls `push` for every message, `expire` when the `deadline` has
     come, and `flush` at the end.
 
-    Losses delay nothing by more than the window; messages that come late enough to be worth
-    waiting for delay those behind them by at most as much again. A new numbering costs
-    `Window.patience`.
+    A lost message delays others by at most one window, a late message by at most two. A new
+    numbering delays its messages by `Window.patience`.
 
     A message that comes again has the time of receipt that it had before. So a message that was
     received no later than the newest of the numbering belongs to it, however late it comes. One
@@ -60,8 +59,8 @@ class ReorderBuffer(Generic[T]):
     A numbering that begins anew is not noticed if the former one has come no further than 100
     numbers beyond the new beginning: new messages with these numbers count as repeats.
 
-    Whatever comes, the buffer holds at most `Window.messages` that wait and 128 on probation, the
-    latter for at most the patience, and remembers 1024 gaps of this numbering and of the former.
+    The buffer never holds more than `Window.messages` that wait and 128 on probation, the latter
+    for at most the patience. It remembers 1024 gaps of this numbering and of the former.
 
     Args:
         window: how much may wait, and for how long.
@@ -132,7 +131,7 @@ class ReorderBuffer(Generic[T]):
             and not self._waiting
             and not self._probation
         ):
-            # What nearly every message is; the rest of this class would do the same, slower.
+            # Nearly every message is in turn. The rest of this class would do the same, slower.
             numbering.newest = max(numbering.newest, received_at)
             return [self._release(sequence, item, now)]
         held = Held(sequence, received_at, now, item)
@@ -149,10 +148,10 @@ class ReorderBuffer(Generic[T]):
         return self.expire(now)
 
     def expire(self, now: float) -> list[T]:
-        """Return what has waited for the whole window, and end a probation that is over.
+        """Return the messages that have waited for the whole window, and end an old probation.
 
-        A consumer that takes several messages at once pushes them first: they may be what is
-        waited for.
+        A consumer that takes several messages at once pushes all of them first: the missing
+        messages may be among them.
         """
         released: list[T] = []
         window, waiting = self._window, self._waiting
@@ -172,14 +171,14 @@ class ReorderBuffer(Generic[T]):
                 return released
 
     def flush(self) -> list[T]:
-        """Return everything that still waits; nothing before it is expected any more.
+        """Return all messages that still wait, at the end of the stream.
 
-        What is on probation is released too if it is a new numbering, else counted.
+        The messages on probation are released too if they are a new numbering, else counted.
         """
         return self.expire(math.inf)
 
     def discard(self) -> list[T]:
-        """Drop everything: what is on probation is counted, what waits is returned in order."""
+        """Drop all messages: count those on probation, and return those that wait, in order."""
         dropped = [self._waiting.pop().item for _ in range(len(self._waiting))]
         for held in self._probation.pop_older(math.inf):
             self.history.drop(held.sequence, held.received_at)
@@ -222,7 +221,7 @@ class ReorderBuffer(Generic[T]):
         return _MOST_ON_PROBATION if self.history.has_begun else 2 * self._window.messages
 
     def _probation_ends_at(self) -> float:
-        """When no message of the numbering is expected any more, or the beginning is known."""
+        """When the numbering is given up, or the beginning is known."""
         window = self._window
         if self.history.has_begun or not self._probation:
             return self._probation.since + window.patience
@@ -235,7 +234,7 @@ class ReorderBuffer(Generic[T]):
             held = self._probation.pop_first()
             self.history.drop(held.sequence, held.received_at)
         elif self._waiting:
-            self._skip()  # what is on probation may belong beyond what waits
+            self._skip()  # the messages on probation may belong beyond those that wait
         else:
             self._begin(now)
 

@@ -17,7 +17,7 @@ class Held(Struct, Generic[T], array_like=True):
     received_at: float
     """When the carrier's message was received: a message that comes again has the same time."""
     arrived_at: float
-    """When the consumer had the message, by the consumer's clock."""
+    """When the consumer got the message, by the consumer's clock."""
     item: T
 
 
@@ -26,9 +26,8 @@ class Waiting(Generic[T]):
 
     Args:
         messages: what waits already.
-        heard_at: when the latest of the messages before them came. What waits counts its time from
-            then: as long as lower numbers come, it is the one that is early. Taking their arrival
-            instead of their release keeps one loss from adding its wait to the next one's.
+        heard_at: when the latest of the released messages arrived. The wait starts at this time.
+            It is the arrival, not the release, so the waits for two losses do not add up.
     """
 
     def __init__(self, messages: Iterable[Held[T]] = (), heard_at: float = -math.inf) -> None:
@@ -55,7 +54,7 @@ class Waiting(Generic[T]):
 
     @property
     def since(self) -> float:
-        """Since when the lowest waits for the ones before it; infinite if nothing waits."""
+        """When the wait of the lowest number started; infinite if no message waits."""
         if not self._order:
             return math.inf
         return max(self._held[self._order[0]].arrived_at, self.heard_at)

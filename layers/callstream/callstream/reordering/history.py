@@ -1,4 +1,4 @@
-"""What has become of a stream's sequence numbers, in bounded space whatever comes."""
+"""Remembers in bounded space which sequence numbers have come and which were passed over."""
 
 import math
 from bisect import bisect_right
@@ -11,7 +11,7 @@ MOST_GAPS: Final = 1024
 
 
 class ReorderCounts(Struct):
-    """What a buffer has seen, in messages unless it says otherwise.
+    """The counts of a buffer, in messages unless a field says otherwise.
 
     Every message is in the end `released`, `repeats`, `late` or `strays`.
     """

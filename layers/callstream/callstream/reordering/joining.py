@@ -1,8 +1,8 @@
-"""Where a consumer begins that joins a stream in the middle: where the stream is whole.
+"""Finds where a consumer that joins a running stream starts.
 
-The messages that came before the consumer joined are not to be had. Shuffled messages overtake one
-another, so some of those may belong among the first that the consumer gets: 93 comes, 94 to 96 came
-before, 97 comes. The consumer begins at 97, since it would wait for 94 to 96 in vain.
+The start is after the last gap that can no longer be filled. The consumer cannot get messages that
+came before it joined, and a message with a lower number may come after them: 94 to 96 came before,
+then 93 and 97 come. The consumer starts at 97, since it would wait for 94 to 96 in vain.
 """
 
 import math
@@ -24,9 +24,9 @@ class _Hole(NamedTuple):
 
 
 def joined_at(run: Sequence[Held[Any]], began_at: float, seconds: float, messages: int) -> float:
-    """When it is certain where the stream is whole.
+    """When the start is certain.
 
-    That takes the window, and once more the window if numbers are missing below the first messages.
+    That takes one window, or two if numbers are missing below the first messages.
 
     Args:
         run: the messages that have come, the lowest number first; at least one.
@@ -44,7 +44,7 @@ def joined_at(run: Sequence[Held[Any]], began_at: float, seconds: float, message
 
 
 def whole_from(run: Sequence[Held[Any]], seconds: float, messages: int, now: float) -> int:
-    """The place of the message above the last numbers that will not come; as `joined_at`."""
+    """The place of the message above the last gap that stays. Arguments as for `joined_at`."""
     return next(
         (
             hole.above

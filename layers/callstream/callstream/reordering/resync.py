@@ -1,7 +1,8 @@
 """Messages on probation: their numbers do not belong to the numbering that the stream is in.
 
 RFC 3550, appendix A.1: a number far from the highest one may be absurd, or the other side may have
-begun to number anew. Two numbers in sequence decide for the second, and the receiver re-syncs.
+begun to number anew. Two consecutive numbers show that the numbering has restarted, and the
+receiver re-syncs.
 """
 
 import math
@@ -12,8 +13,8 @@ from typing import Final, Generic, TypeVar
 from callstream.reordering.held import Held
 
 MAX_MISORDER: Final = 100
-"""A message is late or repeated, or follows another one, if its number is at most so much lower or
-higher. The value is RFC 3550's."""
+"""A number that is at most so much lower belongs to a late or repeated message; a number that is at
+most so much higher follows. The value is RFC 3550's."""
 
 T = TypeVar("T")
 

@@ -108,7 +108,7 @@ class KeysSettings(Struct, frozen=True):
 
 
 class TwilioSettings(Struct, frozen=True):
-    """With what the names begin of the secrets that hold tenants' Twilio auth tokens."""
+    """The name prefix of the secrets that hold tenants' Twilio auth tokens."""
 
     twilio_secrets_prefix: str
 
@@ -151,7 +151,7 @@ def is_local(environment: Mapping[str, str]) -> bool:
     """
     if not load(LocalSettings, environment).local:
         return False
-    # On AWS no function is told of an endpoint.
+    # On AWS no function has this variable.
     if "AWS_ENDPOINT_URL" not in environment:
         raise msgspec.ValidationError("`local` is for the local stack alone - at `$.local`")
     return True

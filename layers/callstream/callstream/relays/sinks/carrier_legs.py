@@ -1,6 +1,6 @@
-"""The carriers' legs that a consumer's audio goes to: which they are, and how to send to them.
+"""Finds the carriers' legs that a consumer's audio goes to, and sends to them.
 
-The legs are looked up now and then, and not for each piece of audio.
+The legs are looked up at most once a second, not for each piece of audio.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class LegCache:
         return self._until is not None and now < self._until
 
     def update(self, legs: Iterable[StartedStream], now: datetime) -> None:
-        """Keep what was looked up."""
+        """Keep legs that were looked up."""
         self._legs, self._until = tuple(legs), now + _LIFETIME
 
     def legs(self) -> Sequence[StartedStream]:
@@ -49,18 +49,18 @@ class LegCache:
         return [*legs.values()]
 
     def extend(self, now: datetime) -> bool:
-        """Keep what is known because the look-up failed; False if nothing is known."""
+        """Keep the known legs after a failed look-up; False if no leg is known."""
         self._until = now + _LIFETIME if self._legs else self._until
         return bool(self._legs)
 
     def lose(self, connection_id: str) -> None:
-        """A connection is gone. Another one may be in its place, so the legs are stale."""
+        """Forget a connection that is gone. A new one may replace it, so the legs are stale."""
         self._gone.add(connection_id)
         self._until = None
 
 
 def _plays(stream: StartedStream) -> tuple[bool, bool, int]:
-    """Orders the streams of a leg by which one plays what is sent to it; the last one does.
+    """Sorts the streams of a leg. The last one in this order plays the audio that is sent to it.
 
     A carrier's bidirectional stream has the inbound track alone (Twilio and SignalWire document
     that), and a carrier that connects again plays on its newest connection.
@@ -107,7 +107,7 @@ class CarrierLegs(LegSender):
     def _post(
         self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat
     ) -> CallstreamError | None:
-        """Send to one leg; what went wrong, so that the other legs are sent to all the same."""
+        """Send to one leg. Returns the error, so that the other legs still get the message."""
         try:
             if isinstance(event, ReturnMedia):
                 convert = conversion(return_format, leg.format, self.l16_byte_order)

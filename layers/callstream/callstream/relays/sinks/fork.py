@@ -1,8 +1,8 @@
-"""The protocol of a fork: what its consumer is sent, and may send. Pure: no socket, no clock.
+"""The protocol of a fork: the messages to and from its consumer. Pure: no socket, no clock.
 
-A fork uses the dialect of the surface that was asked for it, whatever the carrier's is. It counts
-for itself: a sequence number for each numbered message from `start` on, a chunk number for each
-frame of a track, and timestamps that begin with the fork.
+A fork uses the dialect of the surface that got the command, even if the carrier uses another one.
+It counts for itself: a sequence number for each numbered message from `start` on, a chunk number
+for each frame of a track, and timestamps that begin with the fork.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,12 +34,12 @@ TRACKS: Final[Mapping[Tracks, tuple[Track, ...]]] = {
     "both_tracks": ("inbound", "outbound"),
 }
 
-# Some marks never come back: a carrier's stream that is one-way has no words for them.
+# Some marks never come back: a one-way stream of a carrier has no message for them.
 _MOST_PENDING: Final = 10_000
 
 
 class ForkedCall(Struct, frozen=True):
-    """What a fork's first messages say of its call. Private, and with secrets: never log it.
+    """The facts about a call for a fork's first messages. Private, and with secrets: never log it.
 
     Without a `session_id`, the call's own id is sent as that of its session.
     """
@@ -78,7 +78,7 @@ class ForkProtocol:
 
     Args:
         dialect: the dialect that the consumer understands.
-        call: what the fork is of.
+        call: the call that is forked.
         convert: makes the fork's audio from the call's.
         counters: where the run before was; None for the first run.
         return_format: the format of what the consumer sends back; by default that of the fork.

@@ -1,11 +1,10 @@
-"""The return path of a fork: what a consumer sends back, on its way to the carrier.
+"""The return path of a fork: takes a consumer's messages to the carrier.
 
-A consumer may send in a moment what takes the carrier many seconds to play, and then change its
-mind (barge-in). So its messages are taken at once, and posted by another task; a `clear` overtakes
-all that has not been posted, and the marks in that come back.
+A consumer may send many seconds of audio at once. `clear` drops all audio that is not posted yet,
+and returns its marks to the consumer. So one task takes messages at once, and another posts them.
 
-No consumer can make the return path grow without end: what waits is bounded, more than a sane
-number of messages is refused, and refusals go to the consumer and the log now and then.
+The return path is bounded, so that no consumer can make it grow without end. Messages beyond the
+limits are refused; some of the refusals go to the consumer and the log.
 """
 
 import asyncio
@@ -44,7 +43,7 @@ class LegSender(Protocol):
     """Sends to the carriers' legs that a consumer's audio goes to."""
 
     async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
-        """Send a consumer's message to the legs, its audio in that format.
+        """Send a consumer's message to the legs. `return_format` is the format of its audio.
 
         Returns:
             The ids of streams of other calls, the other legs, that have got the message.
@@ -107,7 +106,7 @@ class ReturnPath:
             await asyncio.sleep(1 / MESSAGES_A_SECOND)
 
     async def post(self) -> Never:
-        """Post what was taken to the carrier, message by message; runs until it is cancelled."""
+        """Post the consumer's messages to the carrier, one by one; runs until it is cancelled."""
         try:
             await self._subscribe_early()
             while True:
@@ -118,7 +117,7 @@ class ReturnPath:
             self._refusals.log_counts()
 
     async def flush(self) -> None:
-        """Wait until all that was taken has been posted."""
+        """Wait until all taken messages have been posted."""
         await self._queue.drained()
 
     def _read(self, text: str | bytes, now: float) -> ReturnEvent | None:

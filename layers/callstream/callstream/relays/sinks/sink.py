@@ -1,4 +1,4 @@
-"""What a relay's sink is: where the relay takes the audio of its call."""
+"""The interface of sinks: a relay takes the audio of its call to a sink."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,14 +9,14 @@ from callstream.relays.endings import Outcome
 
 
 class MarkFeed(Protocol):
-    """Where marks of a call's other legs come back from."""
+    """Brings back the marks of a call's other legs."""
 
     async def subscribe_marks(self, stream_id: str) -> None:
-        """Have the sink take the marks of another call's stream. Raises `Unavailable`."""
+        """Let the sink get the marks of another call's stream. Raises `Unavailable`."""
 
 
 class Sink(Protocol):
-    """Where one run of a relay takes the audio.
+    """The sink of one run of a relay.
 
     The run calls the methods in this order:
 
@@ -58,7 +58,7 @@ class Sink(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether the other side has got all that was taken: then `snapshot` can be relied on."""
+        """Whether all taken events have been sent. Only then is `snapshot` exact."""
 
     async def drained(self) -> None:
         """Wait until the sink is idle."""
@@ -71,14 +71,14 @@ class Sink(Protocol):
         """How many frames this run had to drop, because the other side is slow."""
 
     async def flush(self) -> None:
-        """Let the carrier have what the other side has sent; takes a few seconds at most."""
+        """Post the other side's messages to the carrier; takes a few seconds at most."""
 
     async def finish(self, *, is_final: bool) -> bool:
-        """Send what waits and, if the relay is over, the last message.
+        """Send the messages that wait and, if the relay is over, the last message.
 
         Returns:
-            Whether the other side has got all that.
+            Whether all of them have been sent.
         """
 
     async def close(self) -> None:
-        """Let go of the other side."""
+        """Close the connection to the other side."""
