@@ -65,7 +65,7 @@ class ReorderBuffer(Generic[T]):
     Args:
         window: how much may wait, and for how long.
         first: the sequence number that the stream begins with. None if the consumer joins in the
-            middle: then the buffer begins where the stream is whole, one or two windows later.
+            middle: then `joining` finds where the buffer begins, one or two windows later.
     """
 
     # It has 17 methods: nine that consumers use, and one for each step of the rules above.
