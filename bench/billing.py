@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 PRICES: Final[Mapping[str, float]] = {
     "WebSocket messages": 1.00e-6,  # of 32 KB each
     "connection minutes": 0.25e-6,
+    # Whether AWS bills them is not documented: at most as a message.
+    "connections closed": 1.00e-6,
     "REST requests": 3.50e-6,
     "Lambda invocations": 0.20e-6,
     "Lambda GB-seconds": 0.0000166667,  # x86_64
@@ -151,8 +153,9 @@ def _service_units(service: str, operation: str, size: int) -> Counter[str]:
             return Counter({"SQS requests": max(1, ceil(size / _SQS_BYTES))})
         case "secrets-manager", _:
             return Counter({"Secrets Manager calls": 1})
-        case "apigatewaymanagementapi", _:
-            # Whether AWS bills GET and DELETE is not documented: they count as a message.
+        case "apigatewaymanagementapi", "DeleteConnection":
+            return Counter({"connections closed": 1})
+        case "apigatewaymanagementapi", "PostToConnection":
             return Counter({"WebSocket messages": max(1, ceil(size / _MESSAGE_BYTES))})
         case _:
             # A new billed operation needs a price before the sum can be trusted.

@@ -50,6 +50,7 @@ def test_frame_is_billed_as_message_invocation_and_kilobyte() -> None:
         (request("sqs", "SendMessage", 64 * 1024 + 1), "SQS requests", 2),
         (request("secrets-manager", "GetSecretValue"), "Secrets Manager calls", 1),
         (request("apigatewaymanagementapi", "PostToConnection"), "WebSocket messages", 1),
+        (request("apigatewaymanagementapi", "DeleteConnection"), "connections closed", 1),
         (request("dynamodb", "PutItem"), "DynamoDB requests", 1),
         (noted("capacity", read=True, units=0.5), "DynamoDB reads", 0.5),
         (noted("capacity", read=False, units=4), "DynamoDB writes", 4),
