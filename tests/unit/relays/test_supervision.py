@@ -46,7 +46,7 @@ def test_a_consumer_that_closes_ends_the_relay() -> None:
 
 
 @pytest.mark.parametrize("code", [None, 1002, 1006, 1011])
-def test_a_consumer_that_goes_without_goodbye_fails_the_relay(code: int | None) -> None:
+def test_consumer_that_closes_abnormally_fails_the_relay(code: int | None) -> None:
     async def act() -> None:
         scene = Scene()
         scene.consumer.closes_with = code

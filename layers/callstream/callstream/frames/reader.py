@@ -1,6 +1,6 @@
 """Reads streams live and in order, for consumers in Python.
 
-A `FrameReader` takes what arrives on the frames stream, of all calls and all shards, and gives each
+A `FrameReader` takes the records of all calls from all shards of the frames stream, and gives each
 media stream's events in the carrier's order, each once, until the stream is over.
 `callstream.reading` makes one for a Kinesis stream; docs/reading.md shows how to use it.
 """
@@ -72,8 +72,7 @@ class StreamOver(NamedTuple):
 class Stream:
     """One media stream, as far as it has been read.
 
-    The same object comes with each of the stream's events, so it can be a key of what a consumer
-    keeps.
+    The same object comes with each of the stream's events, so a consumer can use it as a key.
     """
 
     __slots__ = ("_order", "dialect", "received_at", "route", "start", "stream_id", "tenant_id")
@@ -133,7 +132,7 @@ class _Following:
 class FrameReader:
     """Gives the events of all streams of a selection: each stream's in order, each event once.
 
-    `callstream.frames.stream_order` says what a stream's order is and when a missing message is
+    `callstream.frames.stream_order` has the rules of the order, and when a missing message is
     given up. That only happens after the stream's shard has been read once more, to its end. The
     reader keeps only messages that wait for their turn, of streams that are not over.
 
@@ -180,15 +179,15 @@ class FrameReader:
     def poll(self) -> list[ReadEvent]:
         """Read the next records, and return the events whose turn it is.
 
-        A poll takes at most a second of what came to Kinesis, although a source may give minutes of
-        a call at once. So a stream's counts are those of about the time of the events.
+        A poll takes at most the records that came to Kinesis within a second, although a source may
+        give minutes of a call at once. So a stream's counts are of about the time of the events.
 
         Raises:
             Unavailable: the source did not answer. Nothing is lost: poll again.
         """
         if not self._arrivals:
             self._arrivals.extend(self._source.poll())
-        # After the poll, which may be slow: what it gives has arrived before now.
+        # After the poll, which may be slow: its records arrived before now.
         now = self._clock()
         events: list[ReadEvent] = []
         first: int | None = None

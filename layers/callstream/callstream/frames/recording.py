@@ -30,7 +30,7 @@ T = TypeVar("T", Connected, Start, Stop, Disconnected)
 
 @dataclass(frozen=True, slots=True)
 class RecordingStats:
-    """What a recording consists of, in messages."""
+    """The counts of a recording, in messages."""
 
     frames: dict[Track, int]
     """Distinct frames of each track."""
@@ -116,7 +116,7 @@ class StreamRecording:
 
     @property
     def started_at(self) -> int:
-        """When `start`, or what came first, was received, in ms since 1970; 0 without a record."""
+        """When `start`, or else the first message, was received, in ms since 1970; 0 if none."""
         if Start in self._first:
             return self._first[Start].received_at
         return min((record.received_at for record in self._first.values()), default=0)
@@ -142,7 +142,7 @@ class StreamRecording:
         return [*events, *places.get(len(numbered), ())]
 
     def audio(self, track: Track) -> bytes:
-        """A track's audio in the stream's codec, in order; what is missing is left out."""
+        """A track's audio in the stream's codec, in order, without the missing frames."""
         return b"".join(event.audio for event in self._frames() if event.track == track)
 
     def stats(self) -> RecordingStats:

@@ -117,5 +117,5 @@ def _why_unreadable(data: bytes) -> str:
 
 
 def rejected(body: bytes, error: UnreadableMessage) -> Rejected:
-    """What is kept of a message that could not be read."""
+    """The event of a message that could not be read, with its first bytes."""
     return Rejected(error.reason, error.detail[:200], len(body), body[:REJECTED_HEAD_BYTES])

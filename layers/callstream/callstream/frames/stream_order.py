@@ -199,7 +199,7 @@ class OrderedStream:
 
     @property
     def settling(self) -> bool:
-        """Whether events wait only for what may still be on its way, at the beginning or the end.
+        """Whether events wait only for messages on their way, at the beginning or the end.
 
         Otherwise events wait for a message that is missing.
         """
@@ -279,7 +279,7 @@ class OrderedStream:
         self._end.stop = stop
         if sequence is not None and self._buffer.expects(sequence, stop.received_at):
             return self._hand_on(self._buffer.push(sequence, stop.received_at, stop, now))
-        # Whatever its number is, the carrier says that this is the end.
+        # A `stop` ends the stream, even if its number makes no sense.
         self._end.stop_by = now + self._window.seconds
         return []
 

@@ -28,7 +28,7 @@ from callstream.tenants.directory import Directory, Identifier, inbox_key, tenan
 _logger = logging.getLogger(__name__)
 
 Route = Literal["autotranscribe", "genagent", "inbox"]
-"""The value of a stream token that says what its stream is for."""
+"""The use of a stream, which its token names."""
 MOST_OF_A_ROUTE: Final = 10
 """How many agents a route may have: each call gets a relay for each of them, and the call's `start`
 waits until all of them are made."""

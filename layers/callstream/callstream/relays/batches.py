@@ -35,7 +35,7 @@ def batches(encoded: Iterable[bytes]) -> list[bytes]:
 
 
 def read_batch(message: str | bytes) -> list[Record]:
-    """Unpack the records of a message. What is not a record of this version is left out.
+    """Unpack the records of a message, without those that are not of this version.
 
     Raises:
         UnreadableMessage: reason `not_a_record`: the message is not a batch.

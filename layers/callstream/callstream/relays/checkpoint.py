@@ -26,7 +26,7 @@ class Checkpoint(Struct):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read what `encode` has written."""
+        """Read a checkpoint from the bytes of `encode`."""
         return msgspec.msgpack.decode(data, type=cls)
 
     def encode(self) -> bytes:

@@ -49,7 +49,7 @@ class Ending(Enum):
         return self in {Ending.RESCUE, Ending.OUT_OF_TIME}
 
     @property
-    def says_goodbye(self) -> bool:
+    def finishes_sink(self) -> bool:
         """Whether the sink still sends the waiting messages and, if it is final, its last one."""
         return self not in {Ending.CONSUMER, Ending.REPLACEMENT, Ending.FAILURE}
 

@@ -31,7 +31,7 @@ class Intake:
         feed: brings the records of streams that are subscribed to.
         sink: gets the events.
         clock: time in seconds.
-        timings: how long to wait for what.
+        timings: how long to wait.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Intake:
         try:
             return await asyncio.to_thread(self._source.records_since, stream_ids, since)
         except Unavailable:
-            _logger.exception("what was missed cannot be read; the consumer has a gap")
+            _logger.exception("missed records cannot be read; the consumer has a gap")
             return ()
 
     async def _catch_up(self, missed: Sequence[Record]) -> None:

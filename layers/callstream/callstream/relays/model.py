@@ -55,7 +55,7 @@ class ReturnAudio(BaseModel):
 class RelaySpec(BaseModel):
     """The spec of a relay, from a command for one call or from an agent for all calls of a route.
 
-    Surfaces make specs. No field has a vendor's name or a vendor's words, except for `surface` and
+    Surfaces make specs. No field has a vendor's name or a vendor's terms, except for `surface` and
     `dialect`, which name their modules, and `recorded`.
 
     Attributes:
@@ -66,10 +66,10 @@ class RelaySpec(BaseModel):
         url_schemes: the schemes that the surface allows in `url`.
         handshake_headers: sent to the consumer when connecting. Secret: never log them.
         codec: the RTP name of the codec that the consumer wants; None is the call's own.
-        return_audio: the format of what the consumer sends back; None is the format that it gets.
+        return_audio: the format of the return audio; None is the format that the consumer gets.
         target_legs: the legs of the call that play the audio that the consumer sends back.
         parameters: custom parameters for the consumer's start message. Secret: never log them.
-        recorded: parts of the command that no sink carries out yet, in the surface's words.
+        recorded: parts of the command that no sink carries out yet, in the vendor's terms.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)

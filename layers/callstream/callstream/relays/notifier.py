@@ -77,7 +77,7 @@ def callback_of(
     Args:
         relay: the relay, as the Streams table has it.
         call: its call; None if the table has dropped the call.
-        event: what has happened.
+        event: the relay's event.
         reason: why the relay has failed; None for the other events.
         now: when it happened.
     """

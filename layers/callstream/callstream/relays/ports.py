@@ -8,7 +8,7 @@ from callstream.calls.model import StartedStream
 from callstream.errors import CallstreamError
 from callstream.frames.records import Record
 
-_GOODBYES: Final = frozenset({1000, 1001, 1005})
+_NORMAL_CODES: Final = frozenset({1000, 1001, 1005})
 """Normal closure, going away, and a close frame without a code (RFC 6455, 7.4.1)."""
 
 
@@ -31,9 +31,9 @@ class ConsumerGone(CallstreamError):
         self.code = code
 
     @property
-    def said_goodbye(self) -> bool:
+    def is_normal(self) -> bool:
         """Whether the consumer closed on purpose, and has not failed."""
-        return self.code in _GOODBYES
+        return self.code in _NORMAL_CODES
 
 
 class Consumer(Protocol):

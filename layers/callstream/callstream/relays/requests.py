@@ -7,8 +7,7 @@
 |                       | `COMMAND#<id>`      | a command that was carried out                  |
 |                       | `AGENT#<agent id>`  | see `callstream.relays.agent_claims`            |
 
-A command and all its effects are one transaction, so a repeated command cannot take effect twice,
-at whatever moment it comes.
+A command and all its effects are one transaction, so a repeated command never takes effect twice.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ from callstream.table_requests import set_request
 from callstream.times import milliseconds
 
 LIVE_RELAY: Final = "relay"
-"""The key of active relays in the index of what is live (`callstream.calls.store`)."""
+"""The key of active relays in the index of live items (`callstream.calls.store`)."""
 # Telnyx ignores a command that repeats another's id for so long.
 REPEAT_WINDOW: Final = timedelta(seconds=60)
 
@@ -105,7 +104,7 @@ def build_transition(
 
     Args:
         relay: the relay as it was read.
-        event: what happens to the relay.
+        event: the event that changes the state.
         now: the time.
         changes: further attributes that the relay gets.
 

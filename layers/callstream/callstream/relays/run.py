@@ -14,7 +14,7 @@ fan-out or the sweep starts another run, which takes over: that run goes on from
 reads the later records from Kinesis. So no frame is lost, but the frames of the last two seconds
 may be sent again, with the numbers that they had.
 
-The three kinds of runs start by one sequence; `_STEPS` says which of its steps each kind takes.
+The three kinds of runs start by one sequence of steps; `_STEPS` has the steps of each kind.
 """
 
 import asyncio

@@ -100,7 +100,7 @@ class RelayStore:
             while len(active) > _STOPPED_AT_ONCE:
                 stopped.extend(self._stop(active[:_STOPPED_AT_ONCE], command.now))
                 del active[:_STOPPED_AT_ONCE]
-            # The command itself comes last: its repetition completes what it could not.
+            # The command itself comes last, so that its repetition stops the remaining relays.
             return stopped + self._stop(active, command.now, build_command(command))
 
         return optimistically(attempt, _ATTEMPTS)

@@ -49,7 +49,7 @@ class Supervisor:
         sink: takes the events.
         clock: time in seconds, the same for all runs of a relay.
         ends_at: when the run is killed.
-        timings: how long to wait for what.
+        timings: how long to wait.
         dropped_before: how many frames the runs before have dropped.
     """
 
@@ -73,7 +73,7 @@ class Supervisor:
         self._phase = Phase.RUNNING
         self._hands_over_at = ends_at - timings.hand_over
         self._calls_successor_at = self._hands_over_at
-        self._stops_at = ends_at - timings.last_words
+        self._stops_at = ends_at - timings.finish_patience
 
     def checkpoint(self) -> bytes:
         """Where the run is, for a run that goes on after it."""
@@ -109,7 +109,7 @@ class Supervisor:
     async def _leave(self, outcome: Outcome) -> Outcome:
         """Send the last messages, leave the rest to the next run, and return the outcome."""
         ending, lease, has_sent_all = outcome.ending, self._lease, False
-        if ending.says_goodbye:
+        if ending.finishes_sink:
             has_sent_all = await self._sink.finish(is_final=ending.is_final)
         if ending is Ending.SUCCESSOR:
             handed_over = await asyncio.to_thread(lease.hand_over, self.checkpoint())

@@ -55,14 +55,14 @@ class RelaySweep:
     starter: RelayStarter
 
     def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[RelayStep, int]:
-        """Do what each relay needs; an error with one relay does not stop the round.
+        """Take each relay's step; an error with one relay does not stop the round.
 
         Args:
             now: the present.
             has_time: whether there is time for one more relay.
 
         Returns:
-            How many relays needed what.
+            How many relays needed each step.
 
         Raises:
             Unavailable: the relays cannot be read.

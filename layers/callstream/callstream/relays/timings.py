@@ -15,7 +15,7 @@ class RelayTimings:
     """So often the run looks whether the relay is stopped and whether its call has new streams."""
     looks_per_checkpoint: int = 2
     """The run writes a checkpoint at every so many looks."""
-    last_words: float = 5.0
+    finish_patience: float = 5.0
     """When the run ends, the sink has so long to send the messages that wait."""
 
     # --- Handing over ---

@@ -7,7 +7,7 @@ are in sequence, and the stream does not go on, then the carrier has begun to nu
 
 Rules and names are those of RFC 3550, appendix A.1, with one exception: a message is old by its
 time of receipt, not by the distance of its number. docs/decisions.md, decision 35, says why.
-`callstream.frames.stream_order` knows a stream's events and is what consumers read through.
+Consumers read through `callstream.frames.stream_order`, which knows a stream's events.
 """
 
 import math
@@ -199,7 +199,7 @@ class ReorderBuffer(Generic[T]):
         for held in messages:
             self._waiting.put(held)
             numbering.newest = max(numbering.newest, held.received_at)
-        # The numbering goes on, so what came before was not the beginning of another one.
+        # The numbering goes on, so older messages on probation did not begin another one.
         for held in self._probation.pop_older(numbering.newest):
             self.history.drop(held.sequence, held.received_at)
 

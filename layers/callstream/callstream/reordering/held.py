@@ -25,7 +25,7 @@ class Waiting(Generic[T]):
     """The messages that wait, one of each number; they leave with the lowest number first.
 
     Args:
-        messages: what waits already.
+        messages: the messages that wait already.
         heard_at: when the latest of the released messages arrived. The wait starts at this time.
             It is the arrival, not the release, so the waits for two losses do not add up.
     """

@@ -68,7 +68,7 @@ class Numbering(Struct):
 
 
 class History(Struct):
-    """The numbering that a stream is in, the one before that, and what was counted."""
+    """The numbering that a stream is in, the numbering before that, and the counts."""
 
     numbering: Numbering = field(default_factory=Numbering)
     former: Numbering = field(default_factory=Numbering)

@@ -81,7 +81,7 @@ class ForkProtocol:
         call: the call that is forked.
         convert: makes the fork's audio from the call's.
         counters: where the run before was; None for the first run.
-        return_format: the format of what the consumer sends back; by default that of the fork.
+        return_format: the format of the return audio; by default the format of the fork.
     """
 
     def __init__(

@@ -179,7 +179,7 @@ class ReturnPath:
 
 
 class _Refusals:
-    """Counts what is refused, and decides which refusals go to the consumer and the log."""
+    """Counts refusals, and decides which of them go to the consumer and the log."""
 
     def __init__(self, relay_id: str) -> None:
         self._extra = {"relay_id": relay_id}

@@ -1,4 +1,4 @@
-"""What a consumer has sent and the carrier has not got yet: in order, bounded, in even pieces."""
+"""Holds a consumer's messages until they are posted: in order, bounded, in even pieces."""
 
 import asyncio
 from collections import deque
@@ -12,10 +12,10 @@ from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMar
 MOST_SECONDS: Final = 60
 """How much audio may wait to be posted."""
 MOST_PIECES: Final = round(MOST_SECONDS / PIECE_SECONDS)
-# As many seconds of the widest audio there is. How long packets take to play is not known.
+# The same limit in bytes of the widest audio: the duration of packets is not known.
 _MOST_BYTES: Final = 6_000_000
 _SOON: Final = 0.1
-"""Seconds within which the next audio must come for the end of the last to wait for it."""
+"""An incomplete piece waits for the next audio for at least so many seconds."""
 
 
 class ReturnQueue:

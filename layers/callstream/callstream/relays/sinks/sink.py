@@ -48,7 +48,7 @@ class Sink(Protocol):
         """
 
     async def run(self) -> Outcome:
-        """Send what `take` has got, and receive; returns when the other side ends or fails."""
+        """Send the taken events, and receive; returns when the other side ends or fails."""
 
     def take(self, stream_id: str, event: CarrierEvent) -> None:
         """Take an event of one of the call's streams, in its turn; never waits.

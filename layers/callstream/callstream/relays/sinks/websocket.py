@@ -37,7 +37,7 @@ class WebSocketSnapshot(Struct):
 
 
 class ForkMaker(Protocol):
-    """Knows what a relay's fork is like."""
+    """Makes a relay's fork."""
 
     def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         """Make the fork of a call with these streams, with the counters of the run before.
@@ -49,14 +49,14 @@ class ForkMaker(Protocol):
 class WebSocketSink(Sink):
     """A sink with a consumer behind a WebSocket.
 
-    The task that posts what the consumer has sent outlives `run`, so that `flush` can wait for it.
+    The task that posts the consumer's messages outlives `run`, so that `flush` can wait for it.
 
     Args:
         dialler: connects to the consumer.
         forks: makes the fork.
         legs: the carriers' legs that the consumer's audio goes to.
         clock: time in seconds, the same for all runs of a relay.
-        timings: how long to wait for what.
+        timings: how long to wait.
         outbox_limit: how many messages may wait for a slow consumer.
     """
 
@@ -110,7 +110,7 @@ class WebSocketSink(Sink):
             for task in done:
                 task.result()
         except ConsumerGone as gone:
-            if gone.said_goodbye:
+            if gone.is_normal:
                 return Outcome(Ending.CONSUMER)
             return Outcome(Ending.FAILURE, "closed")
         finally:
@@ -150,7 +150,7 @@ class WebSocketSink(Sink):
     @override
     async def flush(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._timings.last_words):
+            async with asyncio.timeout(self._timings.finish_patience):
                 await self._return_path.flush()
 
     @override
@@ -158,7 +158,7 @@ class WebSocketSink(Sink):
         await self._stop_posting()
         texts = (*self._outbox.take_rest(), *(self._fork.close() if is_final else ()))
         with suppress(ConsumerGone, TimeoutError):
-            async with asyncio.timeout(self._timings.last_words):
+            async with asyncio.timeout(self._timings.finish_patience):
                 for text in texts:
                     await self._consumer.send(text)
             return True
@@ -183,7 +183,7 @@ class WebSocketSink(Sink):
             await self._return_path.receive(await self._consumer.receive())
 
     def _answer(self, texts: Sequence[str]) -> None:
-        """Send the consumer marks and errors, unless it reads nothing of what it gets."""
+        """Send the consumer marks and errors, unless it does not read its messages."""
         if not self._outbox.is_crowded:
             self._outbox.put(texts, is_audio=False)
 
