@@ -1,5 +1,6 @@
 """Audio files as the tracks of a call, which are 8 kHz mu-law; and back."""
 
+import io
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Final, Literal
 
 import audioop
 import numpy as np
+import soundfile  # type: ignore[import-untyped]
 import soxr  # type: ignore[import-untyped]
 
 from callstream.audio.formats import PCMU_8K
@@ -25,11 +27,39 @@ type Tracks = Mapping[Track, bytes]
 type _Samples = np.ndarray[tuple[int, int], np.dtype[np.int16]]
 """Linear samples: a row for each moment, a column for each channel."""
 
+FILES: Final = "WAV, AIFF, AU, CAF, FLAC, MP3 or Ogg, or raw 8 kHz mu-law (.ulaw, .mulaw, .raw)"
+"""The files that can be read."""
+
 # WAVE format tags.
-_PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-_FLOATS: Final = {4: "<f4", 8: "<f8"}
+_PCM, _ALAW, _MULAW = 1, 6, 7
+# The names of other encodings, from Microsoft's mmreg.h.
+_NAMES: Final = {
+    0x0002: "Microsoft ADPCM",
+    0x0010: "OKI ADPCM",
+    0x0011: "IMA ADPCM",
+    0x0017: "Dialogic ADPCM",
+    0x0022: "TrueSpeech",
+    0x0031: "GSM 6.10",
+    0x0040: "G.721",
+    0x0042: "G.723.1",
+    0x0050: "MPEG layer 1 or 2",
+    0x0055: "MP3",
+    0x0064: "G.726",
+    0x0065: "G.722",
+    0x0083: "G.729",
+    0x00FF: "AAC",
+    0x0161: "Windows Media Audio",
+}
+# What libsndfile can read if the header makes sense: these, float and EXTENSIBLE.
+_READABLE: Final = frozenset({_PCM, 3, _ALAW, _MULAW, 0xFFFE})
+# SF_ERR_UNRECOGNISED_FORMAT in sndfile.h.
+_UNRECOGNISED: Final = 1
+_GSM: Final = struct.pack("<H", 0x0031)
+# The size of audio whose length was unknown when the header was written.
+_UNKNOWN_SIZE: Final = 0xFFFF_FFFF
 _SAMPLE_BYTES: Final = 2
-_FULL_SCALE: Final = 32_767
+# How many samples of each channel are decoded at once.
+_BLOCK: Final = 65_536
 # The sampling rates of sound files; any other rate is a broken header.
 _RATES: Final = range(1_000, 1_000_000)
 # The tracks in the order of a file's channels: left, right.
@@ -55,24 +85,28 @@ class TooLongError(Exception):
 
 
 def load(path: Path) -> Tracks:
-    """Read a file: WAV, or raw 8 kHz mu-law by its suffix.
+    """Read a file: any that libsndfile reads, or raw 8 kHz mu-law by its suffix.
 
-    Mono is the inbound track; stereo is inbound on the left and outbound on the right.
+    Mono is the inbound track; stereo is inbound on the left and outbound on the right. Mu-law at
+    8 kHz stays as it is, byte for byte.
 
     Raises:
         UnreadableAudioError: there is no such file, or it is in no format that this module reads.
     """
     try:
-        data = path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise UnreadableAudioError(f"{path}: {error.strerror}") from None
     if path.suffix.lower() in RAW_SUFFIXES:
-        tracks: Tracks = {"inbound": data}
+        tracks: Tracks = {"inbound": content}
     else:
         try:
-            tracks = _from_wav(data)
+            tracks = _decoded(_mended(content))
         except UnreadableAudioError as error:
             raise UnreadableAudioError(f"{path}: {error}") from None
+        except soundfile.LibsndfileError as error:
+            reason = f"{_reason(content, error)}. Files that can be read: {FILES}"
+            raise UnreadableAudioError(f"{path}: {reason}") from None
     if not any(tracks.values()):
         raise UnreadableAudioError(f"{path}: no audio in it")
     return tracks
@@ -109,63 +143,71 @@ def wav(encoding: Encoding, channels: int, rate: int, data: bytes) -> bytes:
     return _wav(tag, channels, sample_bytes, data, rate)
 
 
-def _from_wav(data: bytes) -> Tracks:
-    form, body = _chunks(data)
-    try:
-        tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", form)
-        if tag == _EXTENSIBLE:
-            # The GUID behind size, valid bits and channel mask begins with the real tag.
-            (tag,) = struct.unpack_from("<H", form, 24)
-    except struct.error:
-        raise UnreadableAudioError("its format chunk is cut short") from None
-    if not 1 <= channels <= len(TRACKS):
-        raise UnreadableAudioError(f"{channels} channels; mono and stereo can be played")
-    if rate not in _RATES or bits % 8 or block != channels * bits // 8 or bits == 0:
-        raise UnreadableAudioError("its format chunk makes no sense")
-    # A file whose writing was interrupted may end within a sample.
-    body = body[: len(body) - len(body) % block]
-    if tag == _MULAW and rate == PCMU_8K.sample_rate:
-        mulaw = body
-    else:
-        samples = _linear(body, tag, bits // 8, channels)
-        if rate != PCMU_8K.sample_rate and len(samples):
-            samples = soxr.resample(samples, rate, PCMU_8K.sample_rate)
-        mulaw = audioop.lin2ulaw(samples.tobytes(), _SAMPLE_BYTES)
+def _decoded(content: bytes) -> Tracks:
+    file = io.BytesIO(content)
+    with soundfile.SoundFile(file) as sound:
+        channels, rate = sound.channels, sound.samplerate
+        if channels > len(TRACKS):
+            raise UnreadableAudioError(f"{channels} channels; mono and stereo can be played")
+        if rate not in _RATES:
+            raise UnreadableAudioError(f"a sampling rate of {rate} Hz makes no sense")
+        if sound.subtype == "ULAW" and rate == PCMU_8K.sample_rate:
+            # The file stands at its first sample. Decoded, the two zeros of mu-law would be one.
+            mulaw = file.read(sound.frames * channels)
+        else:
+            samples = _linear(sound)
+            if rate != PCMU_8K.sample_rate and len(samples):
+                samples = soxr.resample(samples, rate, PCMU_8K.sample_rate)
+            mulaw = audioop.lin2ulaw(samples.tobytes(), _SAMPLE_BYTES)
     return {track: mulaw[index::channels] for index, track in enumerate(TRACKS[:channels])}
 
 
-def _chunks(data: bytes) -> tuple[bytes, bytes]:
-    """The format and data chunks of a WAV file."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise UnreadableAudioError("not a WAV file (raw mu-law is known by its suffix)")
-    found: dict[bytes, bytes] = {}
-    offset = 12
-    while offset + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, offset)
-        found.setdefault(name, data[offset + 8 : offset + 8 + size])
-        offset += 8 + size + size % 2
-    try:
-        return found[b"fmt "], found[b"data"]
-    except KeyError as missing:
-        raise UnreadableAudioError(f"a WAV file without its {missing} chunk") from None
+def _linear(sound: soundfile.SoundFile) -> _Samples:
+    blocks: list[_Samples] = [np.empty((0, sound.channels), np.int16)]
+    # Floats, since libsndfile does not scale the samples of float files to integers.
+    while len(block := sound.read(_BLOCK, "float32", always_2d=True)):
+        clipped = np.nan_to_num(block).clip(-1, 32_767 / 32_768)
+        blocks.append((clipped * 32_768).round().astype(np.int16))
+    return np.concatenate(blocks)
 
 
-def _linear(body: bytes, tag: int, width: int, channels: int) -> _Samples:
-    """Samples of any encoding as 16-bit linear samples; `width` is in bytes per sample."""
-    if tag == _MULAW and width == 1:
-        body = audioop.ulaw2lin(body, _SAMPLE_BYTES)
-    elif tag == _ALAW and width == 1:
-        body = audioop.alaw2lin(body, _SAMPLE_BYTES)
-    elif tag == _FLOAT and width in _FLOATS:
-        values = np.frombuffer(body, _FLOATS[width]) * _FULL_SCALE
-        body = np.nan_to_num(values).round().clip(-_FULL_SCALE, _FULL_SCALE).astype("<i2").tobytes()
-    elif tag == _PCM and width in {1, 2, 3, 4}:
-        # In WAV files, only samples of one byte are unsigned.
-        signed = audioop.bias(body, 1, 128) if width == 1 else body
-        body = audioop.lin2lin(signed, width, _SAMPLE_BYTES)
-    else:
-        raise UnreadableAudioError(f"unknown encoding: WAVE format {tag}, {8 * width} bits")
-    return np.frombuffer(body, np.int16).reshape(-1, channels)
+def _mended(content: bytes) -> bytes:
+    """A WAV file as libsndfile needs it, cut off behind the audio; any other file as it is.
+
+    Some writers leave out the pad byte behind a chunk of odd length. Interrupted writers leave the
+    sizes at zero.
+    """
+    if content[:4] != b"RIFF":
+        return content
+    whole = struct.unpack_from("<I", content.ljust(8, b"\0"), 4) == (len(content) - 8,)
+    at, gsm = 12, False
+    while at + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, at)
+        body, end = at + 8, at + 8 + size
+        if name == b"fmt ":
+            gsm = content[body : body + 2] == _GSM
+        if name == b"data":
+            if not size and not whole:
+                size = end = _UNKNOWN_SIZE
+            elif gsm:
+                size -= size % 2  # libsndfile rounds up, and would decode one block too many
+            return content[: at + 4] + struct.pack("<I", size) + content[body:end]
+        if size % 2 and content[end : end + 4].rstrip().isalnum():
+            content = content[:end] + b"\0" + content[end:]
+        at = end + size % 2
+    return content
+
+
+def _reason(content: bytes, error: soundfile.LibsndfileError) -> str:
+    """Why libsndfile cannot read a file."""
+    if error.code == _UNRECOGNISED:
+        return "not an audio file of a known kind"
+    _, header, form = content.partition(b"fmt ")
+    tag = int.from_bytes(form[4:6], "little")
+    if content[:4] == b"RIFF" and header and tag not in _READABLE:
+        name = _NAMES.get(tag, f"WAV format {tag:#06x}")
+        return f"its audio, in {name}, cannot be decoded here"
+    return f"broken, or of an unknown kind ({error.error_string.rstrip('.')})"
 
 
 def _wav(

@@ -28,10 +28,7 @@ _Probability = typer.Option(min=0.0, max=1.0, help="Probability for each media m
 def call(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="WAV of any kind, or raw 8 kHz mu-law (.ulaw, .mulaw, .raw). "
-            "Stereo: caller left, agent right."
-        ),
+        typer.Argument(help=f"{audio.FILES}. Stereo: caller left, agent right."),
     ],
     *,
     url: Annotated[

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from callstream.audio.formats import ByteOrder
 from callstream_cli import event_loop
-from callstream_cli.audio import UnreadableAudioError
+from callstream_cli.audio import FILES, UnreadableAudioError
 from callstream_cli.listener import codecs
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour
 from callstream_cli.listener.run import End, ListenRun, Options
@@ -43,7 +43,8 @@ def listen(
         Path | None,
         _answer(
             metavar="FILE",
-            help="Send a recording, in the fork's own codec; of stereo the right channel.",
+            help="Send a recording, in the fork's own codec; of stereo the right channel. "
+            f"Takes {FILES}.",
         ),
     ] = None,
     speed: Annotated[
