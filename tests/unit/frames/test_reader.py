@@ -217,6 +217,38 @@ def test_reader_gives_up_on_no_gap_while_the_shard_is_not_read(world: World) -> 
     assert world.heard[0].stream.counts.late == 0
 
 
+@pytest.mark.parametrize("shard", ["b", "child of b"])
+def test_reader_takes_the_records_of_all_shards_before_it_gives_up_on_a_gap(
+    world: World, shard: str
+) -> None:
+    world.put(CONNECTED, start(), media(2), media(4), stream="of b", shard="b")
+    world.read()
+    for second in range(-4, 1):
+        world.put(Mark(None, str(second)), stream="of a", at=second)
+    world.put(media(3), stream="of b", shard=shard, at=0.5)
+    world.now = 1.05
+    world.read()
+
+    of_b = [each for each in world.heard if each.stream.stream_id == "of b"]
+    assert [each.event for each in of_b[2:]] == [media(2), media(3), media(4)]
+    assert of_b[0].stream.counts.skipped == 0
+
+
+def test_stream_is_not_quiet_while_its_records_wait_behind_those_of_another_shard(
+    world: World,
+) -> None:
+    world.put(CONNECTED, start(), stream="of b", shard="b")
+    world.read()
+    for second in range(5):
+        world.put(Mark(None, str(second)), stream="of a", at=second)
+    world.put(media(2), stream="of b", shard="b", at=30)
+    world.now = 70
+    world.read()
+
+    of_b = [each for each in world.heard if each.stream.stream_id == "of b"]
+    assert [each.event for each in of_b] == [CONNECTED, start(), media(2)]
+
+
 def test_unread_shard_has_the_time_until_which_it_was_read(world: World) -> None:
     world.put(CONNECTED, start(), media(3))
     world.read(0.9)

@@ -251,8 +251,12 @@ class FrameReader:
         return self._given(followed, followed.order.push(record, time))
 
     def _expire(self, now: float) -> list[ReadEvent]:
+        # An arrival that is not taken yet may be a missing one. Its shard may even be the child of
+        # the stream's. So no time goes on with our clock until all arrivals are taken.
         times = {
-            shard_id: shard.at(now - self._source.seconds_behind(shard_id))
+            shard_id: shard.latest
+            if self._arrivals
+            else shard.at(now - self._source.seconds_behind(shard_id))
             for shard_id, shard in self._times.items()
         }
         events: list[ReadEvent] = []
