@@ -115,6 +115,40 @@ def test_recording_orders_by_time_when_the_numbering_begins_anew(random: Random)
     assert (stats.repeats, stats.conflicts, stats.missing) == (3, 5, 0)
 
 
+def test_recording_counts_missing_messages_of_each_numbering() -> None:
+    recording = StreamRecording()
+    for place, each in enumerate(numbered_anew()):
+        if place not in {2, 8}:
+            recording.add(each)
+
+    assert recording.audio("inbound") == bytes([0, 1, 3, 4, 5, 6, 7, 9])
+    assert recording.stats().missing == 2
+
+
+@given(st.randoms(use_true_random=False))
+def test_recording_drops_a_lone_conflict_and_keeps_the_order_of_the_numbers(
+    random: Random,
+) -> None:
+    numbers = range(2, 301)
+    records = [
+        record(
+            media(number, "inbound", number.to_bytes(2)),
+            at=20 * number + 30 * (number % 10 == 0),
+        )
+        for number in numbers
+    ]
+    strays = [record(media(number, "inbound", b"??"), at=20 * number + 3_001) for number in (5, 92)]
+    shuffled = [record(START), *records, *strays]
+    random.shuffle(shuffled)
+    recording = StreamRecording()
+    for each in shuffled:
+        recording.add(each)
+
+    assert recording.audio("inbound") == b"".join(number.to_bytes(2) for number in numbers)
+    stats = recording.stats()
+    assert (stats.missing, stats.conflicts) == (0, 2)
+
+
 def test_recording_takes_what_a_carrier_sends_again_at_once_for_a_repeat() -> None:
     recording = StreamRecording()
     for at in (0, 2_000):

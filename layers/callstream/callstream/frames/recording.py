@@ -7,9 +7,10 @@ consumer, which must give up on a missing message after a while, reads through
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Final, TypeVar
 
 from callstream.dialects.events import Connected, Media, Start, Stop, Track
@@ -35,15 +36,15 @@ class RecordingStats:
     frames: dict[Track, int]
     """Distinct frames of each track."""
     missing: int
-    """Sequence numbers that have not come, between the first and the highest that has.
+    """Sequence numbers that have not come, between the first and the highest of each numbering.
 
     A rejected message's number cannot be read, so it is among these.
     """
     repeats: int
     """Records of messages that had come before; dropped."""
     conflicts: int
-    """Messages whose sequence number had come with another content. Of those that were received in
-    the same millisecond the first is kept; others are of a carrier that has begun to number anew.
+    """Messages whose sequence number had come with another content. They are dropped, unless two in
+    sequence, with no message of the numbering between them, show that the carrier numbers anew.
     """
     rejected: int
     """Messages that could not be read."""
@@ -149,7 +150,7 @@ class StreamRecording:
         """The counts so far."""
         return RecordingStats(
             frames=dict(Counter(event.track for event in self._frames())),
-            missing=_missing(self._in_order()),
+            missing=sum(map(_missing, _numberings(self._numbered))),
             repeats=self._repeats,
             conflicts=self._conflicts,
             rejected=len(self.rejected),
@@ -163,11 +164,7 @@ class StreamRecording:
         return (record.event for record in self._in_order() if isinstance(record.event, Media))
 
     def _in_order(self) -> list[Record]:
-        if all(len(records) == 1 for records in self._numbered.values()):
-            return [self._numbered[number][0] for number in sorted(self._numbered)]
-        # The carrier has begun to number anew, so only the time of receipt gives an order.
-        everything = (record for records in self._numbered.values() for record in records)
-        return sorted(everything, key=lambda record: (record.received_at, _number(record)))
+        return [record for numbering in _numberings(self._numbered) for record in numbering]
 
 
 def _number(record: Record) -> int | None:
@@ -183,8 +180,29 @@ def _is_repeat(record: Record, other: Record) -> bool:
     return abs(record.received_at - other.received_at) <= _AT_ONCE_MS
 
 
+def _numberings(numbered: Mapping[int, Iterable[Record]]) -> list[list[Record]]:
+    """The records of each numbering by their numbers; docs/decisions.md, decision 35."""
+    everything = [
+        (record.received_at, number, record)
+        for number, records in numbered.items()
+        for record in records
+    ]
+    numberings: list[dict[int, Record]] = [{}]
+    probation: dict[int, Record] = {}
+    for _, number, record in sorted(everything, key=itemgetter(0, 1)):
+        if number not in numberings[-1]:
+            numberings[-1][number] = record
+            probation = {}
+        else:
+            probation[number] = record
+            if number - 1 in probation or number + 1 in probation:
+                numberings.append(probation)
+                probation = {}
+    return [[numbering[number] for number in sorted(numbering)] for numbering in numberings]
+
+
 def _missing(in_order: Sequence[Record]) -> int:
     """How many numbers are passed over, from `start` on if that is there."""
     first = next((place for place, each in enumerate(in_order) if isinstance(each.event, Start)), 0)
     numbers = [_number(record) or 0 for record in in_order[first:]]
-    return sum(max(0, later - number - 1) for number, later in pairwise(numbers))
+    return sum(later - number - 1 for number, later in pairwise(numbers))
