@@ -1,5 +1,6 @@
 """A stream's events in order: what the consumers of a stream can rely on."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from callstream.audio.formats import PCMU_8K
+from callstream.dialects import DIALECTS
 from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop
+from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.frames.stream_order import (
     OrderedEvent,
@@ -269,6 +272,21 @@ def test_start_is_given_whatever_its_number_is(number: int) -> None:
     events = read(order, [*arrivals, Came(3.0, start), Came(4.0, stop(100)), Came(5.0, GONE)])
 
     assert events.count(start) == 1
+
+
+@pytest.mark.parametrize("dialect", ["twilio", "telnyx", "signalwire"])
+def test_start_without_a_number_does_not_take_the_place_of_a_frame(dialect: str) -> None:
+    protocol = DIALECTS[dialect]
+    message = json.loads(protocol.render(START, "MZ1"))
+    del message[{"telnyx": "sequence_number"}.get(dialect, "sequenceNumber")]
+    start = protocol.parse(json.dumps(message))
+    arrivals = [start, media(1), media(2), stop(3)]
+    order, recording = OrderedStream(), StreamRecording()
+    for event in arrivals:
+        recording.add(record(event))
+
+    assert read(order, story(arrivals)) == recording.events() == arrivals
+    assert order.counts.skipped == recording.stats().missing == recording.stats().conflicts == 0
 
 
 @pytest.mark.parametrize("last", [stop(4), GONE])

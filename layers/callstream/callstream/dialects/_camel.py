@@ -48,10 +48,13 @@ class ConnectedMessage(Message, tag="connected"):
 
 
 class StartMessage(Message, tag="start"):
-    """The identity and the format of the stream. Every vendor documents 1 as its number."""
+    """The identity and the format of the stream. Every vendor documents 1 as its number.
+
+    A `start` without a number has 0, so that it has no number of another message.
+    """
 
     start: StartBody
-    sequence_number: Counter = 1
+    sequence_number: Counter = 0
 
 
 class MediaMessage(Message, tag="media"):

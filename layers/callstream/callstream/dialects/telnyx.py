@@ -99,7 +99,7 @@ class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
 class _Start(_Message, tag="start"):
     stream_id: Name
     start: _StartBody
-    sequence_number: Counter = 1
+    sequence_number: Counter = 0
 
 
 class _Media(_Message, tag="media"):
