@@ -29,7 +29,8 @@ from callstream.frames.records import (
     rejected,
     stream_dialect,
 )
-from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts
+from callstream.frames.stream_counts import StreamCounts
+from callstream.frames.stream_order import OrderedEvent, OrderedStream
 from callstream_cli.listener.behaviour import Handshake
 from callstream_cli.listener.fork_counts import ChunkCounts, Sent
 from callstream_cli.reading.recording import Story

@@ -1,1 +1,1 @@
-"""The operator's tool: tenants, and what they are given, in the local stack or on AWS."""
+"""The operator's commands, for the local stack and for AWS. `__main__.py` lists all commands."""

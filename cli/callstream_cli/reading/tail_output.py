@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct, structs
 from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
 from callstream.frames.reader import ReadEvent, Stream, StreamOver
 from callstream.frames.records import Disconnected, RecordEvent, Rejected
-from callstream.frames.stream_order import StreamCounts
+from callstream.frames.stream_counts import StreamCounts
 
 _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
     Start: frozenset({"from_number", "to_number", "parameters", "tags", "client_state"}),

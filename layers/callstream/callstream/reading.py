@@ -26,7 +26,7 @@ from callstream.frames.reader import FrameReader, ReadEvent, Selection, Stream, 
 from callstream.frames.recording import RecordingStats, StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.frames.records import decode as decode_record
-from callstream.frames.stream_order import StreamCounts
+from callstream.frames.stream_counts import StreamCounts
 from callstream.reordering.window import Window
 
 __all__ = [

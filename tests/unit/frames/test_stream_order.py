@@ -15,12 +15,8 @@ from callstream.dialects import DIALECTS
 from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop
 from callstream.frames.recording import StreamRecording
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
-from callstream.frames.stream_order import (
-    OrderedEvent,
-    OrderedStream,
-    StreamCounts,
-    StreamSnapshot,
-)
+from callstream.frames.stream_counts import StreamCounts
+from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 from callstream.reordering.window import Window
 
 FOREVER = 1e9

@@ -22,7 +22,8 @@ from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Dtmf, Error, Mark, Media
 from callstream.errors import ConditionFailed
 from callstream.frames.records import Record, RecordEvent
-from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts, StreamSnapshot
+from callstream.frames.stream_counts import StreamCounts
+from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 from callstream.ports import Item, Table
 from callstream.reordering.held import Held
 from callstream.table_requests import optimistically, set_request

@@ -14,7 +14,8 @@ from callstream.dialects.events import Connected, Start
 from callstream.errors import UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource, ShardTime
 from callstream.frames.records import Record, RecordEvent, stream_dialect
-from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamCounts
+from callstream.frames.stream_counts import StreamCounts
+from callstream.frames.stream_order import OrderedEvent, OrderedStream
 from callstream.reordering.window import Window
 
 QUIET_SECONDS: Final = 900.0
