@@ -88,7 +88,7 @@ def add(
 ) -> None:
     """Have the calls of a route, or of an inbox, forked to an agent as they start.
 
-    What is - is read from standard input, a line each: URL, auth token, parameters, in this spec.
+    What is - is read from standard input, a line each: URL, auth token, parameters, in this order.
     A terminal is asked for them, without echo.
     """
     with administration_of(stack) as administration:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from callstream.tenants.directory import Tenant, Webhook
+from callstream.tenants.directory import NewWebhook, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import good_values
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
@@ -25,7 +25,7 @@ def set_(
     """Set where a tenant's callbacks of a surface go. Replaces both URLs."""
     with administration_of(stack) as administration:
         with good_values():
-            webhook = Webhook(url=url, failover_url=failover)
+            webhook = NewWebhook(url=url, failover_url=failover)
         tenant = administration.change_tenant(
             tenant_id, lambda tenant: {"webhooks": {**tenant.webhooks, surface: webhook}}
         )

@@ -1,5 +1,6 @@
 """Counters are exact, however the records come in batches, again, and to several functions."""
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from msgspec.structs import replace
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
@@ -663,3 +665,22 @@ def test_counters_are_the_same_for_any_split_into_batches(
         at += size
 
     assert told(split) == told(whole)
+
+
+def test_the_stored_state_holds_nothing_private_and_is_small(
+    table: DynamoTable, kinesis: Kinesis
+) -> None:
+    private = replace(
+        START,
+        parameters={"key": "s3cret"},
+        from_number="+15550100",
+        extra='{"new":"' + "x" * 90_000 + '"}',
+    )
+    # Number 1 is missing, so all of them wait.
+    count(table, kinesis.land(*(replace(private, sequence=number) for number in range(3, 11))))
+    item = table.get(stream_key("stream-1")) or {}
+    state = zlib.decompress(item["counter_state"])
+
+    assert b"s3cret" not in state
+    assert b"15550100" not in state
+    assert len(state) < 4000

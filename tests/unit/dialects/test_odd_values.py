@@ -203,4 +203,29 @@ def test_telnyx_token_in_connected_goes_no_further() -> None:
     event = DIALECTS["telnyx"].parse(json.dumps(message))
 
     assert "secret" not in repr(event)
-    assert json.loads(event.extra) == {"connected": {"more": 1}, "new": 2}
+    assert json.loads(event.extra) == {"new": 2}
+
+
+@pytest.mark.parametrize("handshake", [{"X-Telnyx-Streaming-Auth-Token": "secret"}, ["secret"]])
+def test_telnyx_token_goes_no_further_however_connected_names_it(handshake: object) -> None:
+    message = {"event": "connected", "version": "1.0.0", "connected": handshake}
+
+    assert "secret" not in repr(DIALECTS["telnyx"].parse(json.dumps(message)))
+
+
+@pytest.mark.parametrize("odd", [0, "", [], {}])
+def test_an_odd_value_that_is_empty_stays_in_extra(odd: object) -> None:
+    message = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": odd}
+    event = start("twilio", mediaFormat=message)
+
+    assert json.loads(event.extra) == {"start": {"mediaFormat": {"channels": odd}}}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_rendering_changes_no_event(dialect: str) -> None:
+    name = "custom_parameters" if dialect == "telnyx" else "customParameters"
+    event = start(dialect, **{name: {"a": "1", "b": {"x": [1]}}})
+    rendered = json.loads(DIALECTS[dialect].render(event, "MZ1"))
+
+    assert event.parameters == {"a": "1"}
+    assert rendered["start"][name] == {"a": "1", "b": {"x": [1]}}

@@ -5,8 +5,10 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from callstream.dialects.events import Dtmf, Media, Stop
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects.events import Dtmf, Media, Start, Stop
 from callstream.frames.records import Disconnected, Record
 from callstream.relays.merger import StreamMerger
 
@@ -133,44 +135,76 @@ def test_frames_that_come_in_bursts_are_given_once_and_in_order(random: Random) 
     assert said == list(range(1, sent))
 
 
-def key(number: int, digit: str, stream_id: str) -> Record:
-    """A key that a carrier reports at the time of frame `number`."""
-    at = BEGAN_MS + number * 20
-    event = Dtmf(number, "inbound", digit)
-    return Record(stream_id, "acme", "genagent", "signalwire", at, event)
-
-
 def keys(events: Sequence[tuple[str, object]]) -> str:
     return "".join(event.digit for _, event in events if isinstance(event, Dtmf))
 
 
-def test_a_key_that_two_streams_report_counts_once_from_the_stream_with_its_track() -> None:
-    merger = begun()
-    outbound = Record(
-        "s2", "acme", "genagent", "signalwire", BEGAN_MS + 20, Media(1, "outbound", 1, 20, b"x")
-    )
-    merger.take([outbound], 1.02)
-    merger.take([], 3.0)
-    found: list[tuple[str, object]] = []
-    for place, digit in enumerate("1234", 2):
-        found += merger.take([key(place, digit, "s2"), key(place, digit, "s1")], 3.0 + place)
-
-    assert keys(found) == "1234"
-    assert {stream_id for stream_id, event in found if isinstance(event, Dtmf)} == {"s1"}
+def frames_of(stream_id: str, count: int) -> list[Record]:
+    return [frame(number, stream_id) for number in range(1, count + 1)]
 
 
-def test_keys_of_two_streams_without_audio_count_once_and_go_on_when_one_ends() -> None:
+def merged(*found: Record) -> list[tuple[str, object]]:
+    """The events of records that come one by one, and of what waits after them."""
     merger = StreamMerger()
-    found: list[tuple[str, object]] = []
-    for place, digit in enumerate("12", 1):
-        found += merger.take([key(place, digit, "s1"), key(place, digit, "s2")], float(place))
-    found += merger.take([], 20.0)
-    ended = Record("s1", "acme", "genagent", "signalwire", BEGAN_MS + 60, Disconnected(1000, ""))
-    found += merger.take([ended], 20.1)
-    found += merger.take([], 40.0)
-    found += merger.take([key(3, "3", "s2")], 40.1)
+    events: list[tuple[str, object]] = []
+    for place, record in enumerate(found):
+        events += merger.take([record], place * 0.02)
+    return [*events, *merger.take([], 100.0)]
 
-    assert keys(found) == "123"
+
+def test_keys_that_two_streams_report_count_once() -> None:
+    """Some are pressed twice; the streams report them in one order or another."""
+    digits = "112341"
+    for seed in range(20):
+        reports = [
+            Record(
+                "s1", "acme", "r", "signalwire", BEGAN_MS + 300 * place, Dtmf(place, "inbound", d)
+            )
+            for place, d in enumerate(digits, 1)
+        ]
+        late = [
+            replace(each, stream_id="s2", received_at=each.received_at + 40) for each in reports
+        ]
+        mixed = sorted(
+            [*reports, *late],
+            key=lambda each: each.received_at + Random(f"{seed}{each}").random() * 30,  # noqa: S311
+        )
+
+        assert keys(merged(*mixed)) == digits
+
+
+def test_keys_come_from_a_stream_that_is_not_the_one_with_the_audio() -> None:
+    """Twilio reports keys on the bidirectional stream alone; the audio comes from the other one."""
+    pressed = [
+        Record(
+            "s2",
+            "acme",
+            "r",
+            "twilio",
+            BEGAN_MS + 1210 + 200 * place,
+            Dtmf(60 + place, "inbound", digit),
+        )
+        for place, digit in enumerate("123", 1)
+    ]
+    sent = [*frames_of("s1", 120), *frames_of("s2", 60), *pressed]
+
+    assert keys(merged(*sorted(sent, key=lambda each: each.received_at))) == "123"
+
+
+def test_keys_go_on_from_another_stream_when_one_has_fallen_silent() -> None:
+    first = Record("s1", "acme", "r", "twilio", BEGAN_MS, Dtmf(1, "inbound", "1"))
+    minute_later = replace(first, stream_id="s2", received_at=BEGAN_MS + 60_000)
+
+    assert keys(merged(first, minute_later)) == "11"
+
+
+def test_a_stream_that_is_taken_from_its_first_message_on_keeps_what_is_before_a_loss() -> None:
+    """Only a relay that joins in the middle begins above a hole."""
+    start = Start(1, "MZ1", "CA1", "AC1", ("inbound",), PCMU_8K)
+    begun_with = Record("s1", "acme", "r", "twilio", BEGAN_MS, start)
+    sent = [frame(number) for number in range(2, 150) if number != 45]
+
+    assert numbers(merged(begun_with, *sent)) == [*range(2, 45), *range(46, 150)]
 
 
 @given(st.randoms(use_true_random=True), st.integers(1, 20), st.integers(1, 150))

@@ -168,6 +168,30 @@ def test_a_rescue_that_took_too_long_sends_nothing(
     play(act)
 
 
+def test_a_replaced_run_lets_go_of_its_consumer_before_it_closes_the_feed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Closing the feed may take seconds, in which the run would go on sending return audio."""
+
+    async def act() -> None:
+        scene = Scene()
+        scene.feed.put(None)
+        await scene.run()
+        late = Scene(lease=scene.lease)
+        late.lease.status_now = LeaseStatus.REPLACED
+        closed: list[int | None] = []
+
+        async def close() -> None:
+            closed.append(late.consumer.closed)
+
+        monkeypatch.setattr(late.feed, "close", close)
+        await late.run(RunKind.RESCUE)
+
+        assert closed == [1000]
+
+    play(act)
+
+
 def test_a_call_without_streams_is_over_before_the_consumer_is_dialled() -> None:
     async def act() -> None:
         scene = Scene()

@@ -9,7 +9,7 @@ from callstream.errors import Invalid
 from callstream.surfaces.bodies import validate
 from callstream.surfaces.signalwire_models import CreateStreamBody
 from callstream.surfaces.telnyx_models import StreamingStart
-from callstream.tenants.directory import Webhook
+from callstream.tenants.directory import NewWebhook, Webhook
 
 FORBIDDEN = {
     "user@agent.example": "user name",
@@ -45,9 +45,14 @@ def test_forbidden_url_is_refused_by_every_command(place: str, why: str) -> None
 @pytest.mark.parametrize(("place", "why"), FORBIDDEN.items())
 def test_forbidden_url_is_refused_as_a_webhook(place: str, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        Webhook(url=f"https://{place}/")
+        NewWebhook(url=f"https://{place}/")
     with pytest.raises(ValidationError, match=why):
-        Webhook(url="https://hooks.example/", failover_url=f"https://{place}/")
+        NewWebhook(url="https://hooks.example/", failover_url=f"https://{place}/")
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_webhook_that_was_stored_before_can_still_be_read(place: str) -> None:
+    assert Webhook.model_validate({"url": f"https://{place}/x"}).url.endswith("/x")
 
 
 @pytest.mark.parametrize("url", ["wss://agent.example:80/", "ws://agent.example:443/"])

@@ -18,10 +18,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from callstream.audio.formats import PCMU_8K
 from callstream.calls.stream_requests import stream_key
-from callstream.dialects.events import Dtmf, Error, Mark, Media
+from callstream.dialects.events import Dtmf, Error, Mark, Media, Start, Stop
 from callstream.errors import ConditionFailed
-from callstream.frames.records import Record, RecordEvent
+from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
 from callstream.frames.stream_counts import StreamCounts
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 from callstream.ports import Item, Table
@@ -120,11 +121,26 @@ def _counted(state: _State, landed: Iterable[Landed]) -> tuple[_State, StreamCou
     position, clock, messages = state.position, state.clock, state.messages
     for each in landed:
         position, clock, messages = each.position, max(clock, each.arrived_at), messages + 1
-        order.push(each.record, clock)
+        order.push(replace(each.record, event=_bare(each.record.event)), clock)
     snapshot = _with_events(order.snapshot(), _outline)
     if snapshot.end.disconnected is not None:
         order.flush()  # count what still waits, too: this may be the last call
     return _State(snapshot, position, clock, messages), order.counts
+
+
+def _bare(event: RecordEvent) -> RecordEvent:
+    """An event without what counting does not need, which may be private, and of any size."""
+    match event:
+        case Start():
+            return Start(event.sequence, "", "", "", (), PCMU_8K)
+        case Stop():
+            return Stop(event.sequence)
+        case Rejected():
+            return Rejected(event.reason, "", event.size, event.head)
+        case Disconnected():
+            return event
+        case _:
+            return replace(event, extra="") if event.extra else event
 
 
 def _with_events(

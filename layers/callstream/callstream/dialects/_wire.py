@@ -135,8 +135,8 @@ def _take_unfit(kind: type[Struct], fields: Fields) -> Fields:
             fields[name], rest = _fitted(field.type, value)
             if _is_optional(field) and not _fits(field.type, fields[name]):
                 del fields[name]
-                rest = value
-            if rest:
+                unfit[name] = value
+            elif rest:
                 unfit[name] = rest
     return unfit
 

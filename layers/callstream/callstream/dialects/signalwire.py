@@ -113,7 +113,7 @@ def render(event: CarrierEvent, carrier_stream_id: str) -> str:
             message = {"event": "mark", "streamSid": carrier_stream_id, "mark": {"name": name}}
             return write(message, event.extra)
         case Start():
-            parameters = {"customParameters": event.parameters} if event.parameters else {}
+            parameters = {"customParameters": dict(event.parameters)} if event.parameters else {}
             message = {"event": "start", "start": start_body(event) | parameters}
         case Media():
             message = {"event": "media", "media": media_body(event)}

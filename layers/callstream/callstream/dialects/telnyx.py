@@ -7,7 +7,7 @@ the names of codecs have two published forms, and both are read. `start` does no
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -60,16 +60,11 @@ class _Message(Documented, kw_only=True, tag_field="event"):
     stream_id: str = ""
 
 
-class _Handshake(Documented):
-    """A header of the handshake, which goes no further."""
-
-    token: str = field(default="", name=HANDSHAKE_HEADER)
-
-
 class _Connected(_Message, tag="connected"):
     version: str = ""
     protocol: str | None = None
-    connected: _Handshake | None = None
+    # Headers of the handshake, the token among them: a secret, which goes no further.
+    connected: Any = None
 
 
 class _MediaFormat(Documented):
@@ -268,7 +263,7 @@ def _start_body(start: Start) -> Fields:
         **_given(call_session_id=start.session_id, client_state=start.client_state),
         **_given(**{"from": start.from_number, "to": start.to_number}),
         "tags": start.tags,
-        **_given(custom_parameters=start.parameters or None),
+        **_given(custom_parameters=dict(start.parameters) or None),
         "media_format": {
             "encoding": start.format.encoding,
             "sample_rate": start.format.sample_rate,

@@ -122,7 +122,7 @@ def render(event: CarrierEvent, carrier_stream_id: str) -> str:
         case Connected():
             return write(connected_message(event), event.extra)
         case Start():
-            parameters = {"customParameters": event.parameters}
+            parameters = {"customParameters": dict(event.parameters)}
             message = {"event": "start", "start": start_body(event) | parameters}
         case Media():
             message = {"event": "media", "media": media_body(event)}

@@ -140,7 +140,8 @@ class Intake:
         finally:
             for stream_id in stream_ids:
                 found += self._held.pop(stream_id)
-            self._hand_on(found)
+            # A stream that begins with its first message is taken from number 1 on.
+            self._hand_on(sorted(found, key=lambda record: record.received_at))
 
     async def _read(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
         try:

@@ -15,12 +15,14 @@ from typing import Final, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
+from callstream.dialects.events import CarrierEvent, Connected, Dtmf, Media, Start, Stop, Track
 from callstream.frames.records import Disconnected, Record, Rejected
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 
 _SILENT: Final = 1.0
 """A track moves to another stream if that stream's latest frame is newer by so many seconds."""
+# Two streams of a call report the same key within so many seconds.
+_SAME_KEY: Final = 1.0
 _ROUNDING: Final = 0.001
 _STANDSTILL: Final = 10.0
 """The stream's clock stops between two records, for at most so many seconds."""
@@ -85,8 +87,8 @@ class StreamMerger:
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
         self._sources: dict[Track, Source] = {}
-        # The streams that keys are taken from on tracks without audio.
-        self._key_sources: dict[Track, str] = {}
+        # The latest report of each key: its stream, and when it was received, in seconds.
+        self._keys: dict[tuple[Track, str], tuple[str, float]] = {}
 
     @classmethod
     def resume(
@@ -124,7 +126,8 @@ class StreamMerger:
         for record in found:
             stream = self._streams.get(record.stream_id)
             if stream is None:
-                stream = _Stream(OrderedStream(joins=True), record.received_at, now)
+                joins = not isinstance(record.event, Connected | Start)
+                stream = _Stream(OrderedStream(joins=joins), record.received_at, now)
                 self._streams[record.stream_id] = stream
             events += self._chosen(record.stream_id, stream.push(record, now))
         for stream_id, stream in self._streams.items():
@@ -135,8 +138,8 @@ class StreamMerger:
         self, stream_id: str, events: Sequence[OrderedEvent]
     ) -> list[tuple[str, CarrierEvent]]:
         chosen: list[tuple[str, CarrierEvent]] = []
-        for event in (each.event for each in events):
-            match event:
+        for each in events:
+            match event := each.event:
                 case Stop() | Disconnected():
                     # From now on the tracks may come from another stream.
                     self._sources = {
@@ -144,26 +147,23 @@ class StreamMerger:
                         for track, source in self._sources.items()
                         if source.stream_id != stream_id
                     }
-                    self._key_sources = {
-                        track: source
-                        for track, source in self._key_sources.items()
-                        if source != stream_id
-                    }
                 case Rejected():
                     pass
                 case Media() if not self._is_source(stream_id, event.track):
                     pass
-                case Dtmf() if not self._is_key_source(stream_id, event.track):
+                case Dtmf() if self._is_reported(stream_id, event, each.received_at / 1000):
                     pass
                 case _:
                     chosen.append((stream_id, event))
         return chosen
 
-    def _is_key_source(self, stream_id: str, track: Track) -> bool:
-        """Whether keys are taken from this stream: every stream of a call may report each key."""
-        if (source := self._sources.get(track)) is not None:
-            return source.stream_id == stream_id
-        return self._key_sources.setdefault(track, stream_id) == stream_id
+    def _is_reported(self, stream_id: str, key: Dtmf, at: float) -> bool:
+        """Whether another stream has reported this key: several streams may report each key."""
+        other, reported_at = self._keys.get((key.track, key.digit), (stream_id, at))
+        if other != stream_id and abs(at - reported_at) < _SAME_KEY:
+            return True
+        self._keys[key.track, key.digit] = (stream_id, at)
+        return False
 
     def _is_source(self, stream_id: str, track: Track) -> bool:
         now = self._streams[stream_id].received_at

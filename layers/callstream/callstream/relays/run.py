@@ -122,6 +122,8 @@ class RelayRun:
         stack.push_async_callback(self._sink.close)
         feed = await self._source.open_feed()
         stack.push_async_callback(feed.close)
+        # Before the feed, which takes its time: a run that was replaced sends nothing more.
+        stack.push_async_callback(self._sink.close)
         intake = Intake(self._source, feed, self._sink, self._clock, self._timings)
         await intake.follow(streams)
         return await self._open(steps, intake, streams, left)

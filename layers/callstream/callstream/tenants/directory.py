@@ -13,7 +13,15 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from callstream.destinations import ForbiddenDestination, check
@@ -48,21 +56,28 @@ class Limits(_Model):
     per_day: Annotated[int, Field(gt=0)] | None = None
 
 
-def _check_url(text: str) -> str:
-    """Refuse a URL to which no callback would be sent."""
-    url = str(HttpUrl(text))
-    try:
-        check(url, {"http", "https"})
-    except ForbiddenDestination as forbidden:
-        raise PydanticCustomError("url", forbidden.explanation) from None
-    return url
-
-
 class Webhook(_Model):
     """Where a tenant's callbacks go, and where they go if that URL fails."""
 
-    url: Annotated[str, AfterValidator(_check_url)]
-    failover_url: Annotated[str, AfterValidator(_check_url)] | None = None
+    url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
+    failover_url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))] | None = None
+
+
+class NewWebhook(Webhook):
+    """A webhook that is being set: a URL to which no callback would be sent is refused.
+
+    A webhook that is stored already can still be read: delivery refuses its URL.
+    """
+
+    @field_validator("url", "failover_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            try:
+                check(url, {"http", "https"})
+            except ForbiddenDestination as forbidden:
+                raise PydanticCustomError("url", forbidden.explanation) from None
+        return url
 
 
 class Tenant(_Model):

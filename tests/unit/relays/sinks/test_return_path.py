@@ -237,7 +237,7 @@ def test_a_flood_is_refused_and_a_clear_in_it_is_not(monkeypatch: pytest.MonkeyP
         ('{"event": "media", "media": {"payload": "*"}}', 100004),
         ('{"event": "media", "media": {"playload": "/w=="}}', 100003),
         ('{"event": "media", "media": {"payload": null}}', 100003),
-        ('{"event": "media", "media": {"payload": 5}}', 100004),
+        ('{"event": "media", "media": {"payload": 5}}', 100003),
         ('{"event": "noise"}', 100003),
         ('{"event": "dtmf", "dtmf": {"digit": "5"}}', 100003),
         ("{", 100003),

@@ -4,6 +4,7 @@ The legs are looked up at most once a second, not for each piece of audio.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,13 +41,12 @@ class LegCache:
         self._legs, self._until = tuple(legs), now + _LIFETIME
 
     def legs(self) -> Sequence[StartedStream]:
-        """One stream of each leg that plays return audio; none whose connection is gone."""
-        legs: dict[str, StartedStream] = {}
+        """Of each leg, the streams that may play return audio; none whose connection is gone."""
+        legs: defaultdict[str, list[StartedStream]] = defaultdict(list)
         for stream in self._legs:
             if stream.connection_id not in self._gone:
-                other = legs.get(stream.call_id, stream)
-                legs[stream.call_id] = max(other, stream, key=_plays)
-        return [*legs.values()]
+                legs[stream.call_id].append(stream)
+        return [stream for streams in legs.values() for stream in _playing(streams)]
 
     def extend(self, now: datetime) -> bool:
         """Keep the known legs after a failed look-up; False if no leg is known."""
@@ -59,14 +59,14 @@ class LegCache:
         self._until = None
 
 
-def _plays(stream: StartedStream) -> tuple[bool, bool, int]:
-    """Sorts the streams of a leg. The last one in this order plays the audio that is sent to it.
+def _playing(streams: Sequence[StartedStream]) -> Sequence[StartedStream]:
+    """The streams of a leg among which its bidirectional stream is.
 
-    A carrier's bidirectional stream has the inbound track alone (Twilio and SignalWire document
-    that), and a carrier that connects again plays on its newest connection.
+    Twilio and SignalWire document that a bidirectional stream has the inbound track alone, and that
+    a one-way stream plays nothing. Telnyx does not say which tracks a stream has.
     """
-    tracks = {*stream.tracks}
-    return tracks == {"inbound"}, tracks != {"outbound"}, stream.connected_at
+    inbound = [stream for stream in streams if {*stream.tracks} == {"inbound"}]
+    return inbound or [each for each in streams if {*each.tracks} != {"outbound"}] or streams
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,9 @@ class ForkedCall(Struct, frozen=True):
     client_state: str | None = None
     handshake_headers: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"ForkedCall({self.stream_id!r})"
+
 
 class ForkCounters(Struct):
     """Where a fork's numbering is."""

@@ -125,7 +125,7 @@ class ReturnPath:
             return self._fork.receive(text)
         except UnreadableMessage as unreadable:
             # msgspec names the place of a value that does not fit; a missing field has no place.
-            is_media = unreadable.detail.endswith("`$.media.payload`")
+            is_media = "base64" in unreadable.detail and "$.media.payload" in unreadable.detail
             self._refuse("not_base64" if is_media else "malformed", now)
             return None
 

@@ -121,12 +121,11 @@ class WebSocketSink(Sink):
 
     @override
     def take(self, stream_id: str, event: CarrierEvent) -> None:
+        if isinstance(event, Mark) and self._outbox.is_crowded:
+            return  # the consumer reads nothing: a mark would take memory, and a number of the fork
         elapsed = self._clock() - self._opened_at
         texts = self._fork.take(stream_id, event, round(elapsed * 1000))
-        if isinstance(event, Mark):
-            self._answer(texts)
-        else:
-            self._outbox.put(texts, is_audio=isinstance(event, Media))
+        self._outbox.put(texts, is_audio=isinstance(event, Media))
 
     @property
     @override
