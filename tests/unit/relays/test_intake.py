@@ -1,10 +1,15 @@
 """The intake of a run: the streams of its call, and their records."""
 
+from collections.abc import Iterable
+
+import pytest
+
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Mark, ReturnMark
 from callstream.frames.records import Disconnected
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
+from callstream.relays.merger import StreamMerger
 from tests.unit.items import started_stream
 from tests.unit.relays.scenes import NEW_STREAM, Scene, first_messages, media, play, record, until
 
@@ -128,7 +133,16 @@ def test_a_call_with_a_new_stream_is_not_over_with_the_old_one() -> None:
     play(act)
 
 
-def test_a_stream_that_joins_the_call_is_sent_from_its_beginning() -> None:
+def test_a_stream_that_joins_the_call_is_sent_from_its_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole: list[set[str]] = []
+
+    def expect_whole(_merger: StreamMerger, stream_ids: Iterable[str]) -> None:
+        whole.append({*stream_ids})
+
+    monkeypatch.setattr(StreamMerger, "expect_whole", expect_whole)
+
     async def act() -> None:
         scene = Scene()
         running = scene.run()
@@ -146,6 +160,7 @@ def test_a_stream_that_joins_the_call_is_sent_from_its_beginning() -> None:
 
         frames = [each["media"] for each in scene.consumer.received if each["event"] == "media"]
         assert [each["chunk"] for each in frames] == list("12345678")
+        assert whole == [{"s2"}]
 
     play(act)
 

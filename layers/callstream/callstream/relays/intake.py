@@ -137,11 +137,11 @@ class Intake:
             await self.follow(streams)
             await self.propagated()
             found += await self._read(stream_ids, began - self._timings.delivery)
+            self.merger.expect_whole({record.stream_id for record in found})
         finally:
             for stream_id in stream_ids:
                 found += self._held.pop(stream_id)
-            # A stream that begins with its first message is taken from number 1 on.
-            self._hand_on(sorted(found, key=lambda record: record.received_at))
+            self._hand_on(found)
 
     async def _read(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
         try:

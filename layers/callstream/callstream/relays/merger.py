@@ -9,13 +9,13 @@ received. The stream's clock stops between two records, for at most 10 s, becaus
 late with all records, for example if it polls every second, or was killed and starts again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from callstream.dialects.events import CarrierEvent, Connected, Dtmf, Media, Start, Stop, Track
+from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
 from callstream.frames.records import Disconnected, Record, Rejected
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 
@@ -86,6 +86,7 @@ class StreamMerger:
 
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
+        self._whole: set[str] = set()
         self._sources: dict[Track, Source] = {}
         # The latest report of each key: its stream, and when it was received, in seconds.
         self._keys: dict[tuple[Track, str], tuple[str, float]] = {}
@@ -120,13 +121,21 @@ class StreamMerger:
         times = (stream.deadline for stream in self._streams.values())
         return min((time for time in times if time is not None), default=None)
 
+    def expect_whole(self, stream_ids: Iterable[str]) -> None:
+        """Take these streams from number 1 on: all of their records will come.
+
+        Any other stream is joined in the middle, and begins above the last number that came before
+        (`callstream.reordering.joining`).
+        """
+        self._whole.update(stream_ids)
+
     def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
         """Take records, and return the events whose turn it is, with the ids of their streams."""
         events: list[tuple[str, CarrierEvent]] = []
         for record in found:
             stream = self._streams.get(record.stream_id)
             if stream is None:
-                joins = not isinstance(record.event, Connected | Start)
+                joins = record.stream_id not in self._whole
                 stream = _Stream(OrderedStream(joins=joins), record.received_at, now)
                 self._streams[record.stream_id] = stream
             events += self._chosen(record.stream_id, stream.push(record, now))
