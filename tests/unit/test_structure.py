@@ -33,6 +33,8 @@ COVERED_ELSEWHERE = {
     "adapters/clock.py": "tests/replay/test_replay.py",
     "adapters/network/dns.py": "tests/stack/test_dialling.py",
     "adapters/network/websockets.py": "tests/stack/test_dialling.py",
+    "audio/codecs/codec.py": "tests/unit/audio/test_conversion.py",
+    "audio/codecs/pcm.py": "tests/unit/audio/test_conversion.py",
     "callbacks/vendors.py": "tests/unit/surfaces/test_parity.py",
     "calls/stream_requests.py": "tests/unit/calls/test_store.py",
     "dialects/__init__.py": "tests/unit/dialects/test_dialects.py",

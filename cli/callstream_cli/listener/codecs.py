@@ -4,7 +4,7 @@ from pathlib import Path
 
 import soxr  # type: ignore[import-untyped]
 
-from callstream.audio import transcoding
+from callstream.audio.codecs import pcm
 from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 from callstream_cli import audio
 from callstream_cli.reading.errors import ConsumerError
@@ -35,4 +35,4 @@ def encoded(mulaw: bytes, format_: AudioFormat, byte_order: ByteOrder) -> bytes:
     linear = samples(mulaw, "PCMU", byte_order)
     if format_.sample_rate != PCMU_8K.sample_rate:
         linear = soxr.resample(linear, PCMU_8K.sample_rate, format_.sample_rate)
-    return transcoding.encode(linear.tobytes(), format_.encoding, byte_order)
+    return pcm.encode(linear.tobytes(), format_.encoding, byte_order)

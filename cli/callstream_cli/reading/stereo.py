@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from callstream.audio import transcoding
+from callstream.audio.codecs import pcm
 from callstream.audio.formats import CODECS, PCMU_8K, AudioFormat, ByteOrder
 from callstream.dialects.events import Media, Track
 from callstream_cli import audio
@@ -309,4 +309,4 @@ def _pieces(
 
 def samples(encoded: bytes, codec: str, byte_order: ByteOrder) -> _Samples:
     """Audio of PCMU, PCMA or L16 as linear samples."""
-    return np.frombuffer(transcoding.decode(encoded, codec, byte_order), np.int16)
+    return np.frombuffer(pcm.decode(encoded, codec, byte_order), np.int16)

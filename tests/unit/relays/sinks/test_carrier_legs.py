@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from callstream.audio.conversion import UnusableAudio
 from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.audio.transcoding import UnusableAudio
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import Unavailable

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from callstream.audio.conversion import UnusableAudio
 from callstream.audio.formats import PCMU_8K, AudioFormat
-from callstream.audio.transcoding import UnusableAudio
 from callstream.dialects.events import (
     Clear,
     ReturnDtmf,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, override
 
+from callstream.audio.conversion import UnusableAudio, converter
 from callstream.audio.formats import AudioFormat, ByteOrder
-from callstream.audio.transcoding import UnusableAudio, conversion
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
@@ -110,8 +110,8 @@ class CarrierLegs(LegSender):
         """Send to one leg. Returns the error, so that the other legs still get the message."""
         try:
             if isinstance(event, ReturnMedia):
-                convert = conversion(return_format, leg.format, self.l16_byte_order)
-                event = ReturnMedia(convert(event.audio))
+                made = converter(return_format, leg.format, self.l16_byte_order)
+                event = ReturnMedia(b"".join(made.convert(event.audio)))
             text = DIALECTS[leg.dialect].render_return(event, leg.carrier_stream_id)
             if not self.connections.post(leg.connection_id, text.encode()):
                 self.cache.lose(leg.connection_id)

@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Never, Protocol
 
+from callstream.audio.conversion import UnusableAudio
 from callstream.audio.formats import AudioFormat
 from callstream.audio.packetizer import MP3
-from callstream.audio.transcoding import UnusableAudio
 from callstream.dialects.events import Clear, Refusal, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.relays.sinks.fork import ForkProtocol

@@ -9,8 +9,8 @@ from typing import Final, Never, Protocol, override
 import msgspec
 from msgspec import Struct
 
+from callstream.audio.conversion import forked
 from callstream.audio.formats import ByteOrder
-from callstream.audio.transcoding import forked
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media
