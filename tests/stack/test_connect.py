@@ -50,7 +50,15 @@ def sign(ring: KeyRing, payload: dict[str, Any], *, algorithm: str = "HS256") ->
 
 def handshake(stack: DeployedStack, token: str, headers: Mapping[str, str] | None = None) -> int:
     """The status with which the handshake ends; 101 is a WebSocket."""
-    url = stack.media_url(token)
+    return handshake_at(stack.media_url(token), headers)
+
+
+def in_path(stack: DeployedStack, token: str) -> str:
+    """The media URL in the form that Twilio takes: with the token at the end of the path."""
+    return f"{stack.media_url('').partition('?')[0]}/mg-twilio-genagent/twilio-media/{token}"
+
+
+def handshake_at(url: str, headers: Mapping[str, str] | None = None) -> int:
     try:
         with connect(url, additional_headers=headers, proxy=None, compression=None):
             return 101
@@ -94,6 +102,19 @@ def test_missing_token_is_refused(stack: DeployedStack) -> None:
         pass
 
     assert refused.value.response.status_code in REFUSED
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_token_in_the_path_is_refused(stack: DeployedStack, case: str) -> None:
+    assert handshake_at(in_path(stack, BAD[case](stack.key_ring()))) in REFUSED
+
+
+def test_token_in_the_path_opens_a_stream(stack: DeployedStack) -> None:
+    token = sign(stack.key_ring(), claims())
+
+    assert handshake_at(in_path(stack, token)) == 101
+    assert handshake_at(f"{in_path(stack, token)}/?token=e30.e30.e30") == 101
+    assert handshake_at(f"{in_path(stack, 'e30.e30.e30')}?token={token}") in REFUSED
 
 
 def test_hand_made_token_with_all_claims_is_accepted(stack: DeployedStack) -> None:
@@ -180,6 +201,16 @@ def test_signature_is_required_if_the_tenant_requires_signatures(
     assert handshake(stack, token, through_cloudfront(path, auth_token="wrong")) in REFUSED
     of_another = through_cloudfront("/mg-twilio-genagent/twilio-media/a.b.c")
     assert handshake(stack, token, of_another) in REFUSED
+
+
+def test_signature_covers_the_requested_url_with_the_token_in_its_path(
+    stack: DeployedStack, signed_tenant: Callable[[TwilioSignature], str]
+) -> None:
+    url = in_path(stack, signed_tenant("required"))
+    signed = sign_as_twilio(url.replace("ws://", "wss://"), AUTH_TOKEN)
+
+    assert handshake_at(url, {"X-Twilio-Signature": signed}) == 101
+    assert handshake_at(f"{url}/", {"X-Twilio-Signature": signed}) in REFUSED
 
 
 def test_signature_must_be_right_if_the_tenant_checks_signatures(

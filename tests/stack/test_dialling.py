@@ -72,3 +72,25 @@ def test_name_with_very_many_addresses_is_given_up() -> None:
         await found.close(1000)
 
     serving(takes_all, act)
+
+
+def test_server_without_tls_is_told_from_a_closed_port() -> None:
+    async def reason(port: int, *, tls: bool) -> str:
+        destination = Destination(HOST, port, (HOST,), tls=tls)
+        with pytest.raises(DialFailed) as failed:
+            await websockets.dial(f"ws{'s' * tls}://{HOST}:{port}/", destination, {})
+        return failed.value.reason
+
+    async def hangs_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async def act(port: int) -> None:
+        silent = await asyncio.start_server(hangs_up, HOST, 0)
+        silent_port = silent.sockets[0].getsockname()[1]
+        assert [await reason(each, tls=True) for each in (port, silent_port)] == ["tls", "tls"]
+        silent.close()
+        await silent.wait_closed()
+        assert await reason(silent_port, tls=True) == "refused"
+
+    serving(ServerConnection.wait_closed, act)

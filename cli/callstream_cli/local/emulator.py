@@ -20,12 +20,17 @@ behind. Therefore the oldest record of each shard is looked at first.
 ministack unpacks layers and code anew for each worker, which takes a second of CPU for Callstream's
 layers, more than the rest of a start. Therefore an archive is unpacked once, and workers get links
 to its files.
+
+On AWS, CloudFront moves a token at the end of a media URL's path into the query, because Twilio
+drops queries. ministack ignores a path after the stage. Therefore the token is moved here, by the
+rule of template.yaml's MediaTokenFunction.
 """
 
 import fcntl
 import importlib
 import inspect
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,9 +40,12 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
 
 _A_YEAR = 365 * 24 * 3600
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
+# Three parts of base64url. The authorizer refuses forged tokens.
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 def remove_log_wait(worker: Any) -> None:  # noqa: ANN401 - ministack is not installed for type checks
@@ -149,6 +157,47 @@ def unpack_once(runtime: Any) -> None:  # noqa: ANN401 - as above
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": LinkingZip})
 
 
+def take_tokens_in_paths(service: Any) -> None:  # noqa: ANN401 - as above
+    """Make ``service`` accept WebSocket URLs that end in a token.
+
+    The functions also receive the two headers that CloudFront adds, as Twilio's signature covers
+    the URL as it was requested.
+
+    Raises:
+        RuntimeError: the patch does not fit this version of ministack.
+    """
+    handle = getattr(service, "handle_websocket", None)
+    if handle is None or "scope" not in inspect.signature(handle).parameters:
+        raise RuntimeError(
+            "ministack's API Gateway has no handle_websocket(scope, …) any more. The pin in "
+            "requirements/ministack.in has moved: see how it hands on a handshake's query now."
+        )
+
+    async def handle_moved(scope: dict[str, Any], *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        await handle(_with_token_in_query(scope), *arguments, **options)
+
+    service.handle_websocket = handle_moved
+
+
+def _with_token_in_query(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return an ASGI handshake with the token at the end of its path, if any, in the query."""
+    path, query = scope["path"], scope["query_string"].decode()
+    last = path.rstrip("/").rpartition("/")[2]
+    if not _JWT.fullmatch(last):
+        return scope
+    # The token in the path counts, even if the query has another token.
+    others = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "token"]
+    headers = dict(scope["headers"])
+    # `callstream expose` has set these headers to the URL that the carrier requested.
+    headers.setdefault(b"x-callstream-host", headers.get(b"host", b""))
+    headers.setdefault(b"x-callstream-path", (f"{path}?{query}" if query else path).encode())
+    return {
+        **scope,
+        "query_string": urlencode([*others, ("token", last)]).encode(),
+        "headers": [*headers.items()],
+    }
+
+
 def claim(pid_file: str) -> int:
     """Write this process's id into ``pid_file``, and lock the file as long as the process lives.
 
@@ -173,6 +222,7 @@ def main() -> None:
     unpack_once(runtime)
     keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
     expire_only_the_old(importlib.import_module("ministack.services.kinesis"))
+    take_tokens_in_paths(importlib.import_module("ministack.services.apigateway"))
     importlib.import_module("ministack.app").main()
     os.close(descriptor)
 

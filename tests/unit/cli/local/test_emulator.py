@@ -1,5 +1,6 @@
 """The patches of ministack."""
 
+import asyncio
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -217,3 +218,68 @@ class TestArchives:
     def test_changed_ministack_is_reported(self) -> None:
         with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
             emulator.unpack_once(SimpleNamespace())
+
+
+class TestTokensInPaths:
+    """The rule of CloudFront's function, as tests/unit/template/test_cloudfront.py has it."""
+
+    TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhY21lIn0.QfLIymILCc6cRv5jZorQfihkrjw5tfke2_vsu1hjC-Y"
+
+    def handled(self, path: str, query: str = "", **headers: str) -> tuple[str, dict[str, str]]:
+        """The query and headers that the emulator gets for a requested path and query."""
+        scopes: list[dict[str, Any]] = []
+
+        async def handle_websocket(scope: dict[str, Any], api_id: str) -> None:
+            assert api_id == "ws"
+            scopes.append(scope)
+
+        service = SimpleNamespace(handle_websocket=handle_websocket)
+        emulator.take_tokens_in_paths(service)
+        given = {"host": "gateway.example", **headers}
+        scope: dict[str, Any] = {
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [
+                (name.replace("_", "-").encode(), value.encode()) for name, value in given.items()
+            ],
+        }
+        asyncio.run(service.handle_websocket(scope, api_id="ws"))
+        [scope] = scopes
+        assert scope["path"] == path
+        return scope["query_string"].decode(), {
+            name.decode(): value.decode() for name, value in scope["headers"]
+        }
+
+    @pytest.mark.parametrize("slash", ["", "/"])
+    def test_token_moves_from_the_end_of_the_path_into_the_query(self, slash: str) -> None:
+        path = f"/media/mg-twilio-genagent/twilio-media/{self.TOKEN}{slash}"
+        query, headers = self.handled(path)
+
+        assert query == f"token={self.TOKEN}"
+        assert headers["x-callstream-host"] == "gateway.example"
+        assert headers["x-callstream-path"] == path
+
+    def test_token_in_the_path_overrides_the_query(self) -> None:
+        query, headers = self.handled(f"/media/{self.TOKEN}", "token=a.b.c&b=2")
+
+        assert query == f"b=2&token={self.TOKEN}"
+        assert headers["x-callstream-path"] == f"/media/{self.TOKEN}?token=a.b.c&b=2"
+
+    def test_url_that_a_proxy_names_stays(self) -> None:
+        public = {"x_callstream_host": "public.example", "x_callstream_path": "/a.b.c"}
+        _, headers = self.handled(f"/media/{self.TOKEN}", **public)
+
+        assert headers["x-callstream-host"] == "public.example"
+        assert headers["x-callstream-path"] == "/a.b.c"
+
+    @pytest.mark.parametrize(
+        "end", ["", "/", "/not-a-token", "/two.parts", "/a.b.c.d", "/a..c", "/a.b.ü", "/a.b.c/more"]
+    )
+    def test_request_without_a_token_in_its_path_is_unchanged(self, end: str) -> None:
+        query = "token=a.b.c&x=a%20b"
+
+        assert self.handled(f"/media{end}", query) == (query, {"host": "gateway.example"})
+
+    def test_changed_ministack_is_reported(self) -> None:
+        with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
+            emulator.take_tokens_in_paths(SimpleNamespace())

@@ -108,6 +108,9 @@ async def dial(
             reason = "timeout"
         except ssl.SSLError:
             reason = "tls"
+        except (ConnectionResetError, ConnectionAbortedError):
+            # A server that takes the connection and ends it at the TLS handshake speaks no TLS.
+            reason = "tls" if destination.tls else "refused"
         except OSError:
             reason = "refused"
         except InvalidURI:
