@@ -36,3 +36,17 @@ def test_a_sample_is_as_wide_as_its_silence_and_packets_have_no_samples() -> Non
         "AMR-WB": 0,
         "NEW": 0,
     }
+
+
+def test_the_bytes_of_a_second_are_known_of_all_audio_but_packets() -> None:
+    rates = {codec: AudioFormat(codec, 16_000, 1).byte_rate for codec in (*CODECS, "NEW")}
+
+    assert rates == {
+        "PCMU": 16_000,
+        "PCMA": 16_000,
+        "L16": 32_000,
+        "G722": 8000,
+        "OPUS": 0,
+        "AMR-WB": 0,
+        "NEW": 0,
+    }

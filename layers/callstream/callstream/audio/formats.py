@@ -20,11 +20,13 @@ class Codec(Struct, frozen=True):
     media_type: str
     """The codec's name in the messages of Twilio and SignalWire."""
     silence: bytes = b""
-    """One sample of silence; empty if the codec's audio comes in packets instead of samples."""
+    """The shortest piece of silence, at whose multiples audio may be cut; empty of packets."""
     rates: tuple[int, ...] = ()
     """The rates in Hz at which receivers play the codec; empty if there are many."""
     audio_rate: int | None = None
     """The rate of the audio in Hz, where it is fixed and RTP's clock rate is another."""
+    byte_rate: int | None = None
+    """The bytes of a second, where a byte is no sample."""
 
 
 class AudioFormat(Struct, frozen=True):
@@ -42,7 +44,7 @@ class AudioFormat(Struct, frozen=True):
 
     @property
     def silence(self) -> bytes:
-        """One sample of silence in one channel; empty if the audio cannot be cut into samples."""
+        """The shortest piece of silence in one channel; empty if the audio comes in packets."""
         codec = CODECS.get(self.encoding)
         return codec.silence if codec else b""
 
@@ -54,8 +56,16 @@ class AudioFormat(Struct, frozen=True):
 
     @property
     def sample_bytes(self) -> int:
-        """The bytes of one sample in one channel; 0 if the audio cannot be cut into samples."""
-        return len(self.silence)
+        """The bytes of one sample in one channel; 0 if samples are not coded one by one."""
+        codec = CODECS.get(self.encoding)
+        return len(codec.silence) if codec and codec.byte_rate is None else 0
+
+    @property
+    def byte_rate(self) -> int:
+        """The bytes of a second; 0 if the audio comes in packets, whose bytes do not say."""
+        codec = CODECS.get(self.encoding)
+        fixed = codec and codec.byte_rate
+        return fixed or self.sample_rate * self.sample_bytes * self.channels
 
 
 PCMU_8K = AudioFormat(encoding="PCMU", sample_rate=8000, channels=1)
@@ -64,7 +74,7 @@ CODECS: Final[Mapping[str, Codec]] = {
     "PCMU": Codec("audio/x-mulaw", silence=b"\xff", rates=(8000,)),
     "PCMA": Codec("audio/x-alaw", silence=b"\xd5", rates=(8000,)),
     # RFC 3551, 4.5.2: audio of 16 kHz, whose RTP clock is 8 kHz by an old mistake.
-    "G722": Codec("audio/G722", audio_rate=16_000),
+    "G722": Codec("audio/G722", silence=b"\xff", audio_rate=16_000, byte_rate=8000),
     "L16": Codec("audio/x-L16", silence=b"\0\0"),
     "OPUS": Codec("audio/opus"),
     "AMR-WB": Codec("audio/AMR-WB"),

@@ -20,8 +20,8 @@ class Packetizer:
 
     def __init__(self, format_: AudioFormat) -> None:
         self._silence = format_.silence
-        samples = format_.sample_rate * PIECE_MS // 1000 * format_.channels
-        self._size = samples * format_.sample_bytes
+        size = format_.byte_rate * PIECE_MS // 1000
+        self._size = size and size - size % (len(self._silence) * format_.channels)
         self._left = b""
 
     @property
