@@ -46,11 +46,13 @@ class LiveCall:
         *,
         tenant: str = "demo",
         url: str | None = None,
+        parameters: dict[str, str] | None = None,
     ) -> None:
         self.id, self.dialect = call_id, DIALECTS[dialect]
         self._key = {"pk": f"CALL#{tenant}#{call_id}", "sk": "CALL"}
         self._format = replace(PCMU_8K, encoding=codec)
         self._session_id = session_id
+        self._parameters = parameters or {}
         self._table = stack.table("streams")
         self._random = Random(call_id)  # noqa: S311  # it must repeat
         self._url = url or media_url(stack.description, "genagent")
@@ -69,8 +71,17 @@ class LiveCall:
     async def going_on(self) -> Any:
         """The call, with its audio in real time."""
         async with connect(self._url, proxy=None, compression=None) as self.socket:
-            start = Start(self._number(), "MZ1", self.id, "AC", ("inbound",), self._format)
-            await self.say(replace(start, session_id=self._session_id))
+            start = Start(
+                self._number(),
+                "MZ1",
+                self.id,
+                "AC",
+                ("inbound",),
+                self._format,
+                self._parameters,
+                session_id=self._session_id,
+            )
+            await self.say(start)
             await asyncio.to_thread(eventually, self._is_known)
             self._talking = asyncio.create_task(self._talk())
             try:

@@ -55,7 +55,8 @@ async def assert_talk(call: LiveCall, fork: Fork) -> None:
 
 def test_inbox_forks_its_calls_to_its_agents(stack: DeployedStack, add_agent: AddAgent) -> None:
     async def act() -> None:
-        call = LiveCall(stack, "CA-of-an-inbox")
+        parameters = {"asapp_callTransferId": "transfer-1", "lang": "de"}
+        call = LiveCall(stack, "CA-of-an-inbox", parameters=parameters)
         async with Listener() as agent, Listener(tls=True) as second:
             done = await asyncio.to_thread(type_in, stack, "inboxes", "create", "demo", INBOX)
             assert done.returncode == 0, done.stderr
@@ -78,7 +79,9 @@ def test_inbox_forks_its_calls_to_its_agents(stack: DeployedStack, add_agent: Ad
 
         assert (fork.state.dialect, other.state.dialect) == ("telnyx", "signalwire")
         assert fork.state.start is not None
-        assert fork.state.start.parameters == {"key": "the-key", "lang": "en"}
+        assert fork.state.start.parameters == parameters | {"key": "the-key", "lang": "en"}
+        assert other.state.start is not None
+        assert other.state.start.parameters == parameters
         token = fork.state.handshake.headers["x-telnyx-streaming-auth-token"]
         assert token == "the-token"
         for each in (fork, other):

@@ -4,11 +4,13 @@
 from here.
 """
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.calls.call_requests import call_key, session_key
+from callstream.calls.custom_parameters import merged, parameters_key, parameters_of
 from callstream.calls.lifecycle import StreamEvent
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
 from callstream.calls.stream_requests import (
@@ -25,6 +27,8 @@ from callstream.ports import Table
 from callstream.table_requests import optimistically, set_request
 from callstream.times import milliseconds
 
+_logger = logging.getLogger(__name__)
+
 # If several streams join a call at once, one of them succeeds in each attempt.
 _ATTEMPTS: Final = 10
 _MOST_OTHERS: Final = 50
@@ -34,7 +38,7 @@ LIVE_INDEX: Final = "LiveItems"
 class StreamStore:
     """The streams and calls of all tenants. Every method may raise `Unavailable`."""
 
-    # It has 21 methods: one for each change of a stream, and one for each question about streams,
+    # It has 22 methods: one for each change of a stream, and one for each question about streams,
     # calls and legs. All of them are about items of one table that change together.
 
     def __init__(self, table: Table, retention: timedelta) -> None:
@@ -109,6 +113,23 @@ class StreamStore:
         call = self.call(tenant_id, call_id)
         streams = self._started(call.streams) if call else []
         return [each for each in streams if each.closed_at is None or each.closed_at >= moment]
+
+    def parameters(self, streams: Sequence[StartedStream]) -> dict[str, str]:
+        """The custom parameters that the carrier gave these streams of a call. Private.
+
+        On equal names the newest stream wins. Streams that have more parameters together than one
+        start message can have lose the rest, with a line in the log.
+
+        Args:
+            streams: the streams, the oldest first.
+        """
+        keys = [parameters_key(stream.stream_id) for stream in reversed(streams)]
+        items = (self._table.get(key) for key in keys)
+        parameters, left_out = merged(parameters_of(item) for item in items if item is not None)
+        if left_out:
+            about = {"stream_id": streams[-1].stream_id}
+            _logger.warning("custom parameters left out: %d have no room", left_out, extra=about)
+        return parameters
 
     def _started(self, stream_ids: Iterable[str]) -> list[StartedStream]:
         items = [self._table.get(stream_key(each)) for each in sorted(stream_ids)]

@@ -4,6 +4,7 @@
 |-----------------------|--------|----------------------------------------------------------------|
 | `STREAM#<stream id>`  | STREAM | a media stream, in one of the states of `lifecycle`            |
 | `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
+| `STREAM#<stream id>`  | …      | its custom parameters (`custom_parameters`)                    |
 | `CALL#…`, `SESSION#…` | …      | calls (`call_requests`), their relays (`relays.store`)         |
 
 `calls.model` has the attributes of streams and calls. A stream has the attribute `live` while it is
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.calls.call_requests import build_joined, build_left, continued
+from callstream.calls.custom_parameters import build_parameters
 from callstream.calls.lifecycle import STREAM_LIFECYCLE, StreamEvent, StreamState, next_state
 from callstream.calls.model import Call, MediaStream
 from callstream.dialects.events import Start
@@ -136,6 +138,8 @@ def build_transition(
             operations.append(_build_continued(other, stream.stream_id))
         is_open = target is not StreamState.CLOSED
         operations += build_joined(stream, call, started.start, now, is_open=is_open)
+        if started.start.parameters:
+            operations.append(build_parameters(stream, started.start.parameters))
     elif event is StreamEvent.DISCONNECT and call is not None:
         operations.append(build_left(stream, call, now))
     update = set_request(

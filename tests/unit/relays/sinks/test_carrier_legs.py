@@ -60,7 +60,7 @@ class Scene:
     def fork(self, stream: StartedStream) -> ForkProtocol:
         tenant = SimpleNamespace(project_id="project")
         directory: Any = SimpleNamespace(tenant=lambda _: tenant)
-        streams: Any = SimpleNamespace(call=lambda *_: None)
+        streams: Any = SimpleNamespace(call=lambda *_: None, parameters=lambda _: {})
         return RelayForks(self.relay, streams, directory).make([stream], None)
 
     def send_back(self, event: ReturnEvent) -> Collection[str]:

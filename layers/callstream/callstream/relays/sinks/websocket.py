@@ -208,7 +208,7 @@ class RelayForks(ForkMaker):
             account_id=str(tenant.project_id) if tenant else "",
             format=format_,
             tracks=TRACKS[relay.track],
-            parameters=relay.parameters,
+            parameters=self.streams.parameters(streams) | relay.parameters,
             session_id=first.session_id,
             from_number=first.from_number,
             to_number=first.to_number,
