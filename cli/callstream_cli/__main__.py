@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "down": "local.commands",
     "status": "local.commands",
     "containers": "local.containers",
+    "expose": "local.expose",
     "call": "carrier.command",
     "listen": "listener.command",
     "tail": "reading.tail",
