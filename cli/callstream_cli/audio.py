@@ -1,8 +1,10 @@
-"""Audio files as the tracks of a call, which are 8 kHz mu-law; and back."""
+"""Audio files as the tracks of a call, and back. libsndfile reads and writes them."""
 
 import io
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -11,7 +13,7 @@ import numpy as np
 import soundfile  # type: ignore[import-untyped]
 import soxr  # type: ignore[import-untyped]
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.audio.packetizer import PIECE_MS
 from callstream.dialects.events import Track
 
@@ -19,10 +21,11 @@ FRAME_MS: Final = PIECE_MS
 BYTES_PER_MS: Final = PCMU_8K.sample_rate // 1000
 FRAME_BYTES: Final = FRAME_MS * BYTES_PER_MS
 SILENCE: Final = PCMU_8K.silence
+DEMO_RECORDING: Final = Path(__file__).parent / "assets" / "conversation.wav"
 RAW_SUFFIXES: Final = frozenset({".mulaw", ".raw", ".ulaw"})
 
 type Tracks = Mapping[Track, bytes]
-"""The audio of each track, 8 kHz mu-law."""
+"""The audio of each track: 8 kHz mu-law, unless another format is named."""
 
 type _Samples = np.ndarray[tuple[int, int], np.dtype[np.int16]]
 """Linear samples: a row for each moment, a column for each channel."""
@@ -58,6 +61,7 @@ _GSM: Final = struct.pack("<H", 0x0031)
 # The size of audio whose length was unknown when the header was written.
 _UNKNOWN_SIZE: Final = 0xFFFF_FFFF
 _SAMPLE_BYTES: Final = 2
+_NEGATIVE_ZERO: Final = 0x7F
 # How many samples of each channel are decoded at once.
 _BLOCK: Final = 65_536
 # The sampling rates of sound files; any other rate is a broken header.
@@ -67,11 +71,8 @@ TRACKS: Final[tuple[Track, ...]] = ("inbound", "outbound")
 
 
 type Encoding = Literal["mulaw", "alaw", "pcm16"]
-_ENCODINGS: Final[Mapping[Encoding, tuple[int, int]]] = {
-    "mulaw": (_MULAW, 1),
-    "alaw": (_ALAW, 1),
-    "pcm16": (_PCM, _SAMPLE_BYTES),
-}
+# The names of the encodings at libsndfile.
+_SUBTYPES: Final[Mapping[Encoding, str]] = {"mulaw": "ULAW", "alaw": "ALAW", "pcm16": "PCM_16"}
 # 4 GiB, less the room for all headers.
 _MOST_BYTES: Final = 2**32 - 1024
 
@@ -84,7 +85,18 @@ class TooLongError(Exception):
     """The audio is too long for a WAV file."""
 
 
-def load(path: Path) -> Tracks:
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An audio file: PCMU at 8 kHz if the file is mu-law at 8 kHz, else L16 at the file's rate.
+
+    L16 is little-endian here.
+    """
+
+    tracks: Tracks
+    format: AudioFormat
+
+
+def read(path: Path) -> Recording:
     """Read a file: any that libsndfile reads, or raw 8 kHz mu-law by its suffix.
 
     Mono is the inbound track; stereo is inbound on the left and outbound on the right. Mu-law at
@@ -98,17 +110,36 @@ def load(path: Path) -> Tracks:
     except OSError as error:
         raise UnreadableAudioError(f"{path}: {error.strerror}") from None
     if path.suffix.lower() in RAW_SUFFIXES:
-        tracks: Tracks = {"inbound": content}
+        recording = Recording({"inbound": content}, PCMU_8K)
     else:
         try:
-            tracks = _decoded(_mended(content))
+            recording = _decoded(_mended(content))
         except UnreadableAudioError as error:
             raise UnreadableAudioError(f"{path}: {error}") from None
         except soundfile.LibsndfileError as error:
             reason = f"{_reason(content, error)}. Files that can be read: {FILES}"
             raise UnreadableAudioError(f"{path}: {reason}") from None
-    if not any(tracks.values()):
+    if not any(recording.tracks.values()):
         raise UnreadableAudioError(f"{path}: no audio in it")
+    return recording
+
+
+def load(path: Path) -> Tracks:
+    """Read a file as `read` does, as 8 kHz mu-law.
+
+    Raises:
+        UnreadableAudioError: as `read`.
+    """
+    recording = read(path)
+    if recording.format == PCMU_8K:
+        return recording.tracks
+    rate = recording.format.sample_rate
+    tracks: dict[Track, bytes] = {}
+    for track, linear in recording.tracks.items():
+        samples = np.frombuffer(linear, "<i2")
+        if rate != PCMU_8K.sample_rate:
+            samples = soxr.resample(samples, rate, PCMU_8K.sample_rate)
+        tracks[track] = audioop.lin2ulaw(samples.tobytes(), _SAMPLE_BYTES)
     return tracks
 
 
@@ -124,11 +155,9 @@ def save(path: Path, tracks: Tracks, encoding: Literal["mulaw", "pcm16"] = "mula
         [np.frombuffer(track.ljust(length, SILENCE), np.uint8) for track in present], axis=1
     )
     interleaved = samples.tobytes()
-    if encoding == "mulaw":
-        path.write_bytes(_wav(_MULAW, len(present), 1, interleaved))
-    else:
-        pcm = audioop.ulaw2lin(interleaved, _SAMPLE_BYTES)
-        path.write_bytes(_wav(_PCM, len(present), _SAMPLE_BYTES, pcm))
+    if encoding == "pcm16":
+        interleaved = audioop.ulaw2lin(interleaved, _SAMPLE_BYTES)
+    path.write_bytes(wav(encoding, len(present), PCMU_8K.sample_rate, interleaved))
 
 
 def wav(encoding: Encoding, channels: int, rate: int, data: bytes) -> bytes:
@@ -139,11 +168,18 @@ def wav(encoding: Encoding, channels: int, rate: int, data: bytes) -> bytes:
     """
     if len(data) > _MOST_BYTES:
         raise TooLongError("more audio than a WAV file can hold, which is 4 GiB")
-    tag, sample_bytes = _ENCODINGS[encoding]
-    return _wav(tag, channels, sample_bytes, data, rate)
+    samples = np.frombuffer(data, np.int16 if encoding == "pcm16" else np.uint8)
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, channels, _SUBTYPES[encoding], format="WAV") as sound:
+        for begin in range(0, len(samples), _BLOCK * channels):
+            block = samples[begin : begin + _BLOCK * channels]
+            if encoding != "pcm16":
+                block = _linear_values(encoding)[block]
+            sound.write(block.reshape(-1, channels))
+    return file.getvalue()
 
 
-def _decoded(content: bytes) -> Tracks:
+def _decoded(content: bytes) -> Recording:
     file = io.BytesIO(content)
     with soundfile.SoundFile(file) as sound:
         channels, rate = sound.channels, sound.samplerate
@@ -154,12 +190,12 @@ def _decoded(content: bytes) -> Tracks:
         if sound.subtype == "ULAW" and rate == PCMU_8K.sample_rate:
             # The file stands at its first sample. Decoded, the two zeros of mu-law would be one.
             mulaw = file.read(sound.frames * channels)
+            columns = [mulaw[index::channels] for index in range(channels)]
+            format_ = PCMU_8K
         else:
-            samples = _linear(sound)
-            if rate != PCMU_8K.sample_rate and len(samples):
-                samples = soxr.resample(samples, rate, PCMU_8K.sample_rate)
-            mulaw = audioop.lin2ulaw(samples.tobytes(), _SAMPLE_BYTES)
-    return {track: mulaw[index::channels] for index, track in enumerate(TRACKS[:channels])}
+            columns = [column.astype("<i2").tobytes() for column in _linear(sound).T]
+            format_ = AudioFormat("L16", rate, 1)
+    return Recording(dict(zip(TRACKS, columns, strict=False)), format_)
 
 
 def _linear(sound: soundfile.SoundFile) -> _Samples:
@@ -210,15 +246,13 @@ def _reason(content: bytes, error: soundfile.LibsndfileError) -> str:
     return f"broken, or of an unknown kind ({error.error_string.rstrip('.')})"
 
 
-def _wav(
-    tag: int, channels: int, sample_bytes: int, data: bytes, rate: int = PCMU_8K.sample_rate
-) -> bytes:
-    """A WAV file. The standard library's `wave` writes only PCM."""
-    block = channels * sample_bytes
-    form = struct.pack("<HHIIHHH", tag, channels, rate, rate * block, block, 8 * sample_bytes, 0)
-    fact = struct.pack("<I", len(data) // block)
-    chunks = b"".join(
-        name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-        for name, body in ((b"fmt ", form), (b"fact", fact), (b"data", data))
-    )
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+@cache
+def _linear_values(encoding: Encoding) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    """The linear value of each byte of mu-law or A-law: libsndfile makes the same byte of it."""
+    every = bytes(range(256))
+    if encoding == "alaw":
+        return np.frombuffer(audioop.alaw2lin(every, _SAMPLE_BYTES), np.int16)
+    values = np.frombuffer(audioop.ulaw2lin(every, _SAMPLE_BYTES), np.int16).copy()
+    # Mu-law has two zeros. The least negative number becomes the negative zero.
+    values[_NEGATIVE_ZERO] = -1
+    return values
