@@ -19,12 +19,14 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from callstream.dialects import DIALECTS
 from callstream_cli import audio
 from callstream_cli.__main__ import build
+from callstream_cli.audio import Tracks
 from callstream_cli.carrier.command import as_dict
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport, place_call
 
-PLAN = CallPlan({"inbound": bytes(range(160)) * 20})
+SAID: Tracks = {"inbound": bytes(range(160)) * 20}
+PLAN = CallPlan(SAID)
 
 type Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -160,7 +162,7 @@ def test_gateway_that_cannot_be_reached_is_reported(url: str, error: str) -> Non
 
 @pytest.fixture
 def recording(tmp_path: Path) -> str:
-    audio.save(tmp_path / "call.wav", PLAN.tracks)
+    audio.save(tmp_path / "call.wav", SAID)
     return str(tmp_path / "call.wav")
 
 

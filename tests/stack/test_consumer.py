@@ -91,7 +91,9 @@ class Call:
         said = self.report.audio(track)
         kept = bytearray()
         sent = {said[at : at + FRAME] for at in range(0, len(said), FRAME)}
-        for frame in pieces(self.plan.tracks[track], PCMU_8K):
+        planned = self.plan.tracks[track]
+        assert isinstance(planned, bytes)
+        for frame in pieces(planned, PCMU_8K):
             # Every frame differs from every other.
             kept += frame if frame in sent else audio.SILENCE * FRAME
         return bytes(kept.rstrip(audio.SILENCE))

@@ -20,11 +20,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import audioop
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     Clear,
@@ -190,6 +191,27 @@ def test_echo_sends_the_inbound_audio_back(carrier: CarrierName) -> None:
             assert (fork.state.sent.frames, fork.state.sent.audio_bytes) == (5, 10)
 
     run(doing())
+
+
+def test_echo_has_the_format_of_the_answers() -> None:
+    alaw = AudioFormat(encoding="PCMA", sample_rate=8000, channels=1)
+    call = CallPlan(INBOUND, carrier="telnyx")
+
+    placed, _, state = called(Behaviour(echo=True, answer_format=alaw), call)
+
+    echoed = audioop.lin2alaw(audioop.ulaw2lin(INBOUND["inbound"], 2), 2)
+    assert echoed.startswith(bytes(placed.playback.received))
+    assert state.sent.unsent == []
+
+
+def test_echo_that_cannot_be_made_is_reported() -> None:
+    amr_wb = AudioFormat(encoding="AMR-WB", sample_rate=16_000, channels=1)
+
+    _, _, state = called(Behaviour(echo=True, answer_format=amr_wb), CallPlan(INBOUND))
+
+    assert state.sent.frames == 0
+    [reason] = state.sent.unsent
+    assert "AMR-WB" in reason
 
 
 def test_outbound_track_is_not_echoed() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from callstream_cli import audio, event_loop, live_display
+from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.dialects.events import Track
+from callstream_cli import audio, codecs, event_loop, live_display
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.formats import FORMAT_HELP, FormatError, call_format
 from callstream_cli.gateway import GatewayError, Route, media_url
 from callstream_cli.local.commands import local_stack
 
@@ -28,8 +31,11 @@ _Probability = typer.Option(min=0.0, max=1.0, help="Probability for each media m
 def call(
     file: Annotated[
         Path,
-        typer.Argument(help=f"{audio.FILES}. Stereo: caller left, agent right."),
-    ],
+        typer.Argument(
+            help=f"{audio.FILES}. Stereo: caller left, agent right.",
+            show_default="the demo's recording",
+        ),
+    ] = audio.DEMO_RECORDING,
     *,
     url: Annotated[
         str | None, typer.Option(help="A media URL; without it, the local stack is asked for one.")
@@ -37,6 +43,17 @@ def call(
     carrier: Annotated[
         CarrierName, typer.Option(help="The carrier whose messages to send.")
     ] = "twilio",
+    codec: Annotated[
+        str,
+        typer.Option(
+            metavar="CODEC[@RATE]",
+            help=f"The codec of the call: {FORMAT_HELP}. Twilio's calls have PCMU, SignalWire's "
+            "PCMU, L16@16000 and L16@24000, Telnyx's all.",
+        ),
+    ] = "PCMU",
+    byte_order: Annotated[
+        ByteOrder, typer.Option(help="The byte order of L16: RFC 3551 has big.")
+    ] = "big",
     route: Annotated[
         Route, typer.Option(help="The product for which the local stack is asked for a URL.")
     ] = "autotranscribe",
@@ -59,8 +76,9 @@ def call(
 ) -> None:
     """Call the gateway as a carrier would.
 
-    Plays a recording in real time. Audio that the gateway sends back is "played" as carriers play
-    it: a mark comes back when all audio before it has been played, and a clear empties the buffer.
+    Plays a recording in real time, in the call's codec. Audio that the gateway sends back is
+    "played" as carriers play it: a mark comes back when all audio before it has been played, and a
+    clear empties the buffer.
 
     Ends with status 1 if a call could not be made, or was cut short.
     """
@@ -73,8 +91,16 @@ def call(
         drop=drop,
         corrupt=corrupt,
     )
+    format_ = _known_format(codec, carrier)
     try:
-        plan = CallPlan(audio.load(file), faults, carrier=carrier, digits=digits, seed=seed)
+        plan = CallPlan(
+            _tracks(audio.read(file), format_, byte_order),
+            faults,
+            carrier=carrier,
+            format=format_,
+            digits=digits,
+            seed=seed,
+        )
         urls = [url] * calls if url else _ask_for_urls(route, calls)
         reports = event_loop.run(_place(console, urls, plan, speed))
     except (audio.UnreadableAudioError, GatewayError) as error:
@@ -94,6 +120,22 @@ def call(
             typer.echo(f"callstream: {report.error}", err=True)
     if any(report.error for report in reports):
         raise typer.Exit(1)
+
+
+def _known_format(codec: str, carrier: CarrierName) -> AudioFormat:
+    try:
+        return call_format(codec, carrier)
+    except FormatError as error:
+        raise typer.BadParameter(str(error), param_hint="--codec") from None
+
+
+def _tracks(
+    recording: audio.Recording, format_: AudioFormat, byte_order: ByteOrder
+) -> Mapping[Track, Sequence[bytes]]:
+    return {
+        track: codecs.encoded(content, recording.format, format_, byte_order)
+        for track, content in recording.tracks.items()
+    }
 
 
 def as_dict(report: CallReport) -> dict[str, Any]:

@@ -12,7 +12,7 @@ when its 20 milliseconds are over, with the timestamp of its beginning.
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,11 +24,20 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.audio.packetizer import pieces
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import CarrierEvent, Dtmf, Mark, Media, ReturnEvent, Start, Stop
-from callstream_cli.audio import FRAME_MS, Tracks
+from callstream.dialects.events import (
+    CarrierEvent,
+    Dtmf,
+    Mark,
+    Media,
+    ReturnEvent,
+    Start,
+    Stop,
+    Track,
+)
+from callstream_cli.audio import FRAME_MS
 from callstream_cli.carrier.identity import CarrierName, made_up
 
 _DIGIT_INTERVAL_MS: Final = 500
@@ -80,8 +89,10 @@ class CallPlan:
     `seed` makes ids and faults repeatable.
     """
 
-    tracks: Tracks
+    tracks: Mapping[Track, bytes | Sequence[bytes]]
+    """Audio in `format`, which is cut into frames of 20 ms; or the frames."""
     carrier: CarrierName = field(default="twilio", kw_only=True)
+    format: AudioFormat = field(default=PCMU_8K, kw_only=True)
     faults: Faults = Faults()
     digits: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
@@ -103,12 +114,16 @@ class Carrier:
         self._began_at = began_at
         self._sequence = count(1)
         self._dialect = DIALECTS[plan.carrier]
+        self._frames_of: Mapping[Track, Sequence[bytes]] = {
+            track: pieces(audio, plan.format) if isinstance(audio, bytes) else audio
+            for track, audio in plan.tracks.items()
+        }
         self.identity = made_up(plan.carrier, self._random)
 
     @property
     def frame_count(self) -> int:
         """The number of frames on all tracks together, before any fault."""
-        return sum(len(pieces(audio, PCMU_8K)) for audio in self._plan.tracks.values())
+        return sum(map(len, self._frames_of.values()))
 
     def messages(self) -> Iterator[Message]:
         """The messages in the order of sending, including those that are dropped."""
@@ -135,7 +150,7 @@ class Carrier:
             call_id=who.call_id,
             account_id=who.account_id,
             tracks=tuple(plan.tracks),
-            format=PCMU_8K,
+            format=plan.format,
             parameters=plan.parameters,
             session_id=who.session_id,
             from_number=_CALLER,
@@ -151,10 +166,8 @@ class Carrier:
     # The caller merges these two, and numbers their messages.
 
     def _frames(self) -> Iterator[tuple[int, Media | Dtmf]]:
-        tracks = self._plan.tracks
-        cut = (pieces(audio, PCMU_8K) for audio in tracks.values())
-        for index, row in enumerate(zip_longest(*cut)):
-            for track, audio in zip(tracks, row, strict=True):
+        for index, row in enumerate(zip_longest(*self._frames_of.values())):
+            for track, audio in zip(self._frames_of, row, strict=True):
                 if audio is not None:
                     media = Media(0, track, index + 1, index * FRAME_MS, audio)
                     yield (index + 1) * FRAME_MS, media

@@ -4,12 +4,10 @@ Pure: time is passed in, in seconds of any clock.
 """
 
 from collections import deque
-from typing import Final
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio import packets
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
-
-_BYTES_PER_SECOND: Final = PCMU_8K.sample_rate
 
 
 class Playback:
@@ -17,9 +15,10 @@ class Playback:
 
     Args:
         speed: times real time; 0 plays in no time.
+        format_: the format of the audio.
     """
 
-    def __init__(self, speed: float = 1.0) -> None:
+    def __init__(self, speed: float = 1.0, format_: AudioFormat = PCMU_8K) -> None:
         self.received = bytearray()
         """All received audio, whether it was played or cleared."""
         self.marks = 0
@@ -27,6 +26,7 @@ class Playback:
         self.digits = ""
         """The keys that the server has pressed into the call."""
         self._speed = speed
+        self._format = format_
         self._silent_at = 0.0
         self._marks: deque[tuple[float, str]] = deque()
 
@@ -41,7 +41,7 @@ class Playback:
             case ReturnMedia(audio=audio):
                 self.received += audio
                 if self._speed:
-                    seconds = len(audio) / _BYTES_PER_SECOND / self._speed
+                    seconds = packets.seconds(audio, self._format) / self._speed
                     self._silent_at = max(self._silent_at, now) + seconds
             case ReturnMark(name=name):
                 self.marks += 1

@@ -77,7 +77,7 @@ async def place_call(
         watch: gets the report before anything is sent.
     """
     carrier = Carrier(plan, time.time())
-    report = CallReport(identity=carrier.identity, playback=Playback(speed))
+    report = CallReport(identity=carrier.identity, playback=Playback(speed, plan.format))
     watch(report)
     call = _Call(carrier, report)
     await send_paced(

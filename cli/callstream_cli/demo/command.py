@@ -4,7 +4,6 @@ import asyncio
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import typer
@@ -30,7 +29,7 @@ from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
 from callstream_cli.local.stack import LocalStack
 
-RECORDING: Final = Path(audio.__file__).parent / "assets" / "conversation.wav"
+RECORDING: Final = audio.DEMO_RECORDING
 
 # The local stack has no quota, and the display should not lag.
 _POLL_SECONDS: Final = 0.1

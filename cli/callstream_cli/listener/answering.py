@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from callstream.audio.packetizer import pieces
+from callstream.audio.conversion import UnusableAudio
+from callstream.audio.formats import AudioFormat
+from callstream.audio.packetizer import MP3
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     Clear,
@@ -14,10 +17,12 @@ from callstream.dialects.events import (
     Start,
 )
 from callstream.errors import Inexpressible
+from callstream_cli import codecs
 from callstream_cli.audio import FRAME_MS
-from callstream_cli.listener import codecs
 from callstream_cli.listener.behaviour import Behaviour
-from callstream_cli.reading.errors import ConsumerError
+
+# Telnyx takes one file a second; a little more, as messages do not come evenly.
+_MP3_SECONDS: Final = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +64,31 @@ def _events(
         yield 0.0, ReturnDtmf(digit)
     at = 0.0
     try:
-        audio = codecs.encoded(behaviour.play, start.format, behaviour.byte_order)
-    except ConsumerError as error:
-        audio = b""
-        if behaviour.play:
-            unsent.append(str(error))
-    for number, piece in enumerate(pieces(audio, start.format)):
-        at = number * FRAME_MS / 1000 / behaviour.speed if behaviour.speed else 0.0
-        if behaviour.clear_after is not None and at > behaviour.clear_after:
+        played = _played(behaviour, start.format)
+    except UnusableAudio as error:
+        played = []
+        unsent.append(str(error))
+    for planned_at, audio in played:
+        if behaviour.clear_after is not None and planned_at > behaviour.clear_after:
             # Audio behind the clear would be played although the consumer has changed its mind.
             at = behaviour.clear_after
             break
-        yield at, ReturnMedia(piece)
+        at = planned_at
+        yield at, ReturnMedia(audio)
     for name in behaviour.marks:
         yield at, ReturnMark(name)
     if behaviour.clear_after is not None:
         yield behaviour.clear_after, Clear()
+
+
+def _played(behaviour: Behaviour, fork: AudioFormat) -> Sequence[tuple[float, bytes]]:
+    """The audio to send, each message with its time. Raises `UnusableAudio`."""
+    target, speed = behaviour.answer_format or fork, behaviour.speed
+    if not behaviour.play:
+        return []
+    if target.encoding == MP3:
+        messages = codecs.mp3(behaviour.play, behaviour.play_format, _MP3_SECONDS * speed)
+        return [(number * _MP3_SECONDS, message) for number, message in enumerate(messages)]
+    frames = codecs.encoded(behaviour.play, behaviour.play_format, target, behaviour.byte_order)
+    seconds = FRAME_MS / 1000 / speed if speed else 0.0
+    return [(number * seconds, frame) for number, frame in enumerate(frames)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 
-from callstream.audio.formats import ByteOrder
+from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 
 DROPPED: Final = 1006
 """The close code for a connection that is dropped without a closing handshake."""
@@ -70,7 +70,11 @@ class Behaviour:
     echo: bool = False
     """Send the inbound track's audio back."""
     play: bytes = field(default=b"", repr=False)
-    """Audio to send, 8 kHz mu-law; the listener converts it to the fork's own codec."""
+    """Audio to send, in `play_format`; the listener converts it to the format of the answers."""
+    play_format: AudioFormat = PCMU_8K
+    """As `callstream_cli.audio.Recording` has it: L16 is little-endian."""
+    answer_format: AudioFormat | None = None
+    """The format of the audio that is sent; None is the fork's own. `MP3` are whole files."""
     speed: float = 1.0
     """The speed at which `play` is sent, in times real time; 0 is at once."""
     byte_order: ByteOrder = "big"

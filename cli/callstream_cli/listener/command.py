@@ -3,15 +3,16 @@
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 from rich.console import Console
 
-from callstream.audio.formats import ByteOrder
+from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
+from callstream.audio.packetizer import MP3
 from callstream_cli import event_loop
-from callstream_cli.audio import FILES, UnreadableAudioError
-from callstream_cli.listener import codecs
+from callstream_cli.audio import FILES, Recording, UnreadableAudioError, read
+from callstream_cli.formats import FORMAT_HELP, FormatError, answer_format
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour
 from callstream_cli.listener.run import End, ListenRun, Options
 from callstream_cli.reading.options import Personal
@@ -43,8 +44,19 @@ def listen(
         Path | None,
         _answer(
             metavar="FILE",
-            help="Send a recording, in the fork's own codec; of stereo the right channel. "
-            f"Takes {FILES}.",
+            help=f"Send a recording; of stereo the right channel. Takes {FILES}.",
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["rtp", "mp3"],
+        _answer(help="mp3 sends --play as an MP3 file, in parts; rtp in pieces of 20 ms."),
+    ] = "rtp",
+    codec: Annotated[
+        str | None,
+        _answer(
+            metavar="CODEC[@RATE]",
+            help="The codec of the answers, with --mode rtp, where Telnyx's command names one; "
+            f"by default the fork's own. {FORMAT_HELP}.",
         ),
     ] = None,
     speed: Annotated[
@@ -120,13 +132,17 @@ def listen(
     before all forks had come and gone.
     """
     errors = Console(stderr=True)
+    format_ = _answer_format(mode, codec, echo=echo)
     try:
+        recording = read(play) if play else None
         behaviour = Behaviour(
             refuse=_known_status(refuse),
             silent=silent,
             require_token=require_token,
             echo=echo,
-            play=codecs.load(play) if play else b"",
+            play=_agents_side(recording) if recording else b"",
+            play_format=recording.format if recording else PCMU_8K,
+            answer_format=format_,
             speed=speed,
             byte_order=byte_order,
             marks=tuple(mark or ()),
@@ -154,6 +170,23 @@ def listen(
         raise typer.Exit(1) from None
     if end is not End.DONE:
         raise typer.Exit(end.value)
+
+
+def _agents_side(recording: Recording) -> bytes:
+    """The agent's track, which is the right channel of stereo."""
+    tracks = recording.tracks
+    return tracks["outbound"] if "outbound" in tracks else tracks["inbound"]
+
+
+def _answer_format(mode: str, codec: str | None, *, echo: bool) -> AudioFormat | None:
+    if mode == MP3:
+        if codec or echo:
+            raise typer.BadParameter("mp3 goes without --codec and --echo", param_hint="--mode")
+        return AudioFormat(MP3, PCMU_8K.sample_rate, 1)
+    try:
+        return answer_format(codec) if codec else None
+    except FormatError as error:
+        raise typer.BadParameter(str(error), param_hint="--codec") from None
 
 
 def _known_status(status: int | None) -> int | None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from callstream.audio.conversion import Converter, UnusableAudio, converter
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Media, ReturnEvent, ReturnMedia, Start
 from callstream.frames.records import RecordEvent
@@ -62,6 +63,7 @@ class Fork:
         # If the gateway does not read, the queue grows by as much as the gateway sends.
         self._outbox: asyncio.Queue[ReturnEvent] = asyncio.Queue()
         self._helpers: list[asyncio.Task[None]] = []
+        self._echo_converter: Converter | None = None
 
     @property
     def ended(self) -> bool:
@@ -156,10 +158,24 @@ class Fork:
                 if behaviour.stall is not None:
                     await self._stall(behaviour.stall)
             case Media(track="inbound", audio=audio) if behaviour.echo and has_started:
-                self._outbox.put_nowait(ReturnMedia(audio))
+                self._put_echo(audio)
+
+    def _put_echo(self, audio: bytes) -> None:
+        try:
+            payloads = self._echo_converter.convert(audio) if self._echo_converter else ()
+        except UnusableAudio:
+            return  # a damaged frame
+        for payload in payloads:
+            self._outbox.put_nowait(ReturnMedia(payload))
 
     def _begin(self, start: Start) -> None:
         behaviour = self.behaviour
+        if behaviour.echo:
+            target = behaviour.answer_format or start.format
+            try:
+                self._echo_converter = converter(start.format, target, behaviour.byte_order)
+            except UnusableAudio as error:
+                self.state.sent.unsent.append(str(error))
         self._help(self._answer(start))
         self._help(self._echo())
         if behaviour.close_after is not None:
@@ -170,7 +186,8 @@ class Fork:
 
     async def _answer(self, start: Start) -> None:
         began = time.monotonic()
-        planned = answers(self.behaviour, self.state.dialect or "", start)
+        # Encoding takes a while, and other forks wait.
+        planned = await asyncio.to_thread(answers, self.behaviour, self.state.dialect or "", start)
         self.state.sent.unsent += planned.unsent
         self._changes.notify()
         with suppress(ForkEnded):

@@ -7,6 +7,7 @@ gaps in the numbers. Every deviation is counted as a fault.
 from collections import Counter
 from typing import Final, Literal, NamedTuple
 
+from callstream.audio import packets
 from callstream.dialects import DIALECTS, recognise
 from callstream.dialects.events import (
     CarrierEvent,
@@ -79,6 +80,8 @@ class ForkState:
         """The events in the order of their numbers, each once, if they are kept. Events behind a
         gap wait for the missing message as `callstream.frames.stream_order` says."""
         self.messages = 0
+        self.audio_seconds = 0.0
+        """The duration of the audio of all tracks together; of an unknown codec 0."""
         self.start: Start | None = None
         self.stop: Stop | None = None
         self.marks: list[str] = []
@@ -226,9 +229,16 @@ class ForkState:
     def _put_in_order(self, event: RecordEvent) -> None:
         self._append(self._order.push(self._record(event), self._now))
 
-    def _append(self, events: list[OrderedEvent]) -> None:
+    def _append(self, ordered: list[OrderedEvent]) -> None:
+        events = [each.event for each in ordered]
+        if self.start is not None:
+            self.audio_seconds += sum(
+                packets.seconds(event.audio, self.start.format)
+                for event in events
+                if isinstance(event, Media)
+            )
         if self._keep:
-            self.in_order += (each.event for each in events)
+            self.in_order += events
 
     def _record(self, event: RecordEvent) -> Record:
         at = round(self._now * 1000)

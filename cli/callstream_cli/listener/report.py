@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from callstream.audio.formats import AudioFormat
+from callstream.audio.formats import CODECS
 from callstream.frames.reader import ReadEvent, StreamOver
 from callstream.frames.records import RecordEvent
 from callstream_cli.audio import TRACKS
@@ -39,7 +39,7 @@ def as_dict(state: ForkState, files: Iterable[Path] = (), *, personal: bool = Fa
         "messages": state.messages,
         "frames": counts.frames,
         "audio_bytes": counts.audio_bytes,
-        "audio_seconds": _audio_seconds(counts.audio_bytes, start.format if start else None),
+        "audio_seconds": _audio_seconds(state),
         "marks": state.marks,
         "keys": state.digits if personal else len(state.digits),
         "errors": [{"code": error.code, "title": error.title} for error in state.errors],
@@ -135,11 +135,10 @@ def picture(url: str, states: Iterable[ForkState], refused: int) -> RenderableTy
     return table
 
 
-def _audio_seconds(size: int, format_: AudioFormat | None) -> float | None:
-    """The duration of so many bytes, of both tracks together; None if the codec is not sampled."""
-    if format_ is None or not format_.sample_bytes:
-        return None
-    return round(size / format_.sample_bytes / format_.channels / format_.sample_rate, 3)
+def _audio_seconds(state: ForkState) -> float | None:
+    """The duration of the audio of both tracks together; None if the codec is not known."""
+    known = state.start is not None and state.start.format.encoding in CODECS
+    return round(state.audio_seconds, 3) if known else None
 
 
 def _frames(state: ForkState) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from callstream.audio.formats import ByteOrder
-from callstream_cli import audio
+from callstream_cli import audio, formats
 from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.output import show_json
@@ -56,9 +56,10 @@ def record(
 ) -> None:
     """Write a call as a stereo WAV file: inbound left, outbound right, silence for what is lost.
 
-    Takes what Kinesis still keeps of the call, by default a day. The codecs are PCMU, PCMA and L16.
-    Several streams of one call stand where their time puts them; if two have the same track at the
-    same time, they are mixed.
+    Takes what Kinesis still keeps of the call, by default a day, in any codec that is known. A
+    frame that cannot be decoded is silence, and is counted. Several streams of one call, also in
+    different codecs, stand where their time puts them; if two have the same track at the same time,
+    they are mixed.
 
     Ends with status 1 if there is nothing of the call.
     """
@@ -120,6 +121,7 @@ def as_dict(stereo: Stereo, file: Path) -> dict[str, Any]:
             {
                 **_figures(placed.story),
                 "codec": placed.format.encoding,
+                "sample_rate": placed.format.sample_rate,
                 "offset_ms": placed.offset_ms,
                 "length_ms": placed.length_ms,
                 "tracks": {
@@ -127,6 +129,7 @@ def as_dict(stereo: Stereo, file: Path) -> dict[str, Any]:
                         "frames": report.frames,
                         "lost_ms": report.lost_ms,
                         "misplaced": report.misplaced,
+                        "undecodable": report.undecodable,
                     }
                     for track, report in placed.tracks.items()
                 },
@@ -153,7 +156,8 @@ def _summary(stereo: Stereo, file: Path) -> Sequence[str]:
     lines = [f"{file}, {stereo.seconds:.2f} s, {stereo.encoding} at {stereo.rate} Hz"]
     for placed in stereo.streams:
         tracks = [_of_track(track, report) for track, report in placed.tracks.items()]
-        lines.append(f"{placed.story.stream_id}  {'; '.join(tracks) or 'no audio'}")
+        parts = [formats.title(placed.format), *(tracks or ["no audio"])]
+        lines.append(f"{placed.story.stream_id}  {'; '.join(parts)}")
     if stereo.mixed:
         lines.append("Two streams have the same track at the same time: they are mixed.")
     return lines
@@ -165,6 +169,8 @@ def _of_track(track: str, report: TrackReport) -> str:
         parts.append(f"{report.lost_ms} ms of silence for what is not there")
     if report.misplaced:
         parts.append(f"{report.misplaced} frames with timestamps that make no sense")
+    if report.undecodable:
+        parts.append(f"{report.undecodable} frames that cannot be decoded")
     return ", ".join(parts)
 
 

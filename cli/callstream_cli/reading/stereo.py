@@ -11,14 +11,14 @@ from typing import Final
 
 import numpy as np
 
-from callstream.audio.codecs import pcm
+from callstream.audio.conversion import UnusableAudio
 from callstream.audio.formats import CODECS, PCMU_8K, AudioFormat, ByteOrder
 from callstream.dialects.events import Media, Track
-from callstream_cli import audio
+from callstream_cli import audio, codecs
+from callstream_cli.codecs import Samples, TrackDecoder
+from callstream_cli.formats import can_decode, title
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.recording import Story
-
-type _Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 _SAMPLE_BYTES: Final = 2
 _COMPANDED: Final[Mapping[str, audio.Encoding]] = {"PCMU": "mulaw", "PCMA": "alaw"}
@@ -48,6 +48,8 @@ class TrackReport:
     """Silence between frames: lost frames, or frames that the carrier did not send."""
     misplaced: int = 0
     """Frames with a senseless timestamp; they stand behind their predecessors."""
+    undecodable: int = 0
+    """Frames that the codec cannot decode; silence stands for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class _Lane:
 
     width: int
     """Bytes per sample."""
-    report: TrackReport = field(default_factory=TrackReport)
+    report: TrackReport
     end: int = 0
     audible: int = 0
     """The length without silence."""
@@ -150,30 +152,30 @@ def format_of(story: Story) -> AudioFormat:
     )
 
 
-def lane(frames: Iterable[Media], rate: int, width: int, base_ms: int = 0) -> _Lane:
-    """Place a track's frames, which are in order, by their timestamps less `base_ms`.
+def _lane(frames: Iterable[tuple[int, bytes]], rate: int, width: int, report: TrackReport) -> _Lane:
+    """Place a track's frames, which are in order, by their timestamps, in milliseconds.
 
     A frame that is off by less than half its length is jitter: it stands right behind its
     predecessor. A frame that would overlap shows that its predecessors had come late: silence in
     front of them is taken back. No audio is overwritten.
     """
-    lane = _Lane(width=width)
-    for frame in frames:
-        size = len(frame.audio) // width
+    lane = _Lane(width, report)
+    for timestamp, content in frames:
+        size = len(content) // width
         if not size:
             continue
-        at = max(round((frame.timestamp - base_ms) * rate / 1000), 0)
+        at = max(round(timestamp * rate / 1000), 0)
         silence = at - lane.end
         if silence > _LONGEST_GAP_SECONDS * rate:
-            lane.report.misplaced += 1
+            report.misplaced += 1
             silence = 0
         elif silence <= -size / 2 and lane.audible - at < _MOST_JITTER_SECONDS * rate:
             lane.take_back(-silence)
-        elif silence < size / 2 and lane.report.frames:
+        elif silence < size / 2 and report.frames:
             silence = 0
-        lane.append(frame.audio[: size * width], max(silence, 0))
-        lane.report.frames += 1
-    lane.report.lost_ms = round(lane.lost() * 1000 / rate)
+        lane.append(content[: size * width], max(silence, 0))
+        report.frames += 1
+    report.lost_ms = round(lane.lost() * 1000 / rate)
     return lane
 
 
@@ -193,77 +195,117 @@ def combine(
     formats = [format_of(story) for story in stories]
     for story, format_ in zip(stories, formats, strict=True):
         _require_decodable(story, format_)
-    encoding, fill, rate = _common(formats, native=native)
+    encoding = _native_encoding(formats) if native else "pcm16"
     began_at = min(story.started_at for story in stories)
     placed: list[Placed] = []
-    lanes: list[tuple[int, Mapping[Track, _Lane]]] = []
+    streams: list[_Stream] = []
+    rate = max(format_.audio_rate for format_ in formats)
     for story, format_ in zip(stories, formats, strict=True):
         offset_ms = story.started_at - began_at
         if offset_ms > _LONGEST_SECONDS * 1000:
             raise ConsumerError(
                 "its streams are more than a day apart; record them one by one, by stream id"
             )
-        of_stream = _lanes(story, format_)
-        lanes.append((round(offset_ms * rate / 1000), of_stream))
-        length = max((lane.end for lane in of_stream.values()), default=0)
-        reports = {track: lane.report for track, lane in of_stream.items()}
-        placed.append(Placed(story, format_, offset_ms, round(length * 1000 / rate), reports))
-    if native and _overlap(lanes):
+        lanes = _lanes(story, format_, None if native else byte_order)
+        stream = _Stream(format_.audio_rate, rate, round(offset_ms * rate / 1000), lanes)
+        streams.append(stream)
+        length_ms = round(stream.length * 1000 / rate)
+        reports = {track: lane.report for track, lane in lanes.items()}
+        placed.append(Placed(story, format_, offset_ms, length_ms, reports))
+    mixed = _overlap(streams)
+    if native and mixed:
         raise ConsumerError(
             "two of its streams have the same track at the same time, which can only be mixed as"
             " 16-bit samples; record them one by one, by stream id"
         )
-    data = _render(lanes, formats, encoding, fill, byte_order)
-    return Stereo(encoding, rate, data, placed, mixed=_overlap(lanes))
+    data = _rendered(streams, CODECS[formats[0].encoding].silence if native else None)
+    return Stereo(encoding, rate, data, placed, mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """The lanes of a stream in a recording."""
+
+    own_rate: int
+    """The rate of the lanes."""
+    rate: int
+    """The rate of the recording, in which all lengths are."""
+    offset: int
+    lanes: Mapping[Track, _Lane]
+
+    def scaled(self, samples: int) -> int:
+        """A length of the lanes as a length of the recording."""
+        return round(samples * self.rate / self.own_rate)
+
+    @property
+    def length(self) -> int:
+        """The length of the longest lane."""
+        return max((self.scaled(lane.end) for lane in self.lanes.values()), default=0)
 
 
 def _require_decodable(story: Story, format_: AudioFormat) -> None:
-    if not format_.sample_bytes:
+    if not can_decode(format_):
+        channels = "" if format_.channels == 1 else f" with {format_.channels} channels a track"
         raise ConsumerError(
-            f"stream {story.stream_id} is in {format_.encoding}, which cannot be decoded here;"
-            " --raw writes the bytes as they came"
-        )
-    if format_.channels != 1:
-        raise ConsumerError(
-            f"stream {story.stream_id} has {format_.channels} channels in each track;"
-            " --raw writes the bytes as they came"
+            f"stream {story.stream_id} is in {format_.encoding}{channels}, which cannot be decoded"
+            " here; --raw writes the bytes as they came"
         )
 
 
-def _common(formats: Sequence[AudioFormat], *, native: bool) -> tuple[audio.Encoding, bytes, int]:
-    rates = {format_.sample_rate for format_ in formats}
-    if len(rates) > 1:
+def _native_encoding(formats: Sequence[AudioFormat]) -> audio.Encoding:
+    found = sorted({title(format_) for format_ in formats})
+    if len(found) > 1 or formats[0].encoding not in _COMPANDED:
         raise ConsumerError(
-            f"its streams have different rates ({', '.join(map(str, sorted(rates)))} Hz);"
-            " record them one by one, by stream id"
+            "--native is for streams all in PCMU or all in PCMA, at one rate, not"
+            f" {', '.join(found)}"
         )
-    codecs = {format_.encoding for format_ in formats}
-    if not native:
-        return "pcm16", b"\0", rates.pop()
-    if len(codecs) > 1 or not codecs <= _COMPANDED.keys():
-        found = ", ".join(sorted(codecs))
-        raise ConsumerError(f"--native is for streams all in PCMU or all in PCMA, not {found}")
-    (codec,) = codecs
-    return _COMPANDED[codec], CODECS[codec].silence, rates.pop()
+    return _COMPANDED[formats[0].encoding]
 
 
-def _lanes(story: Story, format_: AudioFormat) -> dict[Track, _Lane]:
+def _lanes(
+    story: Story, format_: AudioFormat, byte_order: ByteOrder | None
+) -> Mapping[Track, _Lane]:
+    """The tracks of a stream, decoded; without a byte order for L16, as they came."""
     frames = [event for event in story.events if isinstance(event, Media)]
     # Timestamps count from the start. Without the start, the records begin somewhere later.
     base_ms = 0 if story.start else min((frame.timestamp for frame in frames), default=0)
-    return {
-        track: lane(of_track, format_.sample_rate, format_.sample_bytes, base_ms)
-        for track in audio.TRACKS
-        if (of_track := [frame for frame in frames if frame.track == track])
-    }
+    lanes: dict[Track, _Lane] = {}
+    for track in audio.TRACKS:
+        report = TrackReport()
+        of_track = [
+            (each.timestamp - base_ms, each.audio) for each in frames if each.track == track
+        ]
+        if not of_track:
+            continue
+        if byte_order is None:
+            lanes[track] = _lane(of_track, format_.audio_rate, 1, report)
+        else:
+            decoded = _decoded(of_track, TrackDecoder(format_, byte_order), report)
+            lanes[track] = _lane(decoded, format_.audio_rate, _SAMPLE_BYTES, report)
+    return lanes
 
 
-def _overlap(lanes: Sequence[tuple[int, Mapping[Track, _Lane]]]) -> bool:
+def _decoded(
+    frames: Iterable[tuple[int, bytes]], decoder: TrackDecoder, report: TrackReport
+) -> Iterator[tuple[int, bytes]]:
+    for timestamp, content in frames:
+        try:
+            samples = decoder.decode(content)
+        except UnusableAudio:
+            report.undecodable += 1
+        else:
+            yield timestamp, samples.tobytes()
+
+
+def _overlap(streams: Sequence[_Stream]) -> bool:
     for track in audio.TRACKS:
         spans = sorted(
-            (offset + next(of_stream[track].pieces()).at, offset + of_stream[track].end)
-            for offset, of_stream in lanes
-            if track in of_stream and of_stream[track].audible
+            (
+                stream.offset + stream.scaled(next(lane.pieces()).at),
+                stream.offset + stream.scaled(lane.end),
+            )
+            for stream in streams
+            if (lane := stream.lanes.get(track)) and lane.audible
         )
         ends_at = 0
         for start, end in spans:
@@ -273,40 +315,35 @@ def _overlap(lanes: Sequence[tuple[int, Mapping[Track, _Lane]]]) -> bool:
     return False
 
 
-def _render(
-    lanes: Sequence[tuple[int, Mapping[Track, _Lane]]],
-    formats: Sequence[AudioFormat],
-    encoding: audio.Encoding,
-    fill: bytes,
-    byte_order: ByteOrder,
-) -> bytes:
-    length = max(
-        (offset + lane.end for offset, of_stream in lanes for lane in of_stream.values()),
-        default=0,
-    )
-    if encoding != "pcm16":
-        bytes_ = np.full((length, len(audio.TRACKS)), fill[0], np.uint8)
-        for column, offset, piece, _ in _pieces(lanes, formats):
-            begin = offset + piece.at
-            bytes_[begin : begin + len(piece.audio), column] = np.frombuffer(piece.audio, np.uint8)
-        return bytes_.tobytes()
-    canvas = np.zeros((length, len(audio.TRACKS)), "<i2")
-    for column, offset, piece, format_ in _pieces(lanes, formats):
-        linear = samples(piece.audio, format_.encoding, byte_order)
-        place = canvas[offset + piece.at : offset + piece.at + len(linear), column]
-        place[:] = np.clip(place.astype(np.int32) + linear, -32_768, 32_767)
+def _rendered(streams: Sequence[_Stream], silence: bytes | None) -> bytes:
+    """Interleaved samples: linear; or, with a silence, bytes as they came, which do not overlap."""
+    length = max((stream.offset + stream.length for stream in streams), default=0)
+    kind, fill = (np.dtype(np.int16), 0) if silence is None else (np.dtype(np.uint8), silence[0])
+    canvas = np.full((length, len(audio.TRACKS)), fill, kind)
+    for stream in streams:
+        for track, lane in stream.lanes.items():
+            column = canvas[:, audio.TRACKS.index(track)]
+            for at, content in _contents(stream, lane, kind):
+                place = column[stream.offset + at : stream.offset + at + len(content)]
+                place[:] = content if silence else _mixed(place, content[: len(place)])
     return canvas.tobytes()
 
 
-def _pieces(
-    lanes: Sequence[tuple[int, Mapping[Track, _Lane]]], formats: Sequence[AudioFormat]
-) -> Iterable[tuple[int, int, Piece, AudioFormat]]:
-    for (offset, of_stream), format_ in zip(lanes, formats, strict=True):
-        for track, lane in of_stream.items():
-            for piece in lane.pieces():
-                yield audio.TRACKS.index(track), offset, piece, format_
+def _contents(
+    stream: _Stream, lane: _Lane, kind: np.dtype[np.int16] | np.dtype[np.uint8]
+) -> Iterator[tuple[int, Samples]]:
+    """The audio of a lane at the recording's rate, with its places."""
+    if stream.own_rate == stream.rate:
+        for piece in lane.pieces():
+            yield piece.at, np.frombuffer(piece.audio, kind)
+        return
+    whole = np.zeros(lane.end, np.int16)
+    for piece in lane.pieces():
+        samples = np.frombuffer(piece.audio, np.int16)
+        whole[piece.at : piece.at + len(samples)] = samples
+    yield 0, codecs.resampled(whole, stream.own_rate, stream.rate)
 
 
-def samples(encoded: bytes, codec: str, byte_order: ByteOrder) -> _Samples:
-    """Audio of PCMU, PCMA or L16 as linear samples."""
-    return np.frombuffer(pcm.decode(encoded, codec, byte_order), np.int16)
+def _mixed(one: Samples, other: Samples) -> Samples:
+    mixed: Samples = np.clip(one.astype(np.int32) + other, -32_768, 32_767).astype(np.int16)
+    return mixed

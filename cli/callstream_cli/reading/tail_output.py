@@ -18,6 +18,7 @@ from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Star
 from callstream.frames.reader import ReadEvent, Stream, StreamOver
 from callstream.frames.records import Disconnected, RecordEvent, Rejected
 from callstream.frames.stream_counts import StreamCounts
+from callstream_cli import formats
 
 _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
     Start: frozenset({"from_number", "to_number", "parameters", "tags", "client_state"}),
@@ -151,11 +152,10 @@ class TailLines:
                 return f"{event.__struct_config__.tag}  {'  '.join(_words(event))}".rstrip()
 
     def _start(self, start: Start) -> str:
-        format_ = start.format
         parts = [
             f"call {start.call_id}",
             ", ".join(start.tracks),
-            f"{format_.encoding} at {format_.sample_rate} Hz",
+            formats.title(start.format),
         ]
         if self._shown.personal:
             parts += [f"from {start.from_number}"] if start.from_number else []

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callstream.audio.formats import AudioFormat
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     Clear,
@@ -31,6 +32,9 @@ from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults, Message, corrupted
 
 STEREO: Tracks = {"inbound": bytes(range(200)) * 4, "outbound": bytes(reversed(range(200))) * 4}
+
+
+L16_24K = AudioFormat("L16", 24_000, 1)
 
 
 FRAMES = 5
@@ -180,6 +184,37 @@ def test_call_of_signalwire_is_as_documented() -> None:
         "dtmf": {"digit": "4", "duration": 160},
     }
     assert messages[-1] == {"event": "stop", "sequenceNumber": "13"}
+
+
+@pytest.mark.parametrize(
+    ("carrier", "format_", "named"),
+    [
+        ("telnyx", AudioFormat("OPUS", 16_000, 1), ("OPUS", 16_000)),
+        ("telnyx", AudioFormat("G722", 8000, 1), ("G722", 8000)),
+        ("signalwire", AudioFormat("L16", 24_000, 1), ("audio/x-L16", 24_000)),
+    ],
+)
+def test_call_of_another_codec_names_it_and_sends_frames_as_they_are(
+    carrier: CarrierName, format_: AudioFormat, named: tuple[str, int]
+) -> None:
+    packets = [b"one", b"another", b"3"]
+    plan = CallPlan({"inbound": packets}, carrier=carrier, format=format_)
+    messages = [json.loads(message.text) for message in sent(plan)]
+
+    body = messages[1]["start"]
+    told = body.get("media_format") or body["mediaFormat"]
+    assert (told["encoding"], told.get("sample_rate") or told["sampleRate"]) == named
+    payloads = [each["media"]["payload"] for each in messages if each["event"] == "media"]
+    assert payloads == [b64encode(packet).decode() for packet in packets]
+    assert Carrier(plan).frame_count == 3
+
+
+def test_audio_is_cut_into_frames_of_20_ms_of_its_format() -> None:
+    plan = CallPlan({"inbound": bytes(1600)}, carrier="signalwire", format=L16_24K)
+
+    media = [each.event for each in sent(plan) if isinstance(each.event, Media)]
+
+    assert [len(frame.audio) for frame in media] == [960, 960]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from callstream.audio.formats import AudioFormat
 from callstream.dialects.events import (
     Clear,
     ReturnDtmf,
@@ -26,6 +27,25 @@ class TestPlayback:
         assert playback.due(now=11.0) == ["a"]
         assert playback.due(now=12.0) == ["b"]
         assert playback.next_mark_at is None
+
+    @pytest.mark.parametrize(
+        ("format_", "messages"),
+        [
+            (AudioFormat("L16", 16_000, 1), [bytes(16_000)] * 2),
+            (AudioFormat("G722", 8000, 1), [bytes(4000)] * 2),
+            # 50 packets of 20 ms, as their first byte says.
+            (AudioFormat("OPUS", 16_000, 1), [b"\x08" + bytes(size) for size in range(50)]),
+        ],
+    )
+    def test_audio_of_every_codec_is_played_in_its_own_time(
+        self, format_: AudioFormat, messages: list[bytes]
+    ) -> None:
+        playback = Playback(format_=format_)
+        for message in messages:
+            playback.take(ReturnMedia(message), now=10.0)
+        playback.take(ReturnMark("a"), now=10.0)
+
+        assert playback.next_mark_at == pytest.approx(11.0)
 
     def test_mark_without_audio_before_it_comes_back_at_once(self) -> None:
         playback = Playback()

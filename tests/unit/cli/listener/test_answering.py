@@ -1,10 +1,13 @@
 """What the listener sends on a fork, and when."""
 
+import io
 from typing import Any
 
 import pytest
+import soundfile  # type: ignore[import-untyped]
 
 from callstream.audio.formats import AudioFormat
+from callstream.audio.packetizer import MP3
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     Clear,
@@ -81,13 +84,36 @@ class TestAnswers:
         assert len(pieces) == 50
         assert {len(piece) for piece in pieces} == {640 if format_ is L16 else 160}
 
-    def test_inexpressible_event_is_reported_and_the_rest_sent(self) -> None:
-        g722 = AudioFormat(encoding="G722", sample_rate=8000, channels=1)
+    def test_answers_may_have_another_codec_than_the_fork(self) -> None:
+        behaviour = Behaviour(play=self.SECOND, answer_format=L16)
 
-        planned = answers(Behaviour(play=self.SECOND, marks=("a",)), "telnyx", start(g722))
+        [*pieces] = audio_of(answers(behaviour, "telnyx", start()).messages)
+
+        assert [len(piece) for piece in pieces] == [640] * 50
+
+    @pytest.mark.parametrize(
+        ("speed", "times"), [(1.0, [0.0, 1.1, 2.2]), (2.0, [0.0, 1.1]), (0.0, [0.0])]
+    )
+    def test_mp3_file_is_sent_in_parts_no_more_than_one_a_second(
+        self, speed: float, times: list[float]
+    ) -> None:
+        mp3 = AudioFormat(MP3, 8000, 1)
+        behaviour = Behaviour(play=self.SECOND * 3, speed=speed, answer_format=mp3, marks=("a",))
+
+        messages = answers(behaviour, "telnyx", start()).messages
+
+        assert [message.at for message in messages[:-1]] == pytest.approx(times)
+        assert messages[-1].event == ReturnMark("a")
+        file = io.BytesIO(b"".join(audio_of(messages)))
+        assert soundfile.info(file).duration == pytest.approx(3, abs=0.1)
+
+    def test_inexpressible_event_is_reported_and_the_rest_sent(self) -> None:
+        amr_wb = AudioFormat(encoding="AMR-WB", sample_rate=16_000, channels=1)
+
+        planned = answers(Behaviour(play=self.SECOND, marks=("a",)), "telnyx", start(amr_wb))
 
         assert [message.event for message in planned.messages] == [ReturnMark("a")]
-        assert planned.unsent == ["audio in G722 cannot be made here"]
+        assert planned.unsent == ["audio in AMR-WB at 16000 Hz cannot be made here"]
 
     def test_raw_messages_are_sent_unchanged(self) -> None:
         assert answers(Behaviour(messages=("{", b"\0")), "twilio", start()).messages == [

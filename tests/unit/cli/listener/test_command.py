@@ -19,6 +19,12 @@ from callstream_cli.__main__ import build
         (["--port", "65536"], "'--port'"),
         (["--forks", "0"], "'--forks'"),
         (["--byte-order", "middle"], "'--byte-order'"),
+        (["--mode", "wav"], "'--mode'"),
+        (["--mode", "mp3", "--codec", "PCMU"], "mp3 goes without --codec and --echo"),
+        (["--mode", "mp3", "--echo"], "mp3 goes without --codec and --echo"),
+        (["--codec", "MP4"], "'MP4' is not a codec"),
+        (["--codec", "L16@44100"], "L16 has 16000, 8000, 22050, 24000 or 48000 Hz"),
+        (["--codec", "AMR-WB"], "AMR-WB cannot be encoded here"),
     ],
 )
 def test_wrong_command_line_is_explained(arguments: list[str], why: str) -> None:

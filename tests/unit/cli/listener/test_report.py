@@ -76,7 +76,15 @@ class TestReport:
         )
 
     @pytest.mark.parametrize(
-        ("codec", "seconds"), [("PCMU", 0.5), ("PCMA", 0.5), ("L16", 0.25), ("G722", None)]
+        ("codec", "seconds"),
+        [
+            ("PCMU", 0.5),
+            ("PCMA", 0.5),
+            ("L16", 0.25),
+            ("G722", 0.5),
+            ("OPUS", 0.01),  # one packet, whose first byte says 10 ms
+            ("audio/x-new", None),
+        ],
     )
     def test_duration_depends_on_the_codec(self, codec: str, seconds: float | None) -> None:
         format_ = AudioFormat(encoding=codec, sample_rate=8000, channels=1)

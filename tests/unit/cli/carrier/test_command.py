@@ -1,0 +1,22 @@
+"""The command line of `callstream call`."""
+
+import pytest
+
+from tests.unit.cli.commands import run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--codec", "MP4"], "'MP4' is not a codec"),
+        (["--codec", "G722"], "Twilio's streams have no G722, only PCMU"),
+        (["--codec", "L16@8000", "--carrier", "signalwire"], "L16 has 16000 or 24000 Hz"),
+        (["--codec", "AMR-WB", "--carrier", "telnyx"], "AMR-WB cannot be encoded here"),
+        (["--byte-order", "middle"], "'--byte-order'"),
+    ],
+)
+def test_wrong_command_line_is_explained(arguments: list[str], why: str) -> None:
+    result = run("call", *arguments, NO_COLOR="1", COLUMNS="200")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in result.stderr
