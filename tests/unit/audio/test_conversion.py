@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.audio.conversion import UnusableAudio, can_convert, converter, forked
+from callstream.audio.conversion import UnusableAudio, can_convert, converter
 from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 
 PCMA_8K, L16_8K = AudioFormat("PCMA", 8000, 1), AudioFormat("L16", 8000, 1)
@@ -81,24 +81,3 @@ def test_audio_in_the_calls_own_format_is_not_changed() -> None:
 
     assert can_convert(opus, opus)
     assert converter(opus, opus, "big").convert(b"\x01\x02\x03") == [b"\x01\x02\x03"]
-
-
-@pytest.mark.parametrize(
-    ("codec", "gets"),
-    [("default", "PCMU"), ("PCMU", "PCMU"), ("PCMA", "PCMA"), ("L16", "L16"), ("OPUS", "PCMU")],
-)
-def test_fork_has_the_wanted_codec_or_else_the_calls_own(codec: str, gets: str) -> None:
-    format_, convert = forked(PCMU_8K, codec, "big")
-
-    assert format_ == AudioFormat(gets, 8000, 1)
-    assert convert(b"\xff") == {"PCMU": b"\xff", "PCMA": b"\xd5", "L16": b"\0\0"}[gets]
-
-
-@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
-def test_a_wideband_call_is_not_forked_as_a_codec_that_plays_at_8_khz(codec: str) -> None:
-    call = AudioFormat("L16", 16_000, 1)
-
-    format_, convert = forked(call, codec, "big")
-
-    assert format_ == call
-    assert convert(b"\x01\x02") == b"\x01\x02"

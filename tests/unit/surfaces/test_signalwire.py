@@ -272,6 +272,8 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
         "state": "requested",
         "handshake_headers": {"Authorization": "Bearer s3cr3t"},
         "codec": None,
+        "sample_rate": None,
+        "fill_silence": False,
         "return_audio": None,
         "target_legs": "self",
         "parameters": {"FirstName": "Jane"},

@@ -1,6 +1,5 @@
 """Conversion of audio between formats, one converter for each stream, track and receiver. Pure."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol, override
 
@@ -83,22 +82,6 @@ class _Chain(Converter):
     @override
     def restart(self) -> None:
         self._decoder = self._new_decoder()
-
-
-def forked(
-    call: AudioFormat, codec: str | None, l16_byte_order: ByteOrder
-) -> tuple[AudioFormat, Callable[[bytes], bytes]]:
-    """The format of a fork for which `codec` was asked, and the conversion from the call's audio.
-
-    The fork has the call's own format if `codec` is None, if the call's audio cannot be converted
-    to `codec`, or if `codec` has another rate than the call: receivers would play PCMU of 16 kHz at
-    half the speed.
-    """
-    wanted = AudioFormat(codec or call.encoding, call.audio_rate, call.channels)
-    if not wanted.is_playable or not can_convert(call, wanted):
-        return call, bytes
-    made = converter(call, wanted, l16_byte_order)
-    return wanted, lambda audio: b"".join(made.convert(audio))
 
 
 def _are_alike(source: AudioFormat, target: AudioFormat) -> bool:

@@ -22,7 +22,7 @@ class Codec(Struct, frozen=True):
     silence: bytes = b""
     """The shortest piece of silence, at whose multiples audio may be cut; empty of packets."""
     rates: tuple[int, ...] = ()
-    """The rates in Hz at which receivers play the codec; empty if there are many."""
+    """The rates in Hz that a `start` has for the codec, in ascending order; empty if any."""
     audio_rate: int | None = None
     """The rate of the audio in Hz, where it is fixed and RTP's clock rate is another."""
     byte_rate: int | None = None
@@ -49,12 +49,6 @@ class AudioFormat(Struct, frozen=True):
         return codec.silence if codec else b""
 
     @property
-    def is_playable(self) -> bool:
-        """Whether receivers play the codec at this rate, whatever they read of the rate."""
-        codec = CODECS.get(self.encoding)
-        return not (codec and codec.rates) or self.sample_rate in codec.rates
-
-    @property
     def sample_bytes(self) -> int:
         """The bytes of one sample in one channel; 0 if samples are not coded one by one."""
         codec = CODECS.get(self.encoding)
@@ -74,10 +68,10 @@ CODECS: Final[Mapping[str, Codec]] = {
     "PCMU": Codec("audio/x-mulaw", silence=b"\xff", rates=(8000,)),
     "PCMA": Codec("audio/x-alaw", silence=b"\xd5", rates=(8000,)),
     # RFC 3551, 4.5.2: audio of 16 kHz, whose RTP clock is 8 kHz by an old mistake.
-    "G722": Codec("audio/G722", silence=b"\xff", audio_rate=16_000, byte_rate=8000),
+    "G722": Codec("audio/G722", silence=b"\xff", rates=(8000,), audio_rate=16_000, byte_rate=8000),
     "L16": Codec("audio/x-L16", silence=b"\0\0"),
-    "OPUS": Codec("audio/opus"),
-    "AMR-WB": Codec("audio/AMR-WB"),
+    "OPUS": Codec("audio/opus", rates=(8000, 16_000)),
+    "AMR-WB": Codec("audio/AMR-WB", rates=(16_000,)),
 }
 """The known codecs, by their RTP names."""
 

@@ -3,11 +3,12 @@
 Every dialect module implements the protocol `Dialect`; `DIALECTS` is the registry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from callstream.audio.formats import AudioFormat
 from callstream.dialects import signalwire, telnyx, twilio
 from callstream.dialects.events import CarrierEvent, Connected, Refusal, ReturnEvent
 from callstream.dialects.shapes import Shape, shape_of
@@ -27,6 +28,10 @@ class Dialect(Protocol):
     @property
     def NUMBERS_MARKS(self) -> bool:  # noqa: N802  # as above
         """Whether the carrier's marks have sequence numbers."""
+
+    @property
+    def FORMATS(self) -> Sequence[AudioFormat]:  # noqa: N802  # as above
+        """The formats that the carrier's `start` can name, the usual one first; empty if any."""
 
     @property
     def ERRORS(self) -> Mapping[Refusal, tuple[str, str]]:  # noqa: N802  # as above

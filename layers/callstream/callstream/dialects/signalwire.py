@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects._camel import (
     ConnectedMessage,
     MediaMessage,
@@ -40,6 +41,7 @@ from callstream.errors import Inexpressible
 
 PROTOCOL: Final = Connected(protocol="Call", version="0.2.0")
 NUMBERS_MARKS: Final = False
+FORMATS: Final = (PCMU_8K, *(AudioFormat("L16", rate, 1) for rate in (8000, 16_000, 24_000)))
 ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {}
 
 

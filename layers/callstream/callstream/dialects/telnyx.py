@@ -6,7 +6,7 @@ the names of codecs have two published forms, and both are read. `start` does no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -44,6 +44,7 @@ from callstream.errors import Inexpressible, UnreadableMessage
 
 PROTOCOL: Final = Connected(protocol=None, version="1.0.0")
 NUMBERS_MARKS: Final = True
+FORMATS: Final[Sequence[AudioFormat]] = ()
 # developers.telnyx.com/docs/voice/programmable-voice/media-streaming
 ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {
     "unusable": ("100002", "unknown_error"),

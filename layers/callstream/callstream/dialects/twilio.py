@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, field
 
+from callstream.audio.formats import PCMU_8K
 from callstream.dialects._camel import (
     ConnectedMessage,
     MediaMessage,
@@ -41,6 +42,7 @@ from callstream.errors import Inexpressible
 
 PROTOCOL: Final = Connected(protocol="Call", version="1.0.0")
 NUMBERS_MARKS: Final = True
+FORMATS: Final = (PCMU_8K,)
 ERRORS: Final[Mapping[Refusal, tuple[str, str]]] = {}
 
 

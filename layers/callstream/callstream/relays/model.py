@@ -66,6 +66,9 @@ class RelaySpec(BaseModel):
         url_schemes: the schemes that the surface allows in `url`.
         handshake_headers: sent to the consumer when connecting. Secret: never log them.
         codec: the RTP name of the codec that the consumer wants; None is the call's own.
+        sample_rate: the rate in Hz that the consumer wants; None is the codec's usual one.
+        fill_silence: whether silence fills what the carrier leaves out, so that the audio of each
+            track is even.
         return_audio: the format of the return audio; None is the format that the consumer gets.
         target_legs: the legs of the call that play the audio that the consumer sends back.
         parameters: custom parameters for the consumer's start message. Secret: never log them.
@@ -82,6 +85,8 @@ class RelaySpec(BaseModel):
     handshake_headers: dict[str, str] = Field(default={}, repr=False)
     track: Tracks
     codec: str | None = None
+    sample_rate: int | None = None
+    fill_silence: bool = False
     return_audio: ReturnAudio | None = None
     target_legs: TargetLegs = "self"
     name: str | None = None

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     CarrierEvent,
@@ -19,9 +19,11 @@ from callstream.dialects.events import (
     ReturnDtmf,
     ReturnMark,
     ReturnMedia,
+    Start,
 )
 from callstream.errors import UnreadableMessage
 from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
+from callstream.relays.sinks.fork_audio import ForkAudio, Payload
 
 CALL = ForkedCall(
     stream_id="7a2f7b1e-2f0e-4a0b-9a55-0d6bd1b2a001",
@@ -99,6 +101,32 @@ def test_a_fork_counts_for_itself_and_its_time_begins_with_it() -> None:
     ]
     assert [frame["sequence_number"] for frame in frames] == ["2", "3", "4"]
     assert forked.close() == []
+
+
+def test_each_payload_of_a_frame_has_its_number_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = ForkAudio(PCMU_8K)
+    payloads = [Payload(20.4, b"\1"), Payload(40.4, b"\2")]
+    monkeypatch.setattr(audio, "take", lambda *_: payloads)
+    monkeypatch.setattr(audio, "flush", lambda: [("inbound", Payload(60.4, b"\3"))])
+    forked = ForkProtocol("telnyx", CALL, audio)
+    frames = parsed([*forked.take("s1", media(7, 0), 20), *forked.flush(), *forked.close()])
+
+    assert [frame["sequence_number"] for frame in frames] == ["1", "2", "3", "4"]
+    assert [frame.get("media") for frame in frames] == [
+        {"track": "inbound", "chunk": "1", "timestamp": "20", "payload": "AQ=="},
+        {"track": "inbound", "chunk": "2", "timestamp": "40", "payload": "Ag=="},
+        {"track": "inbound", "chunk": "3", "timestamp": "60", "payload": "Aw=="},
+        None,
+    ]
+
+
+def test_the_audio_of_a_stream_is_converted_from_the_format_in_its_start() -> None:
+    forked = ForkProtocol("telnyx", CALL, ForkAudio(PCMU_8K, {"s1": PCMU_8K}))
+    pcma = AudioFormat("PCMA", 8000, 1)
+
+    assert forked.take("s2", Start(1, "MZ2", "CA2", "AC", ("inbound",), pcma), 0) == []
+    [frame] = parsed(forked.take("s2", media(2, 0, audio=b"\xd5"), 0))
+    assert frame["media"]["payload"] == "/g=="
 
 
 def test_a_second_stream_goes_on_in_the_time_of_the_fork() -> None:

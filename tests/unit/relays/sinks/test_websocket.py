@@ -1,13 +1,23 @@
 """The WebSocket sink: what a consumer gets, and what becomes of what it sends."""
 
 import asyncio
+import json
 import threading
-from typing import override
+from base64 import b64decode
+from types import SimpleNamespace
+from typing import Any, override
 
+import pytest
+
+from callstream.audio.formats import AudioFormat
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import Clear, ReturnMark, ReturnMedia
+from callstream.dialects.events import Clear, Media, ReturnMark, ReturnMedia
 from callstream.relays.endings import Ending, Outcome
+from callstream.relays.sinks.fork import ForkCounters, ForkProtocol
 from callstream.relays.sinks.sink import MarkFeed
+from callstream.relays.sinks.websocket import RelayForks
+from tests.relays import make_relay
+from tests.unit.items import started_stream
 from tests.unit.relays.scenes import (
     Scene,
     first_messages,
@@ -125,6 +135,39 @@ def test_the_fork_is_made_in_another_thread() -> None:
         assert scene.made_by is not threading.current_thread()
 
     play(act)
+
+
+def make_fork(counters: ForkCounters | None = None, **wishes: Any) -> ForkProtocol:
+    here: Any = SimpleNamespace(
+        call=lambda *_: None, tenant=lambda _: None, parameters=lambda *_: {}
+    )
+    forks = RelayForks(make_relay(parameters={"token": "s3cret"}, **wishes), here, here)
+    return forks.make([started_stream("s1")], counters)
+
+
+def test_a_forks_start_names_the_format_that_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    fork = make_fork(codec="L16")
+    [_, start] = map(json.loads, fork.open())
+    [frame] = map(json.loads, fork.take("s1", Media(1, "inbound", 1, 0, b"\x00"), 0))
+
+    assert start["start"]["media_format"] == {
+        "encoding": "L16",
+        "sample_rate": 8000,
+        "channels": 1,
+    }
+    # In network byte order.
+    assert b64decode(frame["media"]["payload"]) == (-32124).to_bytes(2, "big", signed=True)
+    assert fork.return_format == AudioFormat("L16", 8000, 1)
+    assert not caplog.messages
+
+
+def test_a_fork_that_cannot_have_its_codec_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    first = make_fork(codec="AMR-WB")
+    make_fork(first.counters, codec="AMR-WB")
+
+    assert caplog.messages == [
+        "the fork is not as asked: PCMU at 8000 Hz, of a call in PCMU at 8000 Hz"
+    ]
 
 
 class NoMarks(MarkFeed):

@@ -5,7 +5,7 @@ It counts for itself: a sequence number for each numbered message from `start` o
 for each frame of a track, and timestamps that begin with the fork.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct, field
@@ -27,6 +27,7 @@ from callstream.dialects.events import (
     Track,
     Tracks,
 )
+from callstream.relays.sinks.fork_audio import ForkAudio, Payload
 
 TRACKS: Final[Mapping[Tracks, tuple[Track, ...]]] = {
     "inbound_track": ("inbound",),
@@ -82,7 +83,7 @@ class ForkProtocol:
     Args:
         dialect: the dialect that the consumer understands.
         call: the call that is forked.
-        convert: makes the fork's audio from the call's.
+        audio: makes the fork's audio from the call's; by default they are the same.
         counters: where the run before was; None for the first run.
         return_format: the format of the return audio; by default the format of the fork.
     """
@@ -91,7 +92,7 @@ class ForkProtocol:
         self,
         dialect: str,
         call: ForkedCall,
-        convert: Callable[[bytes], bytes] = bytes,
+        audio: ForkAudio | None = None,
         counters: ForkCounters | None = None,
         return_format: AudioFormat | None = None,
     ) -> None:
@@ -99,7 +100,7 @@ class ForkProtocol:
         self.return_format = return_format or call.format
         self._dialect = DIALECTS[dialect]
         self._call = call
-        self._convert = convert
+        self._audio = audio or ForkAudio(call.format)
         self.counters = ForkCounters() if counters is None else counters
         """Where the fork is, for the run that goes on after this one."""
         self._ended = False
@@ -133,23 +134,23 @@ class ForkProtocol:
         """
         match event:
             case Media() if event.track in self._call.tracks:
-                counters = self.counters
-                began = counters.began.setdefault(stream_id, event.timestamp - elapsed_ms)
-                counters.chunks[event.track] = counters.chunks.get(event.track, 0) + 1
-                media = Media(
-                    sequence=self._next(),
-                    track=event.track,
-                    chunk=counters.chunks[event.track],
-                    timestamp=max(0, event.timestamp - began),
-                    audio=self._convert(event.audio),
-                )
-                return [self._render(media)]
+                began = self.counters.began.setdefault(stream_id, event.timestamp - elapsed_ms)
+                at_ms = event.timestamp - began
+                payloads = self._audio.take(stream_id, event.track, event.audio, at_ms)
+                return [self._media(event.track, payload) for payload in payloads]
+            case Start():
+                self._audio.add_stream(stream_id, event.format)
+                return []
             case Dtmf():
                 return [self._render(replace(event, sequence=self._next(), extra=""))]
             case Mark(name=name):
                 return self.give_back(name)
             case _:
                 return []
+
+    def flush(self) -> list[str]:
+        """The audio that waits until a payload is full, filled up with silence."""
+        return [self._media(track, payload) for track, payload in self._audio.flush()]
 
     def close(self) -> list[str]:
         """The last message; none the second time."""
@@ -193,6 +194,12 @@ class ForkProtocol:
         # A number that no message has would be missing at the consumer.
         sequence = self._next() if self._dialect.NUMBERS_MARKS else None
         return [self._render(Mark(sequence, name))]
+
+    def _media(self, track: Track, payload: Payload) -> str:
+        chunks = self.counters.chunks
+        chunks[track] = chunks.get(track, 0) + 1
+        at_ms = max(0, round(payload.at_ms))
+        return self._render(Media(self._next(), track, chunks[track], at_ms, payload.audio))
 
     def _own_name(self, name: str) -> str:
         """A name that no other mark has, of this fork or another."""

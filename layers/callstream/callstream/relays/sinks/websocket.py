@@ -1,6 +1,7 @@
 """The sink of a fork: a consumer's WebSocket, in the relay's dialect."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,8 +10,7 @@ from typing import Final, Never, Protocol, override
 import msgspec
 from msgspec import Struct
 
-from callstream.audio.conversion import forked
-from callstream.audio.formats import ByteOrder
+from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media
@@ -19,10 +19,14 @@ from callstream.relays.model import Relay
 from callstream.relays.outbox import Outbox
 from callstream.relays.ports import Consumer, ConsumerGone, Dialler
 from callstream.relays.sinks.fork import TRACKS, ForkCounters, ForkedCall, ForkProtocol
+from callstream.relays.sinks.fork_audio import ForkAudio
+from callstream.relays.sinks.fork_format import fork_format
 from callstream.relays.sinks.return_path import LegSender, ReturnPath
 from callstream.relays.sinks.sink import MarkFeed, Sink
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
+
+_logger = logging.getLogger(__name__)
 
 NORMAL: Final = 1000
 OUTBOX_LIMIT: Final = 500
@@ -155,7 +159,8 @@ class WebSocketSink(Sink):
     @override
     async def finish(self, *, is_final: bool) -> bool:
         await self._stop_posting()
-        texts = (*self._outbox.take_rest(), *(self._fork.close() if is_final else ()))
+        texts = [*self._outbox.take_rest(), *self._fork.flush()]
+        texts += self._fork.close() if is_final else ()
         with suppress(ConsumerGone, TimeoutError):
             async with asyncio.timeout(self._timings.finish_patience):
                 for text in texts:
@@ -200,7 +205,10 @@ class RelayForks(ForkMaker):
     def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         first, relay = streams[0], self.relay
         tenant = self.directory.tenant(relay.tenant_id)
-        format_, convert = forked(first.format, relay.codec, self.l16_byte_order)
+        dialect = str(relay.dialect)
+        format_ = fork_format(first.format, relay.codec, relay.sample_rate, dialect)
+        if counters is None:
+            self._report(first.format, format_)
         known = self.streams.call(relay.tenant_id, relay.call_id)
         call = ForkedCall(
             stream_id=relay.relay_id,
@@ -215,5 +223,24 @@ class RelayForks(ForkMaker):
             client_state=known.client_state if known else None,
             handshake_headers=relay.handshake_headers,
         )
-        back = relay.return_format(format_)
-        return ForkProtocol(str(relay.dialect), call, convert, counters, back)
+        audio = ForkAudio(
+            format_,
+            {stream.stream_id: stream.format for stream in streams},
+            self.l16_byte_order,
+        )
+        # In this thread, because the import of a codec takes its time.
+        audio.prepare(first.stream_id, call.tracks)
+        return ForkProtocol(dialect, call, audio, counters, relay.return_format(format_))
+
+    def _report(self, call: AudioFormat, fork: AudioFormat) -> None:
+        """Log, once, that the consumer gets another codec than it asked for."""
+        codec, rate = self.relay.codec, self.relay.sample_rate
+        if codec not in {None, fork.encoding} or rate not in {None, fork.sample_rate}:
+            _logger.warning(
+                "the fork is not as asked: %s at %d Hz, of a call in %s at %d Hz",
+                fork.encoding,
+                fork.sample_rate,
+                call.encoding,
+                call.sample_rate,
+                extra={"relay_id": self.relay.relay_id},
+            )

@@ -1,0 +1,130 @@
+"""The audio of a fork: each track of the call, in the format that the consumer gets. Pure.
+
+Each track has a converter of its own, whose state goes on from frame to frame. A converter may have
+no payload for a frame, or several: codecs whose audio comes in packets wait until a packet is full.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from callstream.audio.conversion import Converter, UnusableAudio, converter
+from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.packets import seconds
+from callstream.dialects.events import Track
+
+_logger = logging.getLogger(__name__)
+
+_MOST_HELD_MS: Final = 20.0
+"""A converter holds less than a packet."""
+
+
+class Payload(NamedTuple):
+    """A payload for the consumer, and when it begins: in milliseconds of the fork's time."""
+
+    at_ms: float
+    audio: bytes
+
+
+class ForkAudio:
+    """The audio of one fork.
+
+    Args:
+        format_: the format that the consumer gets.
+        formats: the formats of the call's streams, by stream id; an unknown stream has the first
+            one, or `format_` if there is none.
+        l16_byte_order: the byte order of L16, of the call and of the fork.
+    """
+
+    def __init__(
+        self,
+        format_: AudioFormat,
+        formats: Mapping[str, AudioFormat] = MappingProxyType({}),
+        l16_byte_order: ByteOrder = "big",
+    ) -> None:
+        self.format = format_
+        self._l16_byte_order: ByteOrder = l16_byte_order
+        self._formats = dict(formats)
+        self._usual = next(iter(formats.values()), format_)
+        self._tracks: dict[Track, _TrackAudio] = {}
+        self._reported: set[str] = set()
+
+    def add_stream(self, stream_id: str, format_: AudioFormat) -> None:
+        """Take the format of a stream that begins."""
+        self._formats[stream_id] = format_
+
+    def prepare(self, stream_id: str, tracks: Iterable[Track]) -> None:
+        """Make the converters for these tracks of a stream, so that their codecs are imported."""
+        source = self._formats.get(stream_id, self._usual)
+        if source != self.format:
+            for track in tracks:
+                self._track(stream_id, track, source)
+
+    def take(self, stream_id: str, track: Track, audio: bytes, at_ms: float) -> list[Payload]:
+        """Convert a frame that begins at `at_ms`."""
+        source = self._formats.get(stream_id, self._usual)
+        if source == self.format:
+            return [Payload(at_ms, audio)]
+        track_audio = self._track(stream_id, track, source)
+        return track_audio.take(stream_id, audio, at_ms) if track_audio else []
+
+    def flush(self) -> list[tuple[Track, Payload]]:
+        """The audio that the converters still hold."""
+        tracks = self._tracks.items()
+        return [(track, payload) for track, audio in tracks for payload in audio.flush()]
+
+    def _track(self, stream_id: str, track: Track, source: AudioFormat) -> "_TrackAudio | None":
+        known = self._tracks.get(track)
+        if known is None or known.source != source:
+            try:
+                made = converter(source, self.format, self._l16_byte_order)
+            except UnusableAudio as unusable:
+                self._report(str(unusable))
+                return None
+            known = self._tracks[track] = _TrackAudio(source, self.format, made, stream_id)
+        return known
+
+    def _report(self, problem: str) -> None:
+        """Log a problem that every frame of a stream has, once."""
+        if problem not in self._reported:
+            self._reported.add(problem)
+            _logger.warning("audio is not sent: %s", problem)
+
+
+class _TrackAudio:
+    """One track: its converter, and how much audio the converter holds."""
+
+    def __init__(
+        self, source: AudioFormat, target: AudioFormat, converter: Converter, stream_id: str
+    ) -> None:
+        self.source = source
+        self._target = target
+        self._converter = converter
+        self._stream_id = stream_id
+        self._held_ms = self._end_ms = 0.0
+
+    def take(self, stream_id: str, audio: bytes, at_ms: float) -> list[Payload]:
+        if stream_id != self._stream_id:
+            self._converter.restart()
+            self._stream_id = stream_id
+        payloads = self._timed(self._converter.convert(audio), at_ms)
+        length_ms = seconds(audio, self.source) * 1000
+        self._end_ms = at_ms + length_ms
+        held_ms = self._held_ms + length_ms
+        # More than a packet is not held: that audio could not be decoded.
+        self._held_ms = held_ms if 0 <= held_ms < _MOST_HELD_MS else 0.0
+        return payloads
+
+    def flush(self) -> list[Payload]:
+        payloads = self._timed(self._converter.flush(), self._end_ms)
+        self._held_ms = 0.0
+        return payloads
+
+    def _timed(self, payloads: Sequence[bytes], at_ms: float) -> list[Payload]:
+        """The payloads with their times; the first begins with the audio that was held."""
+        timed = []
+        for payload in payloads:
+            timed.append(Payload(at_ms - self._held_ms, payload))
+            self._held_ms -= seconds(payload, self._target) * 1000
+        return timed
