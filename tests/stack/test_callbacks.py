@@ -24,20 +24,25 @@ __all__ = ["operator"]
 
 
 class FormServer(TenantServer):
-    """Takes SignalWire's forms: `answer` says what it answers to each request, in their order."""
+    """Takes SignalWire's forms: `answer` says what it answers to each request, in their order.
+
+    It wants a user name and a password.
+    """
 
     def __init__(self) -> None:
         self.got: list[dict[str, str]] = []
         self.signatures: list[str] = []
         self.answer: Callable[[int], int] = lambda _number: 204
         super().__init__(self._take)
-        self.url = f"{self.origin}/status"
+        self.url = f"{self.origin}/status".replace("://", "://user:word@")
 
     def events(self, relay_id: str) -> list[str]:
         """What it was told of a relay, in that order."""
         return [each["StreamEvent"] for each in self.got if each["StreamSid"] == relay_id]
 
     def _take(self, _path: str, headers: Message, body: bytes) -> int:
+        if headers["authorization"] != "Basic dXNlcjp3b3Jk":
+            return 401
         self.got.append(dict(parse_qsl(body.decode())))
         self.signatures.append(headers["x-signalwire-signature"])
         return self.answer(len(self.got))

@@ -1,8 +1,7 @@
 """``callstream agents``: who gets the calls of a route by themselves, and may answer."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -18,10 +17,7 @@ from callstream_cli.deployment import administration_of
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_json, show_table
-
-_STANDARD_INPUT: Final = "-"
-# Far above any value that a surface takes.
-_LONGEST: Final = 16_384
+from callstream_cli.operator.standard_input import STANDARD_INPUT, read_line
 
 Dialect = Literal["telnyx", "signalwire"]
 
@@ -94,12 +90,12 @@ def add(
     with administration_of(stack) as administration:
         if (route is None) == (inbox is None):
             raise BadValueError("give --route or --inbox: whose calls the agent shall get")
-        if auth_token not in {None, _STANDARD_INPUT}:
+        if auth_token not in {None, STANDARD_INPUT}:
             raise BadValueError("--auth-token takes - only: the token is read from standard input")
         administration.tenant(tenant_id)
         common = {
-            "url": _read("URL") if url == _STANDARD_INPUT else url,
-            "auth_token": None if auth_token is None else _read("auth token"),
+            "url": read_line("URL") if url == STANDARD_INPUT else url,
+            "auth_token": None if auth_token is None else read_line("auth token"),
             "track": track,
             "parameters": _parameters(parameter or ()),
         }
@@ -293,20 +289,6 @@ def _parameters(given: Sequence[str]) -> dict[str, str]:
         parameters[name] = value
     # In a second round, so that nothing is asked for a wrong command line.
     return {
-        name: _read(f"parameter {name}") if value == _STANDARD_INPUT else value
+        name: read_line(f"parameter {name}") if value == STANDARD_INPUT else value
         for name, value in parameters.items()
     }
-
-
-def _read(what: str) -> str:
-    if _is_terminal():
-        text = str(typer.prompt(f"The {what}", hide_input=True, err=True)).strip()
-    else:
-        text = sys.stdin.readline(_LONGEST).strip()
-    if not text:
-        raise BadValueError(f"standard input has no {what}")
-    return text
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty()

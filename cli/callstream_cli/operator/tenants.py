@@ -6,6 +6,7 @@ import typer
 
 from callstream.tenants.directory import ROUTES, Limits, Tenant
 from callstream_cli.deployment import administration_of
+from callstream_cli.operator import webhooks
 from callstream_cli.operator.limits import effective, in_words
 from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
 from callstream_cli.operator.output import show_done, show_fields, show_json, show_table
@@ -115,9 +116,10 @@ def delete(
 
 
 def as_dict(tenant: Tenant) -> dict[str, Any]:
-    """A tenant as JSON: as it is stored, but with the limits of every surface."""
+    """A tenant as JSON: with the limits of every surface, without passwords in URLs."""
     limits = {surface: limit.model_dump() for surface, limit in effective(tenant).items()}
-    return tenant.model_dump(mode="json", exclude={"callback_key_id"}) | {"limits": limits}
+    visible = tenant.model_copy(update={"webhooks": webhooks.shown(tenant)})
+    return visible.model_dump(mode="json", exclude={"callback_key_id"}) | {"limits": limits}
 
 
 def _show(tenant: Tenant, *, as_json: bool) -> None:
@@ -135,7 +137,7 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
     for surface, limits in effective(tenant).items():
         default = " (default)" if limits == Limits() else ""
         fields.append((f"limits {surface}", in_words(limits) + default))
-    for surface, webhook in tenant.webhooks.items():
+    for surface, webhook in webhooks.shown(tenant).items():
         fields.append((f"webhook {surface}", webhook.url))
         if webhook.failover_url is not None:
             fields.append((f"failover {surface}", webhook.failover_url))

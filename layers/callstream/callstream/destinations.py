@@ -6,11 +6,13 @@ all of its addresses must be public, and the connection then goes to these very 
 answer of the name service does not matter. Callers that connect must not follow redirects.
 """
 
+import re
+from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from callstream.errors import CallstreamError
 
@@ -33,10 +35,20 @@ _TRANSLATED: Final = tuple(
 _SITE_LOCAL: Final = IPv6Network("fec0::/10")
 
 
+# In WebSocket URLs, no vendor documents user names: tokens have fields of their own.
+_WITH_CREDENTIALS: Final = frozenset({"http", "https"})
+# RFC 3986, 3.2.1; RFC 7617 forbids the colon in user names.
+_CREDENTIALS: Final = re.compile(
+    r"(?:[\w.~!$&'()*+,;=-]|%[0-9A-F]{2})+(?::(?:[\w.~!$&'()*+,;=:-]|%[0-9A-F]{2})*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
 _EXPLANATIONS: Final = {
     "not_a_url": "The URL must be absolute and name a host",
     "scheme": "The URL must have another scheme",
     "credentials": "The URL must have no user name and no password",
+    "unreadable_credentials": "The user name and the password in the URL must be percent-encoded "
+    "UTF-8, without control characters and, in the user name, without a colon",
     "port": "The URL must have its scheme's own port, or one from 1024 on",
     "address": "The URL must not name a private or reserved address",
 }
@@ -104,8 +116,9 @@ def check(url: str, schemes: Collection[str]) -> tuple[str, int, str]:
         Host, port and scheme.
 
     Raises:
-        ForbiddenDestination: with reason `not_a_url`, `scheme`, `credentials`, `port` (another
-            service's), or `address` (an address that is neither public nor this machine's).
+        ForbiddenDestination: with reason `not_a_url`, `scheme`, `credentials` (in a WebSocket's
+            URL), `unreadable_credentials`, `port` (another service's), or `address` (an address
+            that is neither public nor this machine's).
     """
     try:
         parts = urlsplit(url)
@@ -115,7 +128,10 @@ def check(url: str, schemes: Collection[str]) -> tuple[str, int, str]:
     if parts.scheme not in schemes:
         raise ForbiddenDestination("scheme")
     if "@" in parts.netloc:
-        raise ForbiddenDestination("credentials")
+        if parts.scheme not in _WITH_CREDENTIALS:
+            raise ForbiddenDestination("credentials")
+        if not _are_readable(parts.netloc.rpartition("@")[0]):
+            raise ForbiddenDestination("unreadable_credentials")
     if not host or "%" in host or not host.isprintable() or " " in host:
         raise ForbiddenDestination("not_a_url")
     if port is None:
@@ -125,6 +141,33 @@ def check(url: str, schemes: Collection[str]) -> tuple[str, int, str]:
     if _is_numeric(host) and not _may_be_dialled(host, local=True):
         raise ForbiddenDestination("address")
     return host, port, parts.scheme
+
+
+def without_credentials(url: str) -> tuple[str, str | None]:
+    """Take the user name and the password out of a URL that was checked.
+
+    Returns:
+        The URL without them, and the `Authorization` header that has them (RFC 7617); None if the
+        URL has none. The header is a secret.
+    """
+    credentials, at, _ = urlsplit(url).netloc.rpartition("@")
+    if not at:
+        return url, None
+    user, _, password = credentials.partition(":")
+    text = f"{unquote(user)}:{unquote(password)}"
+    bare = url.replace(f"{credentials}@", "", 1)
+    return bare, f"Basic {b64encode(text.encode()).decode()}"
+
+
+def _are_readable(credentials: str) -> bool:
+    if not _CREDENTIALS.fullmatch(credentials):
+        return False
+    user, _, password = credentials.partition(":")
+    try:
+        plain = [unquote(each, errors="strict") for each in (user, password)]
+    except UnicodeDecodeError:
+        return False
+    return ":" not in plain[0] and all(each.isprintable() for each in plain)
 
 
 def _is_numeric(host: str) -> bool:

@@ -19,6 +19,7 @@ from callstream.callbacks.delivery import (
     judge,
 )
 from callstream.destinations import Destination
+from callstream.tenants.directory import Webhook
 from tests.unit.callbacks.scenes import (
     FAILOVER,
     HOOK,
@@ -207,7 +208,8 @@ class TestDelivery:
             ("http://rebound.example/", "forbidden_address"),
             ("http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", "forbidden_address"),
             ("ftp://app.example.com/", "forbidden_scheme"),
-            ("https://user:word@app.example.com/", "forbidden_credentials"),
+            ("https://user@name@app.example.com/", "forbidden_unreadable_credentials"),
+            ("https://user:word@inside.example/", "forbidden_address"),
             ("https://app.example.com:25/", "forbidden_port"),
             ("https:///path", "forbidden_not_a_url"),
             ("https://app.example.com/\u00e9", "forbidden_not_a_url"),
@@ -219,6 +221,46 @@ class TestDelivery:
         outcome = scene.deliver(signalwire_callback(status_callback=url))
         assert outcome == Failed(reason, is_permanent=True)
         assert not scene.servers.got
+
+    @pytest.mark.parametrize(
+        ("credentials", "header"),
+        [
+            ("user:pass", "dXNlcjpwYXNz"),
+            ("user", "dXNlcjo="),
+            ("user:a:b", "dXNlcjphOmI="),
+            ("us%40er:%C3%A9%3A", "dXNAZXI6w6k6"),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["POST", "GET"])
+    def test_credentials_are_signed_in_the_url_and_sent_in_a_header(
+        self, method: str, credentials: str, header: str
+    ) -> None:
+        scene = Scene()
+        given = STATUS.replace("://", f"://{credentials}@")
+        callback = signalwire_callback(status_callback=given, status_callback_method=method)
+
+        assert scene.deliver(callback) == Delivered(200)
+        [(request, destination)] = scene.servers.got
+        assert destination.host == "app.example.com"
+        assert request.url.startswith(STATUS)
+        assert request.headers["authorization"] == f"Basic {header}"
+        signed = request.url.replace("://", f"://{credentials}@")
+        key = signalwire.verification_key(MASTER, "acme")["signing_key"]
+        form = dict(parse_qsl(request.body.decode()))
+        signature = request.headers["x-signalwire-signature"]
+        assert RequestValidator(key).validate(signed, form, signature)
+
+    def test_password_of_a_webhook_is_in_no_body(self) -> None:
+        scene = Scene()
+        scene.servers.answers[HOOK] = HttpAnswer(500)
+        scene.set_webhook(Webhook(url=HOOK.replace("://", "://user:s3cret@")))
+
+        scene.deliver(telnyx_callback())
+
+        request, _ = scene.servers.got[0]
+        assert request.headers["authorization"] == "Basic dXNlcjpzM2NyZXQ="
+        assert b"s3cret" not in request.body
+        assert json.loads(request.body)["meta"]["delivered_to"] == HOOK
 
     def test_unknown_host_is_tried_again(self) -> None:
         callback = signalwire_callback(status_callback="https://none.example/")

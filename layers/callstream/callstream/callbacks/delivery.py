@@ -10,10 +10,18 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from callstream.callbacks.model import CallbackRequest, RelayCallback
 from callstream.callbacks.vendors import VENDORS
-from callstream.destinations import Destination, ForbiddenDestination, Resolver, UnknownHost, vet
+from callstream.destinations import (
+    Destination,
+    ForbiddenDestination,
+    Resolver,
+    UnknownHost,
+    vet,
+    without_credentials,
+)
 from callstream.errors import CallstreamError
 from callstream.tenants.directory import Directory
 
@@ -178,7 +186,7 @@ class Delivery:
             return Failed("forbidden_not_a_url", is_permanent=True)
         try:
             destination = vet(request.url, SCHEMES, self._resolve, local=self._local)
-            answer = self._client.send(request, destination)
+            answer = self._client.send(_authorized(request), destination)
         except ForbiddenDestination as forbidden:
             return Failed(f"forbidden_{forbidden.reason}", is_permanent=True)
         except UnknownHost:
@@ -186,6 +194,18 @@ class Delivery:
         except NoAnswer as missing:
             return Failed(missing.reason, is_permanent=False)
         return judge(answer, now())
+
+
+def _authorized(request: CallbackRequest) -> CallbackRequest:
+    """The signed request with the user name and the password of its URL in a header.
+
+    Vendors sign the URL with them, as the tenant gave the URL.
+    """
+    url, authorization = without_credentials(request.url)
+    if authorization is None:
+        return request
+    headers = {**request.headers, "authorization": authorization}
+    return replace(request, url=url, headers=headers)
 
 
 def judge(answer: HttpAnswer, now: datetime) -> Delivered | Failed:

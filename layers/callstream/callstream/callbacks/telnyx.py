@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from callstream.callbacks.keys import derive
 from callstream.callbacks.model import INVALID_URL, UNREACHABLE, CallbackRequest, RelayCallback
+from callstream.destinations import without_credentials
 from callstream.tenants.directory import Tenant
 
 SIGNATURE_HEADER: Final = "telnyx-signature-ed25519"
@@ -41,7 +42,7 @@ def request(callback: RelayCallback, _tenant: Tenant, attempt: int, url: str) ->
             "occurred_at": _instant(callback.happened),
             "payload": _payload(callback),
         },
-        "meta": {"attempt": attempt, "delivered_to": url},
+        "meta": {"attempt": attempt, "delivered_to": without_credentials(url)[0]},
     }
     return CallbackRequest(
         method="POST",

@@ -12,7 +12,7 @@ WEBSOCKETS: Final = frozenset({"ws", "wss"})
 MAX_LENGTH: Final = 2000
 # Host names and addresses; whether a name may be dialled is decided when dialling.
 _HOST: Final = re.compile(r"\w([\w.-]*\w)?\.?|[0-9A-Fa-f:.]+")
-_EXPLAINED: Final = frozenset({"credentials", "port", "address"})
+_EXPLAINED: Final = frozenset({"credentials", "unreadable_credentials", "port", "address"})
 
 
 def check_url(url: str, schemes: Collection[str], otherwise: str) -> str:

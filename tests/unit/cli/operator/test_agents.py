@@ -211,7 +211,7 @@ class TestAgents:
             asked.append((text, options))
             return AGENT
 
-        monkeypatch.setattr("callstream_cli.operator.agents._is_terminal", lambda: True)
+        monkeypatch.setattr("callstream_cli.operator.standard_input._is_terminal", lambda: True)
         monkeypatch.setattr("typer.prompt", prompt)
         assert self.add("-", *self.GENAGENT, "telnyx").exit_code == 0
 

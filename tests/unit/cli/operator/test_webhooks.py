@@ -6,7 +6,7 @@ from callstream.tenants.directory import (
     Directory,
     Webhook,
 )
-from tests.unit.cli.commands import ask, ok, refusal
+from tests.unit.cli.commands import ask, ok, refusal, run
 from tests.unit.cli.operator.deployed import URL
 
 
@@ -48,9 +48,37 @@ class TestWebhooks:
                 [URL, "--failover", "x"],
                 "failover_url: Input should be a valid URL, relative URL without a base",
             ),
-            (["https://me:pw@a.example/"], "url: The URL must have no user name and no password"),
+            (
+                ["https://me%3A:pw@a.example/"],
+                (
+                    "url: The user name and the password in the URL must be percent-encoded UTF-8, "
+                    "without control characters and, in the user name, without a colon"
+                ),
+            ),
         ],
     )
     def test_bad_url_is_refused(self, arguments: list[str], reason: str) -> None:
         assert refusal("webhooks", "set", "acme", "telnyx", *arguments, status=2) == reason
         assert ask("webhooks", "show", "acme") == {}
+
+    def test_password_is_stored_and_not_shown(self, directory: Directory) -> None:
+        url, failover = "https://me:s3cret@a.example/cb?x=1", "https://you:s3cret@b.example/"
+        given = f"{url}\n{failover}\n"
+        result = run("webhooks", "set", "acme", "telnyx", "-", "--failover", "-", answer=given)
+        assert result.exit_code == 0
+
+        stored = directory.tenant("acme")
+        assert stored is not None
+        assert stored.webhooks == {"telnyx": Webhook(url=url, failover_url=failover)}
+        shown = {
+            "telnyx": {
+                "url": "https://***@a.example/cb?x=1",
+                "failover_url": "https://***@b.example/",
+            }
+        }
+        assert ask("webhooks", "show", "acme") == shown
+        assert ask("tenants", "show", "acme")["webhooks"] == shown
+        for command in ("webhooks", "tenants"):
+            text = ok(command, "show", "acme")
+            assert "https://***@a.example/cb?x=1" in text
+            assert "s3cret" not in result.output + text
