@@ -21,6 +21,7 @@ from callstream.dialects.events import (
     Media,
     ReturnEvent,
     ReturnMark,
+    ReturnMedia,
     Start,
     Stop,
 )
@@ -135,6 +136,16 @@ class LiveCall:
         """The next message to the carrier."""
         assert self.socket is not None
         return self.dialect.parse_return(await self.socket.recv())
+
+    async def told_audio(self, size: int) -> bytes:
+        """The next audio of so many bytes, which comes in pieces of 20 ms, or several of them."""
+        audio = b""
+        while len(audio) < size:
+            event = await self.told()
+            assert isinstance(event, ReturnMedia)
+            assert len(event.audio) % FRAME == 0
+            audio += event.audio
+        return audio
 
     async def mark(self) -> ReturnMark:
         """The next mark, which the carrier returns at once, as if all audio had been played."""

@@ -12,7 +12,7 @@ from typing import Any
 import audioop
 import pytest
 
-from callstream.dialects.events import Clear, ReturnMedia
+from callstream.dialects.events import Clear
 from callstream_cli.listener.certificate import self_signed
 from tests.stack.conftest import DeployedStack
 from tests.stack.live import FRAME, LiveCall, play, signalwire, telnyx
@@ -70,14 +70,15 @@ async def pipecat(tmp_path: Path, *, tls: bool) -> AsyncIterator[Agent]:
             await process.wait()
 
 
-async def said_to_carrier(call: LiveCall) -> list[Any]:
+async def said_to_carrier(call: LiveCall) -> bytes:
     """What reaches the carrier: an answer and, when the caller presses a key, a clear."""
-    said: list[Any] = [await call.told() for _ in range(ANSWER)]
+    said = await call.told_audio(ANSWER * FRAME)
     await call.press("1")
-    return [*said, await call.told()]
+    assert isinstance(await call.told(), Clear)
+    return said
 
 
-def check(report: Any, call: LiveCall, said: list[Any], kind: str) -> None:
+def check(report: Any, call: LiveCall, said: bytes, kind: str) -> None:
     assert report["kind"] == kind
     assert report["call_id"] == call.id
     # Linear samples on both sides, in pipecat's own conversion.
@@ -85,11 +86,8 @@ def check(report: Any, call: LiveCall, said: list[Any], kind: str) -> None:
     whole = audioop.ulaw2lin(call.audio, SAMPLE_BYTES)
     assert len(heard) > FRAME * SAMPLE_BYTES
     assert whole.endswith(heard)
-    *media, clear = said
-    assert isinstance(clear, Clear)
-    assert all(isinstance(each, ReturnMedia) for each in media)
-    spoken = [audioop.ulaw2lin(each.audio, SAMPLE_BYTES) for each in media]
-    assert spoken == [b64decode(each) for each in report["said"]]
+    spoken = b"".join(b64decode(each) for each in report["said"])
+    assert audioop.ulaw2lin(said, SAMPLE_BYTES) == spoken
 
 
 def test_pipecats_telnyx_serializer_reads_a_fork_and_answers(

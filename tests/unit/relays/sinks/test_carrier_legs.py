@@ -6,14 +6,21 @@ from base64 import b64decode
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar, override
 
 import pytest
 
-from callstream.audio.conversion import UnusableAudio
+from callstream.audio.conversion import Converter, UnusableAudio
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.calls.model import StartedStream
-from callstream.dialects.events import Media, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
+from callstream.dialects.events import (
+    Clear,
+    Media,
+    ReturnDtmf,
+    ReturnEvent,
+    ReturnMark,
+    ReturnMedia,
+)
 from callstream.errors import Unavailable
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.fork import ForkProtocol
@@ -126,6 +133,60 @@ def test_each_leg_gets_its_own_codec() -> None:
         "socket-B": b"\0\0" + (-32124).to_bytes(2, "big", signed=True),
         "socket-C": b"\xff\x00",
     }
+
+
+class Numbered(Converter):
+    """A converter that puts its number before its audio, and holds one payload until the next."""
+
+    made: ClassVar[list[AudioFormat]] = []
+
+    def __init__(self, _source: AudioFormat, target: AudioFormat, _byte_order: str) -> None:
+        self.made.append(target)
+        self.number, self.held = bytes([len(self.made)]), list[bytes]()
+
+    @override
+    def convert(self, audio: bytes) -> list[bytes]:
+        ready, self.held = self.held, [self.number + audio]
+        return ready
+
+    @override
+    def flush(self) -> list[bytes]:
+        ready, self.held = self.held, []
+        return ready
+
+    @override
+    def restart(self) -> None:
+        self.number, self.held = b"r", []
+
+
+def test_a_connection_has_one_converter_that_begins_anew_after_a_clear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Numbered, "made", [])
+    monkeypatch.setattr("callstream.relays.sinks.carrier_legs.converter", Numbered)
+    scene = Scene(leg("A"))
+    for event in (ReturnMedia(b"a"), ReturnMedia(b"b"), Clear(), ReturnMedia(b"c")):
+        scene.send_back(event)
+    # What the converter holds is played before a mark.
+    scene.send_back(ReturnMark("said"))
+    again = leg("A", connection_id="again")
+    scene.legs.append(again)
+    scene.gone.add("socket-A")
+    for each in (ReturnMedia(b"lost"), ReturnMedia(b"e"), ReturnMark("more")):
+        scene.send_back(each)
+
+    said = [
+        (socket, b64decode(text["media"]["payload"]) if text["event"] == "media" else text["event"])
+        for socket, text in scene.posted
+    ]
+    assert said == [
+        ("socket-A", b"\1a"),
+        ("socket-A", "clear"),
+        ("socket-A", b"rc"),
+        ("socket-A", "mark"),
+        ("again", b"\2e"),
+        ("again", "mark"),
+    ]
 
 
 def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> None:

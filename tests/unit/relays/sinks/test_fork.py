@@ -252,3 +252,15 @@ def test_only_telnyx_repeats_the_token_of_the_handshake_in_its_first_message(dia
     is_telnyx = dialect == "telnyx"
     assert handshake == ({"x-telnyx-streaming-auth-token": "s3cret"} if is_telnyx else None)
     assert connected == parsed(ForkProtocol(dialect, CALL).open())[0]
+
+
+def test_a_refused_mark_takes_no_number_and_does_not_come_back() -> None:
+    fork = ForkProtocol("telnyx", CALL)
+    refused = fork.receive('{"event": "mark", "mark": {"name": "refused"}}')
+    fork.withdraw()
+    assert isinstance(refused, ReturnMark)
+    assert fork.give_back(refused.name) == []
+    taken = fork.receive('{"event": "mark", "mark": {"name": "taken"}}')
+
+    assert isinstance(taken, ReturnMark)
+    assert len(fork.give_back(taken.name)) == 1

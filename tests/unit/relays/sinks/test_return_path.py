@@ -3,9 +3,10 @@
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from itertools import accumulate
+from typing import Any, override
 
 import pytest
 
@@ -14,29 +15,42 @@ from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects.events import (
     Clear,
     ReturnDtmf,
+    ReturnEvent,
     ReturnMark,
     ReturnMedia,
 )
 from callstream.errors import Unavailable
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.return_path import ReturnPath
-from tests.unit.relays.scenes import CALL, Legs, play, until
+from tests.unit.relays.scenes import CALL, Legs, play, play_without_waiting, until
 
 PIECE = 160
 SECOND = bytes(8000)
 
 
 class Scene:
-    def __init__(self, dialect: str = "telnyx", return_format: AudioFormat = PCMU_8K) -> None:
-        self.legs, self.now = Legs(), 1000.0
+    def __init__(
+        self,
+        dialect: str = "telnyx",
+        return_format: AudioFormat = PCMU_8K,
+        legs: Legs | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.legs, self.now = legs or Legs(), 1000.0
         self.legs.return_format = return_format
         self.answers: list[dict[str, Any]] = []
         self.subscribed: list[str] = []
         self.fork = ForkProtocol(dialect, CALL, return_format=return_format)
-        self.path = ReturnPath(self.fork, self.legs, self, self.answer, lambda: self.now)
+        self.path = ReturnPath(self.fork, self.legs, self, self.answer, clock or self.clock)
+
+    def clock(self) -> float:
+        return self.now
 
     def answer(self, texts: Sequence[str]) -> None:
         self.answers += [json.loads(text) for text in texts]
+
+    async def flush(self) -> None:
+        await self.path.flush(60)
 
     async def subscribe_marks(self, stream_id: str) -> None:
         self.subscribed.append(stream_id)
@@ -69,11 +83,11 @@ class Scene:
             await asyncio.gather(task, return_exceptions=True)
 
     @asynccontextmanager
-    async def held(self) -> Any:
+    async def held(self, piece: bytes = bytes(PIECE)) -> Any:
         """A carrier that is busy with a first piece."""
         self.legs.takes.clear()
         async with self.posting():
-            await self.send_audio(bytes(PIECE))
+            await self.send_audio(piece)
             await self.legs.asked.wait()
             yield
 
@@ -84,9 +98,9 @@ def test_the_rest_of_a_message_is_joined_with_the_next() -> None:
         async with scene.posting():
             await scene.send_audio(b"a" * 200)
             await scene.send_audio(b"b" * 120)
-            await scene.path.flush()
+            await scene.flush()
 
-        assert scene.legs.pieces == [b"a" * 160, b"a" * 40 + b"b" * 120]
+        assert scene.legs.audio == b"a" * 200 + b"b" * 120
 
     play(act)
 
@@ -98,6 +112,8 @@ def test_the_rest_of_a_message_is_padded_when_a_mark_comes_or_nothing_follows() 
             await scene.send_audio(b"a" * 40)
             await scene.mark("said")
             await scene.send_audio(b"b" * 40)
+            await until(lambda: len(scene.legs.posted) == 2)
+            scene.now += 1
             await until(lambda: len(scene.legs.posted) == 3)
 
         first, mark, second = scene.legs.posted
@@ -123,7 +139,7 @@ def test_clear_overtakes_what_waits_for_a_busy_carrier() -> None:
             assert scene.marks == ["first", "second"]
             await scene.send_audio(b"n" * PIECE)
             scene.legs.takes.set()
-            await scene.path.flush()
+            await scene.flush()
 
         assert scene.legs.posted == [
             ReturnMedia(bytes(PIECE)),
@@ -142,7 +158,7 @@ def test_many_clears_are_one() -> None:
             for _ in range(100):
                 await scene.send(event="clear")
             scene.legs.takes.set()
-            await scene.path.flush()
+            await scene.flush()
 
         assert scene.legs.posted == [ReturnMedia(bytes(PIECE)), Clear()]
 
@@ -153,14 +169,15 @@ def test_audio_beyond_the_limit_is_refused() -> None:
     async def act() -> None:
         scene = Scene()
         async with scene.held():
-            for _ in range(100):
-                await scene.send_audio(SECOND)
+            for _ in range(50):
+                await scene.send_audio(bytes(1_000_000))
             assert scene.errors == [100005] * 10  # told now and then
+            assert "more than 32 MB" in scene.answers[0]["payload"]["detail"]
             scene.now += 30
             await scene.send(event="clear")
             await scene.send_audio(b"n" * PIECE)
             scene.legs.takes.set()
-            await scene.path.flush()
+            await scene.flush()
 
         assert scene.legs.pieces == [bytes(PIECE), b"n" * PIECE]
         assert set(scene.errors) == {100005}
@@ -168,23 +185,25 @@ def test_audio_beyond_the_limit_is_refused() -> None:
     play(act)
 
 
-def test_sixty_seconds_at_once_are_taken() -> None:
+def test_32_megabytes_at_once_are_taken() -> None:
     async def act() -> None:
-        scene = Scene()
-        async with scene.held():
-            await scene.send_audio(60 * SECOND)
+        scene = Scene(return_format=AudioFormat("L16", 48_000, 1))
+        piece, whole = bytes(1920), bytes(1920 * 4166)
+        async with scene.held(piece):
+            for _ in range(4):
+                await scene.send_audio(whole)
             assert scene.errors == []
-            await scene.send_audio(b"r" * (PIECE + 1))
+            await scene.send_audio(b"r" * 8000)
             assert scene.errors == [100005]
-            await scene.mark("one too many")
+            await scene.mark("n" * 8000)
             assert scene.errors == [100005] * 2
             scene.legs.takes.set()
-            await scene.path.flush()
+            await scene.flush()
             # There is nothing left of what was refused.
-            await scene.send_audio(b"n" * PIECE)
-            await scene.path.flush()
+            await scene.send_audio(b"n" * 1920)
+            await scene.flush()
 
-        assert scene.legs.pieces[1:] == [bytes(PIECE)] * 3000 + [b"n" * PIECE]
+        assert scene.legs.audio == piece + 4 * whole + b"n" * 1920
 
     play(act)
 
@@ -192,22 +211,24 @@ def test_sixty_seconds_at_once_are_taken() -> None:
 def test_large_packets_are_bounded_too() -> None:
     async def act() -> None:
         scene = Scene(return_format=AudioFormat("OPUS", 16000, 1))
-        for _ in range(7):
+        for _ in range(36):
             await scene.send_audio(bytes(900_000))
         assert scene.errors == [100005]
         async with scene.posting():
-            await scene.path.flush()
+            await scene.flush()
             await scene.send_audio(bytes(900_000))
             await scene.mark("said")
-            await scene.path.flush()
+            await scene.flush()
 
         assert scene.errors == [100005]
-        assert len(scene.legs.pieces) == 7
+        assert len(scene.legs.pieces) == 36
 
     play(act)
 
 
-def test_a_flood_is_refused_and_a_clear_in_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_is_read_slowly_and_a_clear_in_it_takes_effect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def act() -> None:
         pauses: list[float] = []
 
@@ -216,14 +237,14 @@ def test_a_flood_is_refused_and_a_clear_in_it_is_not(monkeypatch: pytest.MonkeyP
 
         monkeypatch.setattr(asyncio, "sleep", pause)
         scene = Scene()
-        for number in range(4000):
+        for number in range(16_000):
             await scene.mark(str(number))
         assert scene.errors == [100005] * 10
-        assert pauses == [1 / 200] * 1000
+        assert pauses == [1 / 1000] * 1000
         await scene.send(event="clear")
-        assert scene.marks == [str(number) for number in range(3000)]
-        # It earns what it may say.
-        scene.now += 0.021
+        assert scene.marks == [str(number) for number in range(9000)]
+        # The consumer earns what it may send.
+        scene.now += 0.0041
         for name in "abcde":
             await scene.mark(name)
         assert len(pauses) == 1002
@@ -314,11 +335,11 @@ def test_audio_that_the_call_cannot_play_is_answered_once_in_a_while() -> None:
         scene.legs.problem = UnusableAudio("the call speaks something else")
         async with scene.posting():
             await scene.send_audio(SECOND)
-            await scene.path.flush()
+            await scene.flush()
             # It was in the way of nothing that came later.
             scene.legs.problem = None
             await scene.mark("said")
-            await scene.path.flush()
+            await scene.flush()
 
         assert scene.errors == [100002]
         assert len(scene.legs.posted) == 1
@@ -332,15 +353,15 @@ def test_a_carrier_that_cannot_be_reached_ends_nothing(caplog: pytest.LogCapture
         scene.legs.problem = Unavailable("apigateway", "Throttled")
         async with scene.posting():
             await scene.send_audio(SECOND)
-            await scene.path.flush()
+            await scene.flush()
             scene.legs.problem = None
             await scene.send_audio(bytes(PIECE))
-            await scene.path.flush()
+            await scene.flush()
         assert scene.errors == []
         assert scene.legs.pieces == [bytes(PIECE)]
 
     play(act)
-    assert "{'unavailable': 50}" in caplog.text
+    assert "{'unavailable': 2}" in caplog.text
     assert len(caplog.records) == 2
 
 
@@ -353,9 +374,93 @@ def test_marks_of_other_legs_are_subscribed_to_once() -> None:
             await until(lambda: scene.subscribed == ["s2"])
             for _ in range(2):
                 await scene.mark("said")
-            await scene.path.flush()
+            await scene.flush()
             await until(lambda: len(scene.subscribed) == 2)
 
         assert sorted(scene.subscribed) == ["s2", "s3"]
+
+    play(act)
+
+
+class TimedLegs(Legs):
+    """A carrier that knows when it got its messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    @override
+    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+        if isinstance(event, ReturnMedia):
+            self.times.append(asyncio.get_running_loop().time())
+        return await super().send_back(event, return_format)
+
+
+def numbered(begin: int, size: int) -> bytes:
+    """Audio of which no two pieces are alike."""
+    return b"".join(number.to_bytes(4) for number in range(begin // 4, (begin + size) // 4))
+
+
+@pytest.mark.parametrize(
+    ("messages", "seconds", "times_real_time"),
+    [(1, 90, 0), (4, 30, 0), (6000, 0.02, 7), (600, 0.2, 7), (1200, 0.1, 1.5)],
+)
+def test_speech_of_any_length_is_played_whole_at_the_carriers_pace(
+    messages: int, seconds: float, times_real_time: float
+) -> None:
+    async def act() -> None:
+        loop = asyncio.get_running_loop()
+        legs, size = TimedLegs(), round(seconds * 8000)
+        scene = Scene(legs=legs, clock=loop.time)
+        began, whole = loop.time(), numbered(0, size * messages)
+        async with scene.posting():
+            for begin in range(0, len(whole), size):
+                await scene.send_audio(whole[begin : begin + size])
+                await scene.mark(str(begin))
+                if times_real_time:
+                    await asyncio.sleep(seconds / times_real_time)
+            await until_loop(lambda: len(legs.audio) == len(whole))
+            await until_loop(lambda: isinstance(legs.posted[-1], ReturnMark))
+
+        assert scene.errors == []
+        assert legs.audio == whole
+        # Each mark comes after the audio before it.
+        sizes = accumulate(
+            len(event.audio) if isinstance(event, ReturnMedia) else 0 for event in legs.posted
+        )
+        marked = [
+            at
+            for at, event in zip(sizes, legs.posted, strict=True)
+            if isinstance(event, ReturnMark)
+        ]
+        assert marked == [size * number for number in range(1, messages + 1)]
+        times = legs.times
+        took = times[-1] - began
+        assert len(whole) / 8000 - 20.5 <= took <= len(whole) / 8000
+        # A mark after each piece of 20 ms keeps the pieces from being joined: 50 a second, and the
+        # first 200 ms at once.
+        budget = 15 if seconds >= 0.1 else 62
+        assert len(times) <= budget * took
+        assert all(later - at >= 1 for at, later in zip(times, times[budget:], strict=False))
+
+    play_without_waiting(act)
+
+
+async def until_loop(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110  # what it waits for knows of no event
+        await asyncio.sleep(0.1)
+
+
+def test_audio_that_cannot_be_posted_before_the_end_is_reported_and_its_marks_come_back() -> None:
+    async def act() -> None:
+        scene = Scene()
+        async with scene.held():
+            await scene.send_audio(SECOND)
+            await scene.mark("unheard")
+            await scene.path.flush(0.01)
+
+        assert scene.marks == ["unheard"]
+        assert scene.errors == [100005]
+        assert "before the connection ends" in scene.answers[-1]["payload"]["detail"]
 
     play(act)

@@ -1,44 +1,136 @@
 """What waits to be posted to a carrier: in even pieces, and for how long."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.relays.sinks.return_queue import ReturnQueue
-from tests.unit.relays.scenes import play
+from tests.unit.relays.scenes import play, play_without_waiting
 
 SECOND = bytes(8000)
+PIECE = 160
 
 
-async def taken(queue: ReturnQueue, count: int) -> list[ReturnEvent]:
-    return [await queue.take() for _ in range(count)]
+def loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
-def test_an_incomplete_piece_waits_while_the_carrier_has_enough_to_play() -> None:
+async def taken(queue: ReturnQueue, enough: Callable[[list[ReturnEvent]], bool]) -> bytes:
+    """The audio of messages that are taken until there are enough of them."""
+    events: list[ReturnEvent] = []
+    while not enough(events):
+        events.append(await queue.take())
+    return b"".join(event.audio for event in events if isinstance(event, ReturnMedia))
+
+
+def audio_of(size: int) -> Callable[[list[ReturnEvent]], bool]:
+    return lambda events: (
+        sum(len(each.audio) for each in events if isinstance(each, ReturnMedia)) >= size
+    )
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_an_incomplete_piece_waits_while_the_carrier_has_enough_to_play(*, follows: bool) -> None:
     async def act() -> None:
-        now = 1000.0
-        queue = ReturnQueue(PCMU_8K, lambda: now)
+        queue, began = ReturnQueue(PCMU_8K, loop_time), loop_time()
         queue.put(ReturnMedia(SECOND + b"a" * 40))
-        await taken(queue, 50)
+        assert await taken(queue, audio_of(8000)) == SECOND
+        rest = asyncio.create_task(queue.take())
         # The carrier has a second to play, and must have the next piece a moment before.
-        assert queue.patience == pytest.approx(0.9)
-        now += 0.95
-        assert queue.patience == 0.1
-        queue.put(ReturnMedia(b"b" * 120))
-        assert await queue.take() == ReturnMedia(b"a" * 40 + b"b" * 120)
-        assert queue.patience is None
+        await asyncio.sleep(began + 0.89 - loop_time())
+        assert not rest.done()
+        if follows:
+            queue.put(ReturnMedia(b"b" * 120))
+            assert await rest == ReturnMedia(b"a" * 40 + b"b" * 120)
+        else:
+            assert await rest == ReturnMedia(b"a" * 40 + b"\xff" * 120)
+            assert loop_time() - began == pytest.approx(0.9)
 
-    play(act)
+    play_without_waiting(act)
+
+
+def test_a_short_message_waits_a_moment_for_the_next() -> None:
+    async def act() -> None:
+        queue, began = ReturnQueue(PCMU_8K, loop_time), loop_time()
+        queue.put(ReturnMedia(b"a" * 40))
+        assert await queue.take() == ReturnMedia(b"a" * 40 + b"\xff" * 120)
+        assert loop_time() - began == pytest.approx(0.1)
+
+    play_without_waiting(act)
+
+
+def test_pieces_that_come_in_real_time_are_posted_at_once() -> None:
+    async def act() -> None:
+        queue = ReturnQueue(PCMU_8K, loop_time)
+        for _ in range(100):
+            queue.put(ReturnMedia(bytes(PIECE)))
+            came = loop_time()
+            assert await queue.take() == ReturnMedia(bytes(PIECE))
+            assert loop_time() == came
+            await asyncio.sleep(0.02)
+
+    play_without_waiting(act)
+
+
+def test_packets_are_posted_one_by_one_as_fast_as_they_are_played() -> None:
+    async def act() -> None:
+        queue, began = ReturnQueue(AudioFormat("OPUS", 16_000, 1), loop_time), loop_time()
+        # RFC 6716: 60 ms.
+        packets = [ReturnMedia(bytes([3 << 3, number])) for number in range(200)]
+        for packet in packets:
+            queue.put(packet)
+        for packet in packets:
+            assert await queue.take() == packet
+        assert loop_time() - began == pytest.approx(12 / 1.2, abs=0.5)
+
+    play_without_waiting(act)
 
 
 def test_clear_keeps_keys_and_returns_the_marks() -> None:
     async def act() -> None:
         queue = ReturnQueue(PCMU_8K, lambda: 0.0)
         key, mark = ReturnDtmf("5"), ReturnMark("said")
-        for event in (ReturnMedia(SECOND), key, mark, key, Clear()):
+        for event in (ReturnMedia(SECOND), key, mark, key):
             queue.put(event)
+        queue.clear(Clear())
 
+        queue.put(mark)
         assert queue.clear(Clear()) == ["said"]
-        assert await taken(queue, 3) == [Clear(), key, key]
+        assert [await queue.take() for _ in range(3)] == [Clear(), key, key]
 
     play(act)
+
+
+def test_a_key_does_not_wait_for_audio() -> None:
+    async def act() -> None:
+        queue = ReturnQueue(PCMU_8K, loop_time)
+        queue.put(ReturnMedia(60 * SECOND))
+        await taken(queue, audio_of(8000))
+        waiting, began = asyncio.create_task(queue.take()), loop_time()
+        await asyncio.sleep(0)
+        queue.put(ReturnDtmf("5"))
+
+        assert await waiting == ReturnDtmf("5")
+        assert loop_time() == began
+
+    play_without_waiting(act)
+
+
+def test_a_queue_in_a_hurry_does_not_wait_for_the_carrier() -> None:
+    async def act() -> None:
+        queue, began = ReturnQueue(PCMU_8K, loop_time), loop_time()
+        queue.put(ReturnMedia(60 * SECOND + b"a" * 40))
+        draining = asyncio.create_task(queue.drained())
+        await asyncio.sleep(0)
+        everything = await taken(queue, audio_of(60 * len(SECOND) + PIECE))
+        ends = asyncio.create_task(queue.take())
+        await draining
+        ends.cancel()
+
+        assert everything == 60 * SECOND + b"a" * 40 + b"\xff" * 120
+        assert loop_time() == began
+
+    play_without_waiting(act)

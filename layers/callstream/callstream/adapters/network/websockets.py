@@ -26,8 +26,10 @@ _MOST_ADDRESSES: Final = 3
 # If the other side acknowledges nothing that was sent for so long, it is gone.
 _UNACKNOWLEDGED_SECONDS: Final = 120
 _CLOSE_SECONDS: Final = 5
-# The longest piece that Telnyx documents, 30 seconds, in L16 at 16 kHz and base64, is 1.28 million.
-_MOST_BYTES: Final = 1 << 21
+# 90 seconds of the widest audio, L16 at 48 kHz, are 11.5 MB in base64.
+_MOST_BYTES: Final = 1 << 24
+# Messages that were received before the relay reads them; each may be as large.
+_MOST_UNREAD: Final = 2
 _SIGNED_SECONDS: Final = 60
 
 
@@ -96,6 +98,7 @@ async def dial(
                     open_timeout=_OPEN_SECONDS,
                     close_timeout=_CLOSE_SECONDS,
                     max_size=_MOST_BYTES,
+                    max_queue=_MOST_UNREAD,
                     # A slow consumer answers a ping only when it has read what was sent before.
                     ping_timeout=None,
                     # `send` returns when the kernel has the message, and the kernel outlives this

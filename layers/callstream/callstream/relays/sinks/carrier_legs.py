@@ -1,6 +1,7 @@
 """Finds the carriers' legs that a consumer's audio goes to, and sends to them.
 
-The legs are looked up at most once a second, not for each piece of audio.
+The legs are looked up at most once a second, not for each piece of audio. Each leg's connection has
+a converter of its own, because codecs and resampling keep state from piece to piece.
 """
 
 import asyncio
@@ -10,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, override
 
-from callstream.audio.conversion import UnusableAudio, converter
+from callstream.audio.conversion import Converter, UnusableAudio, converter
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import ReturnEvent, ReturnMark, ReturnMedia
+from callstream.dialects.events import Clear, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
 from callstream.ports import Connections
 from callstream.relays.model import Relay
@@ -79,9 +80,14 @@ class CarrierLegs(LegSender):
     clock: Callable[[], datetime]
     l16_byte_order: ByteOrder = "big"
     cache: LegCache = field(default_factory=LegCache)
+    # By connection.
+    converters: dict[str, Converter] = field(default_factory=dict)
 
     @override
     async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+        if isinstance(event, Clear):
+            for each in self.converters.values():
+                each.restart()
         tried: dict[str, StartedStream] = {}
         problems: list[CallstreamError] = []
         while new := [leg for leg in await self._targets() if leg.connection_id not in tried]:
@@ -109,17 +115,30 @@ class CarrierLegs(LegSender):
     ) -> CallstreamError | None:
         """Send to one leg. Returns the error, so that the other legs still get the message."""
         try:
-            if isinstance(event, ReturnMedia):
-                made = converter(return_format, leg.format, self.l16_byte_order)
-                event = ReturnMedia(b"".join(made.convert(event.audio)))
-            text = DIALECTS[leg.dialect].render_return(event, leg.carrier_stream_id)
-            if not self.connections.post(leg.connection_id, text.encode()):
-                self.cache.lose(leg.connection_id)
+            for each in self._converted(leg, event, return_format):
+                text = DIALECTS[leg.dialect].render_return(each, leg.carrier_stream_id)
+                if not self.connections.post(leg.connection_id, text.encode()):
+                    self.cache.lose(leg.connection_id)
+                    self.converters.pop(leg.connection_id, None)
+                    break
         except Inexpressible:
             return None
         except (UnusableAudio, Unavailable) as problem:
             return problem
         return None
+
+    def _converted(
+        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat
+    ) -> list[ReturnEvent]:
+        """The messages in a leg's codec. What an encoder holds is played before a mark."""
+        known = self.converters.get(leg.connection_id)
+        if isinstance(event, ReturnMedia):
+            if known is None:
+                known = converter(return_format, leg.format, self.l16_byte_order)
+                self.converters[leg.connection_id] = known
+            return [ReturnMedia(audio) for audio in known.convert(event.audio)]
+        held = known.flush() if known and isinstance(event, ReturnMark) else ()
+        return [*map(ReturnMedia, held), event]
 
     async def _targets(self) -> Sequence[StartedStream]:
         cache, now = self.cache, self.clock()

@@ -179,6 +179,12 @@ class ForkProtocol:
             return replace(event, name=self._own_name(event.name), extra="")
         return replace(event, extra="")
 
+    def withdraw(self) -> None:
+        """The mark that `receive` has read last is refused: it takes no number."""
+        counters = self.counters
+        counters.pending.discard(str(counters.marks))
+        counters.marks -= 1
+
     def give_back(self, mark: str) -> list[str]:
         """The message that a mark has been reached, once; none if the mark is not this fork's.
 

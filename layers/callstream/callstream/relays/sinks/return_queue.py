@@ -1,19 +1,31 @@
-"""Holds a consumer's messages until they are posted: in order, bounded, in even pieces."""
+"""Holds a consumer's messages until they are posted: in order, bounded, at the carrier's pace.
+
+Audio waits as it came, and is cut into pieces of 20 ms shortly before it is posted. So speech of
+any length takes no more memory than its own bytes.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from callstream.audio.formats import AudioFormat
 from callstream.audio.packetizer import PIECE_SECONDS, Packetizer
+from callstream.audio.packets import seconds
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
+from callstream.relays.sinks.pacing import Pacing
 
-MOST_SECONDS: Final = 60
-"""How much audio may wait to be posted."""
-MOST_PIECES: Final = round(MOST_SECONDS / PIECE_SECONDS)
-# The same limit in bytes of the widest audio: the duration of packets is not known.
-_MOST_BYTES: Final = 6_000_000
+MOST_MEGABYTES: Final = 32
+"""How much may wait to be posted: more than an hour of PCMU, 5 minutes of L16 at 48 kHz."""
+MOST_MARKS: Final = 9_000
+"""How many marks and keys may wait. A fork remembers 10,000 marks, those that were posted too."""
+# What a waiting message takes besides its audio or its name.
+_MESSAGE_BYTES: Final = 200
+# A message is read in chunks of this size.
+_CHUNK: Final = 1024
+# API Gateway takes 128 KB in a post, more than half a second of any audio.
+_HURRIED_PIECES: Final = 25
 _SOON: Final = 0.1
 """An incomplete piece waits for the next audio for at least so many seconds."""
 
@@ -27,88 +39,146 @@ class ReturnQueue:
     """
 
     def __init__(self, return_format: AudioFormat, clock: Callable[[], float]) -> None:
+        self.format = return_format
+        """The format of the audio that `take` returns."""
         self._clock = clock
         self._packetizer = Packetizer(return_format)
-        self._waiting: deque[ReturnEvent] = deque()
-        self._bytes = 0
+        self._pacing = Pacing()
+        # These take effect at once, whatever audio waits.
+        self._urgent: deque[Clear | ReturnDtmf] = deque()
+        self._waiting: deque[ReturnMedia | ReturnMark] = deque()
+        # So much of the first waiting message has been read into these pieces.
+        self._read_to = 0
+        self._pieces: deque[bytes] = deque()
+        self._bytes = self._marks = 0
+        self._last_put_at = 0.0
+        self._hurries = False
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        # When the carrier will have played all that was taken, as far as is known.
-        self._played_at = 0.0
 
-    def put(self, event: ReturnEvent) -> bool:
+    def put(self, event: ReturnMedia | ReturnMark | ReturnDtmf) -> bool:
         """Add a message; False if there is no room for it."""
-        if isinstance(event, ReturnMedia):
-            return self._put_audio(event.audio)
-        if len(self._waiting) >= MOST_PIECES or self._bytes > _MOST_BYTES:
+        is_audio = isinstance(event, ReturnMedia)
+        has_room = self._bytes + _size(event) <= MOST_MEGABYTES * 1_000_000
+        if not has_room or (self._marks >= MOST_MARKS and not is_audio):
             return False
-        if isinstance(event, ReturnMark):
-            # A mark ends the message before: the next audio is not joined to it.
-            self._append_audio(self._packetizer.rest())
-        self._append(event)
+        self._count(event, 1)
+        self._last_put_at = self._clock()
+        if isinstance(event, ReturnDtmf):
+            self._urgent.append(event)
+        else:
+            self._waiting.append(event)
+        self._notice()
         return True
 
     def clear(self, clear: Clear) -> list[str]:
-        """Forget the audio, and let `clear` be the next message. DTMF stays.
+        """Forget the audio, and let `clear` be the next message. Keys stay.
 
         Returns:
             The names of the marks that were forgotten.
         """
-        forgotten, self._waiting, self._bytes = self._waiting, deque(), 0
+        keys = [event for event in self._urgent if isinstance(event, ReturnDtmf)]
+        self._urgent = deque([clear, *keys])
+        self._pacing.clear(self._clock())
+        marks = self.forget()
+        self._notice()
+        return marks
+
+    def forget(self) -> list[str]:
+        """Forget the audio and its marks, whose names are returned."""
+        marks = [event.name for event in self._waiting if isinstance(event, ReturnMark)]
+        for event in self._waiting:
+            self._count(event, -1)
+        self._waiting.clear()
+        self._pieces.clear()
         self._packetizer.forget()
-        self._played_at = self._clock()
-        self._append(clear)
-        for event in forgotten:
-            if isinstance(event, ReturnDtmf):
-                self._append(event)
-        return [event.name for event in forgotten if isinstance(event, ReturnMark)]
+        self._read_to = 0
+        return marks
 
     async def take(self) -> ReturnEvent:
-        """Wait for the next message. The call means that the message before has been posted."""
-        while not self._waiting:
-            self._idle.set()
+        """Wait until a message is due. The call means that the message before has been posted."""
+        while True:
+            now = self._clock()
+            due = self._due(now)
+            if due is not None and due <= now:
+                return self._pop(now)
+            if due is None:
+                self._idle.set()
             self._changed.clear()
-            try:
-                async with asyncio.timeout(self.patience):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else due - now):
                     await self._changed.wait()
-            except TimeoutError:
-                self._append_audio(self._packetizer.rest())
-        event = self._waiting.popleft()
-        self._bytes -= _size(event)
-        if isinstance(event, ReturnMedia):
-            self._played_at = max(self._played_at, self._clock()) + PIECE_SECONDS
-        return event
 
     async def drained(self) -> None:
-        """Wait until all messages have been posted, the last incomplete piece too."""
-        self._append_audio(self._packetizer.rest())
-        await self._idle.wait()
-
-    @property
-    def patience(self) -> float | None:
-        """For how many seconds an incomplete piece may wait: until the carrier falls silent."""
-        if not self._packetizer.waits:
-            return None
-        return max(_SOON, self._played_at - self._clock() - _SOON)
-
-    def _put_audio(self, audio: bytes) -> bool:
-        pieces = self._packetizer.cut(audio)
-        too_many = len(self._waiting) + len(pieces) > MOST_PIECES
-        if too_many or self._bytes + len(audio) > _MOST_BYTES:
-            self._packetizer.forget()
-            return False
-        self._append_audio(pieces)
+        """Wait until all messages have been posted, as fast as the carrier accepts them."""
+        self._hurries = True
         self._changed.set()
-        return True
+        try:
+            await self._idle.wait()
+        finally:
+            self._hurries = False
 
-    def _append_audio(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            self._append(ReturnMedia(piece))
+    def _due(self, now: float) -> float | None:
+        """When the next message is due; None if none waits."""
+        if self._urgent:
+            return now
+        most = self._most(now)
+        self._fill(most)
+        if not self._pieces and not self._waiting and self._packetizer.waits:
+            rest_at = max(self._last_put_at + _SOON, self._pacing.played_at - _SOON)
+            if not self._hurries and now < rest_at:
+                return rest_at
+            self._pieces += self._packetizer.rest()
+        if self._pieces and not self._hurries:
+            return self._pacing.due(is_full=len(self._pieces) >= most or bool(self._waiting))
+        return now if self._pieces or self._waiting else None
 
-    def _append(self, event: ReturnEvent) -> None:
-        self._waiting.append(event)
-        self._bytes += _size(event)
+    def _pop(self, now: float) -> ReturnEvent:
+        if self._urgent:
+            key = self._urgent.popleft()
+            self._count(key, -1)
+            return key
+        if self._pieces:
+            count = min(self._most(now), len(self._pieces))
+            audio = b"".join(self._pieces.popleft() for _ in range(count))
+            self._pacing.post(seconds(audio, self.format) or PIECE_SECONDS, now)
+            return ReturnMedia(audio)
+        mark = self._waiting.popleft()
+        self._count(mark, -1)
+        return mark
+
+    def _most(self, now: float) -> int:
+        """How many pieces the next post may have. A packet is a post of its own."""
+        if not self.format.byte_rate:
+            return 1
+        return _HURRIED_PIECES if self._hurries else self._pacing.most(now)
+
+    def _fill(self, most: int) -> None:
+        """Read so many pieces, if there are as many before the next mark."""
+        while len(self._pieces) < most and self._waiting:
+            event = self._waiting[0]
+            if isinstance(event, ReturnMark):
+                # The mark ends the audio before it: the next audio is not joined to it.
+                self._pieces += self._packetizer.rest()
+                return
+            self._pieces += self._packetizer.cut(self._read(event.audio))
+
+    def _read(self, audio: bytes) -> bytes:
+        """The next chunk of the first waiting message; a packet is not divided."""
+        begin, size = self._read_to, _CHUNK if self.format.byte_rate else len(audio)
+        self._read_to = begin + size
+        if self._read_to >= len(audio):
+            self._count(self._waiting.popleft(), -1)
+            self._read_to = 0
+        return audio[begin : begin + size]
+
+    def _count(self, event: ReturnEvent, sign: int) -> None:
+        self._bytes += sign * _size(event)
+        if isinstance(event, ReturnMark | ReturnDtmf):
+            self._marks += sign
+
+    def _notice(self) -> None:
         self._idle.clear()
         self._changed.set()
 
@@ -116,8 +186,10 @@ class ReturnQueue:
 def _size(event: ReturnEvent) -> int:
     match event:
         case ReturnMedia(audio=audio):
-            return len(audio)
+            return _MESSAGE_BYTES + len(audio)
         case ReturnMark(name=name):
-            return len(name)
-        case _:
+            return _MESSAGE_BYTES + len(name)
+        case Clear():
             return 0
+        case _:
+            return _MESSAGE_BYTES

@@ -152,9 +152,7 @@ class WebSocketSink(Sink):
 
     @override
     async def flush(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._timings.finish_patience):
-                await self._return_path.flush()
+        await self._return_path.flush(self._timings.finish_patience)
 
     @override
     async def finish(self, *, is_final: bool) -> bool:
