@@ -4,7 +4,7 @@ The time in it is always `NOW`; names of resources are the template's logical id
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from callstream.callbacks.delivery import HttpAnswer, NoAnswer
 from callstream.callbacks.model import CallbackRequest, decode
 from callstream.destinations import Destination
 from callstream.frames import records
-from callstream.tenants.credentials import CREDENTIAL_FORMS, hash_secret
+from callstream.tenants.credentials import CREDENTIAL_FORMS, TWILIO_FORM, hash_secret
 from callstream.tenants.directory import (
     ROUTES,
     SURFACES,
@@ -83,7 +83,8 @@ INBOXES: list[Inbox] = [
     Inbox(tenant_id="acme", external_id="inbox-123"),
     Inbox(tenant_id="other", external_id="inbox-of-other"),
 ]
-# The same for every surface; all credentials have the same secret.
+# The same for every surface, but Twilio's ids are sids of API keys (`SKacme`), and each of its
+# accounts has an AuthToken. All credentials have the same secret.
 CREDENTIALS: dict[str, dict[str, Any]] = {
     "acme": {"tenant_id": "acme"},
     "acme-revoked": {"tenant_id": "acme", "enabled": False},
@@ -96,6 +97,18 @@ CREDENTIALS: dict[str, dict[str, Any]] = {
 }
 
 
+def credentials(surface: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ids of a surface's credentials, with their fields."""
+    if surface != "twilio":
+        yield from CREDENTIALS.items()
+        return
+    for name, fields in CREDENTIALS.items():
+        yield f"SK{name}", fields
+    for tenant in TENANTS:
+        auth_token = TWILIO_FORM.id_of(tenant.account_id("twilio"), SECRET)
+        yield auth_token, {"tenant_id": tenant.tenant_id}
+
+
 def seed(directory: Directory, *surfaces: str) -> None:
     """Create the tenants, with credentials for these surfaces."""
     for tenant in TENANTS:
@@ -106,7 +119,7 @@ def seed(directory: Directory, *surfaces: str) -> None:
     for surface, form in CREDENTIAL_FORMS.items():
         if surface not in surfaces:
             continue
-        for credential_id, fields in CREDENTIALS.items():
+        for credential_id, fields in credentials(surface):
             all_fields: dict[str, Any] = {"scopes": form.scopes} | fields
             directory.save(
                 Credential(

@@ -13,7 +13,7 @@ from callstream_cli.seed import DEMO_INBOX
 
 type Credentials = Mapping[str, Mapping[str, object]]
 
-SURFACES = ("asapp", "clerk", "telnyx", "signalwire")
+SURFACES = ("asapp", "clerk", "telnyx", "signalwire", "twilio")
 
 _TABLE = "TableName"
 

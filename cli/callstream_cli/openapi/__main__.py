@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from callstream_cli.openapi import asapp, clerk, signalwire, telnyx
+from callstream_cli.openapi import asapp, clerk, signalwire, telnyx, twilio
 from callstream_cli.openapi.document import Document
 from callstream_cli.openapi.generate import generate
 from callstream_cli.openapi.markdown import render
@@ -15,6 +15,7 @@ DOCUMENTS: Final[Sequence[Document]] = (
     clerk.DOCUMENT,
     telnyx.DOCUMENT,
     signalwire.DOCUMENT,
+    twilio.DOCUMENT,
 )
 FOLDER: Final = Path(__file__).parents[3] / "docs" / "openapi"
 

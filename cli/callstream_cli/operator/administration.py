@@ -11,6 +11,7 @@ from callstream.adapters.aws.secrets_manager import (
     PermanentSecret,
     TwilioAuthTokens,
 )
+from callstream.callbacks import twilio
 from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
 from callstream.relays.model import RelaySpec
@@ -135,10 +136,23 @@ class Administration:
         *,
         scopes: Collection[str] | None = None,
         label: str = "",
+        api_key: bool = False,
     ) -> Issued:
-        """Create a credential of a tenant; without `scopes`, with all scopes of the surface."""
+        """Create a credential of a tenant; without `scopes`, with all scopes of the surface.
+
+        On Twilio's surface, that is the tenant's AuthToken or, with `api_key`, an API key.
+
+        Raises:
+            OperatorError: the tenant has this AuthToken already.
+            BadValueError: the surface has no such scope, or no API keys beside its AuthTokens.
+        """
         if scopes is not None:
             must_be_of(scopes, CREDENTIAL_FORMS[surface].scopes, f"scope of {surface}")
+        auth_token: str | None = None
+        if surface == "twilio" and not api_key:
+            auth_token = self._auth_token(tenant)
+        elif api_key and surface != "twilio":
+            raise BadValueError("--api-key is for twilio alone")
         with good_values():
             issued = issue(
                 tenant,
@@ -147,8 +161,12 @@ class Administration:
                 clock.now(),
                 scopes=None if scopes is None else frozenset(scopes),
                 label=label,
+                auth_token=auth_token,
             )
-        self._create(issued.credential, f"the id {issued.credential.credential_id} is taken")
+        taken = f"the id {issued.credential.credential_id} is taken"
+        if auth_token is not None:
+            taken = "there is this AuthToken already: give --api-key, or use callback-keys rotate"
+        self._create(issued.credential, taken)
         return issued
 
     def credential(self, surface: Surface, credential_id: str) -> Credential:
@@ -234,6 +252,11 @@ class Administration:
             if agent.agent_id == agent_id:
                 return agent
         raise OperatorError(f"{tenant_id} has no agent {agent_id!r}")
+
+    def _auth_token(self, tenant: Tenant) -> str:
+        """The tenant's present AuthToken: the secret that also signs its callbacks."""
+        master = self.secret("CallbackMasterSecretArn")
+        return twilio.verification_key(master, tenant.callback_key_id)["auth_token"]
 
     def _create(self, entry: Tenant | Inbox | Credential, taken: str) -> None:
         try:

@@ -9,8 +9,8 @@ from callstream_cli.operator.signatures import CallbackKeys, callback_keys, rota
 def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
     """Show the keys that a tenant verifies callbacks with.
 
-    For Telnyx's callbacks that is a public key; for SignalWire's it is a secret between the tenant
-    and this deployment.
+    For Telnyx's callbacks that is a public key; for SignalWire's and Twilio's it is a secret
+    between the tenant and this deployment. Twilio's is the AuthToken, which is also a credential.
     """
     with administration_of(stack) as administration:
         keys = callback_keys(administration, administration.tenant(tenant_id))
@@ -20,7 +20,11 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 def rotate(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Sign a tenant's callbacks with new keys from now on, and show the new keys."""
+    """Sign a tenant's callbacks with new keys from now on, and show the new keys.
+
+    Twilio's API takes the old AuthToken until that credential is revoked, and the new AuthToken
+    from `credentials create` on.
+    """
     confirm(
         f"Will {tenant_id} refuse callbacks until it has the new keys: is that all right?", yes=yes
     )

@@ -16,7 +16,8 @@ CredentialId = Annotated[
     str,
     typer.Argument(
         metavar="CREDENTIAL",
-        help="Its id, as listed. In a key, the id stands between the prefix and the first _.",
+        help="Its id, as listed. In a key, the id stands between the prefix and the first _; of "
+        "twilio, the id is the sid of an API key, or begins with the AccountSid.",
     ),
 ]
 _SCOPES = "; ".join(
@@ -37,22 +38,31 @@ def create(
     label: Annotated[
         str, typer.Option(help="A text for people, to recognise the credential by.")
     ] = "",
+    api_key: Annotated[
+        bool, typer.Option("--api-key", help="For twilio: an API key instead of the AuthToken.")
+    ] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
     """Create a credential; shows its secret once.
 
     A tenant can have any number of credentials for a surface. To replace a credential, create
-    another, let the tenant change over, and revoke the first.
+    another, let the tenant change over, and revoke the first. Twilio's AuthToken also signs
+    callbacks: a new AuthToken needs new callback keys first (callback-keys rotate).
     """
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
-        issued = administration.create_credential(tenant, surface, scopes=scope, label=label)
+        issued = administration.create_credential(
+            tenant, surface, scopes=scope, label=label, api_key=api_key
+        )
     if as_json:
         show_json(as_dict(issued.credential) | {"shown_once": issued.shown})
         return
     show_fields(issued.shown.items())
-    typer.echo("The secret is not stored and will not be shown again.", err=True)
+    if "auth_token" in issued.shown:
+        typer.echo("callback-keys show shows this AuthToken again.", err=True)
+    else:
+        typer.echo("The secret is not stored and will not be shown again.", err=True)
 
 
 def list_(

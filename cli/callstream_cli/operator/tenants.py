@@ -28,8 +28,8 @@ def create(
 ) -> None:
     """Create a tenant.
 
-    The tenant gets a SignalWire project of its own, and the default limits. Credentials, inboxes,
-    limits and webhooks have commands of their own.
+    The tenant gets a SignalWire project and a Twilio account of its own, and the default limits.
+    Credentials, inboxes, limits and webhooks have commands of their own.
     """
     with administration_of(stack) as administration:
         tenant = administration.create_tenant(tenant_id, name or tenant_id, route or ROUTES)
@@ -119,7 +119,8 @@ def as_dict(tenant: Tenant) -> dict[str, Any]:
     """A tenant as JSON: with the limits of every surface, without passwords in URLs."""
     limits = {surface: limit.model_dump() for surface, limit in effective(tenant).items()}
     visible = tenant.model_copy(update={"webhooks": webhooks.shown(tenant)})
-    return visible.model_dump(mode="json", exclude={"callback_key_id"}) | {"limits": limits}
+    shown = visible.model_dump(mode="json", exclude={"callback_key_id"})
+    return shown | {"account_sid": tenant.account_id("twilio"), "limits": limits}
 
 
 def _show(tenant: Tenant, *, as_json: bool) -> None:
@@ -131,6 +132,7 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
         ("name", tenant.name),
         ("state", _state(tenant)),
         ("project", str(tenant.project_id)),
+        ("account sid", tenant.account_id("twilio")),
         ("routes", ", ".join(sorted(tenant.routes)) or "none"),
     ]
     fields.append(("twilio signature", tenant.twilio_signature))

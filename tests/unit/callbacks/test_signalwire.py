@@ -9,6 +9,7 @@ import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from callstream.callbacks import signalwire
+from callstream.callbacks.forms import sign_form
 from callstream.callbacks.model import (
     CallbackRequest,
 )
@@ -130,6 +131,6 @@ def test_signature_equals_one_that_signalwire_made() -> None:
     )
     url = "https://675d-189-71-169-171.ngrok-free.app/voice"
     request = CallbackRequest(method="POST", url=url, body=body.encode())
-    signed = signalwire.sign_form(request, "PSK_V3bF8oyeRNpJWGoRWHNYQMUU")
+    signed = sign_form(request, "PSK_V3bF8oyeRNpJWGoRWHNYQMUU", ["x-signalwire-signature"])
 
     assert signed.headers["x-signalwire-signature"] == "muUMpldcBHlzuXGZ5gbw1ETZCYA="

@@ -8,12 +8,12 @@ import pytest
 
 from callstream.errors import Invalid, NotFound, Unauthenticated
 from callstream.relays.model import CallCommand, Relay
-from callstream.relays.store import RelayStore
 from callstream.surfaces.pipeline import Command, Principal, Request
 from callstream.surfaces.signalwire import CREATE_STREAM, CreateStream, SignalwireSurface
 from callstream.surfaces.signalwire_models import CreateStreamBody
 from callstream.tenants.directory import Credential, Tenant
 from tests.starter import Starter
+from tests.unit.surfaces.recorder import Recorder
 
 NOW = datetime(2026, 8, 21, 10, 15, tzinfo=UTC)
 PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
@@ -207,18 +207,6 @@ def test_user_must_be_the_tokens_project(user: str) -> None:
 
     with pytest.raises(Unauthenticated):
         SignalwireSurface().authorize(Principal(TENANT, CREDENTIAL), request({}, header))
-
-
-class Recorder(RelayStore):
-    """Remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        self.started: list[tuple[Relay, CallCommand]] = []
-
-    def start(self, relay: Relay, command: CallCommand, *, once: bool = False) -> bool:
-        assert not once
-        self.started.append((relay, command))
-        return True
 
 
 def create(fields: dict[str, str]) -> Relay:

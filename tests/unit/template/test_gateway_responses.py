@@ -13,6 +13,7 @@ from callstream.surfaces.clerk import ClerkSurface
 from callstream.surfaces.pipeline import VendorSurface
 from callstream.surfaces.signalwire import SignalwireSurface
 from callstream.surfaces.telnyx import TelnyxSurface
+from callstream.surfaces.twilio import TwilioSurface
 from tests import template
 
 SURFACES: Final[dict[str, VendorSurface]] = {
@@ -20,10 +21,11 @@ SURFACES: Final[dict[str, VendorSurface]] = {
     "ClerkApi": ClerkSurface(),
     "TelnyxApi": TelnyxSurface(),
     "SignalwireApi": SignalwireSurface(),
+    "TwilioApi": TwilioSurface(),
 }
 # With these surfaces, an unknown path with an Authorization header gets one of these types.
 UNKNOWN_PATHS: Final = {"DEFAULT_4XX", "INVALID_SIGNATURE", "EXPIRED_TOKEN"}
-HAVE_AUTHORIZATION: Final = {"TelnyxApi", "SignalwireApi"}
+HAVE_AUTHORIZATION: Final = {"TelnyxApi", "SignalwireApi", "TwilioApi"}
 ERRORS: Final[dict[str, Exception]] = {
     "DEFAULT_4XX": errors.BadRequest(),
     "UNAUTHORIZED": errors.Unauthenticated(),
@@ -62,7 +64,7 @@ def test_gateway_response_is_the_answer_of_the_surface(
     body = json.loads(response["ResponseTemplates"]["application/json"])
     expected: Any = answer.body
 
-    if api == "SignalwireApi" and body["code"] == 10000:
-        # SignalWire has one code for all invalid requests; the functions' text says more.
+    if (api, body.get("code")) in {("SignalwireApi", 10000), ("TwilioApi", 400)}:
+        # These vendors have one code for all invalid requests; the functions' text says more.
         body, expected = ({**each, "message": ""} for each in (body, expected))
     assert (response["StatusCode"], body) == (answer.status, expected)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from callstream.callbacks import signalwire, telnyx
+from callstream.callbacks import signalwire, telnyx, twilio
 from callstream.callbacks.model import CallbackRequest, RelayCallback
 from callstream.tenants.directory import Surface, Tenant
 
@@ -50,5 +50,6 @@ VENDORS: Final[Mapping[Surface, VendorCallbacks | None]] = {
     "clerk": None,
     "telnyx": telnyx,
     "signalwire": signalwire,
+    "twilio": twilio,
 }
 """The callbacks of every surface; None for a surface without callbacks of relays."""

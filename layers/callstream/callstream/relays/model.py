@@ -14,7 +14,7 @@ from callstream.identity import RelayIdentity, SinkKind
 from callstream.tenants.directory import Surface
 from callstream.times import milliseconds
 
-TargetLegs = Literal["self", "opposite", "both"]
+TargetLegs = Literal["self", "opposite", "both", "none"]
 
 
 class NameTaken(Conflict):
@@ -70,7 +70,8 @@ class RelaySpec(BaseModel):
         fill_silence: whether silence fills what the carrier leaves out, so that the audio of each
             track is even.
         return_audio: the format of the return audio; None is the format that the consumer gets.
-        target_legs: the legs of the call that play the audio that the consumer sends back.
+        target_legs: the legs of the call that play the audio that the consumer sends back. `none`
+            is a one-way stream: the consumer gets audio alone, and its messages have no effect.
         parameters: custom parameters for the consumer's start message. Secret: never log them.
         recorded: parts of the command that no sink carries out yet, in the vendor's terms.
     """

@@ -5,18 +5,17 @@ codes". Authentication is Basic, with the project id (which is also the AccountS
 an API token; bodies are forms; the error body is `{"code", "message", "more_info", "status"}`.
 """
 
-from base64 import b64decode
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from typing import Any, Final
-from urllib.parse import quote, unquote
+from typing import Final
 from uuid import uuid4
 
 from callstream import errors
 from callstream.ports import RelayStarter
-from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay, RelaySpec
+from callstream.relays.model import NameTaken, NoSuchRelay, Relay, RelaySpec
 from callstream.relays.store import RelayStore
+from callstream.surfaces import call_streams
+from callstream.surfaces.call_streams import STREAMS, Failure, Failures, basic, fields_of
+from callstream.surfaces.call_streams_models import UpdateStreamBody
 from callstream.surfaces.pipeline import (
     Command,
     Operation,
@@ -25,69 +24,57 @@ from callstream.surfaces.pipeline import (
     Response,
     VendorSurface,
 )
-from callstream.surfaces.signalwire_models import (
-    API_VERSION,
-    CreateStreamBody,
-    Error,
-    Stream,
-    UpdateStreamBody,
-)
+from callstream.surfaces.signalwire_models import CreateStreamBody, Error, Stream
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Surface, Tenant
 
 # The vendor's own base. The vendor's SDKs, and Twilio's, leave `/api/laml` out; both are served.
-_BASE: Final = f"/api/laml/{API_VERSION}"
-_SDK_BASE: Final = f"/{API_VERSION}"
-_STREAMS: Final = "/Accounts/{AccountSid}/Calls/{CallSid}/Streams"
+_BASE: Final = f"/api/laml{call_streams.BASE}"
+_SDK_BASE: Final = call_streams.BASE
 
-# An id is part of a DynamoDB key; the carriers' ids are far shorter.
-_MAX_ID_BYTES: Final = 512
 _INVALID_ARGUMENT: Final = 10000
 # The codes for a wrong value of one field; 10000 is for every other field, and for blank fields.
 _FIELD_CODES: Final = {"Url": 31922, "StatusCallback": 21456, "StatusCallbackMethod": 21209}
 
-_FAILURES: Final[dict[type[Exception], tuple[int, int, str]]] = {
-    errors.BadRequest: (400, _INVALID_ARGUMENT, "The body is not a valid form"),
-    errors.UnsupportedMediaType: (
-        400,
-        _INVALID_ARGUMENT,
-        "The Content-Type must be application/x-www-form-urlencoded",
-    ),
-    errors.TooLarge: (400, _INVALID_ARGUMENT, "The body is too large"),
-    errors.Unauthenticated: (401, 20003, "Authentication failed"),
-    # A token without the scope, or a disabled project: the vendor documents no 403.
-    errors.Forbidden: (401, 20003, "Authentication failed"),
-    errors.NotFound: (404, 20404, "The requested resource was not found"),
-    errors.UnknownCall: (404, 20404, "The requested resource was not found"),
-    NoSuchRelay: (404, 20404, "The requested resource was not found"),
-    errors.CallEnded: (422, 21220, "The call is not in-progress"),
-    NameTaken: (
-        422,
-        _INVALID_ARGUMENT,
-        "Name: Another stream of this call has this name and is in-progress",
-    ),
-    errors.RateLimited: (429, 20429, "Too many requests"),
-    errors.Unavailable: (503, 20504, "Service unavailable"),
-}
-_UNFORESEEN: Final = (500, 20504, "An internal error occurred")
+
+def _code_of(field: str, kind: errors.IssueKind) -> int:
+    if kind in {"missing", "unknown"}:
+        return _INVALID_ARGUMENT
+    return _FIELD_CODES.get(field, _INVALID_ARGUMENT)
 
 
-def _basic(request: Request) -> tuple[str, str]:
-    """The user and password of Basic authentication. Raises `Unauthenticated`."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        raise errors.Unauthenticated("no Basic authentication")
-    try:
-        user, separator, password = b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        raise errors.Unauthenticated("not Base64 of UTF-8") from None
-    if not separator:
-        raise errors.Unauthenticated("no password")
-    return user, password
+_FAILURES: Final = Failures(
+    known={
+        errors.BadRequest: (400, _INVALID_ARGUMENT, "The body is not a valid form"),
+        errors.UnsupportedMediaType: (
+            400,
+            _INVALID_ARGUMENT,
+            "The Content-Type must be application/x-www-form-urlencoded",
+        ),
+        errors.TooLarge: (400, _INVALID_ARGUMENT, "The body is too large"),
+        errors.Unauthenticated: (401, 20003, "Authentication failed"),
+        # A token without the scope, or a disabled project: the vendor documents no 403.
+        errors.Forbidden: (401, 20003, "Authentication failed"),
+        errors.NotFound: (404, 20404, "The requested resource was not found"),
+        errors.UnknownCall: (404, 20404, "The requested resource was not found"),
+        NoSuchRelay: (404, 20404, "The requested resource was not found"),
+        errors.CallEnded: (422, 21220, "The call is not in-progress"),
+        NameTaken: (
+            422,
+            _INVALID_ARGUMENT,
+            "Name: Another stream of this call has this name and is in-progress",
+        ),
+        errors.RateLimited: (429, 20429, "Too many requests"),
+        errors.Unavailable: (503, 20504, "Service unavailable"),
+    },
+    unforeseen=Failure(500, 20504, "An internal error occurred"),
+    invalid_status=422,
+    code_of=_code_of,
+)
 
 
 def _is_project(text: str, tenant: Tenant) -> bool:
-    return text.lower() == str(tenant.project_id)
+    return text.lower() == tenant.account_id("signalwire")
 
 
 class SignalwireSurface(VendorSurface):
@@ -97,7 +84,7 @@ class SignalwireSurface(VendorSurface):
 
     def credentials(self, request: Request) -> tuple[str, str]:
         """The id and secret of the API token, which is the password. Raises `Unauthenticated`."""
-        _project, token = _basic(request)
+        _project, token = basic(request)
         return CREDENTIAL_FORMS["signalwire"].split(token)
 
     def authorize(self, principal: Principal, request: Request) -> None:
@@ -110,7 +97,7 @@ class SignalwireSurface(VendorSurface):
             Unauthenticated: the user is another project.
             NotFound: the path has another project, whether that exists or not.
         """
-        project, _token = _basic(request)
+        project, _token = basic(request)
         if not _is_project(project, principal.tenant):
             raise errors.Unauthenticated("the token is another project's")
         if not _is_project(request.path_parameters.get("AccountSid", ""), principal.tenant):
@@ -118,51 +105,13 @@ class SignalwireSurface(VendorSurface):
 
     def failure(self, error: Exception, _request_id: str) -> Response:
         """The documented error body."""
-        if isinstance(error, errors.Invalid):
-            status, code, message = _explain(error)
-        else:
-            status, code, message = _FAILURES.get(type(error), _UNFORESEEN)
+        status, code, message = _FAILURES.find(error)
         return Response(status, Error(code=code, message=message, status=status).model_dump())
 
 
-def _explain(error: errors.Invalid) -> tuple[int, int, str]:
-    # The body has room for one code: the first issue's.
-    issue = error.issues[0]
-    if not issue.location:
-        return 422, _INVALID_ARGUMENT, issue.message
-    field = str(issue.location[0])
-    code = _INVALID_ARGUMENT
-    if issue.kind not in {"missing", "unknown"}:
-        code = _FIELD_CODES.get(field, _INVALID_ARGUMENT)
-    return 422, code, f"{field[:64]}: {issue.message}"
-
-
-def _call_command(command: Command[Any]) -> CallCommand:
-    call_id = _path_parameter(command, "CallSid")
-    return CallCommand(command.tenant.tenant_id, call_id, command.now)
-
-
-def _path_parameter(command: Command[Any], name: str) -> str:
-    """A decoded part of the path. Raises `NotFound` if the part is too long for an id."""
-    text = unquote(command.path_parameters[name])
-    if len(text.encode()) > _MAX_ID_BYTES:
-        raise errors.NotFound(f"{name} is too long")
-    return text
-
-
 def _show(relay: Relay, tenant: Tenant) -> Stream:
-    account_sid = str(tenant.project_id)
-    call_id = quote(relay.call_id, safe="")
-    return Stream(
-        sid=relay.relay_id,
-        account_sid=account_sid,
-        call_sid=relay.call_id,
-        name=relay.name,
-        status="in-progress" if relay.is_active else "stopped",
-        date_updated=format_datetime(datetime.fromtimestamp(relay.updated_at // 1000, UTC)),
-        error_code=relay.error,
-        uri=f"{_BASE}/Accounts/{account_sid}/Calls/{call_id}/Streams/{relay.relay_id}.json",
-    )
+    fields = fields_of(relay, tenant.account_id("signalwire"), _BASE)
+    return Stream(**fields, error_code=relay.error)
 
 
 _STATUSES: Final = (400, 401, 404, 422, 429, 500, 503)
@@ -171,11 +120,11 @@ CREATE_STREAM: Final = Operation(
     surface="signalwire",
     name="signalwire_create_stream",
     method="POST",
-    path=f"{_BASE}{_STREAMS}",
+    path=f"{_BASE}{STREAMS}",
     also_at=(
-        f"{_BASE}{_STREAMS}.json",
-        f"{_SDK_BASE}{_STREAMS}",
-        f"{_SDK_BASE}{_STREAMS}.json",
+        f"{_BASE}{STREAMS}.json",
+        f"{_SDK_BASE}{STREAMS}",
+        f"{_SDK_BASE}{STREAMS}.json",
     ),
     summary="Create a Stream",
     scope="Voice",
@@ -189,8 +138,8 @@ UPDATE_STREAM: Final = Operation(
     name="signalwire_update_stream",
     method="POST",
     # {Sid} may end with .json
-    path=f"{_BASE}{_STREAMS}/{{Sid}}",
-    also_at=(f"{_SDK_BASE}{_STREAMS}/{{Sid}}",),
+    path=f"{_BASE}{STREAMS}/{{Sid}}",
+    also_at=(f"{_SDK_BASE}{STREAMS}/{{Sid}}",),
     summary="Stop a Stream",
     scope="Voice",
     body=UpdateStreamBody,
@@ -225,18 +174,9 @@ class CreateStream:
     starter: RelayStarter
 
     def __call__(self, command: Command[CreateStreamBody]) -> Stream:
-        """Make a stream.
-
-        Raises:
-            NotFound, UnknownCall: the tenant has no such call.
-            CallEnded: the call is over.
-            NameTaken: another stream of the call has the name and is in progress.
-            Unavailable: DynamoDB did not answer.
-        """
-        call = _call_command(command)
-        relay = Relay.of(spec_of(command.body), str(uuid4()), call)
-        if self.relays.start(relay, call):
-            self.starter.start(relay.identity)
+        """Make a stream. Raises what `call_streams.start_stream` raises."""
+        spec, sid = spec_of(command.body), str(uuid4())
+        relay = call_streams.start_stream(self.relays, self.starter, command, spec, sid)
         return _show(relay, command.tenant)
 
 
@@ -247,19 +187,6 @@ class UpdateStream:
     relays: RelayStore
 
     def __call__(self, command: Command[UpdateStreamBody]) -> Stream:
-        """Stop a stream; a stream that has stopped before stays as it is.
-
-        Raises:
-            NotFound, UnknownCall, NoSuchRelay: there is no such call, or it has no such stream.
-            Unavailable: DynamoDB did not answer.
-        """
-        call = _call_command(command)
-        sid = _path_parameter(command, "Sid").removesuffix(".json")
-        try:
-            stopped = self.relays.stop(call, "signalwire", relay=sid, ended_ok=True)
-        except errors.CallEnded:
-            # The streams have ended with the call, which is what the command asks for.
-            stopped = self.relays.close(call, "signalwire", relay=sid)
-        # Several streams may have had the name one after the other: the command means the last.
-        meant = stopped or self.relays.find(call.tenant_id, call.call_id, "signalwire", sid)
-        return _show(max(meant, key=lambda relay: relay.updated_at), command.tenant)
+        """Stop a stream. Raises what `call_streams.stop_stream` raises."""
+        relay = call_streams.stop_stream(self.relays, command, "signalwire")
+        return _show(relay, command.tenant)

@@ -1,123 +1,26 @@
 """The bodies of SignalWire's requests and answers."""
 
-import re
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_pascal
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 
 from callstream.dialects.events import Tracks
-from callstream.surfaces.urls import MAX_LENGTH, check_url
+from callstream.surfaces.call_streams_models import API_VERSION, NewStreamForm, StreamError
 
-API_VERSION: Final = "2010-04-01"
 _MORE_INFO: Final = "https://developer.signalwire.com/rest/compatibility-api/overview/error-codes"
 
 
-_MAX_PARAMETERS: Final = 99
-_PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
-
-
-def _check_stream_url(url: str) -> str:
-    return check_url(url, {"wss"}, "The URL must be absolute, wss, and without whitespace")
-
-
-def _check_callback_url(url: str) -> str:
-    return check_url(url, {"http", "https"}, "The URL must be absolute, and http or https")
-
-
-class _Form(BaseModel):
-    model_config = ConfigDict(alias_generator=to_pascal, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_texts(cls, form: dict[str, str]) -> dict[str, str]:
-        if any("\0" in text for field in form.items() for text in field):
-            raise PydanticCustomError("value_error", "The body holds a NUL")
-        # An empty field of a form was not filled in.
-        known = {field.alias for field in cls.model_fields.values()}
-        return {name: value for name, value in form.items() if value or name not in known}
-
-
-class CreateStreamBody(_Form):
+class CreateStreamBody(NewStreamForm):
     """A new stream. The extra fields are `Parameter1.Name` and `Parameter1.Value` to 99.
 
-    `url`, `authorization_bearer_token` and `parameters` may hold secrets: never log them.
+    `authorization_bearer_token` is a secret, too: never log it.
     """
 
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "additionalProperties": False,
-            "patternProperties": {f"^{_PARAMETER.pattern}$": {"type": "string"}},
-        },
-    )
-    __pydantic_extra__: dict[str, str]
-
-    url: Annotated[
-        str,
-        AfterValidator(_check_stream_url),
-        Field(json_schema_extra={"pattern": r"^[Ww][Ss]{2}://[^\s#]+$", "maxLength": MAX_LENGTH}),
-    ]
-    # In UTF-8 it must still fit into a DynamoDB key.
-    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
     track: Tracks = "both_tracks"
-    status_callback: (
-        Annotated[
-            str,
-            AfterValidator(_check_callback_url),
-            Field(
-                json_schema_extra={
-                    "pattern": r"^[Hh][Tt]{2}[Pp][Ss]?://\S+$",
-                    "maxLength": MAX_LENGTH,
-                }
-            ),
-        ]
-        | None
-    ) = None
-    status_callback_method: Literal["GET", "POST"] = "POST"
     # The characters that a header's value may have.
     authorization_bearer_token: (
         Annotated[str, Field(max_length=4096, pattern=r"^[\x21-\x7e]+$")] | None
     ) = None
-
-    @model_validator(mode="after")
-    def _check_parameters(self) -> Self:
-        fields = self.__pydantic_extra__
-        for field in fields:
-            if not _PARAMETER.fullmatch(field):
-                raise PydanticCustomError(
-                    "extra_forbidden",
-                    "{field} is not a parameter of this resource",
-                    {"field": field[:64]},
-                )
-        names = [fields[field] for field in fields if field.endswith(".Name") and fields[field]]
-        if len(set(names)) != len(names):
-            raise PydanticCustomError("value_error", "Two parameters have the same name")
-        for field, value in fields.items():
-            name = field.replace(".Value", ".Name")
-            if value and not fields.get(name):
-                raise PydanticCustomError(
-                    "missing", "{field} has no {name}", {"field": field, "name": name}
-                )
-        return self
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The custom parameters; without a value, the value is empty."""
-        fields = self.__pydantic_extra__
-        numbers = range(1, _MAX_PARAMETERS + 1)
-        return {
-            name: fields.get(f"Parameter{number}.Value", "")
-            for number in numbers
-            if (name := fields.get(f"Parameter{number}.Name"))
-        }
-
-
-class UpdateStreamBody(_Form):
-    """A change of a stream: it can only be stopped."""
-
-    status: Literal["stopped"]
 
 
 class Stream(BaseModel):
@@ -134,10 +37,7 @@ class Stream(BaseModel):
     uri: str
 
 
-class Error(BaseModel):
+class Error(StreamError):
     """The body of every error. `code` is the vendor's own number, `status` the HTTP status."""
 
-    code: int
-    message: str
     more_info: str = _MORE_INFO
-    status: int

@@ -12,10 +12,13 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex, token_urlsafe
-from typing import Final
+from typing import Final, override
 
 from callstream.errors import Unauthenticated
 from callstream.tenants.directory import Surface, Tenant
+
+_API_KEY: Final = "SK"
+_AUTH_TOKEN_ID_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class CredentialForm:
     key_prefix: str | None = None
     key_name: str = "api_key"
     has_project: bool = False
+
+    def new_id(self) -> str:
+        """A public half: 64 random bits."""
+        return new_id()
 
     def join(self, credential_id: str, secret: str) -> str:
         """One key of an id and a secret."""
@@ -59,6 +66,38 @@ class CredentialForm:
         return credential_id, secret
 
 
+@dataclass(frozen=True, slots=True)
+class AccountForm(CredentialForm):
+    """How Twilio's credentials look: pairs of a user and a password.
+
+    A user is the tenant's AccountSid, and the password its AuthToken, which also signs callbacks;
+    or a user is the sid of an API key, and the password the key's secret.
+    """
+
+    @override
+    def new_id(self) -> str:
+        """The sid of a new API key."""
+        return f"{_API_KEY}{token_hex(16)}"
+
+    @override
+    def show(self, tenant: Tenant, credential_id: str, secret: str) -> dict[str, str]:
+        account = {"account_sid": tenant.account_id("twilio")}
+        if credential_id.startswith(_API_KEY):
+            return account | {"api_key": credential_id, "api_secret": secret}
+        return account | {"auth_token": secret}
+
+    def id_of(self, user: str, password: str) -> str:
+        """The id of the credential that a pair is.
+
+        An account may have several AuthTokens at a time while the tenant changes to a new one, so
+        the beginning of an AuthToken is part of its id; the remaining 96 bits are secret.
+        """
+        if user.startswith(_API_KEY):
+            return user
+        return f"{user}.{password[:_AUTH_TOKEN_ID_DIGITS]}"
+
+
+TWILIO_FORM: Final = AccountForm(frozenset({"Voice"}))
 CREDENTIAL_FORMS: Final[Mapping[Surface, CredentialForm]] = {
     "asapp": CredentialForm(frozenset({"genagent", "autotranscribe"})),
     "clerk": CredentialForm(frozenset({"twilio-connector"}), "ck_"),
@@ -66,6 +105,7 @@ CREDENTIAL_FORMS: Final[Mapping[Surface, CredentialForm]] = {
     "signalwire": CredentialForm(
         frozenset({"Voice"}), "PT", key_name="api_token", has_project=True
     ),
+    "twilio": TWILIO_FORM,
 }
 """The form of every surface's credentials."""
 

@@ -29,7 +29,7 @@ from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
 
-Surface = Literal["asapp", "clerk", "telnyx", "signalwire"]
+Surface = Literal["asapp", "clerk", "telnyx", "signalwire", "twilio"]
 """A vendor's HTTP API as Callstream serves it. tests/unit/surfaces/test_parity.py holds what each
 surface has to have."""
 SURFACES: Final[tuple[Surface, ...]] = get_args(Surface)
@@ -83,7 +83,7 @@ class NewWebhook(Webhook):
 class Tenant(_Model):
     """A customer.
 
-    `project_id` is the tenant's SignalWire project, which that vendor also calls AccountSid. The
+    `project_id` is the tenant's SignalWire project; `account_id` has its form for each vendor. The
     keys that sign the tenant's callbacks follow from `callback_key_id`: a new id makes new keys.
     `twilio_signature` is for the tenant's media URLs; the auth token for it is in a secret.
     """
@@ -101,6 +101,14 @@ class Tenant(_Model):
     def limits_on(self, surface: Surface) -> Limits:
         """The tenant's limits on a surface."""
         return self.limits.get(surface, Limits())
+
+    def account_id(self, surface: Surface) -> str:
+        """The tenant's account, in the form of the surface's vendor.
+
+        Twilio's AccountSid is `AC` and the 32 digits of the project id; the others know the project
+        id itself.
+        """
+        return f"AC{self.project_id.hex}" if surface == "twilio" else str(self.project_id)
 
 
 class Inbox(_Model):

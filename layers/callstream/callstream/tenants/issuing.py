@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from callstream.tenants.credentials import CREDENTIAL_FORMS, hash_secret, new_id, new_secret
+from callstream.tenants.credentials import (
+    CREDENTIAL_FORMS,
+    TWILIO_FORM,
+    hash_secret,
+    new_secret,
+)
 from callstream.tenants.directory import Credential, Surface, Tenant
 
 
@@ -26,9 +31,18 @@ def issue(
     *,
     scopes: frozenset[str] | None = None,
     label: str = "",
+    auth_token: str | None = None,
 ) -> Issued:
-    """Make a credential for a tenant; without `scopes`, it has all scopes of the surface."""
-    form, credential_id, secret = CREDENTIAL_FORMS[surface], new_id(), new_secret()
+    """Make a credential for a tenant; without `scopes`, it has all scopes of the surface.
+
+    With `auth_token`, the credential is the tenant's AuthToken on Twilio's surface.
+    """
+    form = CREDENTIAL_FORMS[surface]
+    if auth_token is None:
+        credential_id, secret = form.new_id(), new_secret()
+    else:
+        account_sid = tenant.account_id("twilio")
+        credential_id, secret = TWILIO_FORM.id_of(account_sid, auth_token), auth_token
     credential = Credential(
         surface=surface,
         credential_id=credential_id,

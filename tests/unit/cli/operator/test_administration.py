@@ -100,7 +100,10 @@ def test_seed_makes_the_credentials_of_stack_json(outputs: Mapping[str, str]) ->
         "clerk": ["api_key"],
         "telnyx": ["api_key", "public_key"],
         "signalwire": ["project_id", "api_token", "signing_key"],
+        "twilio": ["account_sid", "auth_token"],
     }
-    assert seeded["signalwire"]["project_id"] == ask("tenants", "show", "demo")["project_id"]
+    shown = ask("tenants", "show", "demo")
+    assert seeded["signalwire"]["project_id"] == shown["project_id"]
+    assert seeded["twilio"]["account_sid"] == shown["account_sid"]
     assert {c["label"] for c in ask("credentials", "list", "demo")} == {"demo"}
     assert ask("inboxes", "list", "demo")[0]["external_id"] == "inbox-123"

@@ -34,9 +34,15 @@ def test_callback_keys_verify_callbacks(acme: Tenant) -> None:
     public_key = shown["telnyx"].pop("public_key")
     Ed25519PublicKey.from_public_bytes(b64decode(public_key)).verify(signature, b"a callback")
     signing_key = f"PSK_{derive(master, 'signalwire', key_id).hex()}"
-    assert shown == {"telnyx": {}, "signalwire": {"signing_key": signing_key}}
+    auth_token = derive(master, "twilio", key_id).hex()[:32]
+    assert shown == {
+        "telnyx": {},
+        "signalwire": {"signing_key": signing_key},
+        "twilio": {"auth_token": auth_token},
+    }
     assert [line.split() for line in ok("callback-keys", "show", acme.tenant_id).splitlines()] == [
         ["surface", "kind", "key"],
         ["telnyx", "public", "key", public_key],
         ["signalwire", "signing", "key", signing_key],
+        ["twilio", "auth", "token", auth_token],
     ]

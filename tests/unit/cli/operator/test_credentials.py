@@ -1,5 +1,6 @@
 """The credentials' commands."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,11 @@ class TestCredentials:
             case "signalwire":
                 assert shown.pop("project_id") == str(acme.project_id)
                 credential_id, secret = CREDENTIAL_FORMS["signalwire"].split(shown.pop("api_token"))
+            case "twilio":
+                account_sid, secret = shown.pop("account_sid"), shown.pop("auth_token")
+                assert account_sid == acme.account_id("twilio")
+                assert ask("callback-keys", "show", "acme")["twilio"] == {"auth_token": secret}
+                credential_id = f"{account_sid}.{secret[:8]}"
             case _:
                 credential_id, secret = CREDENTIAL_FORMS[surface].split(shown.pop("api_key"))
         assert not shown
@@ -56,6 +62,41 @@ class TestCredentials:
         assert fields["id"] == stored.credential_id
         assert matches(fields["secret"], PEPPER, stored.secret_hash)
         assert result.stderr == "The secret is not stored and will not be shown again.\n"
+
+    def test_create_makes_twilios_api_keys(self, acme: Tenant, directory: Directory) -> None:
+        shown = [
+            ask("credentials", "create", "acme", "twilio", "--api-key")["shown_once"]
+            for _ in range(2)
+        ]
+
+        for each in shown:
+            assert list(each) == ["account_sid", "api_key", "api_secret"]
+            assert each["account_sid"] == acme.account_id("twilio")
+            assert re.fullmatch("SK[0-9a-f]{32}", each["api_key"])
+            stored = directory.credential("twilio", each["api_key"])
+            assert stored is not None
+            assert matches(each["api_secret"], PEPPER, stored.secret_hash)
+        assert refusal("credentials", "create", "acme", "clerk", "--api-key", status=2) == (
+            "--api-key is for twilio alone"
+        )
+
+    @pytest.mark.usefixtures("acme")
+    def test_create_makes_each_auth_token_once(self, directory: Directory) -> None:
+        first = run("credentials", "create", "acme", "twilio")
+        assert "callback-keys show" in first.stderr
+        assert "AuthToken already" in refusal("credentials", "create", "acme", "twilio")
+
+        ask("callback-keys", "rotate", "acme", "--yes")
+        second = ask("credentials", "create", "acme", "twilio")
+
+        # Both are good until the first is revoked.
+        old = dict(line.rsplit(maxsplit=1) for line in first.stdout.splitlines())
+        assert old["account_sid"] == second["shown_once"]["account_sid"]
+        assert old["auth_token"] != second["shown_once"]["auth_token"]
+        ids = [each["credential_id"] for each in ask("credentials", "list")]
+        assert len({*ids}) == 2
+        stored = [directory.credential("twilio", each) for each in ids]
+        assert [each.enabled for each in stored if each is not None] == [True, True]
 
     @pytest.mark.usefixtures("acme")
     def test_secret_is_shown_by_no_other_command(self) -> None:

@@ -34,6 +34,7 @@ class TestLimits:
             ["clerk", "3", "none"],
             ["telnyx", "100", "none"],
             ["signalwire", "100", "none"],
+            ["twilio", "100", "none"],
         ]
         stored = directory.tenant("acme")
         assert stored is not None

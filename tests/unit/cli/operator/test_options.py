@@ -6,6 +6,7 @@ import pytest
 
 from callstream.surfaces import telnyx, telnyx_models
 from callstream.tenants.directory import (
+    SURFACES,
     Directory,
     Tenant,
 )
@@ -60,13 +61,13 @@ def test_unknown_tenant_is_reported(directory: Directory, arguments: list[str]) 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["credentials", "create", "acme", "twilio"],
-        ["credentials", "list", "--surface", "twilio"],
-        ["credentials", "revoke", "twilio", "x"],
-        ["credentials", "delete", "twilio", "x"],
-        ["limits", "set", "acme", "twilio", "--per-day", "1"],
-        ["webhooks", "set", "acme", "twilio", URL],
-        ["webhooks", "clear", "acme", "twilio"],
+        ["credentials", "create", "acme", "vonage"],
+        ["credentials", "list", "--surface", "vonage"],
+        ["credentials", "revoke", "vonage", "x"],
+        ["credentials", "delete", "vonage", "x"],
+        ["limits", "set", "acme", "vonage", "--per-day", "1"],
+        ["webhooks", "set", "acme", "vonage", URL],
+        ["webhooks", "clear", "acme", "vonage"],
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
@@ -75,7 +76,8 @@ def test_unknown_surface_is_refused(arguments: list[str]) -> None:
     result = run(*arguments, COLUMNS="200")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "'twilio' is not one of 'asapp', 'clerk', 'telnyx', 'signalwire'" in result.stderr
+    listed = ", ".join(map(repr, SURFACES))
+    assert f"'vonage' is not one of {listed}" in result.stderr
 
 
 def stored(directory: Directory) -> list[str]:
