@@ -53,6 +53,7 @@ COVERED_ELSEWHERE = {
     "relays/agent_claims.py": "tests/unit/relays/test_agents.py",
     "relays/ports.py": "tests/unit/relays/test_run.py",
     "relays/requests.py": "tests/unit/relays/test_store.py",
+    "relays/sinks/one_way.py": "tests/unit/relays/sinks/test_websocket.py",
     "relays/sinks/sink.py": "tests/unit/relays/sinks/test_websocket.py",
     "relays/timings.py": "tests/unit/relays/test_run.py",
     "surfaces/asapp_models.py": "tests/unit/surfaces/test_asapp.py",

@@ -313,12 +313,21 @@ class Legs(LegSender):
 class Scene(ports.Dialler, ForkMaker):
     """One run of a relay, or a later one of the same relay if it is given the lease of another.
 
+    A `one_way` relay has no legs that play what the consumer sends.
+
     The clock stands still unless the test moves `now`.
     """
 
     def __init__(
-        self, seconds: float = 900, limit: int = 500, lease: Lease | None = None, now: float = 1000
+        self,
+        seconds: float = 900,
+        limit: int = 500,
+        lease: Lease | None = None,
+        now: float = 1000,
+        *,
+        one_way: bool = False,
     ) -> None:
+        self.one_way = one_way
         self.lease = Lease() if lease is None else lease
         self.consumer, self.source, self.legs = Consumer(), Source(), Legs()
         self.dial_fails: str | None = None
@@ -346,7 +355,12 @@ class Scene(ports.Dialler, ForkMaker):
 
     def sink(self) -> WebSocketSink:
         return WebSocketSink(
-            self, self, self.legs, clock=self.clock, timings=QUICK, outbox_limit=self.limit
+            self,
+            self,
+            None if self.one_way else self.legs,
+            clock=self.clock,
+            timings=QUICK,
+            outbox_limit=self.limit,
         )
 
     def run(self, kind: RunKind = RunKind.FIRST) -> asyncio.Task[Outcome | None]:

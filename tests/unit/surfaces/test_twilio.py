@@ -192,7 +192,6 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
         "dialect": "twilio",
         "url": URL,
         "track": "both_tracks",
-        "codec": "PCMU",
         "target_legs": "none",
         "name": "my-stream",
         "parameters": {"FirstName": "Jane"},

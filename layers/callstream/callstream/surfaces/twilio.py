@@ -143,14 +143,16 @@ UPDATE_STREAM: Final = Operation(
 
 
 def spec_of(body: CreateStreamBody) -> RelaySpec:
-    """The relay that a command asks for: one-way, as Twilio documents for this resource."""
+    """The relay that a command asks for: one-way, as Twilio documents for this resource.
+
+    The dialect has mu-law at 8 kHz alone, so the spec names no codec.
+    """
     return RelaySpec(
         surface="twilio",
         sink="websocket",
         dialect="twilio",
         url=body.url,
         track=body.track,
-        codec="PCMU",
         target_legs="none",
         name=body.name,
         parameters=body.parameters,

@@ -105,10 +105,11 @@ class RelayRunFactory:
 
     def _websocket_sink(self, relay: Relay) -> Sink:
         streams, byte_order = self._notifier.streams, self._settings.l16_byte_order
+        legs = CarrierLegs(relay, streams, self._connections, clock.now, byte_order)
         return WebSocketSink(
             RelayDialler(relay, self._local),
             RelayForks(relay, streams, self._directory, byte_order),
-            CarrierLegs(relay, streams, self._connections, clock.now, byte_order),
+            None if relay.target_legs == "none" else legs,
             clock=time.time,
             timings=self._timings,
         )

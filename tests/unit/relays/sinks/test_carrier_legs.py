@@ -65,7 +65,7 @@ class Scene:
         self.sender = CarrierLegs(self.relay, here, here, lambda: self.now)
 
     def fork(self, stream: StartedStream) -> ForkProtocol:
-        tenant = SimpleNamespace(project_id="project")
+        tenant = SimpleNamespace(account_id=lambda _: "project")
         directory: Any = SimpleNamespace(tenant=lambda _: tenant)
         streams: Any = SimpleNamespace(call=lambda *_: None, parameters=lambda _: {})
         return RelayForks(self.relay, streams, directory).make([stream], None)

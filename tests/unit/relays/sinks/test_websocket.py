@@ -6,16 +6,18 @@ import threading
 from base64 import b64decode
 from types import SimpleNamespace
 from typing import Any, override
+from uuid import UUID
 
 import pytest
 
 from callstream.audio.formats import AudioFormat
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import Clear, Media, ReturnMark, ReturnMedia
+from callstream.dialects.events import Clear, Dtmf, Media, ReturnMark, ReturnMedia
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.sinks.fork import ForkCounters, ForkProtocol
 from callstream.relays.sinks.sink import MarkFeed
 from callstream.relays.sinks.websocket import RelayForks
+from callstream.tenants.directory import Tenant
 from tests.relays import make_relay
 from tests.unit.items import started_stream
 from tests.unit.relays.scenes import (
@@ -23,6 +25,7 @@ from tests.unit.relays.scenes import (
     first_messages,
     media,
     play,
+    record,
     until,
 )
 
@@ -69,6 +72,37 @@ def test_a_consumers_audio_goes_back_and_its_errors_are_answered() -> None:
         assert codes == [100004, 100003]
 
     play(act)
+
+
+def test_a_one_way_stream_ignores_its_consumers_messages(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def act() -> None:
+        scene = Scene(one_way=True)
+        running = scene.run()
+        telnyx = DIALECTS["telnyx"]
+        for text in (
+            telnyx.render_return(ReturnMedia(b"\x01" * 160), ""),
+            telnyx.render_return(ReturnMark("mark"), ""),
+            telnyx.render_return(Clear(), ""),
+            '{"event": "noise"}',
+        ):
+            scene.consumer.sends.put_nowait(text)
+        await until(scene.consumer.sends.empty)
+        scene.bring(media(100), record(Dtmf(101, "inbound", "5"), "s1"), media(102))
+        await scene.settle()
+        scene.stop()
+        await running
+
+        assert scene.consumer.events() == ["connected", "start", "media", "media", "stop"]
+        assert [each.get("sequence_number") for each in scene.consumer.received] == [
+            None,
+            *map(str, range(1, 5)),
+        ]
+        assert not scene.legs.posted
+
+    play(act)
+    assert caplog.messages.count("the stream is one-way: messages are ignored") == 1
 
 
 def test_audio_that_a_consumer_sends_before_it_closes_is_posted() -> None:
@@ -143,6 +177,20 @@ def make_fork(counters: ForkCounters | None = None, **wishes: Any) -> ForkProtoc
     )
     forks = RelayForks(make_relay(parameters={"token": "s3cret"}, **wishes), here, here)
     return forks.make([started_stream("s1")], counters)
+
+
+def test_a_forks_start_has_the_tenants_account_in_the_vendors_form() -> None:
+    tenant = Tenant(tenant_id="acme", name="Acme", project_id=UUID(int=7), callback_key_id="k")
+    here: Any = SimpleNamespace(
+        call=lambda *_: None, tenant=lambda _: tenant, parameters=lambda *_: {}
+    )
+    relay = make_relay("MZ1", surface="twilio")
+    fork = RelayForks(relay, here, here).make([started_stream("s1")], None)
+
+    [_, start] = map(json.loads, fork.open())
+
+    assert start["start"]["accountSid"] == f"AC{7:032x}"
+    assert start["start"]["streamSid"] == start["streamSid"] == "MZ1"
 
 
 def test_a_forks_start_names_the_format_that_is_sent(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from callstream.relays.ports import Consumer, ConsumerGone, Dialler
 from callstream.relays.sinks.fork import TRACKS, ForkCounters, ForkedCall, ForkProtocol
 from callstream.relays.sinks.fork_audio import ForkAudio
 from callstream.relays.sinks.fork_format import fork_format
+from callstream.relays.sinks.one_way import OneWayPath
 from callstream.relays.sinks.return_path import LegSender, ReturnPath
 from callstream.relays.sinks.sink import MarkFeed, Sink
 from callstream.relays.timings import RelayTimings
@@ -58,7 +59,7 @@ class WebSocketSink(Sink):
     Args:
         dialler: connects to the consumer.
         forks: makes the fork.
-        legs: the carriers' legs that the consumer's audio goes to.
+        legs: the carriers' legs that the consumer's audio goes to; None for a one-way stream.
         clock: time in seconds, the same for all runs of a relay.
         timings: how long to wait.
         outbox_limit: how many messages may wait for a slow consumer.
@@ -68,13 +69,13 @@ class WebSocketSink(Sink):
 
     _consumer: Consumer
     _fork: ForkProtocol
-    _return_path: ReturnPath
+    _return_path: ReturnPath | OneWayPath
 
     def __init__(
         self,
         dialler: Dialler,
         forks: ForkMaker,
-        legs: LegSender,
+        legs: LegSender | None,
         *,
         clock: Callable[[], float],
         timings: RelayTimings,
@@ -102,7 +103,10 @@ class WebSocketSink(Sink):
             left = msgspec.msgpack.decode(snapshot, type=WebSocketSnapshot)
             counters, self._opened_at = left.counters, left.opened_at
         fork = self._fork = await asyncio.to_thread(self._forks.make, streams, counters)
-        self._return_path = ReturnPath(fork, self._legs, marks, self._answer, self._clock)
+        if self._legs is None:
+            self._return_path = OneWayPath(fork.stream_id, self._clock)
+        else:
+            self._return_path = ReturnPath(fork, self._legs, marks, self._answer, self._clock)
 
     @override
     async def run(self) -> Outcome:
@@ -125,6 +129,8 @@ class WebSocketSink(Sink):
 
     @override
     def take(self, stream_id: str, event: CarrierEvent) -> None:
+        if self._legs is None and not isinstance(event, Media):
+            return  # a one-way stream has audio alone
         if isinstance(event, Mark) and self._outbox.is_crowded:
             return  # the consumer reads nothing: a mark would take memory, and a number of the fork
         elapsed = self._clock() - self._opened_at
@@ -211,7 +217,7 @@ class RelayForks(ForkMaker):
         call = ForkedCall(
             stream_id=relay.relay_id,
             call_id=relay.call_id,
-            account_id=str(tenant.project_id) if tenant else "",
+            account_id=tenant.account_id(relay.surface) if tenant else "",
             format=format_,
             tracks=TRACKS[relay.track],
             parameters=self.streams.parameters(streams) | relay.parameters,
