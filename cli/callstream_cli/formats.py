@@ -22,7 +22,7 @@ _TELNYX: Final[_Rates] = {
     "L16": (16_000, 8000, 22_050, 24_000, 48_000),
 }
 # As the carriers document the formats of their streams; the sources are in their dialects.
-_BY_CARRIER: Final[Mapping[CarrierName, _Rates]] = {
+_BY_CARRIER: Final[Mapping[str, _Rates]] = {
     "twilio": {"PCMU": (8000,)},
     "telnyx": _TELNYX,
     "signalwire": {"PCMU": (8000,), "L16": (16_000, 24_000)},
@@ -75,15 +75,23 @@ def call_format(text: str, carrier: CarrierName) -> AudioFormat:
     return _format(text, _BY_CARRIER[carrier], f"{_NAMES[carrier]}'s streams")
 
 
-def answer_format(text: str) -> AudioFormat:
-    """The format that `CODEC` or `CODEC@RATE` names, for the answers of a consumer.
-
-    Only Telnyx's consumers choose the format of their answers.
+def any_format(text: str) -> AudioFormat:
+    """The format that `CODEC` or `CODEC@RATE` names, of all that one of the carriers has.
 
     Raises:
         FormatError: as `call_format`.
     """
-    return _format(text, _TELNYX, "Telnyx's streams")
+    return _format(text, _TELNYX, "streams")
+
+
+def has_format(dialect: str, format_: AudioFormat) -> bool:
+    """Whether the streams of a dialect's carrier have a format."""
+    return format_.sample_rate in _BY_CARRIER[dialect].get(format_.encoding, ())
+
+
+def formats_of(dialect: str) -> str:
+    """The codecs that the streams of a dialect's carrier have, in words."""
+    return _listed(_BY_CARRIER[dialect])
 
 
 def _format(text: str, known: _Rates, owner: str) -> AudioFormat:

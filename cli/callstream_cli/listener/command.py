@@ -12,7 +12,7 @@ from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 from callstream.audio.packetizer import MP3
 from callstream_cli import event_loop
 from callstream_cli.audio import FILES, Recording, UnreadableAudioError, read
-from callstream_cli.formats import FORMAT_HELP, FormatError, answer_format
+from callstream_cli.formats import FORMAT_HELP, FormatError, any_format
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour
 from callstream_cli.listener.run import End, ListenRun, Options
 from callstream_cli.reading.options import Personal
@@ -184,7 +184,7 @@ def _answer_format(mode: str, codec: str | None, *, echo: bool) -> AudioFormat |
             raise typer.BadParameter("mp3 goes without --codec and --echo", param_hint="--mode")
         return AudioFormat(MP3, PCMU_8K.sample_rate, 1)
     try:
-        return answer_format(codec) if codec else None
+        return any_format(codec) if codec else None
     except FormatError as error:
         raise typer.BadParameter(str(error), param_hint="--codec") from None
 

@@ -164,7 +164,8 @@ class Fork:
         try:
             payloads = self._echo_converter.convert(audio) if self._echo_converter else ()
         except UnusableAudio:
-            return  # a damaged frame
+            self.state.undecodable += 1
+            return
         for payload in payloads:
             self._outbox.put_nowait(ReturnMedia(payload))
 

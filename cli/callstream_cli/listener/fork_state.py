@@ -93,6 +93,8 @@ class ForkState:
         """Messages that could not be read, by reason."""
         self.foreign = 0
         """Messages in another dialect than the fork's first message."""
+        self.undecodable = 0
+        """Frames that could not be decoded: to echo them, or when the fork was recorded."""
         self.sent = Sent()
         self.disconnected: Disconnected | None = None
         """How the connection ended; None while it is open."""
@@ -146,6 +148,7 @@ class ForkState:
             "unreadable": self.rejected.total(),
             "foreign": self.foreign,
             "errors": len(self.errors),
+            "undecodable": self.undecodable,
         }
         return {name: number for name, number in found.items() if number > 0}
 

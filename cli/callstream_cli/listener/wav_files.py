@@ -13,7 +13,8 @@ from callstream_cli.reading.stereo import combine
 def store(directory: Path, state: ForkState, byte_order: ByteOrder) -> list[Path]:
     """Write a fork as a stereo WAV file, or its tracks as raw files if they cannot be decoded.
 
-    Nothing is overwritten. A fork without audio makes no file.
+    Nothing is overwritten. A fork without audio makes no file. Frames that cannot be decoded are
+    counted in the state.
 
     Raises:
         OSError: a file cannot be written.
@@ -26,11 +27,13 @@ def store(directory: Path, state: ForkState, byte_order: ByteOrder) -> list[Path
     start = state.start
     name = f"{state.dialect}-{raw.file_name(start.carrier_stream_id) if start else 'unknown'}"
     try:
-        wav = combine([story], byte_order=byte_order).wav()
+        stereo = combine([story], byte_order=byte_order)
     except ConsumerError:
         return raw.write(_unused(directory, name, ""), [story])
+    [placed] = stereo.streams
+    state.undecodable = sum(track.undecodable for track in placed.tracks.values())
     path = _unused(directory, name, ".wav")
-    path.write_bytes(wav)
+    path.write_bytes(stereo.wav())
     return [path]
 
 

@@ -13,7 +13,18 @@ from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream_cli import event_loop, live_display
+from callstream_cli.deployment import explained
+from callstream_cli.formats import (
+    FORMAT_HELP,
+    FormatError,
+    any_format,
+    formats_of,
+    has_format,
+    title,
+)
+from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.output import show_json
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Json, Name, Stack
@@ -32,6 +43,16 @@ def replay(
     dialect: Annotated[
         DialectName | None, typer.Option(help="The dialect to send; by default the carrier's own.")
     ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODEC[@RATE]",
+            help=f"Convert the audio: {FORMAT_HELP}. By default it stays as it is.",
+        ),
+    ] = None,
+    byte_order: Annotated[
+        ByteOrder, typer.Option(help="The byte order of L16, where it is converted.")
+    ] = "big",
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times real time; 0 is as fast as it is taken.")
     ] = 1.0,
@@ -48,6 +69,7 @@ def replay(
 
     Ends with status 1 if there is no such stream, or it could not be played to its end.
     """
+    format_ = _known_format(codec)
     with frames_stream(stack) as open_:
         where = position(from_, datetime.now(UTC))
         clock = Clock(time.monotonic, time.sleep)
@@ -57,7 +79,14 @@ def replay(
         target = dialect or story.dialect
         if target is None:
             raise ConsumerError("the carrier's dialect is not known: give --dialect")
-        made = script(story, target, carrier_stream_id(target, SystemRandom()))
+        require_format(story, target, format_)
+        made = script(
+            story,
+            target,
+            carrier_stream_id(target, SystemRandom()),
+            target=format_,
+            byte_order=byte_order,
+        )
         # With --json and without a terminal, only the report is written.
         console = Console(stderr=as_json, quiet=as_json and not sys.stderr.isatty())
         report = event_loop.run(_play(console, to, made, speed))
@@ -69,6 +98,30 @@ def replay(
     if report.error:
         typer.echo(f"callstream: {report.error}", err=True)
         raise typer.Exit(1)
+
+
+def _known_format(codec: str | None) -> AudioFormat | None:
+    with explained():
+        try:
+            return any_format(codec) if codec else None
+        except FormatError as error:
+            raise BadValueError(f"--codec: {error}") from None
+
+
+def require_format(story: Story, dialect: str, target: AudioFormat | None) -> None:
+    """Refuse audio that no stream of the dialect has, unless the recorded stream had it.
+
+    Raises:
+        ConsumerError: the dialect's streams do not have the format.
+    """
+    if story.start is None or (target is None and dialect == story.dialect):
+        return
+    format_ = target or story.start.format
+    if not has_format(dialect, format_):
+        raise ConsumerError(
+            f"streams in the dialect {dialect} have no {title(format_)}: --codec converts it to "
+            f"{formats_of(dialect)}"
+        )
 
 
 def as_dict(story: Story, made: Script, report: PlayReport) -> dict[str, Any]:

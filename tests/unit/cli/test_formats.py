@@ -4,7 +4,7 @@ import pytest
 
 from callstream.audio.formats import CODECS, AudioFormat
 from callstream_cli.carrier.identity import CarrierName
-from callstream_cli.formats import FormatError, answer_format, call_format, title
+from callstream_cli.formats import FormatError, any_format, call_format, title
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_other_format_is_refused_with_the_reason(carrier: CarrierName, text: str
 
 
 def test_answers_may_have_any_format_that_can_be_made() -> None:
-    assert answer_format("L16@22050") == AudioFormat("L16", 22_050, 1)
+    assert any_format("L16@22050") == AudioFormat("L16", 22_050, 1)
     with pytest.raises(FormatError, match="AMR-WB cannot be encoded here"):
-        answer_format("AMR-WB")
+        any_format("AMR-WB")
 
 
 @pytest.mark.parametrize("codec", CODECS)

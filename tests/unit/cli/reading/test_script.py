@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, get_args
 
+import audioop
 import pytest
 
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import Dtmf, Error, Mark, Media, Stop
+from callstream.dialects.events import Dtmf, Error, Mark, Media, Stop, Track
 from callstream.frames.records import RecordEvent, Rejected
 from callstream_cli.reading.errors import ConsumerError
-from callstream_cli.reading.replay import DialectName
+from callstream_cli.reading.replay import DialectName, require_format
 from callstream_cli.reading.script import Script, carrier_stream_id, script
+from tests.unit.cli.commands import refusal
 from tests.unit.cli.reading.stories import (
     CONNECTED,
     GONE,
@@ -23,6 +26,9 @@ from tests.unit.cli.reading.stories import (
     story,
 )
 
+PCMA = AudioFormat("PCMA", 8000, 1)
+G722 = AudioFormat("G722", 8000, 1)
+L16 = AudioFormat("L16", 16_000, 1)
 SAID: Sequence[RecordEvent] = (
     CONNECTED,
     start(),
@@ -138,3 +144,75 @@ def test_script_needs_a_start() -> None:
 )
 def test_new_stream_ids_look_like_the_carriers(dialect: str, form: str) -> None:
     assert re.fullmatch(form, carrier_stream_id(dialect, Random(1)))  # noqa: S311
+
+
+def test_script_converts_each_track_and_keeps_its_places() -> None:
+    said: dict[Track, bytes] = {"inbound": noise(480, 1), "outbound": noise(480, 2)}
+    media = frames(said)
+    lost = media.pop(2)
+
+    made = script(story(start(), *media), "telnyx", "x", target=PCMA)
+
+    events = heard(made)
+    assert events[1].format == PCMA
+    spoken = [event for event in events if isinstance(event, Media)]
+    assert [(each.track, each.chunk, each.timestamp) for each in spoken] == [
+        (each.track, each.chunk, each.timestamp) for each in media
+    ]
+    assert [each.audio for each in spoken] == [
+        audioop.lin2alaw(audioop.ulaw2lin(each.audio, 2), 2) for each in media
+    ]
+    assert (lost.chunk, made.left_out) == (2, 0)
+
+
+def test_script_cannot_convert_unknown_codecs() -> None:
+    unknown = story(start(format=AudioFormat("audio/x-new", 8000, 1)), dialect="telnyx")
+
+    with pytest.raises(ConsumerError, match="audio/x-new at 8000 Hz cannot be converted to PCMA"):
+        script(unknown, "telnyx", "x", target=PCMA)
+
+
+@pytest.mark.parametrize(
+    ("source", "format_", "dialect", "target"),
+    [
+        ("telnyx", G722, "telnyx", None),
+        ("telnyx", PCMU_8K, "twilio", None),
+        ("telnyx", G722, "twilio", PCMU_8K),
+        ("telnyx", L16, "signalwire", None),
+        # What the carrier itself has sent is played again, documented or not.
+        ("twilio", G722, "twilio", None),
+    ],
+)
+def test_replay_plays_formats_that_the_dialects_streams_have(
+    source: str, format_: AudioFormat, dialect: str, target: AudioFormat | None
+) -> None:
+    require_format(story(start(format=format_), dialect=source), dialect, target)
+
+
+@pytest.mark.parametrize(
+    ("source", "format_", "dialect", "target", "why"),
+    [
+        (
+            "telnyx",
+            G722,
+            "twilio",
+            None,
+            "have no G722 .*--codec converts it to PCMU",
+        ),
+        ("telnyx", G722, "signalwire", None, "no G722 .*--codec converts it to PCMU or L16"),
+        ("twilio", PCMU_8K, "twilio", PCMA, "dialect twilio have no PCMA"),
+    ],
+)
+def test_replay_refuses_formats_that_the_dialects_streams_do_not_have(
+    source: str, format_: AudioFormat, dialect: str, target: AudioFormat | None, why: str
+) -> None:
+    with pytest.raises(ConsumerError, match=why):
+        require_format(story(start(format=format_), dialect=source), dialect, target)
+
+
+@pytest.mark.parametrize("codec", ["MP4", "L16@44100", "AMR-WB"])
+def test_replay_refuses_a_wrong_codec_at_once(codec: str) -> None:
+    why = refusal("replay", "CA1", "--to", "ws://127.0.0.1:1/", "--codec", codec, status=2)
+
+    assert why.startswith("--codec: ")
+    assert codec in why
