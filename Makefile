@@ -9,7 +9,7 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13
 TEST_TOOLS := .local/tools/node/requirements.txt .local/tools/bench/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down run test test-sam bench check format openapi deps clean
+.PHONY: help setup up down run deploy test test-sam bench check format openapi deps clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,15 @@ down: ## Stop the local stack
 
 run: setup ## Start the local stack, play a call through it, and compare every bit
 	@.venv/bin/callstream demo
+
+# SAM looks for python3.13 on the path.
+deploy: export PATH := $(CURDIR)/.local/tools/sam/bin:$(PATH)
+deploy: export CALLSTREAM_UV := $(CURDIR)/$(UV)
+deploy: export CALLSTREAM_LAYER_PYTHON := $(CURDIR)/.local/tools/sam/bin/python
+deploy: setup ## Deploy to AWS, without questions; PARAMETERS="EnhancedFanOut=true …"
+	$(SAM) build
+	$(SAM) deploy --no-confirm-changeset --no-fail-on-empty-changeset \
+		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 
 test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
 	.venv/bin/pytest --numprocesses auto tests/unit tests/replay

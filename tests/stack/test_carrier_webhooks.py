@@ -84,7 +84,9 @@ def is_open(port: int) -> bool:
 def post(port: int, path: str, body: str, headers: Mapping[str, str]) -> tuple[int, str]:
     connection = HTTPConnection(HOST, port)
     try:
-        connection.request("POST", path, body, {"Host": TUNNEL, **headers})
+        # Some tunnels do not leave the `Host` alone.
+        public = {"Host": f"{HOST}:{port}", "X-Forwarded-Host": TUNNEL}
+        connection.request("POST", path, body, {**public, **headers})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:

@@ -11,6 +11,9 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 CODE = "".join(
     path.read_text() for folder in ("layers", "functions") for path in (ROOT / folder).rglob("*.py")
 )
+CARRIERS = (ROOT / "docs" / "carriers.md").read_text()
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLES = [path.read_text() for path in (ROOT / "examples").glob("*.py")]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 # Where the paths of CONTRIBUTING's table begin.
 FOLDERS = [ROOT, ROOT / "layers/callstream/callstream", ROOT / "cli/callstream_cli"]
@@ -41,3 +44,10 @@ def test_every_parameter_is_explained() -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./-]+/[\w./-]*)`", CONTRIBUTING))))
 def test_path_of_contributing_exists(path: str) -> None:
     assert any((folder / path).exists() for folder in FOLDERS)
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"^```python\n(.*?)^```", CARRIERS, re.MULTILINE | re.DOTALL)
+)
+def test_code_for_carriers_is_in_an_example(block: str) -> None:
+    assert any(block in example for example in EXAMPLES)

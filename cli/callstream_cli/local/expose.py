@@ -90,6 +90,11 @@ class _Head:
         """Whether a WebSocket is asked for."""
         return self.method == "GET" and self.headers.get("upgrade", "").lower() == "websocket"
 
+    @property
+    def public_host(self) -> str:
+        """The host that the client asked; some tunnels put their own end into `Host`."""
+        return self.headers.get("x-forwarded-host") or self.headers.get("host", "")
+
     def encode(self) -> bytes:
         """The head as text on the wire."""
         lines = [f"{name}: {value}" for name, value in self.headers.items()]
@@ -146,8 +151,7 @@ class Front:
         headers = {
             **head.headers,
             "host": media.netloc,
-            "x-callstream-host": head.headers.get("x-forwarded-host")
-            or head.headers.get("host", ""),
+            "x-callstream-host": head.public_host,
             "x-callstream-path": head.target,
         }
         request = _Head("GET", media.path + head.target, headers)
@@ -171,7 +175,8 @@ async def _to_webhook(port: int, head: _Head, reader: StreamReader, writer: Stre
     hook_reader, hook_writer = await asyncio.open_connection(HOST, port)
     try:
         # A connection for each request, since the tunnel's next request may be a handshake.
-        request = _Head(head.method, head.target, {**head.headers, "connection": "close"})
+        headers = {**head.headers, "host": head.public_host, "connection": "close"}
+        request = _Head(head.method, head.target, headers)
         hook_writer.write(request.encode())
         await _join(reader, writer, hook_reader, hook_writer)
     finally:
