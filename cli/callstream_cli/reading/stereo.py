@@ -254,7 +254,7 @@ def _require_decodable(story: Story, format_: AudioFormat) -> None:
 
 def _native_encoding(formats: Sequence[AudioFormat]) -> audio.Encoding:
     found = sorted({title(format_) for format_ in formats})
-    if len(found) > 1 or formats[0].encoding not in _COMPANDED:
+    if len(found) > 1 or formats[0].encoding not in _COMPANDED or formats[0].channels != 1:
         raise ConsumerError(
             "--native is for streams all in PCMU or all in PCMA, at one rate, not"
             f" {', '.join(found)}"

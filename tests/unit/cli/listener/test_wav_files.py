@@ -36,15 +36,15 @@ class TestStore:
         assert [path.name for [path] in paths] == names
 
     def test_undecodable_fork_is_written_raw_and_not_overwritten(self, tmp_path: Path) -> None:
-        opus = AudioFormat(encoding="OPUS", sample_rate=16_000, channels=1)
-        state = received(start(opus), media(2, chunk=1), media(3, chunk=2), dialect="telnyx")
+        unknown = AudioFormat(encoding="audio/x-new", sample_rate=16_000, channels=1)
+        state = received(start(unknown), media(2, chunk=1), media(3, chunk=2), dialect="telnyx")
 
         [first] = store(tmp_path, state, "big")
         [second] = store(tmp_path, state, "big")
 
         assert first.read_bytes() == second.read_bytes() == b"\1\2\1\2"
         assert first != second
-        assert first.suffix == ".opus"
+        assert first.suffix == ".audio_x-new"
 
     def test_fork_without_audio_makes_no_file(self, tmp_path: Path) -> None:
         assert store(tmp_path / "new", received(start()), "big") == []

@@ -336,12 +336,15 @@ def test_stereo_refuses_what_does_not_fit_into_one_file() -> None:
     wide = AudioFormat(encoding="PCMU", sample_rate=16_000, channels=1)
     linear = AudioFormat(encoding="L16", sample_rate=8000, channels=1)
     double = AudioFormat(encoding="PCMU", sample_rate=8000, channels=2)
+    triple = AudioFormat(encoding="PCMU", sample_rate=8000, channels=3)
     with pytest.raises(ConsumerError, match="not PCMU at 16000 Hz, PCMU at 8000 Hz"):
         combine([story(start()), story(start(format=wide))], native=True)
     with pytest.raises(ConsumerError, match="not L16 at 8000 Hz, PCMU at 8000 Hz"):
         combine([story(start()), story(start(format=linear))], native=True)
     with pytest.raises(ConsumerError, match="2 channels"):
-        combine([story(start(format=double))])
+        combine([story(start(format=double))], native=True)
+    with pytest.raises(ConsumerError, match="3 channels"):
+        combine([story(start(format=triple))])
     with pytest.raises(ConsumerError, match="more than a day apart"):
         combine([story(start()), story(start(), at=BEGAN + 90_000_000)])
 
