@@ -1,5 +1,6 @@
 """Agents of routes: which relays a call gets by itself, and when it gets none."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -182,6 +183,24 @@ class TestAgentStore:
 
 
 class TestAgentDispatcher:
+    @pytest.mark.parametrize(
+        ("dialect", "form"),
+        [
+            ("telnyx", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+            ("signalwire", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+            ("twilio", "MZ[0-9a-f]{32}"),
+        ],
+    )
+    def test_id_of_an_agents_relay_has_its_dialects_form(
+        self, world: World, dialect: Any, form: str
+    ) -> None:
+        spec = TELNYX.model_copy(update={"surface": dialect, "dialect": dialect})
+        world.agent("a", spec)
+        world.dispatch("stream-1")
+
+        [relay] = world.on_the_call()
+        assert re.fullmatch(form, relay.relay_id)
+
     def test_dispatch_starts_every_agent_of_the_route(self, world: World) -> None:
         agents = [world.agent("a"), world.agent("b", SIGNALWIRE)]
         world.agent("c", route="autotranscribe")

@@ -4,7 +4,7 @@ Every dialect module implements the protocol `Dialect`; `DIALECTS` is the regist
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec.structs import replace
 
@@ -13,6 +13,9 @@ from callstream.dialects import signalwire, telnyx, twilio
 from callstream.dialects.events import CarrierEvent, Connected, Refusal, ReturnEvent
 from callstream.dialects.shapes import Shape, shape_of
 from callstream.errors import UnreadableMessage
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class Dialect(Protocol):
@@ -36,6 +39,9 @@ class Dialect(Protocol):
     @property
     def ERRORS(self) -> Mapping[Refusal, tuple[str, str]]:  # noqa: N802  # as above
         """The code and title of the carrier's error for each refusal; empty if it has no errors."""
+
+    def stream_id(self, unique: "UUID") -> str:
+        """The id of a new stream, as the carrier writes ids."""
 
     def greeting(self, handshake_headers: Mapping[str, str]) -> Connected:
         """The carrier's first message to a server that it has connected to with these headers."""

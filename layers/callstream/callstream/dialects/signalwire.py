@@ -7,7 +7,7 @@ L16 comes at 16 and 24 kHz; a server can press a key into the call.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
@@ -39,6 +39,9 @@ from callstream.dialects.events import (
 from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible
 
+if TYPE_CHECKING:
+    from uuid import UUID
+
 PROTOCOL: Final = Connected(protocol="Call", version="0.2.0")
 NUMBERS_MARKS: Final = False
 FORMATS: Final = (PCMU_8K, *(AudioFormat("L16", rate, 1) for rate in (8000, 16_000, 24_000)))
@@ -68,6 +71,11 @@ _Messages: TypeAlias = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | 
 _reader: Final[Reader[_Messages]] = Reader(
     ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 )
+
+
+def stream_id(unique: "UUID") -> str:
+    """The sid of a new stream."""
+    return str(unique)
 
 
 def greeting(handshake_headers: Mapping[str, str]) -> Connected:

@@ -7,7 +7,7 @@ the names of codecs have two published forms, and both are read. `start` does no
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -41,6 +41,9 @@ from callstream.dialects.events import (
 )
 from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible, UnreadableMessage
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 PROTOCOL: Final = Connected(protocol=None, version="1.0.0")
 NUMBERS_MARKS: Final = True
@@ -143,6 +146,11 @@ class _Error(_Message, tag="error"):
 _reader: Final[Reader[_Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Error]] = Reader(
     _Connected | _Start | _Media | _Dtmf | _Mark | _Stop | _Error
 )
+
+
+def stream_id(unique: "UUID") -> str:
+    """The id of a new stream."""
+    return str(unique)
 
 
 def greeting(handshake_headers: Mapping[str, str]) -> Connected:

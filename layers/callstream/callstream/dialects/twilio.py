@@ -6,7 +6,7 @@ decimal strings (numbers are read too), audio is base64, and only `dtmf` writes 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, field
 
@@ -39,6 +39,9 @@ from callstream.dialects.events import (
 )
 from callstream.dialects.shapes import Shape
 from callstream.errors import Inexpressible
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 PROTOCOL: Final = Connected(protocol="Call", version="1.0.0")
 NUMBERS_MARKS: Final = True
@@ -75,6 +78,11 @@ _Messages: TypeAlias = ConnectedMessage | StartMessage | MediaMessage | _Dtmf | 
 _reader: Final[Reader[_Messages]] = Reader(
     ConnectedMessage | StartMessage | MediaMessage | _Dtmf | _Mark | _Stop
 )
+
+
+def stream_id(unique: "UUID") -> str:
+    """The sid of a new stream: MZ and 32 hexadecimal digits."""
+    return f"MZ{unique.hex}"
 
 
 def greeting(handshake_headers: Mapping[str, str]) -> Connected:

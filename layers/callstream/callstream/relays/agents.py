@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
+from callstream.dialects import DIALECTS
 from callstream.dialects.events import Start
 from callstream.errors import CallError, Unavailable
 from callstream.identity import StreamIdentity
@@ -135,7 +136,7 @@ class AgentDispatcher:
         command = CallCommand(stream.tenant_id, start.call_id, now)
         reachable = True
         for agent in agents:
-            relay_id = str(uuid5(_NAMESPACE, f"{stream.stream_id}/{agent.agent_id}"))
+            relay_id = _relay_id(agent, stream.stream_id)
             relay = Relay.of(agent.spec, relay_id, command)
             try:
                 made = self.claims.make_relay(agent.agent_id, relay, stream.stream_id, now)
@@ -156,3 +157,8 @@ class AgentDispatcher:
             _logger.warning("%s", error, extra={"relay_id": relay.relay_id})
             return False
         return True
+
+
+def _relay_id(agent: Agent, stream_id: str) -> str:
+    unique, dialect = uuid5(_NAMESPACE, f"{stream_id}/{agent.agent_id}"), agent.spec.dialect
+    return str(unique) if dialect is None else DIALECTS[dialect].stream_id(unique)

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import uuid4
 
 from callstream import errors
+from callstream.dialects import twilio
 from callstream.ports import RelayStarter
 from callstream.relays.model import NameTaken, NoSuchRelay, Relay, RelaySpec
 from callstream.relays.store import RelayStore
@@ -170,7 +171,7 @@ class CreateStream:
 
     def __call__(self, command: Command[CreateStreamBody]) -> Stream:
         """Make a stream. Raises what `call_streams.start_stream` raises."""
-        spec, sid = spec_of(command.body), f"MZ{uuid4().hex}"
+        spec, sid = spec_of(command.body), twilio.stream_id(uuid4())
         relay = call_streams.start_stream(self.relays, self.starter, command, spec, sid)
         return _show(relay, command.tenant)
 

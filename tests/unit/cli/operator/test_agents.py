@@ -2,14 +2,25 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import Result
 
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects import DIALECTS
 from callstream.relays.agents import MOST_OF_A_ROUTE
-from callstream.surfaces import signalwire, signalwire_models, telnyx, telnyx_models
+from callstream.surfaces import (
+    signalwire,
+    signalwire_models,
+    telnyx,
+    telnyx_models,
+    twilio,
+    twilio_models,
+)
+from callstream_cli.operator import agent_dialects
 from callstream_cli.operator.administration import Administration
+from callstream_cli.operator.agent_dialects import DialectName
 from tests.unit.cli.commands import ask, ok, refusal, run
 from tests.unit.cli.operator.deployed import (
     AGENT,
@@ -20,6 +31,10 @@ from tests.unit.cli.operator.deployed import (
 @pytest.mark.usefixtures("acme")
 class TestAgents:
     GENAGENT = ("--route", "genagent", "--dialect")
+    TELNYX_STREAMS = (
+        "streams of Telnyx have no name, and their callbacks go to the tenant's webhook: "
+        "webhooks set"
+    )
     WHOSE = "give --route or --inbox: whose calls the agent shall get"
     SECRETS = (f"{AGENT}bot?key=s3cret-1", "s3cret-2", "s3cret-3")
 
@@ -46,12 +61,7 @@ class TestAgents:
             "name": None,
             "auth_token_stored": True,
             "parameters": 2,
-            "settings": {
-                "stream_codec": "default",
-                "stream_bidirectional_mode": "rtp",
-                "stream_bidirectional_target_legs": "self",
-                "enable_dialogflow": False,
-            },
+            "settings": {"fill_silence": False, "legs": "self", "mode": "rtp"},
         }
         second = ask("agents", "add", "acme", AGENT, *self.GENAGENT, "signalwire")
         assert ask("agents", "list", "acme") == [second, first]
@@ -98,12 +108,15 @@ class TestAgents:
         body = telnyx_models.StreamingStart(
             stream_url=AGENT,
             stream_track="both_tracks",
+            stream_codec="L16",
             stream_bidirectional_mode="mp3",
             stream_bidirectional_codec="L16",
             stream_bidirectional_sampling_rate=16000,
             stream_bidirectional_target_legs="both",
         )
-        assert agent.spec == telnyx.spec_of(body)
+        # Its command has no rate for the way to the agent.
+        expected = telnyx.spec_of(body).model_copy(update={"sample_rate": 16000})
+        assert agent.spec == expected
 
     def test_signalwire_agent_is_what_the_command_would_ask_for(
         self, administration: Administration
@@ -131,6 +144,41 @@ class TestAgents:
         }
         assert agent.spec == signalwire.spec_of(signalwire_models.CreateStreamBody(**form))
 
+    def test_twilio_agent_is_what_the_command_would_ask_for_but_two_way(
+        self, administration: Administration
+    ) -> None:
+        options = ["--name", "main", "--status-callback", URL, "--parameter", "lang=en"]
+        shown = ask("agents", "add", "acme", AGENT, *self.GENAGENT, "twilio", *options)
+
+        assert shown["settings"] == {"codec": "PCMU", "fill_silence": False, "legs": "self"}
+        [agent] = administration.agents.all("acme")
+        form = {
+            "Url": AGENT,
+            "Name": "main",
+            "StatusCallback": URL,
+            "Parameter1.Name": "lang",
+            "Parameter1.Value": "en",
+        }
+        spec = twilio.spec_of(twilio_models.CreateStreamBody(**form))
+        assert agent.spec == spec.model_copy(update={"target_legs": "self"})
+
+    @pytest.mark.parametrize("dialect", DIALECTS)
+    def test_options_for_the_audio_suit_every_dialect(
+        self, administration: Administration, dialect: str
+    ) -> None:
+        options = ["--codec", "PCMU", "--sampling-rate", "8000", "--fill-silence"]
+        options += ["--legs", "both", "--track", "both_tracks"]
+        ok("agents", "add", "acme", AGENT, *self.GENAGENT, dialect, *options)
+
+        [agent] = administration.agents.all("acme")
+        spec = agent.spec
+        assert (spec.codec, spec.sample_rate, spec.fill_silence) == ("PCMU", 8000, True)
+        assert (spec.target_legs, spec.track) == ("both", "both_tracks")
+        assert spec.return_format(PCMU_8K) == PCMU_8K
+
+    def test_every_dialect_of_the_library_can_be_an_agents(self) -> None:
+        assert agent_dialects.DIALECTS.keys() == DIALECTS.keys() == {*get_args(DialectName)}
+
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
@@ -157,13 +205,18 @@ class TestAgents:
                 ["ws://a.example/", *GENAGENT, "signalwire"],
                 "Url: The URL must be absolute, wss, and without whitespace",
             ),
+            ([AGENT, *GENAGENT, "telnyx", "--name", "x"], f"--name: {TELNYX_STREAMS}"),
             (
-                [AGENT, *GENAGENT, "telnyx", "--name", "x"],
-                "--name is for --dialect signalwire alone",
+                [AGENT, *GENAGENT, "telnyx", "--status-callback", URL],
+                f"--status-callback: {TELNYX_STREAMS}",
             ),
             (
-                [AGENT, *GENAGENT, "signalwire", "--legs", "both"],
-                "--legs is for --dialect telnyx alone",
+                [AGENT, *GENAGENT, "signalwire", "--mode", "mp3"],
+                "--mode: only return audio in Telnyx's dialect has modes",
+            ),
+            (
+                [AGENT, *GENAGENT, "twilio", "--auth-token", "-"],
+                "--auth-token: Twilio shows no token: a --parameter can hold one",
             ),
             (
                 [AGENT, *GENAGENT, "telnyx", "--sampling-rate", "7"],
@@ -171,6 +224,30 @@ class TestAgents:
                     "stream_bidirectional_sampling_rate: Input should be 8000, 16000, 22050, "
                     "24000 or 48000"
                 ),
+            ),
+            (
+                [AGENT, *GENAGENT, "telnyx", "--codec", "OPUS", "--sampling-rate", "48000"],
+                "--sampling-rate: OPUS has 8000 or 16000 Hz only",
+            ),
+            (
+                [AGENT, *GENAGENT, "signalwire", "--codec", "G722"],
+                "--codec: this dialect has PCMU or L16 only",
+            ),
+            (
+                [AGENT, *GENAGENT, "twilio", "--codec", "L16"],
+                "--codec: this dialect has PCMU only",
+            ),
+            (
+                [AGENT, *GENAGENT, "twilio", "--sampling-rate", "16000"],
+                "--sampling-rate: this dialect has 8000 Hz only",
+            ),
+            (
+                [f"{AGENT}?key=s3cret", *GENAGENT, "twilio"],
+                ("Url: Query strings are not supported; send Parameter1.Name and Parameter1.Value"),
+            ),
+            (
+                ["wss://me:s3cret@a.example/", *GENAGENT, "twilio"],
+                "Url: The URL must have no user name and no password",
             ),
             ([AGENT, *GENAGENT, "telnyx", "--parameter", "x"], "--parameter takes NAME=VALUE"),
             (
@@ -203,6 +280,18 @@ class TestAgents:
         assert refusal("agents", "add", "acme", AGENT, *self.GENAGENT, "telnyx") == (
             "there are 10 agents already, which is the most"
         )
+
+    def test_status_callback_with_a_password_is_read_and_not_shown(
+        self, administration: Administration
+    ) -> None:
+        url, callback = f"{AGENT}s3cret", "https://me:s3cret@hooks.example/"
+        options = [*self.GENAGENT, "twilio", "--status-callback", "-", "--json"]
+        added = self.add("-", *options, typed=[url, callback])
+
+        assert added.exit_code == 0
+        assert "s3cret" not in added.output
+        [agent] = administration.agents.all("acme")
+        assert (agent.spec.url, agent.spec.status_callback) == (url, callback)
 
     def test_terminal_is_asked_for_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = []

@@ -84,6 +84,53 @@ def test_a_signalwire_fork_begins_as_signalwire_documents() -> None:
     ]
 
 
+def test_a_twilio_fork_speaks_as_twilio_documents() -> None:
+    call = replace(
+        CALL,
+        stream_id="MZ0123456789abcdef0123456789abcdef",
+        account_id="AC0123456789abcdef0123456789abcdef",
+    )
+    forked = ForkProtocol("twilio", call)
+    sid = {"streamSid": call.stream_id}
+    assert parsed(forked.open()) == [
+        {"event": "connected", "protocol": "Call", "version": "1.0.0"},
+        {
+            "event": "start",
+            "sequenceNumber": "1",
+            "start": {
+                **sid,
+                "accountSid": call.account_id,
+                "callSid": call.call_id,
+                "tracks": ["inbound"],
+                "customParameters": {"tenant": "acme"},
+                "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            },
+            **sid,
+        },
+    ]
+    mark = forked.receive(json.dumps({"event": "mark", "mark": {"name": "end"}} | sid))
+    assert isinstance(mark, ReturnMark)
+    texts = [
+        *forked.take("s1", media(500, 9_000), 0),
+        *forked.take("s1", Dtmf(9, "inbound", "5", duration_ms=160), 20),
+        *forked.give_back(mark.name),
+        *forked.close(),
+    ]
+    frame = {"track": "inbound", "chunk": "1", "timestamp": "0", "payload": "fw=="}
+    ids = {"accountSid": call.account_id, "callSid": call.call_id}
+    assert parsed(texts) == [
+        {"event": "media", "sequenceNumber": "2", "media": frame, **sid},
+        {
+            "event": "dtmf",
+            "sequenceNumber": "3",
+            "dtmf": {"track": "inbound_track", "digit": "5"},
+            **sid,
+        },
+        {"event": "mark", "sequenceNumber": "4", "mark": {"name": "end"}, **sid},
+        {"event": "stop", "sequenceNumber": "5", "stop": ids, **sid},
+    ]
+
+
 def test_a_fork_counts_for_itself_and_its_time_begins_with_it() -> None:
     forked = fork()
     forked.open()
