@@ -128,6 +128,12 @@ DOCUMENT: Final = Document(
         rejected(
             telnyx.STREAMING_START, _URL | {"streem_track": "both_tracks"}, "an unknown field"
         ),
+        rejected(
+            telnyx.STREAMING_START,
+            _URL
+            | {"stream_bidirectional_mode": "rtp", "stream_bidirectional_sampling_rate": 16000},
+            "a sampling rate that the codec does not have",
+        ),
         Failure(errors.UnknownCall(), "the tenant has no such call"),
         Failure(errors.CallEnded(), "the call has ended"),
         Failure(NoSuchRelay(), "`streaming_stop`: the call has never had a stream of this id"),
@@ -146,7 +152,10 @@ DOCUMENT: Final = Document(
             "stream_codec": "The codec of the stream; `default` is the call's own codec",
             "stream_bidirectional_mode": "The form of return audio: MP3 files or RTP payloads",
             "stream_bidirectional_codec": "The codec of return audio in `rtp` mode; case-sensitive",
-            "stream_bidirectional_sampling_rate": "The sampling rate of return audio, in Hz",
+            "stream_bidirectional_sampling_rate": (
+                "The sampling rate of return audio in `rtp` mode, in Hz: 8000 with PCMU and PCMA, "
+                "8000 or 16000 with G722"
+            ),
             "stream_bidirectional_target_legs": "The legs that receive return audio",
             "stream_auth_token": "Sent with the WebSocket's handshake",
             "custom_parameters": "Names and values for the start message",

@@ -28,6 +28,15 @@ def test_return_audio_is_that_of_the_fork_unless_named(
     assert make_relay(return_audio=return_audio).return_format(PCMU_8K) == format_
 
 
+@pytest.mark.parametrize(
+    ("codec", "rate"), [("PCMU", 8000), ("G722", 8000), ("AMR-WB", 16_000), ("L16", 24_000)]
+)
+def test_return_audio_without_a_rate_has_the_usual_rate_of_its_codec(codec: str, rate: int) -> None:
+    fork = AudioFormat("L16", 24_000, 1)
+    wanted = AudioFormat(codec, rate, 1)
+    assert make_relay(return_audio={"encoding": codec}).return_format(fork) == wanted
+
+
 def test_mp3_files_have_an_encoding_of_their_own() -> None:
     assert make_relay(return_audio={"encoding": "mp3"}).return_format(PCMU_8K).encoding == "mp3"
 

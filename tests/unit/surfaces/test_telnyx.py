@@ -164,6 +164,52 @@ def test_return_audio_is_what_the_command_names(fields: dict[str, Any], audio: R
     assert spec_of(start(**fields)).return_audio == audio
 
 
+@pytest.mark.parametrize(
+    ("codec", "rate", "detail"),
+    [
+        ("PCMU", 16000, "PCMU has a sampling rate of 8000 Hz."),
+        ("PCMA", 48000, "PCMA has a sampling rate of 8000 Hz."),
+        ("G722", 24000, "G722 has a sampling rate of 8000 or 16000 Hz."),
+    ],
+)
+def test_sampling_rate_that_a_codec_cannot_have_is_refused(
+    codec: str, rate: int, detail: str
+) -> None:
+    names = ("stream_bidirectional_codec", "stream_bidirectional_sampling_rate")
+    fields = dict(zip(names, (codec, rate), strict=True))
+
+    assert refusal({"stream_url": URL, "stream_bidirectional_mode": "rtp"} | fields) == [
+        {
+            "code": "10015",
+            "title": "Invalid value for stream_bidirectional_sampling_rate",
+            "detail": detail,
+            "source": {"pointer": "/stream_bidirectional_sampling_rate"},
+        }
+    ]
+    # Only `rtp` uses these parameters.
+    assert start(**fields).stream_bidirectional_mode == "mp3"
+
+
+@pytest.mark.parametrize(
+    ("codec", "rates"),
+    [
+        ("PCMU", [8000]),
+        ("G722", [8000, 16000]),
+        *((codec, [8000, 16000, 22050, 24000, 48000]) for codec in ("L16", "OPUS", "AMR-WB")),
+    ],
+)
+def test_sampling_rates_that_a_codec_may_have_are_accepted(codec: Any, rates: list[Any]) -> None:
+    for rate in rates:
+        audio = spec_of(
+            start(
+                stream_bidirectional_mode="rtp",
+                stream_bidirectional_codec=codec,
+                stream_bidirectional_sampling_rate=rate,
+            )
+        ).return_audio
+        assert audio == ReturnAudio(encoding=codec, sample_rate=rate)
+
+
 def test_spec_has_neutral_fields() -> None:
     spec = spec_of(start(stream_codec="PCMA", stream_auth_token="s3cret"))
 

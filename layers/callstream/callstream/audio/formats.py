@@ -75,6 +75,17 @@ CODECS: Final[Mapping[str, Codec]] = {
 }
 """The known codecs, by their RTP names."""
 
+
+def usual_rate(codec: str, audio_rate: int) -> int:
+    """The rate in Hz that a codec has for audio of a rate.
+
+    The lowest rate that keeps all of the sound, or else the highest.
+    """
+    known = CODECS.get(codec)
+    rates = known.rates if known else ()
+    return next((each for each in rates if each >= audio_rate), rates[-1] if rates else audio_rate)
+
+
 # Older Telnyx documents have media types too, so every dialect reads both.
 _RTP_NAMES: Final = {
     name.lower(): codec for codec, known in CODECS.items() for name in (codec, known.media_type)

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from callstream.audio.formats import AudioFormat
+from callstream.audio.formats import AudioFormat, usual_rate
 from callstream.calls.lifecycle import RELAY_LIFECYCLE, RelayEvent, RelayState
 from callstream.dialects.events import Tracks
 from callstream.errors import Conflict
@@ -41,7 +41,7 @@ class CallCommand:
 
 
 class ReturnAudio(BaseModel):
-    """The codec (RTP name, or `mp3` for whole files) and rate (Hz) of a consumer's return audio.
+    """The codec (RTP name, or `mp3` for files) and rate (Hz) of a consumer's return audio.
 
     A field that is None has the value of the audio that the consumer gets.
     """
@@ -107,7 +107,8 @@ class RelaySpec(BaseModel):
         if self.return_audio is None:
             return fork
         encoding = self.return_audio.encoding or fork.encoding
-        return AudioFormat(encoding, self.return_audio.sample_rate or fork.sample_rate, 1)
+        rate = self.return_audio.sample_rate or usual_rate(encoding, fork.audio_rate)
+        return AudioFormat(encoding, rate, 1)
 
 
 class Relay(RelaySpec):

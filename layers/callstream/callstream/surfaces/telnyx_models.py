@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -20,6 +21,13 @@ from callstream.surfaces.urls import MAX_LENGTH, WEBSOCKETS, check_url
 
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"]
 SamplingRate = Literal[8000, 16000, 22050, 24000, 48000]
+
+# The rates of codecs that have no others. Packets of OPUS and AMR-WB say their rate themselves.
+_RATES: Final[Mapping[Codec, Sequence[SamplingRate]]] = {
+    "PCMU": (8000,),
+    "PCMA": (8000,),
+    "G722": (8000, 16000),
+}
 
 # RFC 9110, 5.5, without the obsolete characters.
 _HEADER_VALUE: Final = r"^([!-~]([ -~]*[!-~])?)?$"
@@ -113,6 +121,17 @@ class StreamingStart(_Command):
         if len({each.name for each in parameters}) < len(parameters):
             raise PydanticCustomError("value", "Each name may be there once")
         return parameters
+
+    @field_validator("stream_bidirectional_sampling_rate")
+    @classmethod
+    def _check_rate(cls, rate: SamplingRate, info: ValidationInfo) -> SamplingRate:
+        # A field that is invalid itself is missing here.
+        codec = info.data.get("stream_bidirectional_codec", "")
+        rates = _RATES.get(codec, [rate])
+        if info.data.get("stream_bidirectional_mode") == "rtp" and rate not in rates:
+            known = " or ".join(map(str, rates))
+            raise PydanticCustomError("value", f"{codec} has a sampling rate of {known} Hz")
+        return rate
 
     @field_validator("stream_url")
     @classmethod

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from callstream.audio.conversion import can_convert
-from callstream.audio.formats import CODECS, AudioFormat
+from callstream.audio.formats import AudioFormat, usual_rate
 from callstream.dialects import DIALECTS
 
 
@@ -30,11 +30,7 @@ def _wanted(call: AudioFormat, codec: str | None, sample_rate: int | None) -> Au
     codec = codec or call.encoding
     if codec == call.encoding and sample_rate in {None, call.sample_rate}:
         return call
-    rate, known = sample_rate or call.audio_rate, CODECS.get(codec)
-    rates = known.rates if known else ()
-    # The lowest rate that keeps all of the sound, or else the highest.
-    rate = next((each for each in rates if each >= rate), rates[-1] if rates else rate)
-    return AudioFormat(codec, rate, call.channels)
+    return AudioFormat(codec, usual_rate(codec, sample_rate or call.audio_rate), call.channels)
 
 
 def _nearest(wanted: AudioFormat, formats: Sequence[AudioFormat]) -> AudioFormat:
