@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -38,6 +38,8 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "up": "local.commands",
     "down": "local.commands",
     "status": "local.commands",
+    "url": "local.shell",
+    "env": "local.shell",
     "containers": "local.containers",
     "expose": "local.expose",
     "call": "carrier.command",
@@ -94,6 +96,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_options)
     called = _called(arguments)
     for name, command in COMMANDS.items():
         if isinstance(command, Group):
@@ -154,6 +157,24 @@ def _docstrings(module: str) -> Mapping[str, str]:
 def _loaded(module: str, function: str) -> Callable[..., object]:
     loaded: Callable[..., object] = getattr(import_module(f"callstream_cli.{module}"), function)
     return loaded
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow
+
+        typer.echo(f"callstream {version('callstream-cli')}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Take the options of `callstream` itself."""
 
 
 def _not_called() -> None:

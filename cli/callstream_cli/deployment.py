@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
-import boto3
 import typer
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-from pydantic import ValidationError
 
-from callstream.errors import Unavailable, UnreadableItem
 from callstream_cli.local import aws
 from callstream_cli.local.commands import local_stack
 from callstream_cli.local.stack import STACK_NAME
-from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.errors import OperatorError
+
+if TYPE_CHECKING:
+    from callstream_cli.operator.administration import Administration
 
 Stack = Annotated[
     str | None,
@@ -26,19 +23,16 @@ Stack = Annotated[
     ),
 ]
 
-# A person is waiting, and botocore's default timeouts add up to minutes.
-_CONFIG: Final = Config(
-    connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3}
-)
-
 
 @contextmanager
-def administration_of(stack: str | None) -> Iterator[Administration]:
+def administration_of(stack: str | None) -> Iterator["Administration"]:
     """The administration of a deployment; AWS clients made meanwhile use that deployment.
 
     Raises:
         typer.Exit: there is no such deployment, or the command fails; the reason is printed.
     """
+    from callstream_cli.operator.administration import Administration  # noqa: PLC0415 - slow
+
     with outputs_of(stack) as outputs:
         yield Administration(outputs)
 
@@ -66,8 +60,16 @@ def explained() -> Iterator[None]:
     except OperatorError as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(error.status) from None
-    except (BotoCoreError, ClientError, Unavailable, UnreadableItem, ValidationError) as error:
-        typer.echo(f"callstream: {_explained(error)}", err=True)
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        # The libraries that these errors are of take long to import.
+        from callstream_cli.refusals import in_words  # noqa: PLC0415
+
+        text = in_words(error)
+        if text is None:
+            raise
+        typer.echo(f"callstream: {text}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -83,7 +85,15 @@ def _surroundings(stack: str | None) -> AbstractContextManager[None]:
 
 
 def _outputs(stack: str) -> dict[str, str]:
-    cloudformation = boto3.client("cloudformation", config=_CONFIG)
+    import boto3  # noqa: PLC0415 - slow, as the next
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    # A person is waiting, and botocore's default timeouts add up to minutes.
+    config = Config(
+        connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    cloudformation = boto3.client("cloudformation", config=config)
     try:
         (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
@@ -94,32 +104,3 @@ def _outputs(stack: str) -> dict[str, str]:
         raise
     outputs = description.get("Outputs", [])
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
-
-
-def _explained(error: Exception) -> str:
-    """The error in one line, without secrets."""
-    match error:
-        case NoCredentialsError():
-            return "no AWS credentials found: set AWS_PROFILE, or sign in with the AWS CLI"
-        case NoRegionError():
-            return "no AWS region given: set AWS_DEFAULT_REGION"
-        case ClientError(response=response, operation_name=operation):
-            details = response["Error"]
-            return _line(f"AWS refused {operation}: {details['Code']}: {details['Message']}")
-        case Unavailable(service=service, code=code):
-            return f"{service} does not answer ({code}); try again"
-        case ValidationError(title=kind):
-            return f"this version cannot read a {kind} that is stored: {_fields(error)}"
-        case _:
-            return _line(str(error))
-
-
-def _fields(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in issue['loc'])}: {issue['msg']}"
-        for issue in error.errors()
-    )
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -45,6 +45,24 @@ def media_url(stack: StackDescription, route: Route) -> str:
         raise GatewayError("the gateway's answer holds no streamingUrl") from None
 
 
+def clerk_media_url(stack: StackDescription, inbox: str) -> str:
+    """A signed URL for one stream, from Clerk Chat's endpoint, as the demo tenant.
+
+    Raises:
+        GatewayError: the gateway gave no URL.
+    """
+    headers = {
+        "apiKey": str(stack["credentials"]["clerk"]["api_key"]),
+        "Content-Type": "application/json",
+    }
+    url = f"{stack['rest']['clerk']}/public/twilio-connector/connect"
+    body = _request("POST", url, headers, json.dumps({"inboxExternalId": inbox}).encode())
+    try:
+        return str(json.loads(body)["data"]["connectUrl"])
+    except (ValueError, KeyError, TypeError):
+        raise GatewayError("the gateway's answer holds no connectUrl") from None
+
+
 def fork_as_telnyx(stack: StackDescription, call_id: str, consumer_url: str) -> None:
     """Fork both tracks of a call to a WebSocket, by Telnyx's command, as the demo tenant.
 

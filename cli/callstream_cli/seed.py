@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 
 from callstream.tenants.directory import SURFACES
+from callstream_cli.local.description import DEMO_INBOX, DEMO_TENANT
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.signatures import callback_keys
-
-DEMO_TENANT = "demo"
-DEMO_INBOX = "inbox-123"
 
 
 def seed_demo_tenant(outputs: Mapping[str, str]) -> dict[str, dict[str, str]]:

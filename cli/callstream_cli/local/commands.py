@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
@@ -39,6 +38,8 @@ def up(port: Port = None) -> None:
     Builds template.yaml, deploys it to an AWS emulator on this machine, creates a demo tenant and
     writes the addresses of everything into .local/stack.json. Safe to repeat.
     """
+    from rich.console import Console  # noqa: PLC0415 - slow, and only `up` needs it
+
     console = Console()
     stack = local_stack(port)
     with explained():

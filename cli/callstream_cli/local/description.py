@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from callstream_cli.local.errors import TemplateError
-from callstream_cli.seed import DEMO_INBOX
 
 type Credentials = Mapping[str, Mapping[str, object]]
+
+DEMO_TENANT = "demo"
+DEMO_INBOX = "inbox-123"
 
 SURFACES = ("asapp", "clerk", "telnyx", "signalwire", "twilio")
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.store import StreamStore
 from callstream.console.views import Activity
 from callstream.relays.store import RelayStore
@@ -16,6 +15,8 @@ def activity_of(outputs: Mapping[str, str]) -> Activity:
     Raises:
         OperatorError: the stack is not a Callstream.
     """
+    from callstream.adapters.aws.dynamodb import DynamoTable  # noqa: PLC0415 - slow
+
     table = DynamoTable(output(outputs, "StreamsTableName"))
     # Nothing is written, so that the retention does not matter.
     return Activity(StreamStore(table, timedelta(0)), RelayStore(table))

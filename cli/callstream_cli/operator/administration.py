@@ -2,15 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 from callstream.adapters import clock
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.adapters.aws.secrets_manager import (
-    PermanentSecret,
-    TwilioAuthTokens,
-)
 from callstream.callbacks import twilio
 from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
@@ -25,7 +21,16 @@ from callstream.tenants.directory import (
     Tenant,
 )
 from callstream.tenants.issuing import Issued, issue
-from callstream_cli.operator.errors import BadValueError, OperatorError, good_values, output
+from callstream_cli.operator.errors import (
+    BadValueError,
+    OperatorError,
+    good_values,
+    must_be_of,
+    output,
+)
+
+if TYPE_CHECKING:
+    from callstream.adapters.aws.secrets_manager import TwilioAuthTokens
 
 
 class Administration:
@@ -49,12 +54,17 @@ class Administration:
         return AgentStore(self._table)
 
     @cached_property
-    def twilio_auth_tokens(self) -> TwilioAuthTokens:
+    def twilio_auth_tokens(self) -> "TwilioAuthTokens":
         """The auth tokens of the tenants' Twilio accounts."""
+        # Secrets come with PyJWT and its cryptography, which most commands do not need.
+        from callstream.adapters.aws.secrets_manager import TwilioAuthTokens  # noqa: PLC0415
+
         return TwilioAuthTokens(self._output("TwilioSecretsPrefix"))
 
     def secret(self, output: str) -> str:
         """The secret whose ARN is an output of the stack."""
+        from callstream.adapters.aws.secrets_manager import PermanentSecret  # noqa: PLC0415
+
         return PermanentSecret(self._output(output)).value()
 
     def tenant(self, tenant_id: str) -> Tenant:
@@ -272,13 +282,6 @@ class Administration:
 
     def _output(self, name: str) -> str:
         return output(self._outputs, name)
-
-
-def must_be_of(names: Collection[str], known: Collection[str], what: str) -> None:
-    """Check names that an operator typed. Raises `BadValueError` if a name is not known."""
-    for name in names:
-        if name not in known:
-            raise BadValueError(f"{name!r} is not a {what}; there are: {', '.join(sorted(known))}")
 
 
 def _no_tenant(tenant_id: str) -> NoReturn:

@@ -6,11 +6,9 @@
     └── BadValueError           an argument can never have this value; ends with status 2
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
-
-from pydantic import ValidationError
 
 
 class OperatorError(Exception):
@@ -32,12 +30,21 @@ def good_values() -> Iterator[None]:
     Raises:
         BadValueError: instead of pydantic's ValidationError, with the first error.
     """
+    from pydantic import ValidationError  # noqa: PLC0415 - slow, and loaded by those who need it
+
     try:
         yield
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadValueError(f"{where}: {first['msg']}") from None
+
+
+def must_be_of(names: Collection[str], known: Collection[str], what: str) -> None:
+    """Check names that an operator typed. Raises `BadValueError` if a name is not known."""
+    for name in names:
+        if name not in known:
+            raise BadValueError(f"{name!r} is not a {what}; there are: {', '.join(sorted(known))}")
 
 
 def output(outputs: Mapping[str, str], name: str) -> str:

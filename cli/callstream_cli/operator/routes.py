@@ -7,7 +7,7 @@ import typer
 
 from callstream.tenants.directory import ROUTES, Tenant
 from callstream_cli.deployment import administration_of
-from callstream_cli.operator.administration import must_be_of
+from callstream_cli.operator.errors import must_be_of
 from callstream_cli.operator.options import Json, OfTenant, Stack
 from callstream_cli.operator.output import show_json, show_table
 

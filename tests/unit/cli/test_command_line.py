@@ -5,6 +5,7 @@ import gc
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,14 +138,57 @@ class TestHelp:
             f"import sys; from callstream_cli.__main__ import build; build({arguments});"
             "print(*sys.modules)"
         )
-        path = f"{template.ROOT / 'cli'}:{template.ROOT / 'layers/callstream'}"
-        loaded = subprocess.run(
-            [sys.executable, "-c", script],
-            env={"PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
+        loaded = _loaded_by(script)
 
         assert "typer" in loaded
-        assert not {"boto3", "botocore", "pydantic", "callstream"} & set(loaded)
+        assert not {"boto3", "botocore", "pydantic", "callstream"} & loaded
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["url"], ["env"], ["down", "--help"]])
+def test_command_without_aws_imports_no_slow_library(arguments: list[str], tmp_path: Path) -> None:
+    script = f"""
+import sys
+from callstream_cli.__main__ import build
+try:
+    build({arguments})({arguments})
+finally:
+    with open({str(tmp_path / "loaded")!r}, "w") as file:
+        print(*sys.modules, file=file)
+"""
+    _run(script, CALLSTREAM_STATE_DIR=str(tmp_path))
+
+    # typer itself reads parameters by pydantic, and shows help by rich.
+    loaded = set((tmp_path / "loaded").read_text().split())
+    assert not {"boto3", "botocore", "numpy", "websockets", "callstream"} & loaded
+
+
+@pytest.mark.parametrize("name", ["tenants", "credentials", "streams", "routes"])
+def test_help_of_an_operators_command_imports_no_aws(name: str) -> None:
+    script = (
+        f"import sys; from callstream_cli.__main__ import build; build(['{name}', 'list']);"
+        "print(*sys.modules)"
+    )
+    loaded = _loaded_by(script)
+
+    assert "pydantic" in loaded
+    assert not {"boto3", "botocore", "jwt", "cryptography", "numpy"} & loaded
+
+
+def test_version_is_shown() -> None:
+    assert ok("--version") == f"callstream {version('callstream-cli')}\n"
+
+
+def _loaded_by(script: str) -> set[str]:
+    """The modules that a script has imported, which prints them."""
+    return set(_run(script).split())
+
+
+def _run(script: str, **env: str) -> str:
+    path = f"{template.ROOT / 'cli'}:{template.ROOT / 'layers/callstream'}"
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": path, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
