@@ -143,6 +143,8 @@ def _telnyx(options: AgentOptions) -> RelaySpec:
             {"name": name, "value": value} for name, value in options.parameters.items()
         ],
         "stream_bidirectional_mode": options.mode or "rtp",
+        # Any rate goes with L16, and the codec is that of the fork.
+        "stream_bidirectional_codec": options.codec or "L16",
     }
     if options.sampling_rate is not None:
         fields["stream_bidirectional_sampling_rate"] = options.sampling_rate

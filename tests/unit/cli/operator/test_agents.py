@@ -10,6 +10,7 @@ from typer.testing import Result
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
 from callstream.relays.agents import MOST_OF_A_ROUTE
+from callstream.relays.model import ReturnAudio
 from callstream.surfaces import (
     signalwire,
     signalwire_models,
@@ -117,6 +118,18 @@ class TestAgents:
         # Its command has no rate for the way to the agent.
         expected = telnyx.spec_of(body).model_copy(update={"sample_rate": 16000})
         assert agent.spec == expected
+
+    @pytest.mark.parametrize("codec", [[], ["--codec", "L16"]])
+    def test_telnyx_agent_may_have_any_sampling_rate_of_l16(
+        self, codec: list[str], administration: Administration
+    ) -> None:
+        rate = ["--sampling-rate", "24000"]
+        ok("agents", "add", "acme", AGENT, *self.GENAGENT, "telnyx", *codec, *rate)
+
+        [agent] = administration.agents.all("acme")
+        assert agent.spec.return_audio == ReturnAudio(
+            encoding=codec[-1] if codec else None, sample_rate=24_000
+        )
 
     def test_signalwire_agent_is_what_the_command_would_ask_for(
         self, administration: Administration
