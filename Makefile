@@ -72,6 +72,7 @@ deps: setup ## Upgrade requirements to the latest versions that the .in files al
 	$(COMPILE) requirements/ministack.in --output-file requirements/ministack.txt
 	$(COMPILE) requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) requirements/signalwire-sdk.in --output-file requirements/signalwire-sdk.txt
+	$(COMPILE) layers/codecs/requirements.in --output-file layers/codecs/requirements.txt
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 	$(COMPILE) layers/signing/requirements.in --output-file layers/signing/requirements.txt
 	$(COMPILE) layers/sockets/requirements.in --output-file layers/sockets/requirements.txt
