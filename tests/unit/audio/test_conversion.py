@@ -1,5 +1,8 @@
 """Conversion between codecs."""
 
+import sys
+from array import array
+
 import audioop
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from callstream.audio.conversion import UnusableAudio, can_convert, converter
 from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 
 PCMA_8K, L16_8K = AudioFormat("PCMA", 8000, 1), AudioFormat("L16", 8000, 1)
+ORDER: ByteOrder = sys.byteorder
 LAWS = st.sampled_from([PCMU_8K, PCMA_8K])
 ORDERS: st.SearchStrategy[ByteOrder] = st.sampled_from(["big", "little"])
 
@@ -62,18 +66,53 @@ def test_silence_stays_silence_and_a_part_of_a_sample_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "why"),
+    ("source", "target", "why"),
     [
-        (AudioFormat("L16", 16000, 1), "L16 at 16000 Hz cannot"),
-        (AudioFormat("G722", 8000, 1), "G722 at 8000 Hz cannot"),
-        (AudioFormat("OPUS", 8000, 1), "OPUS"),
-        (AudioFormat("PCMU", 8000, 2), "of 2 channels"),
+        (PCMU_8K, AudioFormat("NEW", 8000, 1), "to the call's NEW at 8000 Hz"),
+        (AudioFormat("NEW", 16000, 1), PCMU_8K, "NEW at 16000 Hz cannot"),
+        (PCMU_8K, AudioFormat("PCMU", 8000, 2), "of 2 channels"),
+        (AudioFormat("G722", 8000, 2), PCMU_8K, "of 2 channels"),
+        (AudioFormat("L16", 16_000, 2), AudioFormat("L16", 8000, 2), "of 2 channels"),
+        (AudioFormat("L16", 0, 1), PCMU_8K, "L16 at 0 Hz"),
+        (AudioFormat("L16", 10**9, 1), PCMU_8K, "L16 at 1000000000 Hz"),
+        (PCMU_8K, AudioFormat("L16", 4000, 1), "L16 at 4000 Hz"),
     ],
 )
-def test_impossible_conversion_is_explained(source: AudioFormat, why: str) -> None:
+def test_impossible_conversion_is_explained(
+    source: AudioFormat, target: AudioFormat, why: str
+) -> None:
     with pytest.raises(UnusableAudio, match=why):
-        converter(source, PCMU_8K, "big")
-    assert not can_convert(source, PCMU_8K)
+        converter(source, target, "big")
+    assert not can_convert(source, target)
+
+
+def test_two_channels_are_mixed_down_to_one() -> None:
+    stereo = AudioFormat("L16", 8000, 2)
+    # The left and the right sample; at the end a left one alone.
+    audio = array("h", [1000, 3000, -400, 200, 9]).tobytes()
+
+    assert convert(audio, stereo, L16_8K, ORDER) == array("h", [2000, -100]).tobytes()
+    assert len(convert(bytes(2 * 4 * 80), stereo, AudioFormat("L16", 16_000, 1))) == 640
+
+
+def test_two_channels_stay_interleaved_where_the_target_has_two() -> None:
+    stereo, law = AudioFormat("L16", 8000, 2), AudioFormat("PCMU", 8000, 2)
+
+    assert convert(b"\xff\x00", law, stereo) == convert(b"\xff\x00", PCMU_8K, L16_8K)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (AudioFormat("OPUS", 16_000, 1), AudioFormat("OPUS", 8000, 2)),
+        (AudioFormat("AMR-WB", 16_000, 1), AudioFormat("AMR-WB", 8000, 1)),
+        (AudioFormat("G722", 8000, 1), AudioFormat("G722", 16_000, 1)),
+    ],
+)
+def test_the_same_bits_under_another_rate_are_not_touched(
+    one: AudioFormat, other: AudioFormat
+) -> None:
+    assert convert(b"\x01\x02\x03", one, other) == b"\x01\x02\x03"
 
 
 def test_audio_in_the_calls_own_format_is_not_changed() -> None:

@@ -80,13 +80,14 @@ def test_an_amr_wb_payload_may_have_several_frames() -> None:
     frames = [
         AmrWbFrame(0, is_good=True, speech=bytes(16) + b"\xf0"),
         AmrWbFrame(15, is_good=True, speech=b""),
+        AmrWbFrame(0, is_good=False, speech=b"\xf0" + bytes(16)),
     ]
-    aligned = bytes([0xF0, 0x84, 0x7C]) + frames[0].speech
-    # 1111 | 1 0000 1 | 0 1111 1 | 128 bits of 0, 1111
-    packed = b"\xf8\x5f" + bytes(16) + b"\xf0"
+    aligned = bytes([0xF0, 0x84, 0xFC, 0x00]) + frames[0].speech + frames[2].speech
+    # 1111 | 1 0000 1 | 1 1111 1 | 0 0000 0 | 128 bits of 0, 1111 | 1111, 128 bits of 0
+    packed = b"\xf8\x7f\x00" + bytes(15) + b"\x03\xfc" + bytes(16)
 
     assert amr_wb_frames(aligned) == amr_wb_frames(packed) == frames
-    assert seconds(aligned, AMR_WB) == 0.040
+    assert seconds(aligned, AMR_WB) == pytest.approx(0.060)
 
 
 @given(st.binary(max_size=70))
@@ -95,7 +96,14 @@ def test_any_bytes_are_read_as_frames_or_refused(payload: bytes) -> None:
     assert 0 <= seconds(payload, OPUS) <= 0.120
 
 
-NO_AMR_WB = [b"", b"\xf0", bytes(17), bytes(20), b"\xf6\x80" + bytes(30), b"\xf0" + b"\xfc" * 2000]
+NO_AMR_WB = [
+    b"",
+    b"\xf0",
+    bytes(17),
+    bytes(20),
+    b"\xf6\x80" + bytes(30),
+    b"\xf0" + b"\xfc" * 2000 + b"\x7c",
+]
 
 
 @pytest.mark.parametrize("payload", NO_AMR_WB)

@@ -1,11 +1,20 @@
 """Conversion of audio between formats, one converter for each stream, track and receiver. Pure."""
 
+import importlib
 from functools import partial
-from typing import Protocol, override
+from typing import TYPE_CHECKING, Final, Protocol, override
+
+from msgspec.structs import replace
 
 from callstream.audio.codecs import codec as codecs
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.errors import CallstreamError
+
+if TYPE_CHECKING:
+    from callstream.audio.resampling import Resampler
+
+_USUAL_HZ: Final = range(8000, 48_001)
+"""The rates between which audio is resampled: a carrier's message may name any number."""
 
 
 class UnusableAudio(CallstreamError):
@@ -22,6 +31,9 @@ class Converter(Protocol):
         """Payloads in the target format: none, one or several.
 
         Of a codec whose audio comes in packets, each payload is one packet.
+
+        Raises:
+            UnusableAudio: the audio is damaged, or not in the source format. The next may be.
         """
 
     def flush(self) -> list[bytes]:
@@ -33,9 +45,7 @@ class Converter(Protocol):
 
 def can_convert(source: AudioFormat, target: AudioFormat) -> bool:
     """Whether `converter` makes one between these formats. Imports no codec."""
-    return source == target or (
-        {source.encoding, target.encoding} <= codecs.MODULES.keys() and _are_alike(source, target)
-    )
+    return _identity(source) == _identity(target) or _rates(source, target) is not None
 
 
 def converter(source: AudioFormat, target: AudioFormat, l16_byte_order: ByteOrder) -> Converter:
@@ -44,9 +54,19 @@ def converter(source: AudioFormat, target: AudioFormat, l16_byte_order: ByteOrde
     Raises:
         UnusableAudio: this module cannot convert between these formats.
     """
-    if not can_convert(source, target):
+    if _identity(source) == _identity(target):
+        return _Unchanged()
+    rates = _rates(source, target)
+    if rates is None:
         raise UnusableAudio(f"{_name(source)} cannot be converted to the call's {_name(target)}")
-    return _Unchanged() if source == target else _Chain(source, target, l16_byte_order)
+    return _Chain(source, target, rates, l16_byte_order)
+
+
+def mp3_decoder(rate: int, l16_byte_order: ByteOrder) -> codecs.FileDecoder:
+    """A decoder of a consumer's MP3 files, as L16 at a rate in Hz. Imports FFmpeg."""
+    module = importlib.import_module("callstream.audio.codecs.mp3")
+    made: codecs.FileDecoder = module.Mp3Decoder(rate, l16_byte_order)
+    return made
 
 
 class _Unchanged(Converter):
@@ -64,16 +84,38 @@ class _Unchanged(Converter):
 
 
 class _Chain(Converter):
-    """Decodes and encodes."""
+    """Decodes, resamples, encodes."""
 
-    def __init__(self, source: AudioFormat, target: AudioFormat, byte_order: ByteOrder) -> None:
-        self._new_decoder = partial(codecs.load(source.encoding).decoder, source, byte_order)
+    def __init__(
+        self,
+        source: AudioFormat,
+        target: AudioFormat,
+        rates: tuple[int, int],
+        byte_order: ByteOrder,
+    ) -> None:
+        decoded, encoded = rates
+        self._source = source
+        if source.channels == target.channels:
+            # Interleaved samples are converted like those of one channel.
+            source = replace(source, channels=1)
+        module = codecs.load(source.encoding)
+        self._new_decoder = partial(module.decoder, source, decoded, byte_order)
         self._decoder = self._new_decoder()
-        self._encoder = codecs.load(target.encoding).encoder(target, byte_order)
+        self._resampler: Resampler | None = None
+        if decoded != encoded:
+            resampling = importlib.import_module("callstream.audio.resampling")
+            self._resampler = resampling.resampler(decoded, encoded)
+        self._encoder = codecs.load(target.encoding).encoder(target, encoded, byte_order)
 
     @override
     def convert(self, audio: bytes) -> list[bytes]:
-        return self._encoder.encode(self._decoder.decode(audio))
+        try:
+            samples = self._decoder.decode(audio)
+        except codecs.Undecodable as error:
+            raise UnusableAudio(f"the audio is not {self._source.encoding}") from error
+        if self._resampler:
+            samples = self._resampler.resample(samples)
+        return self._encoder.encode(samples)
 
     @override
     def flush(self) -> list[bytes]:
@@ -82,10 +124,45 @@ class _Chain(Converter):
     @override
     def restart(self) -> None:
         self._decoder = self._new_decoder()
+        if self._resampler:
+            self._resampler.restart()
 
 
-def _are_alike(source: AudioFormat, target: AudioFormat) -> bool:
-    return (source.audio_rate, source.channels) == (target.audio_rate, target.channels)
+def _identity(format_: AudioFormat) -> tuple[object, ...]:
+    """Equal for formats of which one is as good as the other: their bits are the same."""
+    if format_.is_packets:
+        return (format_.encoding,)
+    return (format_.encoding, format_.audio_rate, format_.channels)
+
+
+def _rates(source: AudioFormat, target: AudioFormat) -> tuple[int, int] | None:
+    """The rates of decoder and encoder in Hz; None if no way leads from one format to the other.
+
+    A rate that both have needs no resampling.
+    """
+    decoding, encoding = codecs.ENTRIES.get(source.encoding), codecs.ENTRIES.get(target.encoding)
+    if decoding is None or encoding is None or encoding.encoded is None:
+        return None
+    decoded = decoding.decoded or (source.sample_rate,)
+    encoded = encoding.encoded or (target.sample_rate,)
+    if common := {*decoded} & {*encoded}:
+        return (max(common),) * 2 if _fit(source, target, is_resampled=False) else None
+    best = max(decoded)
+    nearest = min((rate for rate in encoded if rate >= best), default=max(encoded))
+    can_resample = best in _USUAL_HZ and nearest in _USUAL_HZ
+    return (best, nearest) if can_resample and _fit(source, target, is_resampled=True) else None
+
+
+def _fit(source: AudioFormat, target: AudioFormat, *, is_resampled: bool) -> bool:
+    """Whether the channels can be converted: one to one, two mixed to one, or interleaved."""
+    # A packet says by itself how many channels it has, and its decoder mixes them.
+    channels = [1 if each.is_packets else each.channels for each in (source, target)]
+    are_samples = source.sample_bytes > 0 and target.sample_bytes > 0
+    return (
+        channels == [1, 1]
+        or (channels == [2, 1] and source.sample_bytes > 0)
+        or (source.channels == target.channels and are_samples and not is_resampled)
+    )
 
 
 def _name(format_: AudioFormat) -> str:

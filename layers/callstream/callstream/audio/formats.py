@@ -43,6 +43,12 @@ class AudioFormat(Struct, frozen=True):
         return (codec and codec.audio_rate) or self.sample_rate
 
     @property
+    def is_packets(self) -> bool:
+        """Whether the audio comes in packets, which cannot be cut or joined."""
+        codec = CODECS.get(self.encoding)
+        return codec is not None and not codec.silence
+
+    @property
     def silence(self) -> bytes:
         """The shortest piece of silence in one channel; empty if the audio comes in packets."""
         codec = CODECS.get(self.encoding)

@@ -190,9 +190,9 @@ def test_a_connection_has_one_converter_that_begins_anew_after_a_clear(
 
 
 def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> None:
-    legs = leg("A", encoding="OPUS", rate=16000), leg("B")
+    legs = leg("A", encoding="AMR-WB", rate=16000), leg("B")
     scene = Scene(*legs, target_legs="both")
-    with pytest.raises(UnusableAudio, match=r"PCMU at 8000 Hz cannot .* OPUS at 16000 Hz"):
+    with pytest.raises(UnusableAudio, match=r"PCMU at 8000 Hz cannot .* AMR-WB at 16000 Hz"):
         scene.send_back(ReturnMedia(b"\x01"))
 
     assert scene.audio == {"socket-B": b"\x01"}
@@ -263,7 +263,7 @@ def test_known_legs_are_used_while_the_table_does_not_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "encoding", "payload"), [("PCMA", "PCMA", "1Q=="), ("OPUS", "PCMU", "/w==")]
+    ("codec", "encoding", "payload"), [("PCMA", "PCMA", "1Q=="), ("AMR-WB", "PCMU", "/w==")]
 )
 def test_a_forks_start_names_its_codec(codec: str, encoding: str, payload: str) -> None:
     scene = Scene(codec=codec, return_audio={"encoding": "PCMU", "sample_rate": 8000})

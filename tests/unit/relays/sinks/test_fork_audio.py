@@ -115,3 +115,12 @@ def test_a_stream_that_cannot_be_converted_is_reported_once(
     assert audio.take("s1", "outbound", b"\x01", 0) == []
     [line] = caplog.messages
     assert "EVS at 16000 Hz cannot be converted" in line
+
+
+def test_a_damaged_packet_is_left_out_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    audio = ForkAudio(PCMU_8K, {"s1": OPUS})
+    for at in (0, 20):
+        assert audio.take("s1", "inbound", b"", at) == []
+
+    assert audio.take("s1", "inbound", PACKET, 40) == [Payload(40, b"\xff" * 160)]
+    assert [each.message for each in caplog.records] == ["audio is not sent: the audio is not OPUS"]

@@ -41,12 +41,16 @@ def encode(samples: bytes, codec: str, l16_byte_order: ByteOrder) -> bytes:
 
 
 class _PcmDecoder(Decoder):
-    def __init__(self, codec: str, l16_byte_order: ByteOrder) -> None:
-        self._codec, self._order = codec, l16_byte_order
+    def __init__(self, format_: AudioFormat, l16_byte_order: ByteOrder) -> None:
+        self._format, self._order = format_, l16_byte_order
 
     @override
     def decode(self, payload: bytes) -> bytes:
-        return decode(payload, self._codec, self._order)
+        samples = decode(payload, self._format.encoding, self._order)
+        if self._format.channels == 1:
+            return samples
+        whole = len(samples) - len(samples) % (2 * _SAMPLE_BYTES)
+        return audioop.tomono(samples[:whole], _SAMPLE_BYTES, 0.5, 0.5)
 
 
 class _PcmEncoder(Encoder):
@@ -62,12 +66,12 @@ class _PcmEncoder(Encoder):
         return []
 
 
-def decoder(format_: AudioFormat, l16_byte_order: ByteOrder) -> Decoder:
-    """A decoder of PCMU, PCMA or L16."""
-    return _PcmDecoder(format_.encoding, l16_byte_order)
+def decoder(format_: AudioFormat, _rate: int, l16_byte_order: ByteOrder) -> Decoder:
+    """A decoder of PCMU, PCMA or L16, which makes one channel of two."""
+    return _PcmDecoder(format_, l16_byte_order)
 
 
-def encoder(format_: AudioFormat, l16_byte_order: ByteOrder) -> Encoder:
+def encoder(format_: AudioFormat, _rate: int, l16_byte_order: ByteOrder) -> Encoder:
     """An encoder of PCMU, PCMA or L16."""
     return _PcmEncoder(format_.encoding, l16_byte_order)
 

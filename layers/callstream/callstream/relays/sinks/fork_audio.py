@@ -67,7 +67,11 @@ class ForkAudio:
         if source == self.format:
             return [Payload(at_ms, audio)]
         track_audio = self._track(stream_id, track, source)
-        return track_audio.take(stream_id, audio, at_ms) if track_audio else []
+        try:
+            return track_audio.take(stream_id, audio, at_ms) if track_audio else []
+        except UnusableAudio as damaged:
+            self._report(str(damaged))
+            return []
 
     def flush(self) -> list[tuple[Track, Payload]]:
         """The audio that the converters still hold."""
