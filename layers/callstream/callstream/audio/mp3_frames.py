@@ -29,14 +29,14 @@ _VERSIONS: Final = {
 }
 
 # id3.org, id3v2.4.0-structure, 3.1: each byte of the size has seven bits.
-_ID3: Final = re.compile(rb"ID3[\x02-\x04][^\xff](.)([\x00-\x7f]{4})", re.DOTALL)
+ID3_TAG: Final = re.compile(rb"ID3[\x02-\x04][^\xff](.)([\x00-\x7f]{4})", re.DOTALL)
 _ID3_BYTES: Final = 10
 _ID3_FOOTER: Final = 0x10
 # An older tag, at the end of a file.
 _TAG: Final = b"TAG"
 _TAG_BYTES: Final = 128
 
-_BEGINNING: Final = re.compile(_HEADER.pattern + b"|" + _ID3.pattern, re.DOTALL)
+_BEGINNING: Final = re.compile(_HEADER.pattern + b"|" + ID3_TAG.pattern, re.DOTALL)
 _MOST_JUNK: Final = 4096
 """After so many bytes without a frame, a message is not looked through any further."""
 
@@ -121,7 +121,7 @@ class Mp3Frames:
     def _is_another_file(self, left: bytes, message: bytes) -> bool:
         if not left and not self._skip:
             return False
-        if _ID3.match(message):
+        if ID3_TAG.match(message):
             return True
         first, pending = mp3_header(message), mp3_header(left)
         if first is None or mp3_header(message, first.size) is None:
@@ -179,7 +179,7 @@ def _tag_bytes(data: bytes, place: int) -> int:
     """The bytes of the tag at a place; 0 if there is none."""
     if data.startswith(_TAG, place):
         return _TAG_BYTES
-    found = _ID3.match(data, place)
+    found = ID3_TAG.match(data, place)
     if found is None:
         return 0
     flags, digits = found[1][0], found[2]
