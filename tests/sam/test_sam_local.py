@@ -26,6 +26,7 @@ from tests.stack.conftest import PATIENCE
 REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 DATE = "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} [+]0000"
+SID = "MZ[0-9a-f]{32}"
 MEDIA_URL = r"wss?://[^\"]*eyJ[^\"]*"
 # Their values are checked in tests/replay, where time stands still.
 MOMENTARY = {"streamingSeconds", "x-ratelimit-reset"}
@@ -135,7 +136,7 @@ def assert_answers(case: Case, answer: Any) -> None:
 def without_ids(answer: dict[str, Any]) -> str:
     """An answer as text for comparison, without ids and times."""
     text = json.dumps(comparable(answer), sort_keys=True)
-    return re.sub(f"{UUID}|{DATE}|{MEDIA_URL}", "…", text)
+    return re.sub(f"{UUID}|{SID}|{DATE}|{MEDIA_URL}", "…", text)
 
 
 def ask(base: str, event: Mapping[str, Any]) -> dict[str, Any]:

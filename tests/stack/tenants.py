@@ -8,7 +8,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.secrets_manager import PermanentSecret
-from callstream.tenants.credentials import CREDENTIAL_FORMS, hash_secret
+from callstream.tenants.credentials import CREDENTIAL_FORMS, TWILIO_FORM, hash_secret
 from callstream.tenants.directory import (
     ROUTES,
     SURFACES,
@@ -23,6 +23,11 @@ from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack
 
 
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of Basic authentication."""
+    return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
 @dataclass(frozen=True)
 class Customer:
     """A tenant whose ids and secrets all come from its name, known before the stack is up."""
@@ -35,6 +40,11 @@ class Customer:
         return str(uuid5(NAMESPACE_DNS, self.name))
 
     @property
+    def account(self) -> str:
+        """The sid of the tenant's Twilio account."""
+        return f"AC{uuid5(NAMESPACE_DNS, self.name).hex}"
+
+    @property
     def inbox(self) -> str:
         """The id of the tenant's only inbox."""
         return f"inbox-of-{self.name}"
@@ -45,7 +55,9 @@ class Customer:
         return f"secret-of-{self.name}"
 
     def key(self, surface: Surface) -> str:
-        """The tenant's API key or token."""
+        """The tenant's API key or token; for Twilio, the AuthToken."""
+        if surface == "twilio":
+            return self.secret
         return CREDENTIAL_FORMS[surface].join(self.name, self.secret)
 
     def headers(self, surface: str) -> dict[str, str]:
@@ -57,8 +69,9 @@ class Customer:
                 return {"apiKey": self.key("clerk")}
             case "telnyx":
                 return {"Authorization": f"Bearer {self.key('telnyx')}"}
-        pair = f"{self.project}:{self.key('signalwire')}"
-        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+            case "signalwire":
+                return basic(self.project, self.key("signalwire"))
+        return basic(self.account, self.secret)
 
     def create(self, stack: DeployedStack) -> None:
         """Create the tenant, without limits."""
@@ -80,7 +93,9 @@ class Customer:
                 directory.save(
                     Credential(
                         surface=surface,
-                        credential_id=self.name,
+                        credential_id=TWILIO_FORM.id_of(self.account, self.secret)
+                        if surface == "twilio"
+                        else self.name,
                         tenant_id=self.name,
                         secret_hash=hash_secret(self.secret, pepper),
                         scopes=form.scopes,

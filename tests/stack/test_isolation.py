@@ -2,7 +2,6 @@
 
 import json
 import re
-from base64 import b64encode
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from callstream.surfaces.pipeline import Operation
 from callstream_cli.openapi.__main__ import DOCUMENTS
 from tests.stack.conftest import PATIENCE, DeployedStack, eventually
-from tests.stack.tenants import Customer
+from tests.stack.tenants import Customer, basic
 
 OPERATIONS = {
     each.operation.name: each.operation for document in DOCUMENTS for each in document.operations
@@ -23,7 +22,8 @@ OPERATIONS = {
 URL = "wss://consumer.example.com/audio"
 # What two answers to the same question differ in.
 IDS = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|eyJ[\w.-]+|\w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000"
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|MZ[0-9a-f]{32}|eyJ[\w.-]+"
+    r"|\w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000"
 )
 # Names as long as each other, so that answers are too.
 ASKING, THEIRS, ABSENT = Customer("asking"), Customer("theirs"), Customer("absent")
@@ -85,6 +85,20 @@ PROBES = [
         for sid in sids
         for user in ("{project}", None)
     ),
+    *(
+        Probe(operation, {"AccountSid": account, "CallSid": call, "Sid": sid}, body, user)
+        for operation, body, sids in (
+            ("twilio_create_stream", {"Url": URL, "Name": "{twilio_name}"}, ["-"]),
+            ("twilio_update_stream", {"Status": "stopped"}, ["{twilio_stream}", "{twilio_name}"]),
+        )
+        for account, call in (
+            ("{account}", "{call}"),
+            ("{own_account}", "{call}"),
+            ("{own_account}", OWN_CALL),
+        )
+        for sid in sids
+        for user in ("{account}", None)
+    ),
 ]
 
 
@@ -109,8 +123,8 @@ class Principal:
         operation = OPERATIONS[probe.operation]
         headers = self.customer.headers(operation.surface)
         if probe.basic_user is not None:
-            pair = f"{probe.basic_user.format(**names)}:{self.customer.key('signalwire')}"
-            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+            password = self.customer.key(operation.surface)
+            headers |= basic(probe.basic_user.format(**names), password)
         body = _encode(operation, {key: v.format(**names) for key, v in probe.body.items()})
         if body is not None:
             is_form = operation.encoding == "form"
@@ -162,10 +176,14 @@ def names_of(customer: Customer) -> Names:
         "conversation": f"conversation-of-{customer.name}",
         "inbox": customer.inbox,
         "name": f"stream-of-{customer.name}",
+        "account": customer.account,
+        "own_account": ASKING.account,
         "own_project": ASKING.project,
         "project": customer.project,
         "relay": str(uuid4()),
         "stream": str(uuid4()),
+        "twilio_name": f"twilio-of-{customer.name}",
+        "twilio_stream": f"MZ{uuid4().hex}",
     }
 
 
@@ -187,11 +205,17 @@ def theirs(stack: DeployedStack) -> Names:
         Probe("clerk_connect", body={"inboxExternalId": "{inbox}"}),
         Probe("telnyx_streaming_start", call, {"stream_url": URL, "command_id": "{command}"}),
         Probe("signalwire_create_stream", path, {"Url": URL, "Name": "{name}"}),
+        Probe(
+            "twilio_create_stream",
+            path | {"AccountSid": "{account}"},
+            {"Url": URL, "Name": "{twilio_name}"},
+        ),
     ):
         status, _headers, _body = Principal(stack, THEIRS).ask(probe, names)
         assert status == 200
+    kinds = {"telnyx": "relay", "signalwire": "stream", "twilio": "twilio_stream"}
     for relay in settled(stack, THEIRS):
-        names["relay" if relay["surface"] == "telnyx" else "stream"] = relay["relay_id"]
+        names[kinds[relay["surface"]]] = relay["relay_id"]
     return names
 
 
@@ -275,6 +299,7 @@ def test_tenants_see_their_own_data(
     probe: Probe, stack: DeployedStack, theirs: Names, absent: Names
 ) -> None:
     # So that the answers above are not alike for want of something to see.
-    them, own = Principal(stack, THEIRS), {"own_project": THEIRS.project}
+    them = Principal(stack, THEIRS)
+    own = {"own_project": THEIRS.project, "own_account": THEIRS.account}
 
     assert them.answer(probe, theirs | own) != them.answer(probe, absent | own)

@@ -35,12 +35,12 @@ SECRETS = {
     "clerk": {"api_key": {"api_key": CUSTOMER.key("clerk")}},
     "telnyx": {"bearer": {"bearer": CUSTOMER.key("telnyx")}},
     "signalwire": {"basic": {"username": CUSTOMER.project, "password": CUSTOMER.key("signalwire")}},
+    "twilio": {"basic": {"username": CUSTOMER.account, "password": CUSTOMER.key("twilio")}},
 }
 # What chance does not find.
 VALUES = {
-    "path.AccountSid": [CUSTOMER.project],
     "path.CallSid": [*CALLS, ENDED],
-    "path.Sid": [STREAM],
+    "path.Sid": [STREAM, f"{STREAM}-twilio"],
     "path.call_control_id": [*CALLS, ENDED],
     "body.StatusCallback": ["https://app.example.com/streams"],
     "body.Url": ["wss://consumer.example.com/audio"],
@@ -60,12 +60,16 @@ def bases(stack: DeployedStack) -> dict[str, str]:
     CUSTOMER.put_call(stack, ENDED, "ended")
     for call_id in CALLS:
         CUSTOMER.put_call(stack, call_id)
-        path = f"/2010-04-01/Accounts/{CUSTOMER.project}/Calls/{call_id}/Streams"
-        headers = CUSTOMER.headers("signalwire") | {
-            "Content-Type": "application/x-www-form-urlencoded"
-        }
-        body = f"Url=wss%3A%2F%2Fconsumer.example.com&Name={STREAM}".encode()
-        assert stack.request("signalwire", "POST", path, headers, body).status == 200
+        for surface, account, name in (
+            ("signalwire", CUSTOMER.project, STREAM),
+            ("twilio", CUSTOMER.account, f"{STREAM}-twilio"),
+        ):
+            path = f"/2010-04-01/Accounts/{account}/Calls/{call_id}/Streams"
+            headers = CUSTOMER.headers(surface) | {
+                "Content-Type": "application/x-www-form-urlencoded"
+            }
+            body = f"Url=wss%3A%2F%2Fconsumer.example.com&Name={name}".encode()
+            assert stack.request(surface, "POST", path, headers, body).status == 200
     return stack.description["rest"]
 
 
@@ -79,10 +83,12 @@ def statuses() -> Iterator[Statuses]:
 
 def promises(surface: str) -> Callable[..., None]:
     """The test of a surface: one for each of its operations."""
+    account = CUSTOMER.account if surface == "twilio" else CUSTOMER.project
+    values = VALUES | {"path.AccountSid": [account]}
     config: dict[str, Any] = {
         "auth": {"openapi": SECRETS[surface]},
-        "dictionaries": {name: {"values": values} for name, values in VALUES.items()},
-        "parameters": {name: {"dictionary": name, "probability": 0.9} for name in VALUES},
+        "dictionaries": {name: {"values": texts} for name, texts in values.items()},
+        "parameters": {name: {"dictionary": name, "probability": 0.9} for name in values},
         "seed": 1,
         "generation": {
             "deterministic": True,
@@ -114,3 +120,4 @@ test_asapp = promises("asapp")
 test_clerk = promises("clerk")
 test_telnyx = promises("telnyx")
 test_signalwire = promises("signalwire")
+test_twilio = promises("twilio")

@@ -144,6 +144,7 @@ def test_shown_keys_are_those_of_the_stack(stack: DeployedStack, operator: Opera
     assert operator("callback-keys", "show", "demo") == {
         "telnyx": {"public_key": demo["telnyx"]["public_key"]},
         "signalwire": {"signing_key": demo["signalwire"]["signing_key"]},
+        "twilio": {"auth_token": demo["twilio"]["auth_token"]},
     }
     kids = [key["kid"] for key in operator("keys", "list")]
     assert kids == list(stack.key_ring().kids)
