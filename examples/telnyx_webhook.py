@@ -19,10 +19,7 @@ class WebHook(BaseHTTPRequestHandler):
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["data"]
         call = event["payload"]
         if event["event_type"] == "call.initiated" and call["direction"] == "incoming":
-            url = media_url()
-            if url.startswith("ws:"):  # The local stack: Telnyx goes through the hook's tunnel.
-                url = f"wss://{self.headers['Host']}/{url.rpartition('=')[2]}"
-            answer(call["call_control_id"], url)
+            answer(call["call_control_id"], media_url())
         self.send_response(200)
         self.end_headers()
 

@@ -22,10 +22,8 @@ class WebHook(BaseHTTPRequestHandler):
         if "TWILIO_AUTH_TOKEN" in os.environ and not self.is_from_twilio(form):
             self.send_error(403)
             return
-        url = media_url()
-        if url.startswith("ws:"):  # The local stack: the carrier goes through the hook's tunnel.
-            url = f"wss://{self.headers['Host']}/{url.rpartition('=')[2]}"
-        document = f"<Response><Connect><Stream url={quoteattr(url)}/></Connect></Response>"
+        stream = f"<Stream url={quoteattr(media_url())}/>"
+        document = f"<Response><Connect>{stream}</Connect></Response>"
         self.send_response(200)
         self.send_header("Content-Type", "text/xml")
         self.end_headers()

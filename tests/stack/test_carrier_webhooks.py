@@ -1,7 +1,6 @@
 """A carrier's call reaches the local stack through a tunnel: `callstream expose`, and examples/.
 
-The tunnel itself is left out: requests go to the tunnel's end on this machine, with the `Host` that
-the tunnel passes on.
+The tunnel itself is left out: requests go to the tunnel's end on this machine.
 """
 
 import json
@@ -25,6 +24,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from callstream.access.twilio_signature import sign as sign_as_twilio
+from callstream_cli.gateway import media_url
 from callstream_cli.local import aws
 from callstream_cli.local.process import HOST, free_port
 from callstream_cli.operator.administration import Administration
@@ -55,11 +55,12 @@ def running(*command: Any, **variables: str) -> Iterator[subprocess.Popen[str]]:
 @contextmanager
 def exposed(stack: DeployedStack, *arguments: str) -> Iterator[int]:
     """The port of `callstream expose`."""
-    command = [CALLSTREAM, "expose", "--port", "0", *arguments]
+    command = [CALLSTREAM, "expose", TUNNEL, "--port", "0", *arguments]
     with running(*command, CALLSTREAM_STATE_DIR=str(stack.state_dir)) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         yield int(line.partition(f"http://{HOST}:")[2].partition(".")[0])
+    assert process.returncode == 143
 
 
 @contextmanager
@@ -84,9 +85,8 @@ def is_open(port: int) -> bool:
 def post(port: int, path: str, body: str, headers: Mapping[str, str]) -> tuple[int, str]:
     connection = HTTPConnection(HOST, port)
     try:
-        # Some tunnels do not leave the `Host` alone.
-        public = {"Host": f"{HOST}:{port}", "X-Forwarded-Host": TUNNEL}
-        connection.request("POST", path, body, {**public, **headers})
+        # Some tunnels do not leave the `Host` alone, as this request does not.
+        connection.request("POST", path, body, dict(headers))
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -262,16 +262,18 @@ def test_refused_handshake_ends_the_connection(front: int) -> None:
     assert answer.split()[1] not in {"200", "101"}
 
 
-def test_token_in_path_or_query_opens_a_stream(stack: DeployedStack, front: int) -> None:
-    path = "/mg-genagent/v1/twilio-media-stream-url"
-    url = stack.asapp(path, stack.credentials()).body["streamingUrl"]
-    token = url.partition("token=")[2]
+def test_exposed_endpoints_give_urls_in_the_form_that_twilio_takes(stack: DeployedStack) -> None:
+    api_key = str(stack.description["credentials"]["clerk"]["api_key"])
+    headers = {"apiKey": api_key, "Content-Type": "application/json"}
+    body = json.dumps({"inboxExternalId": stack.description["inbox"]}).encode()
+    with exposed(stack) as port:
+        clerk = stack.request("clerk", "POST", "/public/twilio-connector/connect", headers, body)
+        of_asapp = media_url(stack.description, "genagent")
+        token = of_asapp.rpartition("/")[2]
 
-    for public in (f"wss://{TUNNEL}/media/{token}", f"wss://{TUNNEL}/?token={token}"):
-        with open_stream(front, public) as media:
-            media.ping().wait()
+        for url in (clerk.body["data"]["connectUrl"], of_asapp, f"wss://{TUNNEL}/?token={token}"):
+            with open_stream(port, url) as media:
+                media.ping().wait()
+        assert of_asapp == f"wss://{TUNNEL}/mg-twilio-genagent/twilio-media/{token}"
 
-
-def test_expose_needs_the_stack(tmp_path: Path) -> None:
-    with running(CALLSTREAM, "expose", CALLSTREAM_STATE_DIR=str(tmp_path)) as process:
-        assert process.wait() == 1
+    assert media_url(stack.description, "genagent").startswith(f"ws://{HOST}:")

@@ -3,13 +3,16 @@
 The emulator is an AWS without passwords, which runs any code as a Lambda function: a tunnel must
 not lead to its port. This module listens on another port and passes on only what CloudFront passes
 on in front of the real gateway, which is handshakes at the media WebSocket, and, if wanted,
-requests to one other server on this machine: the web hook that the carrier calls.
+requests to one other server on this machine: the web hook that the carrier calls. Meanwhile the
+endpoints give media URLs at the tunnel, in the form that they have on AWS.
 """
 
 import asyncio
+import re
+import signal
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final, Self
@@ -18,21 +21,31 @@ from urllib.parse import urlsplit
 import typer
 
 from callstream_cli import event_loop
+from callstream_cli.local import aws
 from callstream_cli.local.commands import explained, local_stack
+from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.process import HOST
 
 DEFAULT_PORT: Final = 4580
 
+# As the output MediaUrlTemplate has it with CloudFront.
+_PUBLIC_URL: Final = "wss://{host}/{{path}}/{{token}}"
+_URL_VARIABLE: Final = "CALLSTREAM_MEDIA_URL"
+_HOST_NAME: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?", re.IGNORECASE)
 _HEAD_SECONDS: Final = 10.0
 _OPEN_SECONDS: Final = 30.0
 _MOST_HEAD_BYTES: Final = 16_384
 _MOST_CONNECTIONS: Final = 200
 _CHUNK: Final = 65_536
 _HEAD_END: Final = b"\r\n\r\n"
+_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 def expose(
+    public: Annotated[
+        str, typer.Argument(metavar="HOST", help="The tunnel's public host, as abc.example.com.")
+    ],
     *,
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1, for the tunnel.")
@@ -46,25 +59,65 @@ def expose(
 ) -> None:
     """Let a tunnel reach the local stack's media WebSocket, and nothing else, until Ctrl-C.
 
-    Point a tunnel with https and wss at the port, for example `ngrok http 4580`. Carriers connect
-    to wss://TUNNEL/TOKEN. Never point a tunnel at the local stack itself: everybody who finds the
-    tunnel could then run programs on this machine.
+    Point a tunnel with https and wss at the port, for example `ngrok http 4580`. Until the command
+    ends, the endpoints of ASAPP and Clerk Chat give media URLs at the tunnel.
+
+    Never point a tunnel at the local stack itself: everybody who finds the tunnel could then run
+    programs on this machine.
     """
+    if not _HOST_NAME.fullmatch(public):
+        raise typer.BadParameter("a host is needed, without https:// and path", param_hint="HOST")
     with explained():
         stack = local_stack().describe()
         if stack is None:
-            raise LocalStackError("the local stack is not running. `callstream up` starts it.")
+            raise LocalStackError("The local stack is not running. `callstream up` starts it.")
+        front = Front(stack["media_url"], public, webhook)
         try:
-            event_loop.run(_expose(Front(stack["media_url"], webhook), port))
+            with media_urls_at(public, stack):
+                event_loop.run(_expose(front, port))
         except OSError as error:
-            raise LocalStackError(f"port {port} on {HOST}: {error.strerror}") from None
+            raise LocalStackError(f"Port {port} on {HOST}: {error.strerror}") from None
+        except asyncio.CancelledError:
+            raise typer.Exit(_TERMINATED) from None
 
 
 async def _expose(front: "Front", port: int) -> None:
-    async with await front.start(port) as server:
-        port = server.sockets[0].getsockname()[1]
-        typer.echo(f"Point a tunnel at http://{HOST}:{port}. Ctrl-C ends this command.")
+    this = asyncio.current_task()
+    if this is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    server = await front.start(port)
+    port = server.sockets[0].getsockname()[1]
+    typer.echo(f"Point the tunnel {front.public} at http://{HOST}:{port}. Ctrl-C ends the command.")
+    try:
         await server.serve_forever()
+    finally:
+        server.abort_clients()
+
+
+@contextmanager
+def media_urls_at(public: str, stack: StackDescription) -> Iterator[None]:
+    """Have the endpoints give media URLs at a public host, while the context lasts."""
+    _set_media_url(stack, _PUBLIC_URL.format(host=public))
+    try:
+        yield
+    finally:
+        _set_media_url(stack, stack["media_url"])
+
+
+def _set_media_url(stack: StackDescription, template: str) -> None:
+    # A slow import, which a refused command does not need.
+    import boto3  # noqa: PLC0415
+
+    with aws.talking_to(stack["aws_endpoint_url"]):
+        functions = boto3.client("lambda")
+        for page in functions.get_paginator("list_functions").paginate():
+            for function in page["Functions"]:
+                variables = function.get("Environment", {}).get("Variables", {})
+                if _URL_VARIABLE in variables:
+                    functions.update_function_configuration(
+                        FunctionName=function["FunctionName"],
+                        Environment={"Variables": {**variables, _URL_VARIABLE: template}},
+                    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +143,6 @@ class _Head:
         """Whether a WebSocket is asked for."""
         return self.method == "GET" and self.headers.get("upgrade", "").lower() == "websocket"
 
-    @property
-    def public_host(self) -> str:
-        """The host that the client asked; some tunnels put their own end into `Host`."""
-        return self.headers.get("x-forwarded-host") or self.headers.get("host", "")
-
     def encode(self) -> bytes:
         """The head as text on the wire."""
         lines = [f"{name}: {value}" for name, value in self.headers.items()]
@@ -108,10 +156,12 @@ class Front:
 
     Args:
         media_url: the media URL of ``stack.json``.
+        public: the tunnel's host, which the carrier asks.
         webhook: the web hook's port on this machine; without one, other requests get a 404.
     """
 
     media_url: str
+    public: str
     webhook: int | None = None
 
     def __post_init__(self) -> None:
@@ -132,7 +182,7 @@ class Front:
             if head.is_handshake:
                 await self._to_media(head, reader, writer)
             elif self.webhook is not None:
-                await _to_webhook(self.webhook, head, reader, writer)
+                await self._to_webhook(self.webhook, head, reader, writer)
             else:
                 await _refuse(writer, HTTPStatus.NOT_FOUND)
         except (ValueError, LimitOverrunError):
@@ -151,7 +201,7 @@ class Front:
         headers = {
             **head.headers,
             "host": media.netloc,
-            "x-callstream-host": head.public_host,
+            "x-callstream-host": self.public,
             "x-callstream-path": head.target,
         }
         request = _Head("GET", media.path + head.target, headers)
@@ -170,17 +220,18 @@ class Front:
         finally:
             stack_writer.close()
 
-
-async def _to_webhook(port: int, head: _Head, reader: StreamReader, writer: StreamWriter) -> None:
-    hook_reader, hook_writer = await asyncio.open_connection(HOST, port)
-    try:
-        # A connection for each request, since the tunnel's next request may be a handshake.
-        headers = {**head.headers, "host": head.public_host, "connection": "close"}
-        request = _Head(head.method, head.target, headers)
-        hook_writer.write(request.encode())
-        await _join(reader, writer, hook_reader, hook_writer)
-    finally:
-        hook_writer.close()
+    async def _to_webhook(
+        self, port: int, head: _Head, reader: StreamReader, writer: StreamWriter
+    ) -> None:
+        hook_reader, hook_writer = await asyncio.open_connection(HOST, port)
+        try:
+            # The carrier's signature covers the public host, which some tunnels replace. Each
+            # request has a connection of its own, since the next may be a handshake.
+            headers = {**head.headers, "host": self.public, "connection": "close"}
+            hook_writer.write(_Head(head.method, head.target, headers).encode())
+            await _join(reader, writer, hook_reader, hook_writer)
+        finally:
+            hook_writer.close()
 
 
 async def _join(
