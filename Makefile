@@ -6,7 +6,7 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13
 	--generate-hashes --no-emit-index-url --no-header
 
 # Environments for tests only; the first `make test` creates them.
-TEST_TOOLS := .local/tools/node/requirements.txt .local/tools/bench/requirements.txt
+TEST_TOOLS := $(patsubst %,.local/tools/%/requirements.txt,agents bench node)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down run deploy test test-sam bench check format openapi deps clean
@@ -79,6 +79,8 @@ deps: setup ## Upgrade requirements to the latest versions that the .in files al
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) requirements/bench.in --override requirements/bench-without.txt \
 		--output-file requirements/bench.txt
+	$(COMPILE) requirements/agents.in --override requirements/bench-without.txt \
+		--output-file requirements/agents.txt
 
 clean: down ## Stop the local stack; remove everything installed, built or cached
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

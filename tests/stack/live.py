@@ -51,6 +51,7 @@ class LiveCall:
     ) -> None:
         self.id, self.dialect = call_id, DIALECTS[dialect]
         self._key = {"pk": f"CALL#{tenant}#{call_id}", "sk": "CALL"}
+        self.codec = codec
         self._format = replace(PCMU_8K, encoding=codec)
         self._session_id = session_id
         self._parameters = parameters or {}

@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -84,6 +85,9 @@ def spec_of(dialect: DialectName, options: AgentOptions) -> RelaySpec:
         "target_legs": options.legs,
     }
     update |= {name: value for name, value in given.items() if value is not None}
+    if _is_here(options.url):
+        update |= {"url": options.url, "url_schemes": ("ws", "wss")}
+        options = replace(options, url=options.url.replace("ws:", "wss:", 1))
     return DIALECTS[dialect].spec(options).model_copy(update=update)
 
 
@@ -97,6 +101,18 @@ def settings_of(spec: RelaySpec) -> dict[str, Any]:
         "mode": _mode(spec),
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _is_here(url: str) -> bool:
+    """Whether a URL without TLS leads to this machine, where nobody else is on the way.
+
+    Vendors that want TLS would refuse it. Only the local stack dials such an agent.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "ws" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 def _mode(spec: RelaySpec) -> str | None:

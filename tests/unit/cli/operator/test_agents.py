@@ -163,7 +163,7 @@ class TestAgents:
         options = ["--name", "main", "--status-callback", URL, "--parameter", "lang=en"]
         shown = ask("agents", "add", "acme", AGENT, *self.GENAGENT, "twilio", *options)
 
-        assert shown["settings"] == {"codec": "PCMU", "fill_silence": False, "legs": "self"}
+        assert shown["settings"] == {"fill_silence": False, "legs": "self"}
         [agent] = administration.agents.all("acme")
         form = {
             "Url": AGENT,
@@ -188,6 +188,16 @@ class TestAgents:
         assert (spec.codec, spec.sample_rate, spec.fill_silence) == ("PCMU", 8000, True)
         assert (spec.target_legs, spec.track) == ("both", "both_tracks")
         assert spec.return_format(PCMU_8K) == PCMU_8K
+
+    @pytest.mark.parametrize("dialect", DIALECTS)
+    def test_agent_on_this_machine_needs_no_tls(
+        self, administration: Administration, dialect: str
+    ) -> None:
+        url = "ws://127.0.0.1:7860/ws"
+        ok("agents", "add", "acme", url, *self.GENAGENT, dialect)
+
+        [agent] = administration.agents.all("acme")
+        assert (agent.spec.url, agent.spec.url_schemes) == (url, ("ws", "wss"))
 
     def test_every_dialect_of_the_library_can_be_an_agents(self) -> None:
         assert agent_dialects.DIALECTS.keys() == DIALECTS.keys() == {*get_args(DialectName)}
