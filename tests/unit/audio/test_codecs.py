@@ -245,7 +245,10 @@ def test_flushed_g722_has_its_last_sample() -> None:
     ("codec", "damaged"), [("OPUS", [b"", b"\xff" * 30, b"\x03"]), ("AMR-WB", [b"", bytes(17)])]
 )
 def test_damaged_packet_is_refused_in_silence_and_the_next_is_decoded(
-    codec: str, damaged: list[bytes], capfd: pytest.CaptureFixture[str]
+    codec: str,
+    damaged: list[bytes],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     format_ = AudioFormat(codec, 16_000, 1)
     made = converter(format_, linear(16_000), ORDER)
@@ -255,6 +258,7 @@ def test_damaged_packet_is_refused_in_silence_and_the_next_is_decoded(
             made.convert(packet)
     assert [len(each) for each in made.convert(toned(format_)[0])] == [640]
     assert capfd.readouterr() == ("", "")
+    assert not caplog.records
 
 
 def test_comfort_noise_and_bad_frames_of_amr_wb_are_silence() -> None:

@@ -74,6 +74,7 @@ def test_frames_are_found_wherever_a_file_is_cut(cuts: list[int]) -> None:
         [id3(20, footer=True) + id3(2000), FILE],
         [id3(2000)[:3], id3(2000)[3:9], id3(2000)[9:1500], id3(2000)[1500:] + FILE],
         [FILE[:576] + b"TAG" + bytes(125) + FILE[576:]],
+        [FILE[:576], b"TAG" + bytes(60), bytes(65), FILE[576:]],
         [bytes(900) + FILE],
     ],
 )

@@ -153,7 +153,7 @@ NOT_MP3 = {
 
 @pytest.mark.parametrize("kind", NOT_MP3)
 def test_what_is_not_mp3_is_refused_once_and_the_next_file_plays(
-    kind: str, capfd: pytest.CaptureFixture[str]
+    kind: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     decoder = mp3_decoder(16_000, sys.byteorder)
     decoder.feed(NOT_MP3[kind])
@@ -165,6 +165,7 @@ def test_what_is_not_mp3_is_refused_once_and_the_next_file_plays(
     pieces = list(iter(decoder.read, None))
     assert b"".join(pieces) == b"".join(decoded([file(16_000)]))
     assert capfd.readouterr() == ("", "")
+    assert not caplog.records
 
 
 def test_audio_has_the_byte_order_that_was_asked_for() -> None:
