@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, handler, imports, latency, parsing
+from bench import calls, handler, imports, latency, parsing, resampling
 from bench.billing import PRICES
 from bench.measures import BenchError, Measure
 from bench.samples import ROOT
 
-SECTIONS = ("handler", "import", "parse", "latency", "cost", "growth")
+SECTIONS = ("handler", "import", "parse", "resample", "latency", "cost", "growth")
 OVER = 1
 NOT_MEASURED = 2
 
@@ -71,6 +71,7 @@ class _Bench:
             "handler": handler.measure,
             "import": lambda: imports.measure(state_dir),
             "parse": parsing.measure,
+            "resample": resampling.measure,
             "latency": lambda: latency.measure(state_dir, port),
             "cost": lambda: calls.cost(self._session()),
             "growth": lambda: calls.growth(self._session()),

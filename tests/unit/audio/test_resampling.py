@@ -52,14 +52,14 @@ def in_frames(converter: Resampler, audio: bytes, rate: int) -> list[bytes]:
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_resampler_keeps_pitch_and_level_and_is_late_by_its_delay(source: int, target: int) -> None:
     converter = resampler(source, target)
-    pitches = range(100, 3000, 190)
+    pitches = np.arange(100, 0.375 * min(source, target), 190)
     made = samples_of(converter.resample(linear(wave(pitches, source, source))))
     expected = wave(pitches, target, len(made), converter.delay_seconds)
 
     begun = slice(target // 20, None)
     # Lines between samples, as 22,050 and 44,100 Hz need, are less exact.
     needs_lines = max(source, target) % min(source, target) and {22_050, 44_100} & {source, target}
-    assert level((made - expected)[begun], expected[begun]) < (-37 if needs_lines else -40)
+    assert level((made - expected)[begun], expected[begun]) < (-33 if needs_lines else -40)
     assert converter.delay_seconds < 0.0011
 
 

@@ -36,8 +36,10 @@ _HALF: Final = int(2**15 / _HEADROOM)
 
 _LARGEST_GROUP: Final = 6
 """Rates whose ratio consists of numbers up to this one are converted by a filter alone."""
+_DENSE: Final = 4
 _DENSE_HZ: Final = 44_100
-"""At this rate, a straight line between two samples is close enough to speech."""
+"""At this rate that is also so many times the slower rate, lines between samples are exact enough.
+"""
 _LINE_BEGINS: Final[tuple[int, tuple[tuple[int, int], ...]]] = (-1, ((0, 0),))
 """The state in which `ratecv` draws a line from silence to the first sample. Without, `ratecv` has
 less than a frame for the first frame."""
@@ -127,7 +129,7 @@ def _plan(source_hz: int, target_hz: int) -> _Plan:
     common = math.gcd(source_hz, target_hz)
     up, group, line = target_hz // common, source_hz // common, None
     if max(up, group) > _LARGEST_GROUP:
-        up, group = math.ceil(max(_DENSE_HZ, 2 * slower_hz) / source_hz), 1
+        up, group = math.ceil(max(_DENSE_HZ, _DENSE * slower_hz) / source_hz), 1
         line = (up * source_hz, target_hz)
     taps = 2 * math.ceil(_TAPS / 2 * source_hz / slower_hz)
     factors = _factors(taps * up, _CUT * slower_hz / (up * source_hz), up / _HEADROOM)
