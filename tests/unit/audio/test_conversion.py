@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callstream.audio.conversion import UnusableAudio, can_convert, converter
-from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
+from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder, usual_rate
+from callstream.audio.packets import seconds
 
 PCMA_8K, L16_8K = AudioFormat("PCMA", 8000, 1), AudioFormat("L16", 8000, 1)
 ORDER: ByteOrder = sys.byteorder
@@ -120,3 +121,31 @@ def test_audio_in_the_calls_own_format_is_not_changed() -> None:
 
     assert can_convert(opus, opus)
     assert converter(opus, opus, "big").convert(b"\x01\x02\x03") == [b"\x01\x02\x03"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (source, target)
+        for source in ("PCMU", "L16", "G722", "OPUS", "AMR-WB")
+        for target in ("PCMA", "L16", "G722", "OPUS", "AMR-WB")
+    ],
+)
+@pytest.mark.parametrize("rate", [8000, 24_000])
+def test_silence_is_made_for_every_target_that_can_be_made(
+    source: str, target: str, rate: int
+) -> None:
+    one = AudioFormat(source, usual_rate(source, rate), 1)
+    other = AudioFormat(target, usual_rate(target, rate), 1)
+    if not can_convert(one, other):
+        return
+    made = converter(one, other, ORDER)
+    payloads = [each for _ in range(50) for each in made.silence(0.02)]
+
+    if target == "AMR-WB":
+        assert payloads == []
+        return
+    assert [seconds(payload, other) for payload in payloads] == pytest.approx([0.02] * 50)
+    linear = AudioFormat("L16", 8000, 1)
+    heard = array("h", b"".join(convert(payload, other, linear, ORDER) for payload in payloads))
+    assert max(map(abs, heard)) < 32

@@ -333,6 +333,7 @@ class Scene(ports.Dialler, ForkMaker):
         self.dial_fails: str | None = None
         self.seconds, self.limit, self.now = seconds, limit, now
         self.made_by: threading.Thread | None = None
+        self.is_even = False
 
     @property
     def feed(self) -> Feed:
@@ -348,7 +349,7 @@ class Scene(ports.Dialler, ForkMaker):
     def make(self, streams: Sequence[StartedStream], counters: ForkCounters | None) -> ForkProtocol:
         assert streams
         self.made_by = threading.current_thread()
-        return ForkProtocol("telnyx", CALL, counters=counters)
+        return ForkProtocol("telnyx", CALL, counters=counters, is_even=self.is_even)
 
     def clock(self) -> float:
         return self.now

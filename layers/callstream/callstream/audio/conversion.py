@@ -1,6 +1,7 @@
 """Conversion of audio between formats, one converter for each stream, track and receiver. Pure."""
 
 import importlib
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, override
 
@@ -13,6 +14,7 @@ from callstream.errors import CallstreamError
 if TYPE_CHECKING:
     from callstream.audio.resampling import Resampler
 
+_SAMPLE_BYTES: Final = 2
 _USUAL_HZ: Final = range(8000, 48_001)
 """The rates between which audio is resampled: a carrier's message may name any number."""
 
@@ -36,6 +38,12 @@ class Converter(Protocol):
             UnusableAudio: the audio is damaged, or not in the source format. The next may be.
         """
 
+    def silence(self, seconds: float) -> list[bytes]:
+        """Payloads of silence between the audio before and after it.
+
+        None at all if the codec's audio comes in packets and nothing encodes it.
+        """
+
     def flush(self) -> list[bytes]:
         """The audio that is still held, with silence where the target's pieces must be whole."""
 
@@ -55,7 +63,7 @@ def converter(source: AudioFormat, target: AudioFormat, l16_byte_order: ByteOrde
         UnusableAudio: this module cannot convert between these formats.
     """
     if _identity(source) == _identity(target):
-        return _Unchanged()
+        return _Unchanged(source)
     rates = _rates(source, target)
     if rates is None:
         raise UnusableAudio(f"{_name(source)} cannot be converted to the call's {_name(target)}")
@@ -70,9 +78,26 @@ def mp3_decoder(rate: int, l16_byte_order: ByteOrder) -> codecs.FileDecoder:
 
 
 class _Unchanged(Converter):
+    def __init__(self, format_: AudioFormat) -> None:
+        self._format = format_
+        # For silence in a codec of packets.
+        self._encoder: codecs.Encoder | None = None
+
     @override
     def convert(self, audio: bytes) -> list[bytes]:
         return [audio] if audio else []
+
+    @override
+    def silence(self, seconds: float) -> list[bytes]:
+        format_, entry = self._format, codecs.ENTRIES.get(self._format.encoding)
+        if format_.byte_rate:
+            return [format_.silence * round(seconds * format_.byte_rate / len(format_.silence))]
+        if not entry or not entry.encoded:
+            return []
+        rate = entry.encoded[0]
+        if self._encoder is None:
+            self._encoder = codecs.load(format_.encoding).encoder(format_, rate, sys.byteorder)
+        return self._encoder.encode(bytes(round(seconds * rate) * _SAMPLE_BYTES))
 
     @override
     def flush(self) -> list[bytes]:
@@ -95,6 +120,8 @@ class _Chain(Converter):
     ) -> None:
         decoded, encoded = rates
         self._source = source
+        # Of all channels, if they are converted one to one.
+        self._rate = decoded * (target.channels if source.channels == target.channels else 1)
         if source.channels == target.channels:
             # Interleaved samples are converted like those of one channel.
             source = replace(source, channels=1)
@@ -113,9 +140,12 @@ class _Chain(Converter):
             samples = self._decoder.decode(audio)
         except codecs.Undecodable as error:
             raise UnusableAudio(f"the audio is not {self._source.encoding}") from error
-        if self._resampler:
-            samples = self._resampler.resample(samples)
-        return self._encoder.encode(samples)
+        return self._encoder.encode(self._resampled(samples))
+
+    @override
+    def silence(self, seconds: float) -> list[bytes]:
+        samples = bytes(round(seconds * self._rate) * _SAMPLE_BYTES)
+        return self._encoder.encode(self._resampled(samples))
 
     @override
     def flush(self) -> list[bytes]:
@@ -126,6 +156,9 @@ class _Chain(Converter):
         self._decoder = self._new_decoder()
         if self._resampler:
             self._resampler.restart()
+
+    def _resampled(self, samples: bytes) -> bytes:
+        return self._resampler.resample(samples) if self._resampler else samples
 
 
 def _identity(format_: AudioFormat) -> tuple[object, ...]:

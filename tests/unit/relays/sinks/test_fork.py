@@ -154,9 +154,10 @@ def test_each_payload_of_a_frame_has_its_number_and_time(monkeypatch: pytest.Mon
     audio = ForkAudio(PCMU_8K)
     payloads = [Payload(20.4, b"\1"), Payload(40.4, b"\2")]
     monkeypatch.setattr(audio, "take", lambda *_: payloads)
-    monkeypatch.setattr(audio, "flush", lambda: [("inbound", Payload(60.4, b"\3"))])
+    monkeypatch.setattr(audio, "flush", lambda **_: [("inbound", Payload(60.4, b"\3"))])
     forked = ForkProtocol("telnyx", CALL, audio)
-    frames = parsed([*forked.take("s1", media(7, 0), 20), *forked.flush(), *forked.close()])
+    texts = forked.take("s1", media(7, 0), 20)
+    frames = parsed([*texts, *forked.flush(is_final=True), *forked.close()])
 
     assert [frame["sequence_number"] for frame in frames] == ["1", "2", "3", "4"]
     assert [frame.get("media") for frame in frames] == [
@@ -174,6 +175,32 @@ def test_the_audio_of_a_stream_is_converted_from_the_format_in_its_start() -> No
     assert forked.take("s2", Start(1, "MZ2", "CA2", "AC", ("inbound",), pcma), 0) == []
     [frame] = parsed(forked.take("s2", media(2, 0, audio=b"\xd5"), 0))
     assert frame["media"]["payload"] == "/g=="
+
+
+def test_an_even_fork_numbers_its_silence_and_a_successor_goes_on_with_it() -> None:
+    first = ForkProtocol("telnyx", CALL, is_even=True)
+    texts = first.take("s1", media(1, 0, audio=b"\1" * 160), 0)
+    texts += first.take("s1", media(2, 60, audio=b"\1" * 160), 60)
+    left = msgspec.msgpack.decode(msgspec.msgpack.encode(first.counters), type=ForkCounters)
+    second = ForkProtocol("telnyx", CALL, counters=left, is_even=True)
+    texts += second.fill(5000, is_busy=False)
+    texts += second.take("s1", media(3, 120, audio=b"\1" * 160), 5000)
+
+    frames = [frame["media"] for frame in parsed(texts)]
+    assert [frame["timestamp"] for frame in frames] == [str(at) for at in range(0, 140, 20)]
+    assert [frame["chunk"] for frame in frames] == [str(chunk) for chunk in range(1, 8)]
+    assert ForkProtocol("telnyx", CALL).fill(5000, is_busy=False) == []
+
+
+def test_frames_that_an_even_fork_drops_are_counted_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forked = ForkProtocol("telnyx", CALL, is_even=True)
+    for number, at in enumerate((0, 1000, 500)):
+        forked.take("s1", media(number, at, audio=b"\1" * 160), 0)
+    forked.close()
+
+    assert caplog.messages == ["frames came after their silence: 1"]
 
 
 def test_a_second_stream_goes_on_in_the_time_of_the_fork() -> None:

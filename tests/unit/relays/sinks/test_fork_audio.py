@@ -51,7 +51,7 @@ def test_audio_of_the_forks_own_format_is_not_touched() -> None:
 
     assert audio.take("s1", "inbound", b"", 20) == [Payload(20, b"")]
     assert audio.take("s2", "inbound", b"\x01\x02", 40) == [Payload(40, b"\x01\x02")]
-    assert audio.flush() == []
+    assert audio.flush(is_final=True) == []
 
 
 def test_a_stream_of_another_format_is_converted_from_its_own() -> None:
@@ -88,9 +88,14 @@ def test_packets_have_the_times_of_the_audio_in_them(packets: list[Packets]) -> 
 
     assert [times(each) for each in made] == [[100], [], [120], [140, 160, 180], [1000]]
     assert len(packets) == 1
-    [(track, rest)] = audio.flush()
+    [(track, rest)] = audio.flush(is_final=False)
     assert (track, rest.at_ms) == ("inbound", 1020)
-    assert audio.flush() == []
+    # An encoder that looks ahead has something left, of which a successor knows nothing.
+    packets[0].held = b"\0"
+    assert audio.flush(is_final=False) == []
+    [(track, rest)] = audio.flush(is_final=True)
+    assert (track, rest.at_ms) == ("inbound", 1030)
+    assert audio.flush(is_final=True) == []
 
 
 def test_audio_that_makes_no_packet_does_not_delay_the_next(

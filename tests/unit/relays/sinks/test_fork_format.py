@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from callstream.audio.conversion import can_convert
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.relays.sinks.fork_format import fork_format
 
@@ -40,7 +39,7 @@ BY_CALL: Mapping[AudioFormat, Mapping[str | None, AudioFormat]] = {
 def test_telnyx_fork_has_the_wanted_codec_or_else_the_calls_own(
     call: AudioFormat, codec: str | None, gets: AudioFormat
 ) -> None:
-    assert fork_format(call, codec, None, "telnyx") == (gets if can_convert(call, gets) else call)
+    assert fork_format(call, codec, None, "telnyx") == gets
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_telnyx_fork_has_the_wanted_codec_or_else_the_calls_own(
 def test_fork_has_the_wanted_rate_if_the_codec_has_it(
     call: AudioFormat, codec: str | None, rate: int, gets: AudioFormat
 ) -> None:
-    assert fork_format(call, codec, rate, "telnyx") == (gets if can_convert(call, gets) else call)
+    assert fork_format(call, codec, rate, "telnyx") == gets
 
 
 @pytest.mark.parametrize(
@@ -80,4 +79,4 @@ def test_fork_has_the_wanted_rate_if_the_codec_has_it(
 def test_fork_has_the_nearest_format_that_its_dialect_can_name(
     dialect: str, call: AudioFormat, codec: str | None, gets: AudioFormat
 ) -> None:
-    assert fork_format(call, codec, None, dialect) == (gets if can_convert(call, gets) else call)
+    assert fork_format(call, codec, None, dialect) == gets

@@ -171,6 +171,30 @@ def test_the_fork_is_made_in_another_thread() -> None:
     play(act)
 
 
+def test_an_even_fork_gets_silence_while_nothing_comes() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.is_even = True
+        running = scene.run()
+        scene.bring(*(media(number, b"\1" * 160) for number in (100, 101, 102)))
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 3)
+
+        def has_silence() -> bool:
+            scene.now += 0.02
+            return len(scene.consumer.frames()) > 3
+
+        await until(has_silence)
+        scene.stop()
+        await running
+
+        silence = scene.consumer.received[5]["media"]
+        assert (silence["chunk"], silence["timestamp"]) == ("4", "2060")
+        assert b64decode(silence["payload"]) == b"\xff" * 160
+
+    play(act)
+
+
 def make_fork(counters: ForkCounters | None = None, **wishes: Any) -> ForkProtocol:
     here: Any = SimpleNamespace(
         call=lambda *_: None, tenant=lambda _: None, parameters=lambda *_: {}
@@ -207,6 +231,11 @@ def test_a_forks_start_names_the_format_that_is_sent(caplog: pytest.LogCaptureFi
     assert b64decode(frame["media"]["payload"]) == (-32124).to_bytes(2, "big", signed=True)
     assert fork.return_format == AudioFormat("L16", 8000, 1)
     assert not caplog.messages
+
+
+def test_silence_fills_a_fork_that_asks_for_it() -> None:
+    assert make_fork(fill_silence=True).is_even
+    assert not make_fork().is_even
 
 
 def test_a_fork_that_cannot_have_its_codec_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

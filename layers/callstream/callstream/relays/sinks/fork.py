@@ -5,6 +5,7 @@ It counts for itself: a sequence number for each numbered message from `start` o
 for each frame of a track, and timestamps that begin with the fork.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -28,6 +29,9 @@ from callstream.dialects.events import (
     Tracks,
 )
 from callstream.relays.sinks.fork_audio import ForkAudio, Payload
+from callstream.relays.sinks.silence_fill import EvenAudio, Timeline
+
+_logger = logging.getLogger(__name__)
 
 TRACKS: Final[Mapping[Tracks, tuple[Track, ...]]] = {
     "inbound_track": ("inbound",),
@@ -71,6 +75,8 @@ class ForkCounters(Struct):
     """For each stream of the call, the carrier's timestamp at which the fork's timestamps begin."""
     marks: int = 0
     """How many marks the consumer has set."""
+    timelines: dict[Track, Timeline] = field(default_factory=dict)
+    """If the fork is even: where each track is."""
     pending: set[str] = field(default_factory=set)
     """The numbers of the marks that have not come back."""
 
@@ -86,6 +92,7 @@ class ForkProtocol:
         audio: makes the fork's audio from the call's; by default they are the same.
         counters: where the run before was; None for the first run.
         return_format: the format of the return audio; by default the format of the fork.
+        is_even: whether silence fills what the carrier leaves out.
     """
 
     def __init__(
@@ -95,6 +102,8 @@ class ForkProtocol:
         audio: ForkAudio | None = None,
         counters: ForkCounters | None = None,
         return_format: AudioFormat | None = None,
+        *,
+        is_even: bool = False,
     ) -> None:
         self.stream_id = call.stream_id
         self.return_format = return_format or call.format
@@ -103,7 +112,13 @@ class ForkProtocol:
         self._audio = audio or ForkAudio(call.format)
         self.counters = ForkCounters() if counters is None else counters
         """Where the fork is, for the run that goes on after this one."""
+        self._even = EvenAudio(self._audio, self.counters.timelines) if is_even else None
         self._ended = False
+
+    @property
+    def is_even(self) -> bool:
+        """Whether `fill` must be called often."""
+        return self._even is not None
 
     def open(self) -> list[str]:
         """The first messages."""
@@ -136,7 +151,11 @@ class ForkProtocol:
             case Media() if event.track in self._call.tracks:
                 began = self.counters.began.setdefault(stream_id, event.timestamp - elapsed_ms)
                 at_ms = event.timestamp - began
-                payloads = self._audio.take(stream_id, event.track, event.audio, at_ms)
+                payloads = (
+                    self._audio.take(stream_id, event.track, event.audio, at_ms)
+                    if self._even is None
+                    else self._even.take(stream_id, event.track, event.audio, at_ms, elapsed_ms)
+                )
                 return [self._media(event.track, payload) for payload in payloads]
             case Start():
                 self._audio.add_stream(stream_id, event.format)
@@ -148,15 +167,29 @@ class ForkProtocol:
             case _:
                 return []
 
-    def flush(self) -> list[str]:
-        """The audio that waits until a payload is full, filled up with silence."""
-        return [self._media(track, payload) for track, payload in self._audio.flush()]
+    def fill(self, elapsed_ms: int, *, is_busy: bool) -> list[str]:
+        """The silence that is due in an even fork.
+
+        Args:
+            elapsed_ms: how long this fork has been open.
+            is_busy: whether messages to the consumer wait.
+        """
+        due = self._even.fill(elapsed_ms, is_busy=is_busy) if self._even else ()
+        return [self._media(track, payload) for track, payload in due]
+
+    def flush(self, *, is_final: bool) -> list[str]:
+        """The audio that waits for more to fill a payload. `is_final`: whether the fork ends."""
+        payloads = self._audio.flush(is_final=is_final)
+        return [self._media(track, payload) for track, payload in payloads]
 
     def close(self) -> list[str]:
         """The last message; none the second time."""
         if self._ended:
             return []
         self._ended = True
+        if self._even and self._even.late:
+            extra = {"relay_id": self.stream_id}
+            _logger.warning("frames came after their silence: %d", self._even.late, extra=extra)
         stop = Stop(self._next(), self._call.call_id, self._call.account_id)
         return [self._render(stop)]
 

@@ -6,11 +6,12 @@ no payload for a frame, or several: codecs whose audio comes in packets wait unt
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from callstream.audio.conversion import Converter, UnusableAudio, converter
-from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.conversion import Converter, UnusableAudio, can_convert, converter
+from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 from callstream.audio.packets import seconds
 from callstream.dialects.events import Track
 
@@ -50,6 +51,11 @@ class ForkAudio:
         self._tracks: dict[Track, _TrackAudio] = {}
         self._reported: set[str] = set()
 
+    @property
+    def can_fill(self) -> bool:
+        """Whether silence can be put between the frames."""
+        return bool(self.format.byte_rate) or can_convert(PCMU_8K, self.format)
+
     def add_stream(self, stream_id: str, format_: AudioFormat) -> None:
         """Take the format of a stream that begins."""
         self._formats[stream_id] = format_
@@ -58,39 +64,55 @@ class ForkAudio:
         """Make the converters for these tracks of a stream, so that their codecs are imported."""
         source = self._formats.get(stream_id, self._usual)
         if source != self.format:
-            for track in tracks:
-                self._track(stream_id, track, source)
+            with suppress(UnusableAudio):
+                for track in tracks:
+                    self._track(stream_id, track, source)
 
     def take(self, stream_id: str, track: Track, audio: bytes, at_ms: float) -> list[Payload]:
         """Convert a frame that begins at `at_ms`."""
         source = self._formats.get(stream_id, self._usual)
         if source == self.format:
             return [Payload(at_ms, audio)]
-        track_audio = self._track(stream_id, track, source)
         try:
-            return track_audio.take(stream_id, audio, at_ms) if track_audio else []
-        except UnusableAudio as damaged:
-            self._report(str(damaged))
+            return self._track(stream_id, track, source).take(stream_id, audio, at_ms)
+        except UnusableAudio as unusable:
+            self._report(str(unusable))
             return []
 
-    def flush(self) -> list[tuple[Track, Payload]]:
-        """The audio that the converters still hold."""
-        tracks = self._tracks.items()
-        return [(track, payload) for track, audio in tracks for payload in audio.flush()]
+    def silence(self, track: Track, length_ms: float, at_ms: float) -> list[Payload]:
+        """Silence for a track, between the audio before and after it."""
+        known = self._tracks.get(track)
+        if known is None:
+            unchanged = converter(self.format, self.format, self._l16_byte_order)
+            known = self._tracks[track] = _TrackAudio(self.format, self.format, unchanged, "")
+        return known.silence(length_ms, at_ms)
 
-    def _track(self, stream_id: str, track: Track, source: AudioFormat) -> "_TrackAudio | None":
+    def length_ms(self, stream_id: str, audio: bytes) -> float:
+        """How long a frame is; 0 if that is unknown."""
+        return seconds(audio, self._formats.get(stream_id, self._usual)) * 1000
+
+    def flush(self, *, is_final: bool) -> list[tuple[Track, Payload]]:
+        """The audio that waits for more to fill a payload.
+
+        Args:
+            is_final: whether the fork ends. Then encoders that look ahead end as well.
+        """
+        return [
+            (track, payload)
+            for track, audio in self._tracks.items()
+            if is_final or audio.holds
+            for payload in audio.flush()
+        ]
+
+    def _track(self, stream_id: str, track: Track, source: AudioFormat) -> "_TrackAudio":
         known = self._tracks.get(track)
         if known is None or known.source != source:
-            try:
-                made = converter(source, self.format, self._l16_byte_order)
-            except UnusableAudio as unusable:
-                self._report(str(unusable))
-                return None
+            made = converter(source, self.format, self._l16_byte_order)
             known = self._tracks[track] = _TrackAudio(source, self.format, made, stream_id)
         return known
 
     def _report(self, problem: str) -> None:
-        """Log a problem that every frame of a stream has, once."""
+        """Log a problem once: more frames of a stream may have it."""
         if problem not in self._reported:
             self._reported.add(problem)
             _logger.warning("audio is not sent: %s", problem)
@@ -112,23 +134,31 @@ class _TrackAudio:
         if stream_id != self._stream_id:
             self._converter.restart()
             self._stream_id = stream_id
-        payloads = self._timed(self._converter.convert(audio), at_ms)
         length_ms = seconds(audio, self.source) * 1000
-        self._end_ms = at_ms + length_ms
-        held_ms = self._held_ms + length_ms
-        # More than a packet is not held: that audio could not be decoded.
-        self._held_ms = held_ms if 0 <= held_ms < _MOST_HELD_MS else 0.0
-        return payloads
+        return self._timed(self._converter.convert(audio), at_ms, length_ms)
+
+    def silence(self, length_ms: float, at_ms: float) -> list[Payload]:
+        return self._timed(self._converter.silence(length_ms / 1000), at_ms, length_ms)
+
+    @property
+    def holds(self) -> bool:
+        """Whether audio waits for more to fill a payload."""
+        return self._held_ms > 0
 
     def flush(self) -> list[Payload]:
-        payloads = self._timed(self._converter.flush(), self._end_ms)
-        self._held_ms = 0.0
-        return payloads
+        return self._timed(self._converter.flush(), self._end_ms, 0.0)
 
-    def _timed(self, payloads: Sequence[bytes], at_ms: float) -> list[Payload]:
-        """The payloads with their times; the first begins with the audio that was held."""
-        timed = []
+    def _timed(self, payloads: Sequence[bytes], at_ms: float, length_ms: float) -> list[Payload]:
+        """The payloads with their times, of audio from `at_ms` on.
+
+        The first payload begins with the audio that was held.
+        """
+        held_ms, timed = self._held_ms, []
         for payload in payloads:
-            timed.append(Payload(at_ms - self._held_ms, payload))
-            self._held_ms -= seconds(payload, self._target) * 1000
+            timed.append(Payload(at_ms - held_ms, payload))
+            held_ms -= seconds(payload, self._target) * 1000
+        held_ms += length_ms
+        # More than a packet is not held: that audio could not be decoded.
+        self._held_ms = held_ms if 0 <= held_ms < _MOST_HELD_MS else 0.0
+        self._end_ms = at_ms + length_ms
         return timed

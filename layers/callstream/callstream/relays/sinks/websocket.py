@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media
@@ -65,7 +66,7 @@ class WebSocketSink(Sink):
         outbox_limit: how many messages may wait for a slow consumer.
     """
 
-    # Twelve of its 16 methods are those of the `Sink` protocol.
+    # Twelve of its 18 methods are those of the `Sink` protocol.
 
     _consumer: Consumer
     _fork: ForkProtocol
@@ -113,6 +114,8 @@ class WebSocketSink(Sink):
         self._outbox.put(self._fork.open(), is_audio=False)
         posting = self._posting = asyncio.create_task(self._return_path.post())
         exchange = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        if self._fork.is_even:
+            exchange.append(asyncio.create_task(self._fill()))
         try:
             done, _ = await asyncio.wait([*exchange, posting], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -133,8 +136,7 @@ class WebSocketSink(Sink):
             return  # a one-way stream has audio alone
         if isinstance(event, Mark) and self._outbox.is_crowded:
             return  # the consumer reads nothing: a mark would take memory, and a number of the fork
-        elapsed = self._clock() - self._opened_at
-        texts = self._fork.take(stream_id, event, round(elapsed * 1000))
+        texts = self._fork.take(stream_id, event, self._elapsed_ms)
         self._outbox.put(texts, is_audio=isinstance(event, Media))
 
     @property
@@ -163,7 +165,7 @@ class WebSocketSink(Sink):
     @override
     async def finish(self, *, is_final: bool) -> bool:
         await self._stop_posting()
-        texts = [*self._outbox.take_rest(), *self._fork.flush()]
+        texts = [*self._outbox.take_rest(), *self._fork.flush(is_final=is_final)]
         texts += self._fork.close() if is_final else ()
         with suppress(ConsumerGone, TimeoutError):
             async with asyncio.timeout(self._timings.finish_patience):
@@ -181,6 +183,17 @@ class WebSocketSink(Sink):
         if self._posting is not None:
             self._posting.cancel()
             await asyncio.gather(self._posting, return_exceptions=True)
+
+    @property
+    def _elapsed_ms(self) -> int:
+        return round((self._clock() - self._opened_at) * 1000)
+
+    async def _fill(self) -> Never:
+        """Send the silence that is due, while nothing else waits."""
+        while True:
+            await asyncio.sleep(PIECE_SECONDS)
+            texts = self._fork.fill(self._elapsed_ms, is_busy=not self._outbox.idle)
+            self._outbox.put(texts, is_audio=True)
 
     async def _send(self) -> Never:
         while True:
@@ -211,8 +224,6 @@ class RelayForks(ForkMaker):
         tenant = self.directory.tenant(relay.tenant_id)
         dialect = str(relay.dialect)
         format_ = fork_format(first.format, relay.codec, relay.sample_rate, dialect)
-        if counters is None:
-            self._report(first.format, format_)
         known = self.streams.call(relay.tenant_id, relay.call_id)
         call = ForkedCall(
             stream_id=relay.relay_id,
@@ -234,17 +245,24 @@ class RelayForks(ForkMaker):
         )
         # In this thread, because the import of a codec takes its time.
         audio.prepare(first.stream_id, call.tracks)
-        return ForkProtocol(dialect, call, audio, counters, relay.return_format(format_))
+        if counters is None:
+            self._report(first.format, audio)
+        back, is_even = relay.return_format(format_), relay.fill_silence and audio.can_fill
+        return ForkProtocol(dialect, call, audio, counters, back, is_even=is_even)
 
-    def _report(self, call: AudioFormat, fork: AudioFormat) -> None:
-        """Log, once, that the consumer gets another codec than it asked for."""
-        codec, rate = self.relay.codec, self.relay.sample_rate
-        if codec not in {None, fork.encoding} or rate not in {None, fork.sample_rate}:
+    def _report(self, call: AudioFormat, audio: ForkAudio) -> None:
+        """Log, once, what the consumer asked for and does not get."""
+        relay, fork, extra = self.relay, audio.format, {"relay_id": self.relay.relay_id}
+        if relay.codec not in {None, fork.encoding} or (
+            relay.sample_rate not in {None, fork.sample_rate}
+        ):
             _logger.warning(
                 "the fork is not as asked: %s at %d Hz, of a call in %s at %d Hz",
                 fork.encoding,
                 fork.sample_rate,
                 call.encoding,
                 call.sample_rate,
-                extra={"relay_id": self.relay.relay_id},
+                extra=extra,
             )
+        if relay.fill_silence and not audio.can_fill:
+            _logger.warning("the fork is not even: nothing encodes %s", fork.encoding, extra=extra)
