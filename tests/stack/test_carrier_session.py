@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from callstream.dialects import DIALECTS
+from callstream.dialects.events import Start
 from callstream_cli import audio
 from callstream_cli.__main__ import build
 from callstream_cli.audio import Tracks
@@ -183,6 +184,25 @@ def test_command_prints_the_ids_of_call_and_stream(recording: str, carrier: Carr
     assert (result.exit_code, result.stderr) == (0, "")
     said = f"call {who.call_id}, stream {who.stream_id}  23 messages in "
     assert result.stdout.splitlines()[-1].startswith(said)
+
+
+@pytest.mark.parametrize("carrier", DIALECTS)
+def test_command_sends_custom_parameters(recording: str, carrier: CarrierName) -> None:
+    starts: list[Start] = []
+
+    async def keep(connection: ServerConnection) -> None:
+        async for text in connection:
+            event = DIALECTS[carrier].parse(text)
+            starts.extend([event] if isinstance(event, Start) else [])
+
+    async def call_it() -> Result:
+        async with serve(keep, "127.0.0.1", 0) as server:
+            options = ["--carrier", carrier, "--parameter", "lang=en", "--parameter", "q=a=b"]
+            where = ["--url", f"ws://{_address(server)}/x", "--speed", "0"]
+            return await asyncio.to_thread(typed, recording, *where, *options)
+
+    assert asyncio.run(call_it()).exit_code == 0
+    assert [start.parameters for start in starts] == [{"lang": "en", "q": "a=b"}]
 
 
 def test_command_prints_no_summary_of_a_call_that_was_not_made(recording: str) -> None:

@@ -21,6 +21,7 @@ from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.formats import FORMAT_HELP, FormatError, call_format
 from callstream_cli.gateway import GatewayError, Route, media_url
 from callstream_cli.local.commands import local_stack
+from callstream_cli.name_values import name_values
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
@@ -62,6 +63,12 @@ def call(
         float, typer.Option(min=0.0, help="Times real time; 0 is as fast as possible.")
     ] = 1.0,
     digits: Annotated[str, typer.Option(help="Keys that the caller presses.")] = "",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="A custom parameter of the start message; may be repeated."
+        ),
+    ] = None,
     shuffle: Annotated[
         int, typer.Option(min=0, help="Shuffle media messages within a window of so many.")
     ] = 0,
@@ -99,6 +106,7 @@ def call(
             carrier=carrier,
             format=format_,
             digits=digits,
+            parameters=_parameters(parameter or ()),
             seed=seed,
         )
         urls = [url] * calls if url else _ask_for_urls(route, calls)
@@ -127,6 +135,13 @@ def _known_format(codec: str, carrier: CarrierName) -> AudioFormat:
         return call_format(codec, carrier)
     except FormatError as error:
         raise typer.BadParameter(str(error), param_hint="--codec") from None
+
+
+def _parameters(given: Sequence[str]) -> dict[str, str]:
+    try:
+        return name_values(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _tracks(

@@ -11,6 +11,7 @@ from callstream.dialects.events import Tracks
 from callstream.relays.agents import Agent
 from callstream.tenants.directory import ROUTES
 from callstream_cli.deployment import administration_of
+from callstream_cli.name_values import name_values
 from callstream_cli.operator.agent_dialects import (
     AgentOptions,
     DialectName,
@@ -197,15 +198,10 @@ def _masked(url: str | None) -> str:
 
 
 def _parameters(given: Sequence[str]) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not name or not equals:
-            raise BadValueError("--parameter takes NAME=VALUE")
-        if name in parameters:
-            raise BadValueError(f"the parameter {name} is there twice")
-        parameters[name] = value
-    return parameters
+    try:
+        return name_values(given)
+    except ValueError as error:
+        raise BadValueError(str(error)) from None
 
 
 def _read(options: AgentOptions) -> AgentOptions:
