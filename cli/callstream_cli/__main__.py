@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "status": "local.commands",
     "url": "local.shell",
     "env": "local.shell",
+    "logs": "operator.logs",
     "containers": "local.containers",
     "expose": "local.expose",
     "call": "carrier.command",

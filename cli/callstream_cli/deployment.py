@@ -22,6 +22,7 @@ Stack = Annotated[
         "Without it: the local stack.",
     ),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
 
 
 @contextmanager

@@ -42,6 +42,8 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
+from callstream_cli.local.emulator_logs import FunctionLog, log_functions
+
 _A_YEAR = 365 * 24 * 3600
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
 # Three parts of base64url. The authorizer refuses forged tokens.
@@ -214,12 +216,19 @@ def claim(pid_file: str) -> int:
 
 
 def main() -> None:
-    """Run ministack in the foreground until SIGTERM; the pid file is the only argument."""
+    """Run ministack in the foreground until SIGTERM.
+
+    The arguments are the pid file, and the file for the functions' logs.
+    """
+    # Only this process has modules of this package.
+    os.environ.pop("PYTHONPATH")
+    log = FunctionLog(Path(sys.argv.pop()))
     descriptor = claim(sys.argv.pop())
     os.environ["LAMBDA_WARM_TTL_SECONDS"] = str(_A_YEAR)
     runtime = importlib.import_module("ministack.core.lambda_runtime")
     remove_log_wait(runtime.Worker)
     unpack_once(runtime)
+    log_functions(runtime, log.write)
     keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
     expire_only_the_old(importlib.import_module("ministack.services.kinesis"))
     take_tokens_in_paths(importlib.import_module("ministack.services.apigateway"))

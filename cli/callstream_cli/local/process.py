@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from callstream_cli.local import emulator
 from callstream_cli.local.errors import EmulatorError, PortTakenError, ToolMissingError
 
 HOST = "127.0.0.1"
+
+# ministack's environment does not have this package.
+_EMULATOR = "callstream_cli.local.emulator"
+_PACKAGES = Path(__file__).parents[2]
 
 _START_TIMEOUT = 60.0
 # Open WebSockets keep ministack from ending by SIGTERM, and there is no state to save.
@@ -71,8 +74,13 @@ class Emulator:
 
     @property
     def log(self) -> Path:
-        """The log of ministack and of the functions' workers."""
+        """The log of ministack."""
         return self.state_dir / "logs" / "ministack.log"
+
+    @property
+    def function_log(self) -> Path:
+        """The logs of all functions, in JSON lines."""
+        return self.state_dir / "logs" / "functions.jsonl"
 
     @property
     def _pid_file(self) -> Path:
@@ -108,9 +116,9 @@ class Emulator:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
-                [self.python, emulator.__file__, self._pid_file],
+                [self.python, "-m", _EMULATOR, self._pid_file, self.function_log],
                 cwd=self.state_dir,
-                env=environment(self.port, self._temporary),
+                env=environment(self.port, self._temporary) | {"PYTHONPATH": str(_PACKAGES)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -60,8 +60,13 @@ class LocalStack:
 
     @property
     def log(self) -> Path:
-        """The log of the emulator and of the functions."""
+        """The log of the emulator."""
         return self._emulator.log
+
+    @property
+    def function_log(self) -> Path:
+        """The logs of all functions, in JSON lines."""
+        return self._emulator.function_log
 
     @property
     def _fingerprint_file(self) -> Path:

@@ -9,11 +9,10 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from callstream.console.views import Activity, CallView, Scope, WholeCall
-from callstream.tenants.directory import Directory, Tenant
+from callstream.console.views import CallView, Scope, WholeCall
+from callstream.tenants.directory import Tenant
 from callstream_cli.operator.activity import activity_of
-from callstream_cli.operator.administration import Administration
-from callstream_cli.operator.errors import OperatorError
+from callstream_cli.operator.lookup import ID_HELP, find_call
 from callstream_cli.operator.options import Json, Stack
 from callstream_cli.operator.output import grid, table
 from callstream_cli.operator.streams import OfOneTenant, by_name, in_words, rows, summary
@@ -44,7 +43,8 @@ def show(
     call_id: Annotated[
         str,
         typer.Argument(
-            metavar="CALL", help="The carrier's id for it, or for the session of its legs."
+            metavar="CALL",
+            help=f"The carrier's id for it, or for the session of its legs. {ID_HELP}",
         ),
     ],
     *,
@@ -60,25 +60,21 @@ def show(
 
     def scene(outputs: Mapping[str, str]) -> Read:
         activity = activity_of(outputs)
-        directory = Administration(outputs).directory
-        tenant_ids = _tenant_ids(directory) if tenant_id is None else [tenant_id]
-        return lambda: _OneCall(_the_call(activity, call_id, tenant_ids))
+        of_tenants = tenant_ids(outputs) if tenant_id is None else [tenant_id]
+        found = find_call(activity, call_id, of_tenants)
+        return lambda: _OneCall(
+            activity.whole(find_call(activity, found.call_id, [found.tenant_id]))
+        )
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
 
-def _tenant_ids(directory: Directory) -> list[str]:
+def tenant_ids(outputs: Mapping[str, str]) -> list[str]:
+    """The ids of all tenants of the deployment whose stack has these outputs."""
+    from callstream_cli.operator.administration import Administration  # noqa: PLC0415 - slow
+
+    directory = Administration(outputs).directory
     return [entry.tenant_id for entry in directory.entries() if isinstance(entry, Tenant)]
-
-
-def _the_call(activity: Activity, call_id: str, tenant_ids: Iterable[str]) -> WholeCall:
-    found = activity.calls_named(call_id, tenant_ids)
-    if not found:
-        raise OperatorError(f"there is no call {call_id!r}")
-    if len(found) > 1:
-        whose = ", ".join(sorted(call.tenant_id for call in found))
-        raise OperatorError(f"several have a call {call_id!r}: give --tenant, one of {whose}")
-    return activity.whole(found[0])
 
 
 def _rows(calls: Iterable[CallView]) -> RenderableType:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from callstream.tenants.directory import SURFACES, Surface
-from callstream_cli.deployment import Stack
+from callstream_cli.deployment import Json, Stack
 
 __all__ = ["Json", "OfSurface", "OfTenant", "Stack", "Yes", "confirm"]
 
@@ -13,7 +13,6 @@ OfTenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id
 OfSurface = Annotated[
     Surface, typer.Argument(metavar="SURFACE", help=f"A vendor's API: {', '.join(SURFACES)}.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 

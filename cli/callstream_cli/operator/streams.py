@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from callstream.console.views import Activity, Scope, StreamView
+from callstream.console.views import Scope, StreamView
 from callstream_cli.operator.activity import activity_of
-from callstream_cli.operator.errors import OperatorError
+from callstream_cli.operator.lookup import ID_HELP, find_stream
 from callstream_cli.operator.options import Json, Stack
 from callstream_cli.operator.output import grid, table
 from callstream_cli.operator.watching import Read, Watch, show_scene
@@ -23,8 +23,8 @@ StreamId = Annotated[
     str,
     typer.Argument(
         metavar="STREAM",
-        help="The stream's id; or the carrier's, for which everything that is kept is read unless "
-        "the stream is live.",
+        help=f"The stream's id, or the carrier's. {ID_HELP} For all but the stream's whole id, "
+        "everything that is kept may be read.",
     ),
 ]
 
@@ -63,20 +63,10 @@ def show(
 
     def scene(outputs: Mapping[str, str]) -> Read:
         activity = activity_of(outputs)
-        found = _the_stream(activity, stream_id).stream_id
-        return lambda: _OneStream(_the_stream(activity, found))
+        found = find_stream(activity, stream_id).stream_id
+        return lambda: _OneStream(find_stream(activity, found))
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
-
-
-def _the_stream(activity: Activity, stream_id: str) -> StreamView:
-    found = activity.streams_named(stream_id)
-    if not found:
-        raise OperatorError(f"there is no stream {stream_id!r}")
-    if len(found) > 1:
-        ids = ", ".join(sorted(stream.stream_id for stream in found))
-        raise OperatorError(f"several streams are {stream_id!r} to the carrier: {ids}")
-    return found[0]
 
 
 def rows(streams: Iterable[StreamView]) -> RenderableType:
