@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
 import soxr  # type: ignore[import-untyped]
+from av import AudioCodecContext, AudioFrame
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callstream.audio.codecs.opus import OpusEncoder
 from callstream.audio.conversion import UnusableAudio, can_convert, converter
@@ -259,6 +263,32 @@ def test_damaged_packet_is_refused_in_silence_and_the_next_is_decoded(
     assert [len(each) for each in made.convert(toned(format_)[0])] == [640]
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+
+
+@given(st.sampled_from([*MADE, AMR_WB]), st.lists(st.binary(max_size=200), max_size=5))
+def test_any_bytes_are_decoded_or_refused(source: AudioFormat, payloads: list[bytes]) -> None:
+    made = converter(source, linear(12_000), ORDER)
+    for payload in payloads:
+        with suppress(UnusableAudio):
+            assert (
+                len(b"".join(made.convert(payload))) <= 2 * 12_000 * seconds(payload, source) + 12
+            )
+
+
+def test_stereo_opus_becomes_one_channel() -> None:
+    encoder = AudioCodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = 48_000, "stereo", "s16"
+    left = tone(48_000, 24_000).round().astype(np.int16)
+    packets: list[bytes] = []
+    for part in np.stack([left, np.zeros_like(left)], 1).reshape(-1, 960, 2):
+        frame = AudioFrame("s16", "stereo", 960)
+        frame.sample_rate = 48_000
+        frame.planes[0].update(part.tobytes())
+        packets += map(bytes, encoder.encode(frame))
+
+    heard = samples(packets, AudioFormat("OPUS", 48_000, 2), 48_000)
+    level, _ = without_its_tone(heard[12_000:], 48_000)
+    assert level == pytest.approx(-6, abs=1)
 
 
 def test_comfort_noise_and_bad_frames_of_amr_wb_are_silence() -> None:
