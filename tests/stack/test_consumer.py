@@ -8,6 +8,7 @@ import subprocess
 import sys
 import wave
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import audioop
 import pytest
+import soundfile  # type: ignore[import-untyped]
 
 from callstream.audio.formats import PCMU_8K
 from callstream.audio.packetizer import pieces
@@ -29,6 +31,7 @@ from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import media_url
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack, Tape, eventually
+from tests.unit.cli.tones import TONE_HZ, decibels, pitch, tone
 
 CALLSTREAM = Path(sys.executable).with_name("callstream")
 FRAME = 160
@@ -70,6 +73,13 @@ class Terminal:
         status, out, err = self.type_in(*arguments, "--json")
         assert (status, err) == (0, "")
         return json.loads(out)
+
+    def together(self, commands: Sequence[Sequence[str]]) -> list[Any]:
+        """Run commands at the same time that answer in JSON; their answers."""
+        processes = [self.start(*arguments) for arguments in commands]
+        outputs = [process.communicate()[0] for process in processes]
+        assert [process.returncode for process in processes] == [0] * len(commands)
+        return [json.loads(out) for out in outputs]
 
     def tail(self, *arguments: str) -> list[dict[str, Any]]:
         """Run `tail` until it ends; its lines."""
@@ -255,6 +265,33 @@ def test_record_is_bit_exact_with_silence_for_lost_frames(
     assert stream["missing"] == call.report.fates[Fate.DROPPED]
     assert stream["frames"] == dict(call.report.frames)
     assert stream["ended"] is True
+
+
+def test_recorded_call_of_another_codec_sounds_like_the_file(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    said = tone(48_000)
+    soundfile.write(tmp_path / "tone.wav", said, 48_000)
+    rates = {"G722": 16_000, "OPUS": 16_000, "L16@24000": 24_000}
+    call = ("call", "tone.wav", "--carrier", "telnyx", "--json", "--codec")
+
+    placed = terminal.together([(*call, codec) for codec in rates])
+    names = [report["call_control_id"] for [report] in placed]
+    told = terminal.together(
+        [("record", name, "--follow", "--json", "-o", f"{at}.wav") for at, name in enumerate(names)]
+    )
+
+    for at, ((codec, rate), recorded) in enumerate(zip(rates.items(), told, strict=True)):
+        heard, of_file = soundfile.read(tmp_path / f"{at}.wav", dtype="int16")
+        left, right = heard.T
+        [stream] = recorded["streams"]
+        assert (stream["codec"], stream["missing"]) == (codec.partition("@")[0], 0)
+        assert of_file == rate
+        assert not right.any()
+        assert pitch(left, rate) == pytest.approx(TONE_HZ, abs=3)
+        assert decibels(left) == pytest.approx(decibels(said), abs=1)
+        assert recorded["seconds"] == pytest.approx(1, abs=0.021)
+        assert stream["tracks"]["inbound"]["undecodable"] == 0
 
 
 def test_record_overwrites_nothing_and_reports_missing_calls(

@@ -70,6 +70,14 @@ class TestEncoded:
         with pytest.raises(UnusableAudio, match=f"{format_.encoding} at .* cannot be made here"):
             codecs.encoded(self.MULAW, PCMU_8K, format_, "big")
 
+    def test_end_that_an_encoder_holds_back_comes_too(self) -> None:
+        opus = AudioFormat("OPUS", 16_000, 1)
+
+        frames = codecs.encoded(tone(16_000).tobytes(), AudioFormat("L16", 16_000, 1), opus, "big")
+
+        # The encoder looks 6.5 ms ahead.
+        assert len(frames) == 51
+
     @pytest.mark.parametrize("format_", EVERY_FORMAT, ids=str)
     def test_last_frame_is_filled_up_with_silence(self, format_: AudioFormat) -> None:
         frames = codecs.encoded(self.MULAW[:161], PCMU_8K, format_, "big")

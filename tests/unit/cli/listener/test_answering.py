@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
@@ -16,9 +17,11 @@ from callstream.dialects.events import (
     ReturnMedia,
 )
 from callstream.errors import UnreadableMessage
+from callstream_cli.codecs import TrackDecoder
 from callstream_cli.listener.answering import Answer, answers
 from callstream_cli.listener.behaviour import NONSENSE, Behaviour
 from tests.unit.cli.listener.forks import L16, PCMA, start
+from tests.unit.cli.tones import EVERY_FORMAT, TONE_HZ, decibels, pitch, tone
 
 
 class TestAnswers:
@@ -83,6 +86,21 @@ class TestAnswers:
 
         assert len(pieces) == 50
         assert {len(piece) for piece in pieces} == {640 if format_ is L16 else 160}
+
+    @pytest.mark.parametrize("format_", EVERY_FORMAT, ids=str)
+    def test_recording_is_sent_in_every_codec(self, format_: AudioFormat) -> None:
+        recorded = tone(16_000).astype("<i2").tobytes()
+        behaviour = Behaviour(play=recorded, play_format=AudioFormat("L16", 16_000, 1))
+
+        messages = answers(behaviour, "telnyx", start(format_)).messages
+
+        assert [message.at for message in messages[:50]] == [
+            pytest.approx(number * 0.02) for number in range(50)
+        ]
+        decoder = TrackDecoder(format_, "big")
+        heard = np.concatenate([decoder.decode(payload) for payload in audio_of(messages)])
+        assert pitch(heard, format_.audio_rate) == pytest.approx(TONE_HZ, abs=3)
+        assert decibels(heard) == pytest.approx(decibels(tone(16_000)), abs=1)
 
     def test_answers_may_have_another_codec_than_the_fork(self) -> None:
         behaviour = Behaviour(play=self.SECOND, answer_format=L16)

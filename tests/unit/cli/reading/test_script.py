@@ -6,12 +6,15 @@ from random import Random
 from typing import Any, get_args
 
 import audioop
+import numpy as np
 import pytest
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Dtmf, Error, Mark, Media, Stop, Track
 from callstream.frames.records import RecordEvent, Rejected
+from callstream_cli.codecs import encoded
+from callstream_cli.formats import linear
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.replay import DialectName, require_format
 from callstream_cli.reading.script import Script, carrier_stream_id, script
@@ -25,6 +28,7 @@ from tests.unit.cli.reading.stories import (
     start,
     story,
 )
+from tests.unit.cli.tones import EVERY_FORMAT, TONE_HZ, pitch, tone
 
 PCMA = AudioFormat("PCMA", 8000, 1)
 G722 = AudioFormat("G722", 8000, 1)
@@ -163,6 +167,53 @@ def test_script_converts_each_track_and_keeps_its_places() -> None:
         audioop.lin2alaw(audioop.ulaw2lin(each.audio, 2), 2) for each in media
     ]
     assert (lost.chunk, made.left_out) == (2, 0)
+
+
+@pytest.mark.parametrize("format_", EVERY_FORMAT, ids=str)
+def test_script_of_every_codec_plays_the_same_bytes_or_converts_them(format_: AudioFormat) -> None:
+    recorded = tone(format_.audio_rate).astype("<i2").tobytes()
+    media = [
+        Media(sequence=place + 2, track="inbound", chunk=place, timestamp=place * 20, audio=sound)
+        for place, sound in enumerate(encoded(recorded, linear(format_), format_, "big"))
+    ]
+    whole = story(start(format=format_), *media, dialect="telnyx")
+
+    same, narrow = script(whole, "telnyx", "x"), script(whole, "twilio", "x", target=PCMU_8K)
+
+    assert heard(same)[1].format == format_
+    spoken = [event for event in heard(same) if isinstance(event, Media)]
+    assert [each.audio for each in spoken] == [each.audio for each in media]
+    spoken = [event for event in heard(narrow) if isinstance(event, Media)]
+    assert {len(each.audio) for each in spoken} == {160}
+    assert [each.timestamp for each in spoken] == [each.timestamp for each in media]
+    mulaw = b"".join(each.audio for each in spoken)
+    samples = np.frombuffer(audioop.ulaw2lin(mulaw, 2), np.int16)
+    assert pitch(samples, 8000) == pytest.approx(TONE_HZ, abs=3)
+
+
+def test_script_leaves_out_frames_that_cannot_be_decoded() -> None:
+    opus = AudioFormat("OPUS", 16_000, 1)
+    broken = Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"\x03\x00")
+
+    made = script(
+        story(start(format=opus), broken, dialect="telnyx"), "twilio", "x", target=PCMU_8K
+    )
+
+    assert made.left_out == 1
+    assert not [event for event in heard(made) if isinstance(event, Media)]
+
+
+def test_script_counts_the_packets_on_that_a_long_frame_becomes() -> None:
+    # 40 ms, then 20 ms.
+    media = [
+        Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=bytes(320)),
+        Media(sequence=3, track="inbound", chunk=2, timestamp=40, audio=bytes(160)),
+    ]
+
+    made = script(story(start(), *media), "telnyx", "x", target=AudioFormat("OPUS", 8000, 1))
+
+    spoken = [event for event in heard(made) if isinstance(event, Media)]
+    assert [(each.chunk, each.timestamp) for each in spoken] == [(1, 0), (2, 20), (3, 40)]
 
 
 def test_script_cannot_convert_unknown_codecs() -> None:

@@ -19,6 +19,7 @@ from callstream_cli import audio, codecs
 from callstream_cli.formats import linear
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.stereo import combine
+from tests.unit.audio.test_codecs import PITCH, amr_wb_payloads
 from tests.unit.cli.reading.stories import (
     BEGAN,
     TRACKS,
@@ -311,6 +312,40 @@ def test_stereo_of_every_codec_is_a_playable_file_with_silence_for_gaps(
     assert decibels(right[: gap.start]) == pytest.approx(decibels(tone(rate)), abs=1)
     [placed] = made.streams
     assert (placed.tracks["outbound"].lost_ms, placed.tracks["outbound"].undecodable) == (200, 0)
+
+
+def test_stereo_decodes_amr_wb() -> None:
+    format_ = AudioFormat("AMR-WB", 16_000, 1)
+    payloads = amr_wb_payloads("tone.awb")
+    media = [
+        Media(sequence=place + 2, track="inbound", chunk=place, timestamp=place * 20, audio=sound)
+        for place, sound in enumerate(payloads)
+    ]
+
+    made = combine([story(start(format=format_), *media, dialect="telnyx")])
+
+    rate, [left, _] = channels(made.wav())
+    assert (rate, len(left)) == (16_000, 320 * len(payloads))
+    assert pitch(left, rate) == pytest.approx(PITCH, abs=3)
+
+
+def test_stereo_counts_frames_that_cannot_be_decoded_and_goes_on() -> None:
+    opus = AudioFormat("OPUS", 16_000, 1)
+    payloads = [*codecs.encoded(tone(16_000).tobytes(), linear(opus), opus, "big")]
+    payloads[10:15] = [b"\x03\x00"] * 5  # packets without a frame
+    media = [
+        Media(sequence=place + 2, track="inbound", chunk=place, timestamp=place * 20, audio=sound)
+        for place, sound in enumerate(payloads)
+    ]
+
+    made = combine([story(start(format=opus), *media, dialect="telnyx")])
+
+    [placed] = made.streams
+    report = placed.tracks["inbound"]
+    assert (report.undecodable, report.lost_ms) == (5, 100)
+    _, [left, _] = channels(made.wav())
+    assert not left[10 * 320 : 15 * 320].any()
+    assert pitch(left[16 * 320 :], 16_000) == pytest.approx(TONE_HZ, abs=3)
 
 
 @pytest.mark.parametrize(("byte_order", "value"), [("big", 0x0102), ("little", 0x0201)])
