@@ -7,19 +7,10 @@ from callstream import errors
 from callstream.relays.model import NameTaken
 from callstream.surfaces.call_streams import Fields
 from callstream.surfaces.pipeline import Operation
-from callstream_cli.openapi.document import Example, Failure, rejected
+from callstream_cli.openapi.document import Described, Example, Failure, Parameter, rejected
 
 URL: Final = {"Url": "wss://consumer.example.com/audio"}
 SECURITY: Final = {"basic": {"type": "http", "scheme": "basic"}}
-CREATE: Final = (
-    "`Parameter1.Name` and `Parameter1.Value` to `Parameter99.Name` and "
-    "`Parameter99.Value` are sent to the WebSocket server in the start message. An "
-    "empty field counts as left out."
-)
-UPDATE: Final = (
-    "The only possible update is a stop. Stopping a stream that was stopped, or that ended "
-    "with its call, changes nothing."
-)
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "CreateStreamBody": {
         "Url": "The WebSocket that receives the stream: an absolute `wss` URL",
@@ -54,15 +45,40 @@ def answer(base: str, account: str, call: str, stream: str) -> Fields:
     }
 
 
-def body(track: str) -> Example:
-    """An example of a command that creates a stream."""
-    return URL | {
-        "Name": "my-stream",
-        "Track": track,
-        "StatusCallback": "https://app.example.com/streams",
-        "Parameter1.Name": "tenant",
-        "Parameter1.Value": "acme",
-    }
+def operations(
+    create: Operation, update: Operation, stream: Example, track: str, note: str = ""
+) -> list[Described]:
+    """Both operations, with an example of a stream; `note` says more about custom parameters."""
+    return [
+        Described(
+            create,
+            "`Parameter1.Name` and `Parameter1.Value` to `Parameter99.Name` and "
+            "`Parameter99.Value` are sent to the WebSocket server in the start message. An "
+            f"empty field counts as left out.{note}",
+            body=URL
+            | {
+                "Name": "my-stream",
+                "Track": track,
+                "StatusCallback": "https://app.example.com/streams",
+                "Parameter1.Name": "tenant",
+                "Parameter1.Value": "acme",
+            },
+            answer=stream,
+        ),
+        Described(
+            update,
+            "The only possible update is a stop. Stopping a stream that was stopped, or that ended "
+            "with its call, changes nothing.",
+            body={"Status": "stopped"},
+            answer={**stream, "status": "stopped"},
+        ),
+    ]
+
+
+def parameters(account: Parameter, call: str, stream: Parameter) -> dict[str, Parameter]:
+    """The parts of the paths."""
+    call_sid = Parameter("The carrier's id of the call", call)
+    return {"AccountSid": account, "CallSid": call_sid, "Sid": stream}
 
 
 def failures(create: Operation, unauthenticated: str, account: str) -> list[Failure]:

@@ -5,7 +5,7 @@ from typing import Final
 from callstream.surfaces import signalwire, signalwire_models
 from callstream.surfaces.call_streams import BASE
 from callstream_cli.openapi import call_streams
-from callstream_cli.openapi.document import Described, Document, Parameter
+from callstream_cli.openapi.document import Document, Parameter
 
 _PROJECT: Final = "b08dacad-0000-4de1-93d6-cc732e0c0001"
 _CALL: Final = "76ac3c36-0000-4a3e-a0d6-b5f8df6d0001"
@@ -24,25 +24,14 @@ DOCUMENT: Final = Document(
         "scope Voice. The error body names the first error only."
     ),
     security=call_streams.SECURITY,
-    operations=[
-        Described(
-            signalwire.CREATE_STREAM,
-            call_streams.CREATE,
-            body=call_streams.body("both_tracks"),
-            answer=_ANSWER,
-        ),
-        Described(
-            signalwire.UPDATE_STREAM,
-            call_streams.UPDATE,
-            body={"Status": "stopped"},
-            answer=_ANSWER | {"status": "stopped"},
-        ),
-    ],
-    parameters={
-        "AccountSid": Parameter("The project's id", _PROJECT),
-        "CallSid": Parameter("The carrier's id of the call", _CALL),
-        "Sid": Parameter("The stream's id, or its name; `.json` may follow", _STREAM),
-    },
+    operations=call_streams.operations(
+        signalwire.CREATE_STREAM, signalwire.UPDATE_STREAM, _ANSWER, "both_tracks"
+    ),
+    parameters=call_streams.parameters(
+        Parameter("The project's id", _PROJECT),
+        _CALL,
+        Parameter("The stream's id, or its name; `.json` may follow", _STREAM),
+    ),
     error=signalwire_models.Error,
     failures=call_streams.failures(
         signalwire.CREATE_STREAM,

@@ -6,7 +6,7 @@ from callstream.surfaces import twilio, twilio_models
 from callstream.surfaces.call_streams import BASE
 from callstream.surfaces.call_streams_models import StreamError
 from callstream_cli.openapi import call_streams
-from callstream_cli.openapi.document import Described, Document, Parameter, rejected
+from callstream_cli.openapi.document import Document, Parameter, rejected
 
 _ACCOUNT: Final = "ACb08dacad00004de193d6cc732e0c0001"
 _CALL: Final = "CA76ac3c3600004a3ea0d6b5f8df6d0001"
@@ -26,26 +26,18 @@ DOCUMENT: Final = Document(
         "names the first error only."
     ),
     security=call_streams.SECURITY,
-    operations=[
-        Described(
-            twilio.CREATE_STREAM,
-            f"{call_streams.CREATE} The name and the value of a parameter must have fewer than 500 "
-            "characters together.",
-            body=call_streams.body("inbound_track"),
-            answer=_ANSWER,
-        ),
-        Described(
-            twilio.UPDATE_STREAM,
-            call_streams.UPDATE,
-            body={"Status": "stopped"},
-            answer=_ANSWER | {"status": "stopped"},
-        ),
-    ],
-    parameters={
-        "AccountSid": Parameter("The account's sid", _ACCOUNT),
-        "CallSid": Parameter("The carrier's id of the call", _CALL),
-        "Sid": Parameter("The stream's sid, or its name; `.json` may follow", _STREAM),
-    },
+    operations=call_streams.operations(
+        twilio.CREATE_STREAM,
+        twilio.UPDATE_STREAM,
+        _ANSWER,
+        "inbound_track",
+        " The name and the value of a parameter must have fewer than 500 characters together.",
+    ),
+    parameters=call_streams.parameters(
+        Parameter("The account's sid", _ACCOUNT),
+        _CALL,
+        Parameter("The stream's sid, or its name; `.json` may follow", _STREAM),
+    ),
     error=StreamError,
     failures=[
         *call_streams.failures(

@@ -1,19 +1,18 @@
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 
-from callstream.errors import Invalid, NotFound, Unauthenticated
+from callstream.errors import NotFound, Unauthenticated
 from callstream.relays.model import CallCommand, Relay
 from callstream.surfaces.pipeline import Command, Principal, Request
 from callstream.surfaces.signalwire import CREATE_STREAM, CreateStream, SignalwireSurface
 from callstream.surfaces.signalwire_models import CreateStreamBody
 from callstream.tenants.directory import Credential, Tenant
 from tests.starter import Starter
-from tests.unit.surfaces.recorder import Recorder
+from tests.unit.surfaces.call_streams import Recorder, form_request, refused
 
 NOW = datetime(2026, 8, 21, 10, 15, tzinfo=UTC)
 PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
@@ -25,15 +24,7 @@ CREDENTIAL = Credential(
 
 
 def request(fields: dict[str, str], authorization: str = "") -> Request:
-    return Request(
-        request_id="request",
-        headers={
-            "content-type": "application/x-www-form-urlencoded",
-            "authorization": authorization,
-        },
-        path_parameters={"AccountSid": PROJECT, "CallSid": "call"},
-        event={"body": urlencode(fields)},
-    )
+    return form_request(PROJECT, fields, authorization)
 
 
 def read(fields: dict[str, str]) -> CreateStreamBody:
@@ -43,12 +34,7 @@ def read(fields: dict[str, str]) -> CreateStreamBody:
 
 
 def refusal(fields: dict[str, str]) -> dict[str, Any]:
-    with pytest.raises(Invalid) as raised:
-        read(fields)
-    response = SignalwireSurface().failure(raised.value, "request")
-    assert isinstance(response.body, dict)
-    assert response.body["status"] == response.status
-    return response.body
+    return refused(SignalwireSurface(), CREATE_STREAM, request(fields))
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,17 @@
 from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 
-from callstream.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from callstream.errors import Forbidden, NotFound, Unauthenticated
 from callstream.surfaces.pipeline import Command, Principal, Request
 from callstream.surfaces.twilio import CREATE_STREAM, CreateStream, TwilioSurface
 from callstream.surfaces.twilio_models import CreateStreamBody
 from callstream.tenants.directory import Credential, Tenant
 from tests.starter import Starter
-from tests.unit.surfaces.recorder import Recorder
+from tests.unit.surfaces.call_streams import Recorder, form_request, refused
 
 NOW = datetime(2026, 8, 21, 10, 15, tzinfo=UTC)
 PROJECT = "b08dacad-0000-4de1-93d6-cc732e0c0001"
@@ -26,15 +25,7 @@ CREDENTIAL = Credential(
 
 
 def request(fields: dict[str, str], pair: str = "", account: str = ACCOUNT) -> Request:
-    return Request(
-        request_id="request",
-        headers={
-            "content-type": "application/x-www-form-urlencoded",
-            "authorization": "Basic " + b64encode(pair.encode()).decode(),
-        },
-        path_parameters={"AccountSid": account, "CallSid": CALL},
-        event={"body": urlencode(fields)},
-    )
+    return form_request(account, fields, "Basic " + b64encode(pair.encode()).decode())
 
 
 def read(fields: dict[str, str]) -> CreateStreamBody:
@@ -44,14 +35,10 @@ def read(fields: dict[str, str]) -> CreateStreamBody:
 
 
 def refusal(fields: dict[str, str]) -> dict[str, Any]:
-    with pytest.raises(Invalid) as raised:
-        read(fields)
-    response = TwilioSurface().failure(raised.value, "request")
-    assert isinstance(response.body, dict)
-    assert response.body["status"] == response.status == 400
-    code = response.body["code"]
-    assert response.body["more_info"] == f"https://www.twilio.com/docs/errors/{code}"
-    return response.body
+    body = refused(TwilioSurface(), CREATE_STREAM, request(fields))
+    assert body["status"] == 400
+    assert body["more_info"] == f"https://www.twilio.com/docs/errors/{body['code']}"
+    return body
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,24 @@ vendors have for themselves is in `twilio.py` and `signalwire.py`.
 """
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final, Literal, NamedTuple, TypedDict
 from urllib.parse import quote, unquote
+from uuid import uuid4
+
+from pydantic import BaseModel
 
 from callstream import errors
+from callstream.dialects import DIALECTS
 from callstream.ports import RelayStarter
-from callstream.relays.model import CallCommand, Relay, RelaySpec
+from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec
 from callstream.relays.store import RelayStore
-from callstream.surfaces.call_streams_models import API_VERSION
-from callstream.surfaces.pipeline import Command, Request
-from callstream.tenants.directory import Surface
+from callstream.surfaces.call_streams_models import API_VERSION, NewStreamForm, UpdateStreamBody
+from callstream.surfaces.pipeline import Command, Operation, Request
+from callstream.tenants.directory import Surface, Tenant
 
 BASE: Final = f"/{API_VERSION}"
 STREAMS: Final = "/Accounts/{AccountSid}/Calls/{CallSid}/Streams"
@@ -35,32 +39,52 @@ class Failure(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+NAME_TAKEN: Final = "Name: Another stream of this call has this name and is in-progress"
+_NOT_FOUND: Final = Failure(404, 20404, "The requested resource was not found")
+_COMMON: Final[Mapping[type[Exception], Failure]] = {
+    errors.NotFound: _NOT_FOUND,
+    errors.UnknownCall: _NOT_FOUND,
+    NoSuchRelay: _NOT_FOUND,
+    errors.RateLimited: Failure(429, 20429, "Too many requests"),
+}
+_UNREADABLE: Final[Mapping[type[Exception], str]] = {
+    errors.BadRequest: "The body is not a valid form",
+    errors.UnsupportedMediaType: "The Content-Type must be application/x-www-form-urlencoded",
+    errors.TooLarge: "The body is too large",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failures:
     """The errors of a vendor.
 
     Attributes:
-        known: the errors that are foreseen, but for `Invalid`.
-        unforeseen: any other error.
-        invalid_status: the status for a body with invalid values.
+        own: the errors that the vendors answer in different ways.
+        unforeseen: the answer to any other error.
+        unreadable: the code for a body that cannot be read.
+        invalid: the HTTP status for a body that can be read and is wrong.
         code_of: the code for a field of the body (empty if no single field is wrong) and the kind
             of its problem.
     """
 
-    known: Mapping[type[Exception], tuple[int, int, str]]
+    own: Mapping[type[Exception], Failure]
     unforeseen: Failure
-    invalid_status: int
+    unreadable: int
+    invalid: int
     code_of: Callable[[str, errors.IssueKind], int]
 
     def find(self, error: Exception) -> Failure:
         """The vendor's error for one of ours."""
+        kind = type(error)
+        if kind in _UNREADABLE:
+            return Failure(400, self.unreadable, _UNREADABLE[kind])
         if not isinstance(error, errors.Invalid):
-            return Failure(*self.known.get(type(error), self.unforeseen))
+            return {**_COMMON, **self.own}.get(kind, self.unforeseen)
         # The body has room for one code: the first issue's.
         issue = error.issues[0]
         field = str(issue.location[0]) if issue.location else ""
         message = f"{field[:64]}: {issue.message}" if field else issue.message
-        return Failure(self.invalid_status, self.code_of(field, issue.kind), message)
+        return Failure(self.invalid, self.code_of(field, issue.kind), message)
 
 
 def basic(request: Request) -> tuple[str, str]:
@@ -103,41 +127,100 @@ def fields_of(relay: Relay, account_sid: str, base: str) -> Fields:
     }
 
 
-def start_stream(
-    relays: RelayStore, starter: RelayStarter, command: Command[Any], spec: RelaySpec, sid: str
-) -> Relay:
-    """Make a stream and start it.
+def operation(
+    surface: Surface,
+    name: Literal["create_stream", "update_stream"],
+    paths: Sequence[str],
+    answer: type[BaseModel],
+    *,
+    body: type[BaseModel] = UpdateStreamBody,
+    failures: tuple[int, ...] = (400, 401, 404, 429, 500, 503),
+) -> Operation:
+    """The operation that creates or stops a stream, at its documented path and at others."""
+    path, *also_at = paths
+    return Operation(
+        surface=surface,
+        name=f"{surface}_{name}",
+        method="POST",
+        path=path,
+        also_at=tuple(also_at),
+        summary="Create a Stream" if name == "create_stream" else "Stop a Stream",
+        scope="Voice",
+        body=body,
+        encoding="form",
+        answer=answer,
+        failures=failures,
+    )
 
-    Raises:
-        NotFound, UnknownCall: the tenant has no such call.
-        CallEnded: the call is over.
-        NameTaken: another stream of the call has the name and is in progress.
-        Unavailable: DynamoDB did not answer.
+
+def forked(surface: Surface, body: NewStreamForm) -> RelaySpec:
+    """The relay that a command asks for, as far as the vendors agree."""
+    return RelaySpec(
+        surface=surface,
+        sink="websocket",
+        dialect=surface,
+        url=body.url,
+        track=body.track,
+        name=body.name,
+        parameters=body.parameters,
+        status_callback=body.status_callback,
+        status_callback_method=body.status_callback_method,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CreateStream[Body: NewStreamForm, Answer: BaseModel]:
+    """Starts forking a call's audio to a WebSocket.
+
+    `spec_of` makes the relay that a body asks for, and `show` the vendor's answer.
     """
-    call = _call_command(command)
-    relay = Relay.of(spec, sid, call)
-    if relays.start(relay, call):
-        starter.start(relay.identity)
-    return relay
+
+    spec_of: Callable[[Body], RelaySpec]
+    show: Callable[[Relay, Tenant], Answer]
+    relays: RelayStore
+    starter: RelayStarter
+
+    def __call__(self, command: Command[Body]) -> Answer:
+        """Make a stream and start it.
+
+        Raises:
+            NotFound, UnknownCall: the tenant has no such call.
+            CallEnded: the call is over.
+            NameTaken: another stream of the call has the name and is in progress.
+            Unavailable: DynamoDB did not answer.
+        """
+        call, spec = _call_command(command), self.spec_of(command.body)
+        relay = Relay.of(spec, DIALECTS[str(spec.dialect)].stream_id(uuid4()), call)
+        if self.relays.start(relay, call):
+            self.starter.start(relay.identity)
+        return self.show(relay, command.tenant)
 
 
-def stop_stream(relays: RelayStore, command: Command[Any], surface: Surface) -> Relay:
-    """Stop the stream whose id or name is in the path; a stopped stream stays as it is.
+@dataclass(frozen=True, slots=True)
+class UpdateStream[Answer: BaseModel]:
+    """Stops a stream of a surface, by the stream's id or name. `show` makes the vendor's answer."""
 
-    Raises:
-        NotFound, UnknownCall, NoSuchRelay: there is no such call, or it has no such stream.
-        Unavailable: DynamoDB did not answer.
-    """
-    call = _call_command(command)
-    sid = _path_parameter(command, "Sid").removesuffix(".json")
-    try:
-        stopped = relays.stop(call, surface, relay=sid, ended_ok=True)
-    except errors.CallEnded:
-        # The streams have ended with the call, which is what the command asks for.
-        stopped = relays.close(call, surface, relay=sid)
-    # Several streams may have had the name one after the other: the command means the last.
-    meant = stopped or relays.find(call.tenant_id, call.call_id, surface, sid)
-    return max(meant, key=lambda relay: relay.updated_at)
+    surface: Surface
+    show: Callable[[Relay, Tenant], Answer]
+    relays: RelayStore
+
+    def __call__(self, command: Command[UpdateStreamBody]) -> Answer:
+        """Stop the stream whose id or name is in the path; a stopped stream stays as it is.
+
+        Raises:
+            NotFound, UnknownCall, NoSuchRelay: there is no such call, or it has no such stream.
+            Unavailable: DynamoDB did not answer.
+        """
+        call = _call_command(command)
+        sid = _path_parameter(command, "Sid").removesuffix(".json")
+        try:
+            stopped = self.relays.stop(call, self.surface, relay=sid, ended_ok=True)
+        except errors.CallEnded:
+            # The streams have ended with the call, which is what the command asks for.
+            stopped = self.relays.close(call, self.surface, relay=sid)
+        # Several streams may have had the name one after the other: the command means the last.
+        meant = stopped or self.relays.find(call.tenant_id, call.call_id, self.surface, sid)
+        return self.show(max(meant, key=lambda relay: relay.updated_at), command.tenant)
 
 
 def _call_command(command: Command[Any]) -> CallCommand:

@@ -6,26 +6,15 @@ and its secret; bodies are forms; the error body is `{"code", "message", "more_i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
-from uuid import uuid4
 
 from callstream import errors
-from callstream.dialects import twilio
-from callstream.ports import RelayStarter
-from callstream.relays.model import NameTaken, NoSuchRelay, Relay, RelaySpec
-from callstream.relays.store import RelayStore
+from callstream.relays.model import NameTaken, Relay, RelaySpec
 from callstream.surfaces import call_streams
-from callstream.surfaces.call_streams import BASE, STREAMS, Failure, Failures, basic, fields_of
-from callstream.surfaces.call_streams_models import StreamError, UpdateStreamBody
-from callstream.surfaces.pipeline import (
-    Command,
-    Operation,
-    Principal,
-    Request,
-    Response,
-    VendorSurface,
-)
+from callstream.surfaces.call_streams import BASE, NAME_TAKEN, STREAMS, Failure, basic, forked
+from callstream.surfaces.call_streams_models import StreamError
+from callstream.surfaces.pipeline import Principal, Request, Response, VendorSurface
 from callstream.surfaces.twilio_models import CreateStreamBody, Stream
 from callstream.tenants.credentials import TWILIO_FORM
 from callstream.tenants.directory import Surface, Tenant
@@ -50,32 +39,19 @@ def _code_of(field: str, kind: errors.IssueKind) -> int:
     return _BAD_REQUEST if kind == "missing" else _FIELD_CODES.get(field, _BAD_REQUEST)
 
 
-_FAILURES: Final = Failures(
-    known={
-        errors.BadRequest: (400, _BAD_REQUEST, "The body is not a valid form"),
-        errors.UnsupportedMediaType: (
-            400,
-            _BAD_REQUEST,
-            "The Content-Type must be application/x-www-form-urlencoded",
-        ),
-        errors.TooLarge: (400, _BAD_REQUEST, "The body is too large"),
-        errors.Unauthenticated: (401, 20003, "Authenticate"),
-        # Of a suspended account, the documents say the same.
-        errors.Forbidden: (401, 20003, "Authenticate"),
-        errors.NotFound: (404, 20404, "The requested resource was not found"),
-        errors.UnknownCall: (404, 20404, "The requested resource was not found"),
-        NoSuchRelay: (404, 20404, "The requested resource was not found"),
-        errors.CallEnded: (400, 21220, "The call is not in-progress"),
-        NameTaken: (
-            409,
-            20409,
-            "Name: Another stream of this call has this name and is in-progress",
-        ),
-        errors.RateLimited: (429, 20429, "Too many requests"),
-        errors.Unavailable: (503, 20503, "Service unavailable"),
+# Also of a credential without the scope, and of a disabled tenant: no 403 is documented.
+_UNAUTHENTICATED: Final = Failure(401, 20003, "Authenticate")
+_FAILURES: Final = call_streams.Failures(
+    own={
+        errors.Unauthenticated: _UNAUTHENTICATED,
+        errors.Forbidden: _UNAUTHENTICATED,
+        errors.CallEnded: Failure(400, 21220, "The call is not in-progress"),
+        NameTaken: Failure(409, 20409, NAME_TAKEN),
+        errors.Unavailable: Failure(503, 20503, "Service unavailable"),
     },
     unforeseen=Failure(500, 20500, "An internal server error has occurred"),
-    invalid_status=400,
+    unreadable=_BAD_REQUEST,
+    invalid=400,
     code_of=_code_of,
 )
 
@@ -110,37 +86,7 @@ class TwilioSurface(VendorSurface):
 
 
 def _show(relay: Relay, tenant: Tenant) -> Stream:
-    return Stream(**fields_of(relay, tenant.account_id("twilio"), BASE))
-
-
-_STATUSES: Final = (400, 401, 404, 429, 500, 503)
-
-CREATE_STREAM: Final = Operation(
-    surface="twilio",
-    name="twilio_create_stream",
-    method="POST",
-    path=f"{BASE}{STREAMS}.json",
-    also_at=(f"{BASE}{STREAMS}",),
-    summary="Create a Stream",
-    scope="Voice",
-    body=CreateStreamBody,
-    encoding="form",
-    answer=Stream,
-    failures=(*_STATUSES, 409),
-)
-UPDATE_STREAM: Final = Operation(
-    surface="twilio",
-    name="twilio_update_stream",
-    method="POST",
-    # {Sid} may end with .json
-    path=f"{BASE}{STREAMS}/{{Sid}}",
-    summary="Stop a Stream",
-    scope="Voice",
-    body=UpdateStreamBody,
-    encoding="form",
-    answer=Stream,
-    failures=_STATUSES,
-)
+    return Stream(**call_streams.fields_of(relay, tenant.account_id("twilio"), BASE))
 
 
 def spec_of(body: CreateStreamBody) -> RelaySpec:
@@ -148,41 +94,22 @@ def spec_of(body: CreateStreamBody) -> RelaySpec:
 
     The dialect has mu-law at 8 kHz alone, so the spec names no codec.
     """
-    return RelaySpec(
-        surface="twilio",
-        sink="websocket",
-        dialect="twilio",
-        url=body.url,
-        track=body.track,
-        target_legs="none",
-        name=body.name,
-        parameters=body.parameters,
-        status_callback=body.status_callback,
-        status_callback_method=body.status_callback_method,
-    )
+    return forked("twilio", body).model_copy(update={"target_legs": "none"})
 
 
-@dataclass(frozen=True, slots=True)
-class CreateStream:
-    """Starts forking a call's audio to a WebSocket."""
-
-    relays: RelayStore
-    starter: RelayStarter
-
-    def __call__(self, command: Command[CreateStreamBody]) -> Stream:
-        """Make a stream. Raises what `call_streams.start_stream` raises."""
-        spec, sid = spec_of(command.body), twilio.stream_id(uuid4())
-        relay = call_streams.start_stream(self.relays, self.starter, command, spec, sid)
-        return _show(relay, command.tenant)
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateStream:
-    """Stops a stream, by the stream's sid or name."""
-
-    relays: RelayStore
-
-    def __call__(self, command: Command[UpdateStreamBody]) -> Stream:
-        """Stop a stream. Raises what `call_streams.stop_stream` raises."""
-        relay = call_streams.stop_stream(self.relays, command, "twilio")
-        return _show(relay, command.tenant)
+CREATE_STREAM: Final = call_streams.operation(
+    "twilio",
+    "create_stream",
+    [f"{BASE}{STREAMS}.json", f"{BASE}{STREAMS}"],
+    Stream,
+    body=CreateStreamBody,
+    failures=(400, 401, 404, 409, 429, 500, 503),
+)
+UPDATE_STREAM: Final = call_streams.operation(
+    "twilio",
+    "update_stream",
+    [f"{BASE}{STREAMS}/{{Sid}}"],  # {Sid} may end with .json
+    Stream,
+)
+CreateStream: Final = partial(call_streams.CreateStream, spec_of, _show)
+UpdateStream: Final = partial(call_streams.UpdateStream, "twilio", _show)
