@@ -3,6 +3,7 @@
 The tunnel itself is left out: requests go to the tunnel's end on this machine.
 """
 
+import asyncio
 import json
 import os
 import socket
@@ -26,6 +27,7 @@ from websockets.sync.client import ClientConnection, connect
 from callstream.access.twilio_signature import sign as sign_as_twilio
 from callstream_cli.gateway import media_url
 from callstream_cli.local import aws
+from callstream_cli.local.expose import Front
 from callstream_cli.local.process import HOST, free_port
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.signatures import set_twilio
@@ -257,9 +259,29 @@ def test_refused_handshake_ends_the_connection(front: int) -> None:
     [answer] = exchange(front, handshake + behind)
     assert answer.split()[1] in {"401", "403"}
 
-    # The emulator takes this for a plain request.
-    [answer] = exchange(front, "GET /x HTTP/1.1\nHost: x\nUpgrade: websocket\n\n" + behind)
-    assert answer.split()[1] not in {"200", "101"}
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "200 OK"])
+def test_only_a_websocket_may_send_more_than_its_handshake(status: str) -> None:
+    received, behind = bytearray(), bytearray()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.extend(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        behind.extend(await reader.read(1))
+        writer.close()
+
+    async def act() -> list[str]:
+        async with await asyncio.start_server(answer, HOST, 0) as emulator:
+            port = emulator.sockets[0].getsockname()[1]
+            async with await Front(f"ws://{HOST}:{port}/media", TUNNEL).start(0) as front:
+                request = "GET /a.b.c HTTP/1.1\nUpgrade: websocket\n\nGET /behind HTTP/1.1\n\n"
+                end = front.sockets[0].getsockname()[1]
+                return await asyncio.to_thread(exchange, end, request)
+
+    [line] = asyncio.run(act())
+    assert line == f"HTTP/1.1 {status}"
+    assert received.startswith(b"GET /media/a.b.c HTTP/1.1\r\n")
+    assert not behind
 
 
 def test_exposed_endpoints_give_urls_in_the_form_that_twilio_takes(stack: DeployedStack) -> None:
