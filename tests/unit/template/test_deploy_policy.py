@@ -58,18 +58,24 @@ def test_policy_is_for_the_stack_of_samconfig() -> None:
         for resource in listed(each["Resource"])
         if resource != "*" and "aws-s" not in resource
     }
-    layers_and_secrets = {
-        name
+    # CloudFormation names layers and secrets without the stack.
+    made = {
+        f"{kind}:{name}-0"
         for name, resource in template.load()["Resources"].items()
-        if resource["Type"] in {"AWS::Serverless::LayerVersion", "AWS::SecretsManager::Secret"}
+        for kind in [resource["Type"].rpartition("::")[2].removesuffix("Version").lower()]
+        if kind in {"layer", "secret"}
     }
 
-    # CloudFormation names layers and secrets without the stack.
+    for name in made:
+        assert any(fnmatchcase(f":{name}", f"*:{tail(each)}") for each in resources), name
     for resource in resources:
-        named = (STACK, *layers_and_secrets, "apigateway:", "transform/")
-        assert any(name in resource for name in named), resource
-    for name in layers_and_secrets:
-        assert any(f":{name}" in resource for resource in resources), name
+        known = (STACK, ":layer:", ":secret:", "apigateway:", "transform/")
+        assert any(part in resource for part in known), resource
+
+
+def tail(resource: str) -> str:
+    """The last two parts of an ARN."""
+    return ":".join(resource.split(":")[-2:])
 
 
 def test_roles_have_no_more_than_the_managed_policies_of_functions() -> None:
