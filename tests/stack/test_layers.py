@@ -1,5 +1,6 @@
 """The layers, as they are built."""
 
+from functools import cache
 from pathlib import Path
 
 from tests import template
@@ -9,6 +10,7 @@ from tests.stack.conftest import DeployedStack
 LIMIT = 250 * 2**20
 
 
+@cache
 def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
