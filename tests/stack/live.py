@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 
-from callstream.audio.formats import PCMU_8K
+from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import (
     CarrierEvent,
@@ -42,7 +42,7 @@ class LiveCall:
         stack: DeployedStack,
         call_id: str,
         dialect: str = "twilio",
-        codec: str = "PCMU",
+        codec: str | AudioFormat = "PCMU",
         session_id: str | None = None,
         *,
         tenant: str = "demo",
@@ -51,8 +51,7 @@ class LiveCall:
     ) -> None:
         self.id, self.dialect = call_id, DIALECTS[dialect]
         self._key = {"pk": f"CALL#{tenant}#{call_id}", "sk": "CALL"}
-        self.codec = codec
-        self._format = replace(PCMU_8K, encoding=codec)
+        self.format = replace(PCMU_8K, encoding=codec) if isinstance(codec, str) else codec
         self._session_id = session_id
         self._parameters = parameters or {}
         self._table = stack.table("streams")
@@ -79,7 +78,7 @@ class LiveCall:
                 self.id,
                 "AC",
                 ("inbound",),
-                self._format,
+                self.format,
                 self._parameters,
                 session_id=self._session_id,
             )
@@ -147,6 +146,14 @@ class LiveCall:
             assert len(event.audio) % FRAME == 0
             audio += event.audio
         return audio
+
+    async def told_until_mark(self) -> list[bytes]:
+        """The payloads before the next mark."""
+        payloads: list[bytes] = []
+        while isinstance(event := await self.told(), ReturnMedia):
+            payloads.append(event.audio)
+        assert isinstance(event, ReturnMark)
+        return payloads
 
     async def mark(self) -> ReturnMark:
         """The next mark, which the carrier returns at once, as if all audio had been played."""

@@ -74,7 +74,7 @@ class Caller:
 
     def __init__(self, call: LiveCall) -> None:
         self._call = call
-        self._decode = audioop.alaw2lin if call.codec == "PCMA" else audioop.ulaw2lin
+        self._decode = audioop.alaw2lin if call.format.encoding == "PCMA" else audioop.ulaw2lin
         self.marks: list[str] = []
 
     async def _next(self) -> ReturnEvent:

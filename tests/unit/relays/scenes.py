@@ -37,7 +37,7 @@ def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def play_without_waiting(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a scene in a loop whose time jumps to the next timer instead of waiting. No threads."""
+    """Run a scene in a loop whose time jumps to the next timer instead of waiting."""
     with asyncio.Runner(loop_factory=_JumpingLoop) as runner:
         runner.run(_within(3600, act))
 
@@ -66,6 +66,13 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
     @override
     def time(self) -> float:
         return self._jumping.now
+
+    @override
+    def run_in_executor(self, _executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        """Run at once: time must not jump while a thread works."""
+        done = self.create_future()
+        done.set_result(func(*args))
+        return done
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -277,6 +284,8 @@ class Callbacks:
 class Legs(LegSender):
     """A carrier that takes nothing while `takes` is not set."""
 
+    l16_byte_order = "big"
+
     def __init__(self) -> None:
         self.posted: list[ReturnEvent] = []
         self.return_format = PCMU_8K
@@ -288,7 +297,10 @@ class Legs(LegSender):
         self.asked = asyncio.Event()
 
     @override
-    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+    async def send_back(
+        self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool = False
+    ) -> Collection[str]:
+        del ends_speech
         self.asked.set()
         await self.takes.wait()
         if self.problem is not None:

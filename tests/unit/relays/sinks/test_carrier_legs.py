@@ -70,8 +70,9 @@ class Scene:
         streams: Any = SimpleNamespace(call=lambda *_: None, parameters=lambda _: {})
         return RelayForks(self.relay, streams, directory).make([stream], None)
 
-    def send_back(self, event: ReturnEvent) -> Collection[str]:
-        return asyncio.run(self.sender.send_back(event, PCMU_8K))
+    def send_back(self, event: ReturnEvent, *, ends_speech: bool = False) -> Collection[str]:
+        sending = self.sender.send_back(event, PCMU_8K, ends_speech=ends_speech)
+        return asyncio.run(sending)
 
     def open_streams(self, tenant_id: str, call_id: str) -> list[StartedStream]:
         assert tenant_id == "acme"
@@ -167,13 +168,14 @@ def test_a_connection_has_one_converter_that_begins_anew_after_a_clear(
     scene = Scene(leg("A"))
     for event in (ReturnMedia(b"a"), ReturnMedia(b"b"), Clear(), ReturnMedia(b"c")):
         scene.send_back(event)
-    # What the converter holds is played before a mark.
+    # What the converter holds is played before a mark, unless speech goes on after the mark.
     scene.send_back(ReturnMark("said"))
+    scene.send_back(ReturnMark("said all"), ends_speech=True)
     again = leg("A", connection_id="again")
     scene.legs.append(again)
     scene.gone.add("socket-A")
     for each in (ReturnMedia(b"lost"), ReturnMedia(b"e"), ReturnMark("more")):
-        scene.send_back(each)
+        scene.send_back(each, ends_speech=True)
 
     said = [
         (socket, b64decode(text["media"]["payload"]) if text["event"] == "media" else text["event"])
@@ -182,6 +184,7 @@ def test_a_connection_has_one_converter_that_begins_anew_after_a_clear(
     assert said == [
         ("socket-A", b"\1a"),
         ("socket-A", "clear"),
+        ("socket-A", "mark"),
         ("socket-A", b"rc"),
         ("socket-A", "mark"),
         ("again", b"\2e"),

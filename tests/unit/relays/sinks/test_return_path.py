@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from itertools import accumulate
+from math import sin
 from typing import Any, override
 
 import pytest
@@ -22,10 +24,19 @@ from callstream.dialects.events import (
 from callstream.errors import Unavailable
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.return_path import ReturnPath
+from tests.mp3_files import mp3
 from tests.unit.relays.scenes import CALL, Legs, play, play_without_waiting, until
 
 PIECE = 160
 SECOND = bytes(8000)
+MP3_FILES, L16_16K = AudioFormat("mp3", 8000, 1), AudioFormat("L16", 16_000, 1)
+
+
+def tone(seconds: int) -> bytes:
+    """An MP3 file of a kilobyte a second."""
+    samples = (round(8000 * sin(n)) for n in range(8000))
+    second = b"".join(sample.to_bytes(2, sys.byteorder, signed=True) for sample in samples)
+    return mp3(second * seconds, 8000, kbits=8)
 
 
 class Scene:
@@ -293,23 +304,110 @@ def test_signalwire_consumers_get_no_errors_and_the_log_does(
     assert "{'malformed': 1}" in caplog.text
 
 
-def test_mp3_is_refused_and_more_than_one_a_second_is_too_many() -> None:
+def test_mp3_takes_one_message_a_second_with_a_little_jitter() -> None:
     async def act() -> None:
-        scene = Scene(return_format=AudioFormat("mp3", 0, 1))
-        await scene.send_audio(b"ID3")
-        assert scene.answers[0]["payload"] == {
-            "code": 100002,
-            "title": "unknown_error",
-            "detail": "mp3 is not supported, but rtp is",
-        }
-        await scene.send_audio(b"ID3")
-        assert scene.errors == [100002, 100005]
-        scene.now += 1
-        await scene.send_audio(b"ID3")
-        assert scene.errors == [100002, 100005]  # once in a while
-        scene.now += 10
-        await scene.send_audio(b"ID3")
-        assert scene.errors == [100002, 100005, 100002]
+        scene = Scene(return_format=MP3_FILES)
+        for wait, refused in ((0, 0), (0, 1), (0.8, 1), (1.2, 1), (1, 1), (0.7, 2)):
+            scene.now += wait
+            await scene.send_audio(b"ID3")
+            assert scene.errors == [100005] * refused
+
+    play(act)
+
+
+WAV = b"RIFF\0\0\0\0WAVEfmt " + bytes(160)
+
+
+@pytest.mark.parametrize(
+    ("return_format", "audio", "detail"),
+    [
+        (MP3_FILES, WAV, "The payload begins with a WAV header: send MP3"),
+        (MP3_FILES, b"OggS\0\2" + bytes(160), "The payload begins with an Ogg header: send MP3"),
+        (MP3_FILES, b"some text that is not audio" * 9, "the audio is not MP3"),
+        (MP3_FILES, bytes(4000), "the audio is not MP3"),
+        (PCMU_8K, WAV, "The payload begins with a WAV header: send raw PCMU"),
+        (
+            AudioFormat("L16", 16_000, 1),
+            b"ID3\4\0\0\0\0\0\0" + bytes(160),
+            "The payload begins with an MP3 header: send raw L16",
+        ),
+    ],
+)
+def test_audio_that_is_a_file_of_another_kind_is_named_once_and_not_played(
+    return_format: AudioFormat, audio: bytes, detail: str
+) -> None:
+    async def act() -> None:
+        scene = Scene(return_format=return_format)
+        async with scene.posting():
+            for _ in range(5):
+                await scene.send_audio(audio)
+                await scene.flush()
+                scene.now += 1
+        refusal = {"code": 100002, "title": "unknown_error", "detail": detail}
+        assert [each["payload"] for each in scene.answers] == [refusal]
+        assert scene.legs.posted == []
+
+    play(act)
+
+
+def test_a_wav_header_is_logged_in_dialects_without_errors(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def act() -> None:
+        scene = Scene("twilio")
+        async with scene.posting():
+            for _ in range(5):
+                await scene.send_audio(WAV)
+            await scene.send_audio(b"n" * PIECE)
+            await scene.flush()
+        assert scene.answers == []
+        assert scene.legs.audio == b"n" * PIECE
+
+    play(act)
+    assert caplog.text.count("begins with a WAV header: send raw PCMU") == 1
+    assert "{'unusable': 5}" in caplog.text
+
+
+def test_mp3_in_parts_is_played_as_the_carrier_needs_it() -> None:
+    async def act() -> None:
+        loop = asyncio.get_running_loop()
+        legs, file = TimedLegs(), tone(120)
+        scene = Scene(return_format=MP3_FILES, legs=legs, clock=loop.time)
+        legs.return_format = L16_16K
+        began, size = loop.time(), len(file) // 4 + 1
+        async with scene.posting():
+            for at in range(0, len(file), size):
+                await scene.send_audio(file[at : at + size])
+                await asyncio.sleep(1)
+            await scene.mark("heard")
+            await until_loop(lambda: isinstance(legs.posted[-1], ReturnMark))
+
+        assert scene.errors == []
+        seconds = len(legs.audio) / 32_000
+        # Encoders put some silence around the audio.
+        assert 120 <= seconds < 121
+        assert seconds - 21 <= legs.times[-1] - began <= seconds
+        assert max(legs.audio) > 0
+
+    play_without_waiting(act)
+
+
+def test_clear_ends_an_mp3_file() -> None:
+    async def act() -> None:
+        scene = Scene(return_format=MP3_FILES)
+        scene.legs.return_format = L16_16K
+        async with scene.posting():
+            await scene.send_audio(tone(5))
+            await until(lambda: scene.legs.posted)
+            await scene.send(event="clear")
+            before = scene.legs.audio
+            scene.now += 1
+            await scene.send_audio(tone(1))
+            await scene.flush()
+
+        assert Clear() in scene.legs.posted
+        assert 1 <= (len(scene.legs.audio) - len(before)) / 32_000 < 1.5
+        assert scene.errors == []
 
     play(act)
 
@@ -390,10 +488,12 @@ class TimedLegs(Legs):
         self.times: list[float] = []
 
     @override
-    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+    async def send_back(
+        self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool = False
+    ) -> Collection[str]:
         if isinstance(event, ReturnMedia):
             self.times.append(asyncio.get_running_loop().time())
-        return await super().send_back(event, return_format)
+        return await super().send_back(event, return_format, ends_speech=ends_speech)
 
 
 def numbered(begin: int, size: int) -> bytes:

@@ -35,7 +35,7 @@ def audio_of(size: int) -> Callable[[list[ReturnEvent]], bool]:
 @pytest.mark.parametrize("follows", [True, False])
 def test_an_incomplete_piece_waits_while_the_carrier_has_enough_to_play(*, follows: bool) -> None:
     async def act() -> None:
-        queue, began = ReturnQueue(PCMU_8K, loop_time), loop_time()
+        queue, began = ReturnQueue(PCMU_8K, "big", loop_time), loop_time()
         queue.put(ReturnMedia(SECOND + b"a" * 40))
         assert await taken(queue, audio_of(8000)) == SECOND
         rest = asyncio.create_task(queue.take())
@@ -54,7 +54,7 @@ def test_an_incomplete_piece_waits_while_the_carrier_has_enough_to_play(*, follo
 
 def test_a_short_message_waits_a_moment_for_the_next() -> None:
     async def act() -> None:
-        queue, began = ReturnQueue(PCMU_8K, loop_time), loop_time()
+        queue, began = ReturnQueue(PCMU_8K, "big", loop_time), loop_time()
         queue.put(ReturnMedia(b"a" * 40))
         assert await queue.take() == ReturnMedia(b"a" * 40 + b"\xff" * 120)
         assert loop_time() - began == pytest.approx(0.1)
@@ -64,7 +64,7 @@ def test_a_short_message_waits_a_moment_for_the_next() -> None:
 
 def test_pieces_that_come_in_real_time_are_posted_at_once() -> None:
     async def act() -> None:
-        queue = ReturnQueue(PCMU_8K, loop_time)
+        queue = ReturnQueue(PCMU_8K, "big", loop_time)
         for _ in range(100):
             queue.put(ReturnMedia(bytes(PIECE)))
             came = loop_time()
@@ -77,7 +77,7 @@ def test_pieces_that_come_in_real_time_are_posted_at_once() -> None:
 
 def test_packets_are_posted_one_by_one_as_fast_as_they_are_played() -> None:
     async def act() -> None:
-        queue, began = ReturnQueue(AudioFormat("OPUS", 16_000, 1), loop_time), loop_time()
+        queue, began = ReturnQueue(AudioFormat("OPUS", 16_000, 1), "big", loop_time), loop_time()
         # RFC 6716: 60 ms.
         packets = [ReturnMedia(bytes([3 << 3, number])) for number in range(200)]
         for packet in packets:
@@ -91,7 +91,7 @@ def test_packets_are_posted_one_by_one_as_fast_as_they_are_played() -> None:
 
 def test_clear_keeps_keys_and_returns_the_marks() -> None:
     async def act() -> None:
-        queue = ReturnQueue(PCMU_8K, lambda: 0.0)
+        queue = ReturnQueue(PCMU_8K, "big", lambda: 0.0)
         key, mark = ReturnDtmf("5"), ReturnMark("said")
         for event in (ReturnMedia(SECOND), key, mark, key):
             queue.put(event)
@@ -104,9 +104,38 @@ def test_clear_keeps_keys_and_returns_the_marks() -> None:
     play(act)
 
 
+def test_a_large_file_without_audio_leaves_other_tasks_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent:
+        damaged, reads = 0, 0
+
+        def feed(self, message: bytes) -> None:
+            self.reads = len(message)
+
+        def read(self) -> bytes | None:
+            self.reads -= 1
+            return b"" if self.reads else None
+
+    async def act() -> None:
+        queue = ReturnQueue(AudioFormat("mp3", 8000, 1), "big", loop_time)
+        queue.put(ReturnMedia(bytes(1000)))
+        taking = asyncio.create_task(queue.take())
+        turns = 0
+        while not queue.is_empty:
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert turns == pytest.approx(5, abs=2)
+        taking.cancel()
+
+    module = "callstream.relays.sinks.piece_reader"
+    monkeypatch.setattr(f"{module}.mp3_decoder", lambda *_: Silent())
+    play_without_waiting(act)
+
+
 def test_a_key_does_not_wait_for_audio() -> None:
     async def act() -> None:
-        queue = ReturnQueue(PCMU_8K, loop_time)
+        queue = ReturnQueue(PCMU_8K, "big", loop_time)
         queue.put(ReturnMedia(60 * SECOND))
         await taken(queue, audio_of(8000))
         waiting, began = asyncio.create_task(queue.take()), loop_time()
@@ -121,7 +150,7 @@ def test_a_key_does_not_wait_for_audio() -> None:
 
 def test_a_queue_in_a_hurry_does_not_wait_for_the_carrier() -> None:
     async def act() -> None:
-        queue, began = ReturnQueue(PCMU_8K, loop_time), loop_time()
+        queue, began = ReturnQueue(PCMU_8K, "big", loop_time), loop_time()
         queue.put(ReturnMedia(60 * SECOND + b"a" * 40))
         draining = asyncio.create_task(queue.drained())
         await asyncio.sleep(0)

@@ -84,16 +84,22 @@ class CarrierLegs(LegSender):
     converters: dict[str, Converter] = field(default_factory=dict)
 
     @override
-    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
+    async def send_back(
+        self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool = False
+    ) -> Collection[str]:
         if isinstance(event, Clear):
             for each in self.converters.values():
                 each.restart()
+        flushes = isinstance(event, ReturnMark) and ends_speech
         tried: dict[str, StartedStream] = {}
         problems: list[CallstreamError] = []
         while new := [leg for leg in await self._targets() if leg.connection_id not in tried]:
             tried |= {leg.connection_id: leg for leg in new}
             # At once: a leg may be slow to reach, and each piece has 20 ms.
-            posts = (asyncio.to_thread(self._post, leg, event, return_format) for leg in new)
+            posts = (
+                asyncio.to_thread(self._post, leg, event, return_format, flushes=flushes)
+                for leg in new
+            )
             found = await asyncio.gather(*posts)
             problems += [problem for problem in found if problem is not None]
         if not tried and isinstance(event, ReturnMedia | ReturnMark):
@@ -111,11 +117,11 @@ class CarrierLegs(LegSender):
         return {leg.stream_id for leg in legs if leg.call_id != self.relay.call_id}
 
     def _post(
-        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat
+        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat, *, flushes: bool
     ) -> CallstreamError | None:
         """Send to one leg. Returns the error, so that the other legs still get the message."""
         try:
-            for each in self._converted(leg, event, return_format):
+            for each in self._converted(leg, event, return_format, flushes=flushes):
                 text = DIALECTS[leg.dialect].render_return(each, leg.carrier_stream_id)
                 if not self.connections.post(leg.connection_id, text.encode()):
                     self.cache.lose(leg.connection_id)
@@ -128,16 +134,16 @@ class CarrierLegs(LegSender):
         return None
 
     def _converted(
-        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat
+        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat, *, flushes: bool
     ) -> list[ReturnEvent]:
-        """The messages in a leg's codec. What an encoder holds is played before a mark."""
+        """The messages in a leg's codec; first what the encoder holds, if `flushes`."""
         known = self.converters.get(leg.connection_id)
         if isinstance(event, ReturnMedia):
             if known is None:
                 known = converter(return_format, leg.format, self.l16_byte_order)
                 self.converters[leg.connection_id] = known
             return [ReturnMedia(audio) for audio in known.convert(event.audio)]
-        held = known.flush() if known and isinstance(event, ReturnMark) else ()
+        held = known.flush() if known and flushes else ()
         return [*map(ReturnMedia, held), event]
 
     async def _targets(self) -> Sequence[StartedStream]:

@@ -15,7 +15,9 @@ from contextlib import suppress
 from typing import Final, Never, Protocol
 
 from callstream.audio.conversion import UnusableAudio
-from callstream.audio.formats import AudioFormat
+from callstream.audio.file_headers import file_kind
+from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.mp3_frames import NotMp3
 from callstream.audio.packetizer import MP3
 from callstream.dialects.events import (
     Clear,
@@ -50,14 +52,26 @@ _TOO_MUCH: Final = (
 _LEFT: Final = (
     "Too many requests: more audio is waiting than can be posted before the connection ends"
 )
-_NO_MP3: Final = "mp3 is not supported, but rtp is"
+_JITTER: Final = 0.25
+"""A file may arrive so many seconds early, if the next does not."""
 
 
 class LegSender(Protocol):
     """Sends to the carriers' legs that a consumer's audio goes to."""
 
-    async def send_back(self, event: ReturnEvent, return_format: AudioFormat) -> Collection[str]:
-        """Send a consumer's message to the legs. `return_format` is the format of its audio.
+    @property
+    def l16_byte_order(self) -> ByteOrder:
+        """The byte order of L16, of return audio and of legs."""
+
+    async def send_back(
+        self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool = False
+    ) -> Collection[str]:
+        """Send a consumer's message to the legs.
+
+        Args:
+            event: the message.
+            return_format: the format of its audio.
+            ends_speech: no audio waits to be sent after the message.
 
         Returns:
             The ids of streams of other calls, the other legs, that have got the message.
@@ -95,10 +109,10 @@ class ReturnPath:
         self._marks = marks
         self._answer = answer
         self._clock = clock
-        self._queue = ReturnQueue(fork.return_format, clock)
+        self._queue = ReturnQueue(fork.return_format, legs.l16_byte_order, clock)
         self._messages = TokenBucket(MESSAGES_AT_ONCE, MESSAGES_A_SECOND)
-        # Telnyx takes one file a second.
-        self._files = TokenBucket(1, 1)
+        # Telnyx takes one message with MP3 a second.
+        self._files = TokenBucket(1 + _JITTER, 1)
         self._refusals = _Refusals(fork.stream_id)
         # The streams of other legs whose marks are subscribed to.
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
@@ -120,11 +134,16 @@ class ReturnPath:
         try:
             await self._subscribe_early()
             while True:
-                await self._post(await self._queue.take())
+                try:
+                    event = await self._queue.take()
+                except NotMp3 as error:
+                    self._refuse("unusable", self._clock(), str(error))
+                else:
+                    await self._post(event)
         finally:
             for task in self._subscriptions.values():
                 task.cancel()
-            self._refusals.log_counts()
+            self._refusals.log_counts(self._queue.damaged)
 
     async def flush(self, patience: float) -> None:
         """Post the messages that wait, in at most `patience` seconds. The rest is refused."""
@@ -145,11 +164,12 @@ class ReturnPath:
             return None
 
     def _put(self, event: ReturnMedia | ReturnMark | ReturnDtmf, now: float) -> None:
-        if isinstance(event, ReturnMedia) and self._fork.return_format.encoding == MP3:
-            if self._files.take(now):
-                self._refuse("unusable", now, _NO_MP3)
-            else:
-                self._refuse("too_many", now)
+        encoding = self._fork.return_format.encoding
+        audio = event.audio if isinstance(event, ReturnMedia) else b""
+        if audio and encoding == MP3 and not self._files.take(now):
+            self._refuse("too_many", now)
+        elif mistake := _mistake(audio, encoding):
+            self._refuse("unusable", now, mistake)
         elif not self._queue.put(event):
             if isinstance(event, ReturnMark):
                 self._fork.withdraw()
@@ -157,7 +177,9 @@ class ReturnPath:
 
     async def _post(self, event: ReturnEvent) -> None:
         try:
-            others = await self._legs.send_back(event, self._queue.format)
+            others = await self._legs.send_back(
+                event, self._queue.format, ends_speech=self._queue.is_empty
+            )
         except UnusableAudio as unusable:
             if isinstance(event, ReturnMark):
                 # Nothing is played before the mark, so the mark is reached.
@@ -173,9 +195,8 @@ class ReturnPath:
 
         Marks that the run before has sent may be on their way, too.
         """
-        if self._fork.return_format.encoding != MP3:
-            with suppress(Unavailable):
-                self._subscribe(await self._legs.other_legs())
+        with suppress(Unavailable):
+            self._subscribe(await self._legs.other_legs())
 
     def _subscribe(self, others: Collection[str]) -> None:
         for stream_id in others:
@@ -197,6 +218,16 @@ class ReturnPath:
         detail = detail or _DETAILS[refusal]
         if self._refusals.count(refusal, detail, now):
             self._answer(self._fork.refuse(refusal, detail))
+
+
+def _mistake(audio: bytes, encoding: str) -> str | None:
+    """Which file a payload begins with instead of the audio that is due; None if it does not."""
+    kind = file_kind(audio)
+    if kind is None or kind == encoding.upper():
+        return None
+    article = "an" if kind[0] in "AMO" else "a"
+    instead = "MP3" if encoding == MP3 else f"raw {encoding}"
+    return f"The payload begins with {article} {kind} header: send {instead}"
 
 
 class _Refusals:
@@ -223,8 +254,10 @@ class _Refusals:
         if self._bucket("unavailable", 1, 0.1).take(now):
             _logger.warning("not sent back: %s", reason, extra=self._extra)
 
-    def log_counts(self) -> None:
-        """Log how often each refusal came, if any came."""
+    def log_counts(self, damaged: int) -> None:
+        """Log how often each refusal came, if any came, and how many frames were damaged."""
+        if damaged:
+            self._counts["damaged"] = damaged
         if self._counts:
             _logger.warning("not sent back: %s", dict(self._counts), extra=self._extra)
 

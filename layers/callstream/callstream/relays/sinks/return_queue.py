@@ -10,11 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from callstream.audio.formats import AudioFormat
-from callstream.audio.packetizer import PIECE_SECONDS, Packetizer
+from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.audio.packets import seconds
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.relays.sinks.pacing import Pacing
+from callstream.relays.sinks.piece_reader import PieceReader
 
 MOST_MEGABYTES: Final = 32
 """How much may wait to be posted: more than an hour of PCMU, 5 minutes of L16 at 48 kHz."""
@@ -22,10 +23,11 @@ MOST_MARKS: Final = 9_000
 """How many marks and keys may wait. A fork remembers 10,000 marks, those that were posted too."""
 # What a waiting message takes besides its audio or its name.
 _MESSAGE_BYTES: Final = 200
-# A message is read in chunks of this size.
-_CHUNK: Final = 1024
 # API Gateway takes 128 KB in a post, more than half a second of any audio.
 _HURRIED_PIECES: Final = 25
+_MOST_READS: Final = 200
+"""After so many reads other tasks have their turn: a file may be large and hold no audio."""
+_TURN: Final = 0.001
 _SOON: Final = 0.1
 """An incomplete piece waits for the next audio for at least so many seconds."""
 
@@ -35,21 +37,23 @@ class ReturnQueue:
 
     Args:
         return_format: the format of the consumer's audio.
+        l16_byte_order: the byte order of L16, which MP3 becomes.
         clock: time in seconds.
     """
 
-    def __init__(self, return_format: AudioFormat, clock: Callable[[], float]) -> None:
-        self.format = return_format
+    def __init__(
+        self, return_format: AudioFormat, l16_byte_order: ByteOrder, clock: Callable[[], float]
+    ) -> None:
+        self._reader = PieceReader(return_format, l16_byte_order)
+        self.format = self._reader.format
         """The format of the audio that `take` returns."""
         self._clock = clock
-        self._packetizer = Packetizer(return_format)
         self._pacing = Pacing()
         # These take effect at once, whatever audio waits.
         self._urgent: deque[Clear | ReturnDtmf] = deque()
         self._waiting: deque[ReturnMedia | ReturnMark] = deque()
-        # So much of the first waiting message has been read into these pieces.
-        self._read_to = 0
-        self._pieces: deque[bytes] = deque()
+        # The message that is being read.
+        self._current: ReturnMedia | None = None
         self._bytes = self._marks = 0
         self._last_put_at = 0.0
         self._hurries = False
@@ -91,14 +95,19 @@ class ReturnQueue:
         for event in self._waiting:
             self._count(event, -1)
         self._waiting.clear()
-        self._pieces.clear()
-        self._packetizer.forget()
-        self._read_to = 0
+        self._end_current()
+        self._reader.forget()
         return marks
 
     async def take(self) -> ReturnEvent:
-        """Wait until a message is due. The call means that the message before has been posted."""
+        """Wait until a message is due. The call means that the message before has been posted.
+
+        Raises:
+            NotMp3: a message is not what it should be, and is left out.
+        """
         while True:
+            if self._waiting:
+                await self._reader.prepare()
             now = self._clock()
             due = self._due(now)
             if due is not None and due <= now:
@@ -109,6 +118,16 @@ class ReturnQueue:
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else due - now):
                     await self._changed.wait()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no audio and no mark waits."""
+        return not (self._waiting or self._current or self._reader.pieces)
+
+    @property
+    def damaged(self) -> int:
+        """How many frames of files were left out, because they cannot be decoded."""
+        return self._reader.damaged
 
     async def drained(self) -> None:
         """Wait until all messages have been posted, as fast as the carrier accepts them."""
@@ -123,25 +142,25 @@ class ReturnQueue:
         """When the next message is due; None if none waits."""
         if self._urgent:
             return now
-        most = self._most(now)
+        reader, most = self._reader, self._most(now)
         self._fill(most)
-        if not self._pieces and not self._waiting and self._packetizer.waits:
+        if not reader.pieces and not self._waiting and reader.waits:
             rest_at = max(self._last_put_at + _SOON, self._pacing.played_at - _SOON)
             if not self._hurries and now < rest_at:
                 return rest_at
-            self._pieces += self._packetizer.rest()
-        if self._pieces and not self._hurries:
-            return self._pacing.due(is_full=len(self._pieces) >= most or bool(self._waiting))
-        return now if self._pieces or self._waiting else None
+            reader.end()
+        if reader.pieces and not self._hurries:
+            return self._pacing.due(is_full=len(reader.pieces) >= most or bool(self._waiting))
+        if self._current and not reader.pieces:
+            return now + _TURN
+        return now if reader.pieces or self._waiting else None
 
     def _pop(self, now: float) -> ReturnEvent:
         if self._urgent:
             key = self._urgent.popleft()
             self._count(key, -1)
             return key
-        if self._pieces:
-            count = min(self._most(now), len(self._pieces))
-            audio = b"".join(self._pieces.popleft() for _ in range(count))
+        if audio := self._reader.take(self._most(now)):
             self._pacing.post(seconds(audio, self.format) or PIECE_SECONDS, now)
             return ReturnMedia(audio)
         mark = self._waiting.popleft()
@@ -156,22 +175,27 @@ class ReturnQueue:
 
     def _fill(self, most: int) -> None:
         """Read so many pieces, if there are as many before the next mark."""
-        while len(self._pieces) < most and self._waiting:
-            event = self._waiting[0]
-            if isinstance(event, ReturnMark):
-                # The mark ends the audio before it: the next audio is not joined to it.
-                self._pieces += self._packetizer.rest()
+        reader, reads = self._reader, 0
+        while len(reader.pieces) < most and reads < _MOST_READS:
+            if self._current:
+                reads += 1
+                if not reader.read():
+                    self._end_current()
+            elif not self._waiting:
                 return
-            self._pieces += self._packetizer.cut(self._read(event.audio))
+            elif isinstance(event := self._waiting[0], ReturnMark):
+                # The mark ends the audio before it: the next audio is not joined to it.
+                reader.end()
+                return
+            else:
+                self._current = event
+                self._waiting.popleft()
+                reader.begin(event.audio)
 
-    def _read(self, audio: bytes) -> bytes:
-        """The next chunk of the first waiting message; a packet is not divided."""
-        begin, size = self._read_to, _CHUNK if self.format.byte_rate else len(audio)
-        self._read_to = begin + size
-        if self._read_to >= len(audio):
-            self._count(self._waiting.popleft(), -1)
-            self._read_to = 0
-        return audio[begin : begin + size]
+    def _end_current(self) -> None:
+        if self._current:
+            self._count(self._current, -1)
+            self._current = None
 
     def _count(self, event: ReturnEvent, sign: int) -> None:
         self._bytes += sign * _size(event)
