@@ -123,8 +123,6 @@ def _converted(
         except UnusableAudio:
             undecodable += 1
             continue
-        if target.silence and payloads:
-            payloads = [b"".join(payloads)]
         at = float(event.timestamp)
         for payload in payloads:
             chunk = chunks[event.track] = max(chunks[event.track] + 1, event.chunk)
