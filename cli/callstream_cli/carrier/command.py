@@ -15,6 +15,7 @@ from rich.table import Table
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects.events import Track
 from callstream_cli import audio, codecs, event_loop, live_display
+from callstream_cli.carrier.heard import heard
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
@@ -78,6 +79,14 @@ def call(
     duplicate: Annotated[float, _Probability] = 0.0,
     drop: Annotated[float, _Probability] = 0.0,
     corrupt: Annotated[float, _Probability] = 0.0,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what the caller hears as a WAV file: the audio that came back, at its "
+            "place in the call.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes ids and faults repeatable.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
@@ -99,6 +108,7 @@ def call(
         corrupt=corrupt,
     )
     format_ = _known_format(codec, carrier)
+    _check_save(save, calls)
     try:
         plan = CallPlan(
             _tracks(audio.read(file), format_, byte_order),
@@ -123,11 +133,35 @@ def call(
             # A call that was not made has no summary.
             if report.messages:
                 typer.echo(_summary(report))
+    if save is not None:
+        _save(save, reports[0], byte_order, console)
     for report in reports:
         if report.error:
             typer.echo(f"callstream: {report.error}", err=True)
     if any(report.error for report in reports):
         raise typer.Exit(1)
+
+
+def _check_save(file: Path | None, calls: int) -> None:
+    if file is None:
+        return
+    if calls > 1:
+        raise typer.BadParameter("takes one call only", param_hint="--save")
+    if file.exists():
+        raise typer.BadParameter(f"{file} is there already", param_hint="--save")
+
+
+def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Console) -> None:
+    made = heard(report.playback, byte_order)
+    parts = [f"{file}, {made.seconds:.2f} s of what the caller hears"]
+    if made.undecodable:
+        parts.append(f"{made.undecodable} messages cannot be decoded")
+    try:
+        file.write_bytes(made.wav())
+    except (OSError, audio.TooLongError) as error:
+        typer.echo(f"callstream: {error}", err=True)
+        raise typer.Exit(1) from None
+    console.print("; ".join(parts), highlight=False, markup=False, soft_wrap=True)
 
 
 def _known_format(codec: str, carrier: CarrierName) -> AudioFormat:

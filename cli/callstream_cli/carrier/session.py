@@ -94,6 +94,8 @@ class _Call:
 
     async def send(self, connection: ClientConnection, message: Message) -> None:
         now = time.time()
+        if not self._report.messages:
+            self._report.playback.begin(time.monotonic())
         if message.fate is not Fate.DROPPED:
             await connection.send(message.text)
         self._report.count(message, now)

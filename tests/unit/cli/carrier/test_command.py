@@ -13,6 +13,8 @@ from tests.unit.cli.commands import run
         (["--codec", "L16@8000", "--carrier", "signalwire"], "L16 has 16000 or 24000 Hz"),
         (["--codec", "AMR-WB", "--carrier", "telnyx"], "AMR-WB cannot be encoded here"),
         (["--byte-order", "middle"], "'--byte-order'"),
+        (["--save", "a.wav", "--calls", "2"], "takes one call only"),
+        (["--save", "."], ". is there already"),
         (["--parameter", "lang"], "--parameter takes NAME=VALUE"),
         (["--parameter", "lang=en", "--parameter", "lang=de"], "the parameter lang is there twice"),
     ],
