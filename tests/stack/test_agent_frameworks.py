@@ -6,6 +6,7 @@ their own. The carriers are SignalWire and Telnyx.
 
 import asyncio
 import json
+import re
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -157,6 +158,8 @@ def test_framework_talks_to_callers_of_other_carriers(
         assert {each["call_id"] for each in reports} == {call.id for call in calls}
         for report in reports:
             assert report["kind"] == "twilio"
+            # Patter does not tell.
+            assert re.fullmatch("MZ[0-9a-f]{32}|", report["stream_id"])
             assert report["parameters"] == parameters | {"lang": "en"}
             assert report["keys"] == "1"
             assert report["heard"] > 0

@@ -33,7 +33,7 @@ DialectName = Literal["telnyx", "signalwire", "twilio"]
 class AgentOptions:
     """The options that say what an agent gets; None is an option that was not given.
 
-    `url`, `auth_token` and `parameters` may be secrets: never show them.
+    `url`, `auth_token`, `parameters` and `status_callback` may be secrets: never show them.
     """
 
     url: str
@@ -125,11 +125,14 @@ def _check_format(dialect: str, options: AgentOptions) -> None:
     codec, rate, known = options.codec, options.sampling_rate, _rates(dialect)
     if codec is not None and codec not in known:
         raise BadValueError(f"--codec: this dialect has {_either(known)} only")
-    choices = [known[codec]] if codec else list(known.values())
-    rates = sorted(set().union(*choices))
-    if rate is not None and all(choices) and rate not in rates:
-        what = codec or "this dialect"
-        raise BadValueError(f"--sampling-rate: {what} has {_either(map(str, rates))} Hz only")
+    if rate is None or (codec is None and not all(known.values())):
+        return
+    if codec is None and len(known) > 1:
+        raise BadValueError("--sampling-rate: give --codec too: the call's may not have this rate")
+    codec = codec or next(iter(known))
+    if known[codec] and rate not in known[codec]:
+        rates = _either(map(str, sorted(known[codec])))
+        raise BadValueError(f"--sampling-rate: {codec} has {rates} Hz only")
 
 
 def _rates(dialect: str) -> dict[str, set[int]]:

@@ -18,6 +18,7 @@ from callstream.calls.stream_requests import Started, stream_key
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Start
 from callstream.identity import StreamIdentity, StreamToken
+from callstream.relays.sinks.fork import ForkCounters
 from callstream.relays.sinks.websocket import RelayForks
 from callstream.tenants.directory import Directory
 from tests.relays import make_relay
@@ -48,11 +49,13 @@ class World:
         self.streams.open(identity, token, f"connection-{stream_id}", at)
         self.streams.start(stream_id, Started(dialect, read), at)
 
-    def forks_start(self, dialect: str = "telnyx", **spec: Any) -> dict[str, Any]:
-        """The parameters in the start message of a fork that begins now."""
+    def forks_start(
+        self, dialect: str = "telnyx", counters: ForkCounters | None = None, **spec: Any
+    ) -> dict[str, Any]:
+        """The parameters in the start message of a fork's run that begins now."""
         relay = make_relay(dialect=dialect, **spec)
         forks = RelayForks(relay, self.streams, self.directory)
-        [_, text] = forks.make(self.streams.open_streams("acme", "CA1"), None).open()
+        [_, text] = forks.make(self.streams.open_streams("acme", "CA1"), counters).open()
         start = DIALECTS[dialect].parse(text)
         assert isinstance(start, Start)
         return start.parameters
@@ -76,6 +79,8 @@ def test_a_carriers_parameters_reach_forks_in_every_dialect_beside_the_relays_ow
     world.begin("s1", CARRIERS, carrier)
 
     assert world.forks_start(fork) == CARRIERS
+    # As after a hand-over.
+    assert world.forks_start(fork, ForkCounters(sequence=700)) == CARRIERS
     own = {"lang": "de", "taskName": "greet"}
     assert world.forks_start(fork, parameters=own) == CARRIERS | own
 

@@ -242,7 +242,11 @@ class TestAgents:
                 "--auth-token: Twilio shows no token: a --parameter can hold one",
             ),
             (
-                [AGENT, *GENAGENT, "telnyx", "--sampling-rate", "7"],
+                [AGENT, *GENAGENT, "signalwire", "--sampling-rate", "16000"],
+                "--sampling-rate: give --codec too: the call's may not have this rate",
+            ),
+            (
+                [AGENT, *GENAGENT, "telnyx", "--codec", "L16", "--sampling-rate", "7"],
                 (
                     "stream_bidirectional_sampling_rate: Input should be 8000, 16000, 22050, "
                     "24000 or 48000"
@@ -262,7 +266,7 @@ class TestAgents:
             ),
             (
                 [AGENT, *GENAGENT, "twilio", "--sampling-rate", "16000"],
-                "--sampling-rate: this dialect has 8000 Hz only",
+                "--sampling-rate: PCMU has 8000 Hz only",
             ),
             (
                 [f"{AGENT}?key=s3cret", *GENAGENT, "twilio"],
