@@ -73,9 +73,13 @@ def callbacks(account: dict[str, str]) -> Iterator[Callbacks]:
 
 
 class RawConsumer:
-    """Keeps a stream's messages as they come, and answers as one may not on a one-way stream."""
+    """Checks Twilio's signature, as Twilio tells servers to, and keeps messages as they come.
 
-    def __init__(self) -> None:
+    It answers as one may not on a one-way stream.
+    """
+
+    def __init__(self, auth_token: str) -> None:
+        self._validator = RequestValidator(auth_token)
         self.texts: list[str | bytes] = []
         self.ended = asyncio.Event()
         self.url = ""
@@ -89,6 +93,9 @@ class RawConsumer:
             yield self
 
     async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        signature = connection.request.headers["x-twilio-signature"]
+        assert self._validator.validate(self.url, {}, signature)
         try:
             async for text in connection:
                 self.texts.append(text)
@@ -146,7 +153,7 @@ def test_sdk_streams_a_call_in_twilios_dialect_with_signed_callbacks(
     async def act() -> None:
         call = LiveCall(stack, f"CA{uuid4().hex}", "signalwire", parameters={"carrier": "kept"})
         async with (
-            RawConsumer().listening() as consumer,
+            RawConsumer(account["auth_token"]).listening() as consumer,
             client(stack, *account.values()) as sdk,
             call.going_on(),
         ):

@@ -46,6 +46,7 @@ COVERED_ELSEWHERE = {
     "audio/codecs/opus.py": "tests/unit/audio/test_codecs.py",
     "audio/codecs/pcm.py": "tests/unit/audio/test_conversion.py",
     "callbacks/forms.py": "tests/unit/callbacks/test_signalwire.py",
+    "callbacks/handshakes.py": "tests/unit/callbacks/test_twilio.py",
     "callbacks/vendors.py": "tests/unit/surfaces/test_parity.py",
     "calls/stream_requests.py": "tests/unit/calls/test_store.py",
     "dialects/__init__.py": "tests/unit/dialects/test_dialects.py",

@@ -8,7 +8,9 @@ import pytest
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from callstream.callbacks import twilio
-from callstream.callbacks.model import UNREACHABLE, RelayCallback
+from callstream.callbacks.forms import sign_form
+from callstream.callbacks.handshakes import HANDSHAKES
+from callstream.callbacks.model import UNREACHABLE, CallbackRequest, RelayCallback
 from tests.unit.callbacks.scenes import MASTER, NOW, STATUS, TENANT, signalwire_callback
 
 STREAM = "MZ7a2f7b1e2f0e4a0b9a550d6bd1b2a001"
@@ -77,6 +79,25 @@ def test_sdk_accepts_signed_callbacks(method: str, event: str, url: str) -> None
     assert not validator.validate(request.url + "x", form, signature)
     assert not RequestValidator(AUTH_TOKEN[::-1]).validate(request.url, form, signature)
     assert "x-signalwire-signature" not in request.headers
+
+
+@pytest.mark.parametrize(
+    "url", ["wss://gw.example.com/media", "wss://gw.example.com:8443/media/", "wss://203.0.114.7"]
+)
+def test_sdk_accepts_signed_handshakes(url: str) -> None:
+    headers = HANDSHAKES["twilio"](url, MASTER, "acme")
+
+    [(name, signature)] = headers.items()
+    assert name == "x-twilio-signature"
+    assert RequestValidator(AUTH_TOKEN).validate(url, {}, signature)
+    assert not RequestValidator(AUTH_TOKEN).validate(f"{url}x", {}, signature)
+
+
+def test_signature_of_a_handshake_is_over_its_url() -> None:
+    # Computed apart from this code, for Twilio's algorithm and the key 12345.
+    request = CallbackRequest(method="GET", url="wss://gw.example.com/media")
+
+    assert sign_form(request, "12345", ["a"]).headers == {"a": "EaUrJnXeOdQbckRcqHzor+8Gtsk="}
 
 
 def test_auth_token_has_twilios_form() -> None:

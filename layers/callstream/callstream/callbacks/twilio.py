@@ -4,6 +4,7 @@ Sources: twilio.com, "<Stream>" (parameters), "Error and warning dictionary" (31
 `RequestValidator` of Twilio's SDK for Python.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +14,7 @@ from callstream.callbacks.keys import derive
 from callstream.callbacks.model import INVALID_URL, CallbackRequest, RelayCallback
 from callstream.tenants.directory import Tenant
 
-__all__ = ["request", "sign", "urls", "verification_key"]
+__all__ = ["request", "sign", "sign_handshake", "urls", "verification_key"]
 
 _AUTH_TOKEN_DIGITS: Final = 32
 # Twilio documents that StreamError is an error message, and the titles of these errors.
@@ -34,10 +35,17 @@ def request(callback: RelayCallback, tenant: Tenant, _attempt: int, url: str) ->
     return form_request(callback, tenant, url, error)
 
 
-def sign(request: CallbackRequest, master: str, key_id: str, _now: datetime) -> CallbackRequest:
+def sign(
+    request: CallbackRequest, master: str, key_id: str, _now: datetime | None = None
+) -> CallbackRequest:
     """The request with its signature. See `callstream.callbacks.vendors`."""
     key = verification_key(master, key_id)["auth_token"]
     return sign_form(request, key, ["x-twilio-signature"])
+
+
+def sign_handshake(url: str, master: str, key_id: str) -> Mapping[str, str]:
+    """The header with the signature of a handshake with a consumer at this URL."""
+    return sign(CallbackRequest(method="GET", url=url), master, key_id).headers
 
 
 def verification_key(master: str, key_id: str) -> dict[str, str]:

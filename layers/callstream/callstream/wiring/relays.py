@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, override
 from uuid import uuid4
 
@@ -13,8 +14,10 @@ from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
+from callstream.adapters.aws.secrets_manager import PermanentSecret
 from callstream.adapters.network import websockets
 from callstream.adapters.network.dns import resolve
+from callstream.callbacks.handshakes import HANDSHAKES
 from callstream.calls.lifecycle import RelayState
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
@@ -103,11 +106,19 @@ class RelayRunFactory:
             timings=self._timings,
         )
 
+    def _callback_master(self) -> str:
+        return self._callback_master_secret.value()
+
+    @cached_property
+    def _callback_master_secret(self) -> PermanentSecret:
+        # Most relays need no secret, and its client takes its time to make.
+        return PermanentSecret(self._settings.callback_master_secret)
+
     def _websocket_sink(self, relay: Relay) -> Sink:
         streams, byte_order = self._notifier.streams, self._settings.l16_byte_order
         legs = CarrierLegs(relay, streams, self._connections, clock.now, byte_order)
         return WebSocketSink(
-            RelayDialler(relay, self._local),
+            RelayDialler(relay, self._directory, self._callback_master, self._local),
             RelayForks(relay, streams, self._directory, byte_order),
             None if relay.target_legs == "none" else legs,
             clock=time.time,
@@ -117,9 +128,15 @@ class RelayRunFactory:
 
 @dataclass(frozen=True, slots=True)
 class RelayDialler(Dialler):
-    """Dials one relay's consumer. `local` is whether this is the local stack."""
+    """Dials one relay's consumer.
+
+    `callback_master` reads the secret that signatures follow from, and `local` is whether this is
+    the local stack.
+    """
 
     relay: Relay
+    directory: Directory
+    callback_master: Callable[[], str]
     local: bool
 
     @override
@@ -133,8 +150,16 @@ class RelayDialler(Dialler):
             raise DialFailed("invalid_url") from None
         except UnknownHost:
             raise DialFailed("unknown_host") from None
-        headers = relay.handshake_headers
+        headers = relay.handshake_headers | await asyncio.to_thread(self._signature, url)
         return await websockets.dial(url, destination, headers, trust_any=self.local)
+
+    def _signature(self, url: str) -> dict[str, str]:
+        """The headers with the vendor's signature, if the vendor signs. Raises `Unavailable`."""
+        sign = HANDSHAKES.get(self.relay.surface)
+        tenant = None if sign is None else self.directory.tenant(self.relay.tenant_id)
+        if sign is None or tenant is None:
+            return {}
+        return dict(sign(url, self.callback_master(), tenant.callback_key_id))
 
 
 @dataclass(frozen=True, slots=True)

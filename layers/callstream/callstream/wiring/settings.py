@@ -62,6 +62,7 @@ class RelaySettings(Struct, frozen=True):
     connections_url: str
     relay_url: str
     frames_stream: str
+    callback_master_secret: str
     l16_byte_order: Literal["big", "little"] = "big"
 
 
