@@ -158,7 +158,7 @@ def test_framework_talks_to_callers_of_other_carriers(
         assert {each["call_id"] for each in reports} == {call.id for call in calls}
         for report in reports:
             assert report["kind"] == "twilio"
-            # Patter does not tell.
+            # Patter reports no stream.
             assert re.fullmatch("MZ[0-9a-f]{32}|", report["stream_id"])
             assert report["parameters"] == parameters | {"lang": "en"}
             assert report["keys"] == "1"

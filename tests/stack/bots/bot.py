@@ -1,7 +1,7 @@
 """What the bots of test_agent_frameworks.py share. They run in an environment of their own.
 
-A bot prints the port on which it listens, and after each call what it knows of the call, as JSON.
-When it has heard `ENOUGH`, it says a tone of `SECONDS`; it falls silent when the caller cuts in.
+A bot prints the port on which it listens, and after each call a report of the call, as JSON. It
+plays a tone of `SECONDS`, and stops when the caller presses a key.
 """
 
 import json
@@ -9,14 +9,14 @@ import math
 import socket
 import sys
 from array import array
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import uvicorn  # type: ignore[import-not-found]
 
 RATE: Final = 8000
 ENOUGH: Final = RATE * 2 // 2
-"""Half a second, in bytes of linear samples."""
+"""Half a second in bytes of linear samples: a bot that waits for words answers then."""
 SECONDS: Final = 20
 HERTZ: Final = 1000
 _AMPLITUDE: Final = 8000
@@ -32,7 +32,6 @@ class Call:
     parameters: dict[str, Any]
     heard: int = 0
     keys: str = ""
-    marks: list[str] = field(default_factory=list)
 
 
 def tone(rate: int = RATE) -> bytes:
@@ -43,7 +42,7 @@ def tone(rate: int = RATE) -> bytes:
 
 
 def report(call: Call) -> None:
-    """Print what is known of a call that has ended."""
+    """Print the report of a call that has ended."""
     _say(json.dumps(asdict(call)))
 
 

@@ -28,7 +28,7 @@ _current: Final[ContextVar[bot.Call]] = ContextVar("current")
 
 
 class Recogniser(STTProvider):  # type: ignore[misc]
-    """Stands in for a recogniser: it understands that the caller cuts in when a key is pressed."""
+    """Stands in for a recogniser: a pressed key counts as a word of the caller's."""
 
     def __init__(self) -> None:
         self._call = _current.get(None)
@@ -75,7 +75,7 @@ async def started(about: dict[str, Any]) -> None:
 
 
 async def pressed(about: dict[str, Any]) -> None:
-    """Patter tells of keys as of words."""
+    """A key was pressed: Patter reports keys as words."""
     text = str(about["text"])
     if text.startswith("[DTMF: "):
         _calls[about["call_id"]].keys += text.removeprefix("[DTMF: ").removesuffix("]")
