@@ -75,7 +75,7 @@ def test_changes_of_a_tenant_take_effect_on_its_requests(
     second = operator("credentials", "create", tenant_id, "asapp", "--label", "second")
     assert (status(first), status(second)) == (200, 200)
 
-    operator("credentials", "revoke", "asapp", first["credential_id"], "--yes")
+    operator("credentials", "revoke", tenant_id, "asapp", first["credential_id"], "--yes")
     assert (status(first), status(second)) == (401, 200)
 
     operator("tenants", "disable", tenant_id, "--yes")

@@ -28,6 +28,7 @@ from callstream_cli.operator.errors import (
     must_be_of,
     output,
 )
+from callstream_cli.operator.picking import pick
 
 if TYPE_CHECKING:
     from callstream.adapters.aws.secrets_manager import TwilioAuthTokens
@@ -179,11 +180,22 @@ class Administration:
         self._create(issued.credential, taken)
         return issued
 
-    def credential(self, surface: Surface, credential_id: str) -> Credential:
-        """A credential, by its id. Raises `OperatorError` if there is no such credential."""
-        credential = self.directory.credential(surface, credential_id)
+    def credential(self, tenant_id: str, surface: Surface, text: str) -> Credential:
+        """A tenant's credential, by its id or the first characters of the id.
+
+        Raises:
+            OperatorError: there is no such tenant or credential, or there are several credentials.
+        """
+        self.tenant(tenant_id)
+        of_tenant = [
+            entry
+            for entry in self.directory.entries()
+            if isinstance(entry, Credential)
+            and (entry.tenant_id, entry.surface) == (tenant_id, surface)
+        ]
+        credential = pick(text, of_tenant, lambda each: (each.credential_id,), "credential")
         if credential is None:
-            raise OperatorError(f"{surface} has no credential {credential_id!r}")
+            raise OperatorError(f"{tenant_id} has no credential {text!r} for {surface}")
         return credential
 
     def create_inbox(self, tenant_id: str, external_id: str, name: str) -> Inbox:
@@ -256,12 +268,17 @@ class Administration:
         return agent
 
     def agent(self, tenant_id: str, agent_id: str) -> Agent:
-        """A tenant's agent. Raises `OperatorError` if there is no such agent."""
+        """A tenant's agent, by its id or the first characters of the id.
+
+        Raises:
+            OperatorError: there is no such tenant or agent, or there are several agents.
+        """
         self.tenant(tenant_id)
-        for agent in self.agents.all(tenant_id):
-            if agent.agent_id == agent_id:
-                return agent
-        raise OperatorError(f"{tenant_id} has no agent {agent_id!r}")
+        agents = self.agents.all(tenant_id)
+        agent = pick(agent_id, agents, lambda each: (each.agent_id,), "agent")
+        if agent is None:
+            raise OperatorError(f"{tenant_id} has no agent {agent_id!r}")
+        return agent
 
     def _auth_token(self, tenant: Tenant) -> str:
         """The tenant's present AuthToken: the secret that also signs its callbacks."""

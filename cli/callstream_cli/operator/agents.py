@@ -20,8 +20,8 @@ from callstream_cli.operator.agent_dialects import (
     spec_of,
 )
 from callstream_cli.operator.errors import BadValueError
-from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
-from callstream_cli.operator.output import show_json, show_table
+from callstream_cli.operator.options import Json, OfTenant, Stack, Wide, Yes, confirm
+from callstream_cli.operator.output import Column, show_json, show_table
 from callstream_cli.operator.standard_input import STANDARD_INPUT, read_line
 
 
@@ -122,7 +122,9 @@ def add(
         typer.echo(f"{tenant_id} has the agent {agent.agent_id} on {_place(agent)}.")
 
 
-def list_(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> None:
+def list_(
+    tenant_id: OfTenant, *, wide: Wide = False, stack: Stack = None, as_json: Json = False
+) -> None:
     """List a tenant's agents. Of URLs only the host is shown; no token, and no parameter."""
     with administration_of(stack) as administration:
         administration.tenant(tenant_id)
@@ -131,7 +133,16 @@ def list_(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) ->
         show_json([as_dict(agent) for agent in agents])
         return
     show_table(
-        ["agent", "on", "dialect", "url", "track", "name", "auth token", "parameters"],
+        [
+            Column("agent", is_id=True),
+            "on",
+            "dialect",
+            "url",
+            Column("track", optional=2),
+            Column("name", is_text=True, optional=1),
+            Column("auth token", optional=3),
+            Column("parameters", optional=4),
+        ],
         [
             (
                 agent.agent_id,
@@ -146,12 +157,15 @@ def list_(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) ->
             for agent in agents
         ],
         otherwise=f"{tenant_id} has no agents.",
+        wide=wide,
     )
 
 
 def remove(
     tenant_id: OfTenant,
-    agent_id: Annotated[str, typer.Argument(metavar="AGENT", help="Its id, as listed.")],
+    agent_id: Annotated[
+        str, typer.Argument(metavar="AGENT", help="Its id, as listed, or the first characters.")
+    ],
     *,
     yes: Yes = False,
     stack: Stack = None,

@@ -18,8 +18,8 @@ from callstream.console.views import Time
 from callstream.tenants.directory import Surface
 from callstream_cli.deployment import outputs_of
 from callstream_cli.operator.errors import OperatorError, output
-from callstream_cli.operator.options import Json, Stack, Yes, confirm
-from callstream_cli.operator.output import show_json, show_table
+from callstream_cli.operator.options import Json, Stack, Wide, Yes, confirm
+from callstream_cli.operator.output import Column, show_json, show_table
 from callstream_cli.operator.streams import OfOneTenant, in_words
 
 
@@ -29,6 +29,7 @@ def list_(
     dead: Annotated[
         bool, typer.Option("--dead", help="List the callbacks that were given up.")
     ] = False,
+    wide: Wide = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +49,8 @@ def list_(
             views = [_waiting(each) for each in PendingCallbacks(table).all()]
             length = _queue(outputs).length()
             queued = f"In the queue, with callbacks that wait behind others: about {length}."
-    _show([view for view in views if tenant_id in {None, view.tenant_id}], as_json=as_json)
+    of_tenant = [view for view in views if tenant_id in {None, view.tenant_id}]
+    _show(of_tenant, wide=wide, as_json=as_json)
     if queued and not as_json:
         typer.echo(queued)
 
@@ -122,22 +124,22 @@ def _given_up(dead: DeadCallback) -> _View:
     )
 
 
-def _show(views: Sequence[_View], *, as_json: bool) -> None:
+def _show(views: Sequence[_View], *, as_json: bool, wide: bool = False) -> None:
     if as_json:
         show_json(views)
         return
     show_table(
         [
-            "callback",
-            "tenant",
-            "surface",
+            Column("callback", is_id=True),
+            Column("tenant", optional=1),
+            Column("surface", optional=2),
             "event",
-            "relay",
+            Column("relay", is_id=True),
             "attempts",
-            "reason",
-            "happened (UTC)",
-            "tried again (UTC)",
-            "given up (UTC)",
+            Column("reason", is_text=True),
+            Column("happened (UTC)", optional=5),
+            Column("tried again (UTC)", optional=3),
+            Column("given up (UTC)", optional=4),
         ],
         [
             (
@@ -155,4 +157,5 @@ def _show(views: Sequence[_View], *, as_json: bool) -> None:
             for view in views
         ],
         otherwise="There are no such callbacks.",
+        wide=wide,
     )

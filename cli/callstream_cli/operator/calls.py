@@ -13,8 +13,8 @@ from callstream.console.views import CallView, Scope, WholeCall
 from callstream.tenants.directory import Tenant
 from callstream_cli.operator.activity import activity_of
 from callstream_cli.operator.lookup import ID_HELP, find_call
-from callstream_cli.operator.options import Json, Stack
-from callstream_cli.operator.output import grid, table
+from callstream_cli.operator.options import Json, Stack, Wide
+from callstream_cli.operator.output import Column, grid, table
 from callstream_cli.operator.streams import OfOneTenant, by_name, in_words, rows, summary
 from callstream_cli.operator.watching import Read, Watch, show_scene
 
@@ -25,6 +25,7 @@ def list_(
     every: Annotated[
         bool, typer.Option("--all", help="Ended ones too, as far as they are kept; slow.")
     ] = False,
+    wide: Wide = False,
     watch: Watch = False,
     stack: Stack = None,
     as_json: Json = False,
@@ -34,7 +35,8 @@ def list_(
     def scene(outputs: Mapping[str, str]) -> Read:
         activity = activity_of(outputs)
         scope: Scope = "all" if every else "live"
-        return lambda: _Calls(activity.calls(scope, tenant_id))
+        none = "No call was kept." if every else "No call is live. --all shows ended calls."
+        return lambda: _Calls(activity.calls(scope, tenant_id), none=none, wide=wide)
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
@@ -52,6 +54,7 @@ def show(
         str | None,
         typer.Option("--tenant", metavar="TENANT", help="Whose; needed if it is deleted."),
     ] = None,
+    wide: Wide = False,
     watch: Watch = False,
     stack: Stack = None,
     as_json: Json = False,
@@ -63,7 +66,7 @@ def show(
         of_tenants = tenant_ids(outputs) if tenant_id is None else [tenant_id]
         found = find_call(activity, call_id, of_tenants)
         return lambda: _OneCall(
-            activity.whole(find_call(activity, found.call_id, [found.tenant_id]))
+            activity.whole(find_call(activity, found.call_id, [found.tenant_id])), wide=wide
         )
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
@@ -77,9 +80,18 @@ def tenant_ids(outputs: Mapping[str, str]) -> list[str]:
     return [entry.tenant_id for entry in directory.entries() if isinstance(entry, Tenant)]
 
 
-def _rows(calls: Iterable[CallView]) -> RenderableType:
+def _rows(calls: Iterable[CallView], *, otherwise: str, wide: bool) -> RenderableType:
     return table(
-        ["call", "session", "tenant", "state", "started (UTC)", "ended (UTC)", "streams", "open"],
+        [
+            Column("call", is_id=True),
+            Column("session", is_id=True, optional=3),
+            Column("tenant", optional=1),
+            "state",
+            "started (UTC)",
+            Column("ended (UTC)", optional=2),
+            "streams",
+            "open",
+        ],
         [
             (
                 call.call_id,
@@ -93,19 +105,22 @@ def _rows(calls: Iterable[CallView]) -> RenderableType:
             )
             for call in calls
         ],
-        otherwise="There are no such calls.",
+        otherwise=otherwise,
+        wide=wide,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
     calls: list[CallView]
+    none: str
+    wide: bool
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         return [call.model_dump(mode="json") for call in self.calls]
 
     def picture(self) -> RenderableType:
-        return _rows(self.calls)
+        return _rows(self.calls, otherwise=self.none, wide=self.wide)
 
     def line(self) -> str:
         states = Counter[str](call.state for call in self.calls)
@@ -116,6 +131,7 @@ class _Calls:
 @dataclass(frozen=True, slots=True)
 class _OneCall:
     whole: WholeCall
+    wide: bool
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         whole = self.whole.model_dump(mode="json")
@@ -136,8 +152,8 @@ class _OneCall:
             )
         ]
         if len(self.whole.legs) > 1:
-            parts += [_title("legs"), _rows(self.whole.legs)]
-        parts += [_title("streams"), rows(self.whole.streams)]
+            parts += [_title("legs"), _rows(self.whole.legs, otherwise="none", wide=self.wide)]
+        parts += [_title("streams"), rows(self.whole.streams, wide=self.wide)]
         parts += [_title("relays"), self._relays()]
         return Group(*parts)
 
@@ -149,15 +165,15 @@ class _OneCall:
     def _relays(self) -> RenderableType:
         return table(
             [
-                "relay",
+                Column("relay", is_id=True),
                 "surface",
-                "name",
-                "track",
+                Column("name", is_text=True, optional=2),
+                Column("track", optional=1),
                 "state",
-                "asked for (UTC)",
-                "changed",
+                Column("asked for (UTC)", optional=4),
+                Column("changed", optional=3),
                 "dropped",
-                "error",
+                Column("error", is_text=True),
             ],
             [
                 (
@@ -174,6 +190,7 @@ class _OneCall:
                 for relay in self.whole.relays
             ],
             otherwise="none",
+            wide=self.wide,
         )
 
 

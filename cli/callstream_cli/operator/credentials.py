@@ -9,15 +9,16 @@ import typer
 from callstream.tenants.credentials import CREDENTIAL_FORMS
 from callstream.tenants.directory import Credential, Directory, Surface
 from callstream_cli.deployment import administration_of
-from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack, Yes, confirm
-from callstream_cli.operator.output import show_done, show_fields, show_json, show_table
+from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack, Wide, Yes, confirm
+from callstream_cli.operator.output import Column, show_done, show_fields, show_json, show_table
 
 CredentialId = Annotated[
     str,
     typer.Argument(
         metavar="CREDENTIAL",
-        help="Its id, as listed. In a key, the id stands between the prefix and the first _; of "
-        "twilio, the id is the sid of an API key, or begins with the AccountSid.",
+        help="Its id, as listed, or the first characters. In a key, the id stands between the "
+        "prefix and the first _; of twilio, the id is the sid of an API key, or begins with the "
+        "AccountSid.",
     ),
 ]
 _SCOPES = "; ".join(
@@ -74,6 +75,7 @@ def list_(
     surface: Annotated[
         Surface | None, typer.Option(help="Only the credentials of this surface.")
     ] = None,
+    wide: Wide = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -100,7 +102,15 @@ def list_(
         show_json([as_dict(credential) for credential in found])
         return
     show_table(
-        ["tenant", "surface", "credential", "state", "scopes", "created (UTC)", "label"],
+        [
+            "tenant",
+            "surface",
+            Column("credential", is_id=True),
+            "state",
+            Column("scopes", optional=1),
+            Column("created (UTC)", optional=2),
+            Column("label", is_text=True),
+        ],
         [
             (
                 credential.tenant_id,
@@ -114,10 +124,12 @@ def list_(
             for credential in found
         ],
         otherwise="There are no credentials.",
+        wide=wide,
     )
 
 
 def revoke(
+    tenant_id: OfTenant,
     surface: OfSurface,
     credential_id: CredentialId,
     *,
@@ -126,13 +138,17 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Make a credential worthless for good. It stays in the list."""
-    with _confirmed("Revoke", surface, credential_id, stack, yes=yes) as (directory, credential):
+    with _confirmed("Revoke", (tenant_id, surface, credential_id), stack, yes=yes) as (
+        directory,
+        credential,
+    ):
         revoked = credential.model_copy(update={"enabled": False})
         directory.save(revoked)
     show_done(as_dict(revoked), f"Revoked {_named(revoked)}.", as_json=as_json)
 
 
 def delete(
+    tenant_id: OfTenant,
     surface: OfSurface,
     credential_id: CredentialId,
     *,
@@ -141,7 +157,10 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a credential. It is worthless, and no longer listed."""
-    with _confirmed("Delete", surface, credential_id, stack, yes=yes) as (directory, credential):
+    with _confirmed("Delete", (tenant_id, surface, credential_id), stack, yes=yes) as (
+        directory,
+        credential,
+    ):
         directory.delete(credential)
     show_done(as_dict(credential), f"Deleted {_named(credential)}.", as_json=as_json)
 
@@ -153,10 +172,10 @@ def as_dict(credential: Credential) -> dict[str, Any]:
 
 @contextmanager
 def _confirmed(
-    verb: str, surface: Surface, credential_id: str, stack: str | None, *, yes: bool
+    verb: str, path: tuple[str, Surface, str], stack: str | None, *, yes: bool
 ) -> Iterator[tuple[Directory, Credential]]:
     with administration_of(stack) as administration:
-        credential = administration.credential(surface, credential_id)
+        credential = administration.credential(*path)
         confirm(f"{verb} {_named(credential)}?", yes=yes)
         yield administration.directory, credential
 

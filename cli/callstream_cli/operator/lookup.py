@@ -1,41 +1,15 @@
 """What an operator means by an id: the id itself, its first characters, or `last`."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from callstream.console.views import Activity, CallView, StreamView
 from callstream_cli.operator.errors import OperatorError
+from callstream_cli.operator.picking import pick
 
 LAST: Final = "last"
 """The newest, wherever the id of a stream or a call is taken."""
 ID_HELP: Final = "The first characters of an id are enough; last is the newest."
-
-_MOST_NAMED: Final = 5
-
-
-def pick[Entry](
-    text: str, entries: Collection[Entry], ids: Callable[[Entry], Iterable[str | None]], noun: str
-) -> Entry | None:
-    """The entry with this id, or else the only one whose id begins so; None if there is none.
-
-    Args:
-        text: what the operator typed.
-        entries: where to look.
-        ids: the ids of an entry, the first of which names the entry.
-        noun: what the entries are, for the error.
-
-    Raises:
-        OperatorError: several entries have ids that begin so.
-    """
-    named = [entry for entry in entries if text in ids(entry)]
-    if len(named) == 1:
-        return named[0]
-    begun = named or [
-        entry for entry in entries if any(each and each.startswith(text) for each in ids(entry))
-    ]
-    if len(begun) > 1 and text:
-        raise _ambiguous(text, [str(next(iter(ids(entry)))) for entry in begun], noun)
-    return begun[0] if begun and text else None
 
 
 def find_stream(activity: Activity, text: str) -> StreamView:
@@ -94,11 +68,3 @@ def find_call(activity: Activity, text: str, tenant_ids: Collection[str]) -> Cal
         whose = ", ".join(sorted(call.tenant_id for call in found))
         raise OperatorError(f"several have a call {text!r}: give --tenant, one of {whose}")
     return found[0]
-
-
-def _ambiguous(text: str, ids: Iterable[str], noun: str) -> OperatorError:
-    """The error about an id that means several entries, which it lists."""
-    found = sorted(set(ids))
-    more = len(found) - _MOST_NAMED
-    listed = ", ".join(found[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return OperatorError(f"several {noun}s have ids that begin with {text!r}: {listed}")

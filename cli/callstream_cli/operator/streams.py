@@ -11,9 +11,10 @@ from rich.console import RenderableType
 
 from callstream.console.views import Scope, StreamView
 from callstream_cli.operator.activity import activity_of
-from callstream_cli.operator.lookup import ID_HELP, find_stream
-from callstream_cli.operator.options import Json, Stack
-from callstream_cli.operator.output import grid, table
+from callstream_cli.operator.lookup import ID_HELP, LAST, find_stream
+from callstream_cli.operator.options import Json, Stack, Wide
+from callstream_cli.operator.output import Column, grid, table
+from callstream_cli.operator.picking import pick
 from callstream_cli.operator.watching import Read, Watch, show_scene
 
 OfOneTenant = Annotated[
@@ -34,11 +35,14 @@ def list_(
     tenant_id: OfOneTenant = None,
     call_id: Annotated[
         str | None,
-        typer.Option("--call", metavar="CALL", help="Only this call's, by the carrier's id."),
+        typer.Option(
+            "--call", metavar="CALL", help=f"Only this call's, by the carrier's id. {ID_HELP}"
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Closed ones too, as far as they are kept; slow.")
     ] = False,
+    wide: Wide = False,
     watch: Watch = False,
     stack: Stack = None,
     as_json: Json = False,
@@ -48,7 +52,10 @@ def list_(
     def scene(outputs: Mapping[str, str]) -> Read:
         activity = activity_of(outputs)
         scope: Scope = "all" if every else "live"
-        return lambda: _Streams(activity.streams(scope, tenant_id, call_id))
+        none = "No stream was kept." if every else "No stream is live. --all shows closed streams."
+        return lambda: _Streams(
+            _of_call(activity.streams(scope, tenant_id), call_id), none=none, wide=wide
+        )
 
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
@@ -69,10 +76,31 @@ def show(
     show_scene(stack, scene, watch=watch, as_json=as_json)
 
 
-def rows(streams: Iterable[StreamView]) -> RenderableType:
+def _of_call(streams: list[StreamView], text: str | None) -> list[StreamView]:
+    """The streams of the call that an operator means; all streams if no call is named."""
+    if text is None:
+        return streams
+    calls = [stream.call_id for stream in streams if stream.call_id is not None]
+    call = calls[-1] if text == LAST and text not in calls and calls else text
+    call = pick(call, sorted(set(calls)), lambda each: (each,), "call") or call
+    return [stream for stream in streams if stream.call_id == call]
+
+
+def rows(
+    streams: Iterable[StreamView], *, otherwise: str = "none", wide: bool = False
+) -> RenderableType:
     """Streams as a table."""
     return table(
-        ["stream", "tenant", "call", "state", "connected (UTC)", "last seen", "frames", "trouble"],
+        [
+            Column("stream", is_id=True),
+            Column("tenant", optional=1),
+            Column("call", is_id=True),
+            "state",
+            Column("connected (UTC)", optional=3),
+            Column("last seen", optional=2),
+            "frames",
+            Column("trouble", is_text=True),
+        ],
         [
             (
                 stream.stream_id,
@@ -81,12 +109,13 @@ def rows(streams: Iterable[StreamView]) -> RenderableType:
                 stream.state,
                 in_words(stream.connected_at),
                 "-" if stream.last_seen_at is None else f"{stream.last_seen_at:%H:%M:%S}",
-                by_name(stream.frames, otherwise="0"),
+                _frames(stream),
                 _trouble(stream) or "-",
             )
             for stream in streams
         ],
-        otherwise="There are no such streams.",
+        otherwise=otherwise,
+        wide=wide,
     )
 
 
@@ -115,6 +144,12 @@ def summary(streams: Iterable[StreamView]) -> str:
     return "; ".join(parts)
 
 
+def _frames(stream: StreamView) -> str:
+    """The frames of each track: `756 in, 756 out`."""
+    short = {name.removesuffix("bound"): count for name, count in stream.frames.items()}
+    return by_name(short, otherwise="0")
+
+
 def _trouble(stream: StreamView) -> str:
     counts = {
         "gaps": stream.gaps,
@@ -130,12 +165,14 @@ def _trouble(stream: StreamView) -> str:
 @dataclass(frozen=True, slots=True)
 class _Streams:
     streams: list[StreamView]
+    none: str
+    wide: bool
 
     def as_json(self) -> Any:  # noqa: ANN401 - any value that JSON has
         return [stream.model_dump(mode="json") for stream in self.streams]
 
     def picture(self) -> RenderableType:
-        return rows(self.streams)
+        return rows(self.streams, otherwise=self.none, wide=self.wide)
 
     def line(self) -> str:
         return summary(self.streams)

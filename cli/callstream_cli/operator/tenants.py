@@ -8,8 +8,8 @@ from callstream.tenants.directory import ROUTES, Limits, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator import webhooks
 from callstream_cli.operator.limits import effective, in_words
-from callstream_cli.operator.options import Json, OfTenant, Stack, Yes, confirm
-from callstream_cli.operator.output import show_done, show_fields, show_json, show_table
+from callstream_cli.operator.options import Json, OfTenant, Stack, Wide, Yes, confirm
+from callstream_cli.operator.output import Column, show_done, show_fields, show_json, show_table
 
 
 def create(
@@ -36,7 +36,7 @@ def create(
     _show(tenant, as_json=as_json)
 
 
-def list_(*, stack: Stack = None, as_json: Json = False) -> None:
+def list_(*, wide: Wide = False, stack: Stack = None, as_json: Json = False) -> None:
     """List all tenants."""
     with administration_of(stack) as administration:
         entries = administration.directory.entries()
@@ -48,12 +48,19 @@ def list_(*, stack: Stack = None, as_json: Json = False) -> None:
         show_json([as_dict(tenant) for tenant in tenants])
         return
     show_table(
-        ["tenant", "name", "state", "routes", "project"],
+        [
+            "tenant",
+            Column("name", is_text=True),
+            "state",
+            Column("routes", optional=1),
+            Column("project", optional=2),
+        ],
         [
             (t.tenant_id, t.name, _state(t), ", ".join(sorted(t.routes)), str(t.project_id))
             for t in tenants
         ],
         otherwise="There are no tenants.",
+        wide=wide,
     )
 
 

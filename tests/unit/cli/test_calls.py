@@ -47,7 +47,9 @@ def test_calls_list_prints_a_table(deployment: Deployment) -> None:
         "call session tenant state started (UTC) ended (UTC) streams open",
         "leg-1 S1 acme active 2026-11-21 12:00:00 - 2 1",
     ]
-    assert ok("calls", "list", "--tenant", "nobody") == "There are no such calls.\n"
+    assert (
+        ok("calls", "list", "--tenant", "nobody") == "No call is live. --all shows ended calls.\n"
+    )
 
 
 def test_calls_show_prints_the_whole_call_as_json(deployment: Deployment) -> None:

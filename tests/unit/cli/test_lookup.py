@@ -3,7 +3,7 @@
 import pytest
 
 from callstream_cli.operator.errors import OperatorError
-from callstream_cli.operator.lookup import pick
+from callstream_cli.operator.picking import pick
 from tests.unit.activity import NOW, Deployment
 from tests.unit.cli.commands import ask, refusal
 

@@ -48,7 +48,7 @@ def test_streams_list_prints_a_table(deployment: Deployment) -> None:
 
     assert words(ok("streams", "list")) == [
         "stream tenant call state connected (UTC) last seen frames trouble",
-        f"a acme CA1 streaming {NOON} 12:00:00 3 inbound 1 gaps, 1 repeats, 1 rejected",
+        f"a acme CA1 streaming {NOON} 12:00:00 3 in 1 gaps, 1 repeats, 1 rejected",
         "b acme - connected 2026-11-21 12:01:00 - 0 -",
     ]
 
@@ -56,7 +56,7 @@ def test_streams_list_prints_a_table(deployment: Deployment) -> None:
 def test_streams_list_of_an_empty_deployment_is_empty(deployment: Deployment) -> None:
     assert deployment.outputs
     assert ask("streams", "list") == []
-    assert ok("streams", "list") == "There are no such streams.\n"
+    assert ok("streams", "list") == "No stream is live. --all shows closed streams.\n"
 
 
 def test_streams_show_prints_the_whole_stream_as_json(deployment: Deployment) -> None:

@@ -107,8 +107,8 @@ class TestCredentials:
             ["credentials", "list"],
             ["tenants", "list"],
             ["tenants", "show", "acme"],
-            ["credentials", "revoke", "asapp", credential_id, "--yes"],
-            ["credentials", "delete", "asapp", credential_id, "--yes"],
+            ["credentials", "revoke", "acme", "asapp", credential_id, "--yes"],
+            ["credentials", "delete", "acme", "asapp", credential_id, "--yes"],
             ["keys", "list"],
             ["keys", "rotate"],
         ):
@@ -173,14 +173,14 @@ class TestCredentials:
         kept = administration.create_credential(acme, "asapp").credential
         issued = administration.create_credential(acme, "asapp").credential
 
-        assert ask("credentials", "revoke", "asapp", issued.credential_id, "--yes") == (
+        assert ask("credentials", "revoke", "acme", "asapp", issued.credential_id, "--yes") == (
             issued.model_dump(mode="json", exclude={"secret_hash"}) | {"enabled": False}
         )
         revoked = directory.credential("asapp", issued.credential_id)
         assert revoked == issued.model_copy(update={"enabled": False})
         assert "revoked" in ok("credentials", "list")
 
-        assert ok("credentials", "delete", "asapp", issued.credential_id, "--yes") == (
+        assert ok("credentials", "delete", "acme", "asapp", issued.credential_id, "--yes") == (
             f"Deleted the asapp credential {issued.credential_id} of acme.\n"
         )
         assert directory.credential("asapp", issued.credential_id) is None
@@ -192,6 +192,6 @@ class TestCredentials:
     ) -> None:
         issued = administration.create_credential(acme, "asapp").credential
 
-        assert refusal("credentials", command, "clerk", issued.credential_id, "--yes") == (
-            f"clerk has no credential '{issued.credential_id}'"
+        assert refusal("credentials", command, "acme", "clerk", issued.credential_id, "--yes") == (
+            f"acme has no credential '{issued.credential_id}' for clerk"
         )

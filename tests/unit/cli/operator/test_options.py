@@ -63,8 +63,8 @@ def test_unknown_tenant_is_reported(directory: Directory, arguments: list[str]) 
     [
         ["credentials", "create", "acme", "vonage"],
         ["credentials", "list", "--surface", "vonage"],
-        ["credentials", "revoke", "vonage", "x"],
-        ["credentials", "delete", "vonage", "x"],
+        ["credentials", "revoke", "acme", "vonage", "x"],
+        ["credentials", "delete", "acme", "vonage", "x"],
         ["limits", "set", "acme", "vonage", "--per-day", "1"],
         ["webhooks", "set", "acme", "vonage", URL],
         ["webhooks", "clear", "acme", "vonage"],
@@ -96,8 +96,8 @@ class TestConfirmation:
         named = f"the asapp credential {issued.credential_id} (blue) of acme"
         return {
             "Refuse all requests of acme (Acme)?": ["tenants", "disable", "acme"],
-            f"Revoke {named}?": ["credentials", "revoke", "asapp", issued.credential_id],
-            f"Delete {named}?": ["credentials", "delete", "asapp", issued.credential_id],
+            f"Revoke {named}?": ["credentials", "revoke", "acme", "asapp", issued.credential_id],
+            f"Delete {named}?": ["credentials", "delete", "acme", "asapp", issued.credential_id],
             f"Take the agent {agent.agent_id} from genagent of acme?": [
                 "agents",
                 "remove",
