@@ -8,7 +8,9 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from callstream.audio.conversion import Converter, UnusableAudio, can_convert, converter
 from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
@@ -21,7 +23,7 @@ _MOST_HELD_MS: Final = 20.0
 """A converter holds less than a packet."""
 
 
-class Payload(NamedTuple):
+class Payload(Struct, frozen=True, gc=False):
     """A payload for the consumer, and when it begins: in milliseconds of the fork's time."""
 
     at_ms: float
@@ -71,7 +73,7 @@ class ForkAudio:
     def take(self, stream_id: str, track: Track, audio: bytes, at_ms: float) -> list[Payload]:
         """Convert a frame that begins at `at_ms`."""
         source = self._formats.get(stream_id, self._usual)
-        if source == self.format:
+        if source is self.format or source == self.format:
             return [Payload(at_ms, audio)]
         try:
             return self._track(stream_id, track, source).take(stream_id, audio, at_ms)
