@@ -64,7 +64,6 @@ COVERED_ELSEWHERE = {
     "relays/agent_claims.py": "tests/unit/relays/test_agents.py",
     "relays/ports.py": "tests/unit/relays/test_run.py",
     "relays/requests.py": "tests/unit/relays/test_store.py",
-    "relays/sinks/one_way.py": "tests/unit/relays/sinks/test_websocket.py",
     "relays/sinks/piece_reader.py": "tests/unit/relays/sinks/test_return_queue.py",
     "relays/sinks/sink.py": "tests/unit/relays/sinks/test_websocket.py",
     "relays/timings.py": "tests/unit/relays/test_run.py",
