@@ -1,9 +1,13 @@
 """The audio of a fork: each track by a converter of its own, with the right times."""
 
+from unittest.mock import Mock
+
 import pytest
 
+from callstream.audio.codecs import codec
 from callstream.audio.conversion import Converter
 from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
+from callstream.audio.packets import seconds
 from callstream.relays.sinks import fork_audio
 from callstream.relays.sinks.fork_audio import ForkAudio, Payload
 
@@ -76,6 +80,21 @@ def test_each_track_has_a_converter_that_begins_anew_with_another_stream(
     audio.take("s2", "inbound", bytes(160), 0)
     audio.take("s2", "inbound", bytes(160), 0)
     assert [each.restarted for each in packets] == [1, 0]
+
+
+def test_silence_of_packets_is_encoded_and_its_codec_imported_before_the_first() -> None:
+    audio = ForkAudio(OPUS, {"s1": OPUS})
+    assert audio.can_fill
+    with pytest.MonkeyPatch.context() as imports:
+        imports.setattr(codec, "load", loaded := Mock(wraps=codec.load))
+        audio.prepare("s1", ["inbound"], fills=True)
+        assert loaded.call_count == 1
+        [silence] = audio.silence("inbound", 20, 100)
+        assert loaded.call_count == 1
+
+    assert silence.at_ms == 100
+    assert seconds(silence.audio, OPUS) == 0.02
+    assert not ForkAudio(AudioFormat("AMR-WB", 16_000, 1)).can_fill
 
 
 def test_packets_have_the_times_of_the_audio_in_them(packets: list[Packets]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from callstream.audio.formats import AudioFormat
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import Clear, Dtmf, Media, ReturnMark, ReturnMedia
+from callstream.dialects.events import Clear, Dtmf, Media, ReturnMark, ReturnMedia, Start
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.sinks.fork import ForkCounters, ForkProtocol
 from callstream.relays.sinks.sink import MarkFeed
@@ -103,6 +103,22 @@ def test_a_one_way_stream_ignores_its_consumers_messages(
 
     play(act)
     assert caplog.messages.count("the stream is one-way: messages are ignored") == 1
+
+
+def test_a_one_way_stream_learns_the_format_of_a_stream_that_begins_later() -> None:
+    async def act() -> None:
+        scene = Scene(one_way=True)
+        running = scene.run()
+        pcma = AudioFormat("PCMA", 8000, 1)
+        scene.bring(record(Start(1, "MZ1", "CA1", "AC", ("inbound",), pcma)), media(2, b"\xd5"))
+        await scene.settle()
+        scene.stop()
+        await running
+
+        # The fork is PCMU.
+        assert scene.consumer.received[2]["media"]["payload"] == "/g=="
+
+    play(act)
 
 
 def test_audio_that_a_consumer_sends_before_it_closes_is_posted() -> None:
@@ -230,6 +246,15 @@ def test_a_forks_start_names_the_format_that_is_sent(caplog: pytest.LogCaptureFi
     # In network byte order.
     assert b64decode(frame["media"]["payload"]) == (-32124).to_bytes(2, "big", signed=True)
     assert fork.return_format == AudioFormat("L16", 8000, 1)
+    assert not caplog.messages
+
+
+def test_a_fork_at_the_audio_rate_of_its_codec_is_as_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    make_fork(codec="G722", sample_rate=16_000)
+    make_fork(codec="G722", sample_rate=8000)
+
     assert not caplog.messages
 
 

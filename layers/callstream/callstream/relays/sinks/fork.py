@@ -187,9 +187,13 @@ class ForkProtocol:
         if self._ended:
             return []
         self._ended = True
-        if self._even and self._even.late:
-            extra = {"relay_id": self.stream_id}
-            _logger.warning("frames came after their silence: %d", self._even.late, extra=extra)
+        if self._even and (self._even.late or self._even.jumps):
+            _logger.warning(
+                "frames came after their silence: %d; jumps of the carrier's clock: %d",
+                self._even.late,
+                self._even.jumps,
+                extra={"relay_id": self.stream_id},
+            )
         stop = Stop(self._next(), self._call.call_id, self._call.account_id)
         return [self._render(stop)]
 

@@ -62,13 +62,21 @@ class ForkAudio:
         """Take the format of a stream that begins."""
         self._formats[stream_id] = format_
 
-    def prepare(self, stream_id: str, tracks: Iterable[Track]) -> None:
-        """Make the converters for these tracks of a stream, so that their codecs are imported."""
+    def prepare(self, stream_id: str, tracks: Iterable[Track], *, fills: bool = False) -> None:
+        """Import the codecs for these tracks of a stream.
+
+        Args:
+            stream_id: the stream.
+            tracks: its tracks.
+            fills: whether `silence` will be asked for.
+        """
         source = self._formats.get(stream_id, self._usual)
-        if source != self.format:
-            with suppress(UnusableAudio):
-                for track in tracks:
+        for track in tracks:
+            if source != self.format:
+                with suppress(UnusableAudio):
                     self._track(stream_id, track, source)
+            if fills:
+                self.silence(track, 0, 0)
 
     def take(self, stream_id: str, track: Track, audio: bytes, at_ms: float) -> list[Payload]:
         """Convert a frame that begins at `at_ms`."""

@@ -41,6 +41,8 @@ class Timeline(Struct):
     """The beginning and the end of the latest stretch of silence; at first there is none."""
     shifts_ms: dict[str, float] = field(default_factory=dict)
     """How much the clock of a stream is ahead of the track, after it has jumped."""
+    jumps: int = 0
+    """How often a clock has jumped."""
     late: int = 0
     """How many frames were dropped, because silence had their place."""
 
@@ -59,6 +61,7 @@ class Timeline(Struct):
         if abs(ahead) > MOST_MS:
             shift += ahead - MOST_MS if ahead > 0 else ahead
             self.shifts_ms[stream_id] = shift
+            self.jumps += 1
         return at_ms - shift
 
     def is_filled(self, from_ms: float, to_ms: float) -> bool:
@@ -122,6 +125,11 @@ class EvenAudio:
     def late(self) -> int:
         """How many frames were dropped, because silence had their place."""
         return sum(line.late for line in self._timelines.values())
+
+    @property
+    def jumps(self) -> int:
+        """How often a carrier's clock has jumped, so that no silence is in place of the rest."""
+        return sum(line.jumps for line in self._timelines.values())
 
     def _silence(self, track: Track, times_ms: Iterable[float]) -> list[Payload]:
         pieces = (self._audio.silence(track, PIECE_MS, at_ms) for at_ms in times_ms)

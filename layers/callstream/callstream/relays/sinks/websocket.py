@@ -14,7 +14,7 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
-from callstream.dialects.events import CarrierEvent, Mark, Media
+from callstream.dialects.events import CarrierEvent, Mark, Media, Start
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.model import Relay
 from callstream.relays.outbox import Outbox
@@ -132,8 +132,8 @@ class WebSocketSink(Sink):
 
     @override
     def take(self, stream_id: str, event: CarrierEvent) -> None:
-        if self._legs is None and not isinstance(event, Media):
-            return  # a one-way stream has audio alone
+        if self._legs is None and not isinstance(event, Media | Start):
+            return  # a one-way stream has audio alone; a start has the audio's format
         if isinstance(event, Mark) and self._outbox.is_crowded:
             return  # the consumer reads nothing: a mark would take memory, and a number of the fork
         texts = self._fork.take(stream_id, event, self._elapsed_ms)
@@ -243,18 +243,18 @@ class RelayForks(ForkMaker):
             {stream.stream_id: stream.format for stream in streams},
             self.l16_byte_order,
         )
+        back, is_even = relay.return_format(format_), relay.fill_silence and audio.can_fill
         # In this thread, because the import of a codec takes its time.
-        audio.prepare(first.stream_id, call.tracks)
+        audio.prepare(first.stream_id, call.tracks, fills=is_even)
         if counters is None:
             self._report(first.format, audio)
-        back, is_even = relay.return_format(format_), relay.fill_silence and audio.can_fill
         return ForkProtocol(dialect, call, audio, counters, back, is_even=is_even)
 
     def _report(self, call: AudioFormat, audio: ForkAudio) -> None:
         """Log, once, what the consumer asked for and does not get."""
         relay, fork, extra = self.relay, audio.format, {"relay_id": self.relay.relay_id}
         if relay.codec not in {None, fork.encoding} or (
-            relay.sample_rate not in {None, fork.sample_rate}
+            relay.sample_rate not in {None, fork.sample_rate, fork.audio_rate}
         ):
             _logger.warning(
                 "the fork is not as asked: %s at %d Hz, of a call in %s at %d Hz",
