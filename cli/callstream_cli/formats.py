@@ -8,12 +8,13 @@ from typing import Final
 
 from callstream.audio.conversion import can_convert
 from callstream.audio.formats import CODECS, AudioFormat
+from callstream.dialects import DIALECTS
 from callstream_cli.carrier.identity import CarrierName
 
 type _Rates = Mapping[str, tuple[int, ...]]
 """By codec, the rates in Hz; the first is the default."""
 
-_TELNYX: Final[_Rates] = {
+_ALL: Final[_Rates] = {
     "PCMU": (8000,),
     "PCMA": (8000,),
     "G722": (8000,),
@@ -21,12 +22,7 @@ _TELNYX: Final[_Rates] = {
     "AMR-WB": (16_000, 8000),
     "L16": (16_000, 8000, 22_050, 24_000, 48_000),
 }
-# As the carriers document the formats of their streams; the sources are in their dialects.
-_BY_CARRIER: Final[Mapping[str, _Rates]] = {
-    "twilio": {"PCMU": (8000,)},
-    "telnyx": _TELNYX,
-    "signalwire": {"PCMU": (8000,), "L16": (16_000, 24_000)},
-}
+"""The formats of all carriers; Telnyx has all of them."""
 _NAMES: Final[Mapping[CarrierName, str]] = {
     "twilio": "Twilio",
     "telnyx": "Telnyx",
@@ -72,7 +68,7 @@ def call_format(text: str, carrier: CarrierName) -> AudioFormat:
         FormatError: the text names no format, the carrier's streams do not have the format, or
             audio in that format cannot be made here.
     """
-    return _format(text, _BY_CARRIER[carrier], f"{_NAMES[carrier]}'s streams")
+    return _format(text, _rates(carrier), f"{_NAMES[carrier]}'s streams")
 
 
 def any_format(text: str) -> AudioFormat:
@@ -81,17 +77,26 @@ def any_format(text: str) -> AudioFormat:
     Raises:
         FormatError: as `call_format`.
     """
-    return _format(text, _TELNYX, "streams")
+    return _format(text, _ALL, "streams")
 
 
 def has_format(dialect: str, format_: AudioFormat) -> bool:
     """Whether the streams of a dialect's carrier have a format."""
-    return format_.sample_rate in _BY_CARRIER[dialect].get(format_.encoding, ())
+    formats = DIALECTS[dialect].FORMATS
+    return not formats or format_ in formats
 
 
 def formats_of(dialect: str) -> str:
     """The codecs that the streams of a dialect's carrier have, in words."""
-    return _listed(_BY_CARRIER[dialect])
+    return _listed(_rates(dialect))
+
+
+def _rates(dialect: str) -> _Rates:
+    has = {
+        codec: tuple(rate for rate in rates if has_format(dialect, AudioFormat(codec, rate, 1)))
+        for codec, rates in _ALL.items()
+    }
+    return {codec: rates for codec, rates in has.items() if rates}
 
 
 def _format(text: str, known: _Rates, owner: str) -> AudioFormat:

@@ -50,7 +50,7 @@ def call(
         typer.Option(
             metavar="CODEC[@RATE]",
             help=f"The codec of the call: {FORMAT_HELP}. Twilio's calls have PCMU, SignalWire's "
-            "PCMU, L16@16000 and L16@24000, Telnyx's all.",
+            "PCMU and L16 up to 24000, Telnyx's all.",
         ),
     ] = "PCMU",
     byte_order: Annotated[

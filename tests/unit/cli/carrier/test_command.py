@@ -10,7 +10,7 @@ from tests.unit.cli.commands import run
     [
         (["--codec", "MP4"], "'MP4' is not a codec"),
         (["--codec", "G722"], "Twilio's streams have no G722, only PCMU"),
-        (["--codec", "L16@8000", "--carrier", "signalwire"], "L16 has 16000 or 24000 Hz"),
+        (["--codec", "L16@48000", "--carrier", "signalwire"], "L16 has 16000, 8000 or 24000 Hz"),
         (["--codec", "AMR-WB", "--carrier", "telnyx"], "AMR-WB cannot be encoded here"),
         (["--byte-order", "middle"], "'--byte-order'"),
         (["--save", "a.wav", "--calls", "2"], "takes one call only"),
