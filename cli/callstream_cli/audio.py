@@ -210,8 +210,8 @@ def _linear(sound: soundfile.SoundFile) -> _Samples:
 def _mended(content: bytes) -> bytes:
     """A WAV file as libsndfile needs it, cut off behind the audio; any other file as it is.
 
-    Some writers leave out the pad byte behind a chunk of odd length. Interrupted writers leave the
-    sizes at zero.
+    Some writers leave out the pad byte behind a chunk of odd length, which FFmpeg does not read
+    either. Interrupted writers leave the sizes at zero.
     """
     if content[:4] != b"RIFF":
         return content

@@ -21,6 +21,8 @@ type Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 """Linear samples of one track."""
 
 _DTYPES: Final = {"big": ">i2", "little": "<i2"}
+# In base64, with room to spare in the 2 MiB that a relay takes at once.
+_MOST_MP3_BYTES: Final = 1_000_000
 _MP3_RATES: Final = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
@@ -89,7 +91,7 @@ def _encoded(
 
 
 def mp3(audio: bytes, source: AudioFormat, seconds: float) -> Sequence[bytes]:
-    """A track of a recording as one MP3 file, in parts that last so long; 0 makes one part.
+    """A track of a recording as one MP3 file, in parts that last so long; 0 makes large parts.
 
     The audio is as for `encoded`.
     """
@@ -99,9 +101,9 @@ def mp3(audio: bytes, source: AudioFormat, seconds: float) -> Sequence[bytes]:
     with soundfile.SoundFile(file, "w", rate, 1, format="MP3", bitrate_mode="CONSTANT") as sound:
         sound.write(samples)
     content = file.getvalue()
-    if not seconds or not len(samples):
-        return [content]
-    size = math.ceil(len(content) * seconds * rate / len(samples))
+    size = _MOST_MP3_BYTES
+    if seconds and len(samples):
+        size = min(size, math.ceil(len(content) * seconds * rate / len(samples)))
     return [content[at : at + size] for at in range(0, len(content), size)]
 
 

@@ -133,11 +133,11 @@ def call(
             # A call that was not made has no summary.
             if report.messages:
                 typer.echo(_summary(report))
-    if save is not None:
-        _save(save, reports[0], byte_order, console)
     for report in reports:
         if report.error:
             typer.echo(f"callstream: {report.error}", err=True)
+    if save is not None:
+        _save(save, reports[0], byte_order, console)
     if any(report.error for report in reports):
         raise typer.Exit(1)
 
@@ -158,8 +158,8 @@ def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Consol
         parts.append(f"{made.undecodable} messages cannot be decoded")
     try:
         file.write_bytes(made.wav())
-    except (OSError, audio.TooLongError) as error:
-        typer.echo(f"callstream: {error}", err=True)
+    except OSError as error:
+        typer.echo(f"callstream: {file}: {error.strerror}", err=True)
         raise typer.Exit(1) from None
     console.print("; ".join(parts), highlight=False, markup=False, soft_wrap=True)
 

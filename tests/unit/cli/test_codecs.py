@@ -121,6 +121,16 @@ class TestMp3:
         samples, rate = soundfile.read(io.BytesIO(whole), dtype="int16")
         assert pitch(samples, rate) == pytest.approx(TONE_HZ, abs=3)
 
+    def test_no_part_is_larger_than_a_relay_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        [whole] = codecs.mp3(tone(8000).tobytes(), self.SOURCE, 0)
+        monkeypatch.setattr(codecs, "_MOST_MP3_BYTES", 500)
+
+        for seconds in (0, 60.0):
+            parts = codecs.mp3(tone(8000).tobytes(), self.SOURCE, seconds)
+
+            assert b"".join(parts) == whole
+            assert max(map(len, parts)) == 500
+
     @pytest.mark.parametrize(("rate", "kept"), [(11_000, 11_025), (96_000, 48_000)])
     def test_rate_is_one_that_mp3_has(self, rate: int, kept: int) -> None:
         [whole] = codecs.mp3(tone(rate).tobytes(), AudioFormat("L16", rate, 1), 0)
