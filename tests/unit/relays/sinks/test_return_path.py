@@ -480,6 +480,26 @@ def test_marks_of_other_legs_are_subscribed_to_once() -> None:
     play(act)
 
 
+@pytest.mark.parametrize("is_successor", [False, True])
+def test_marks_of_other_legs_wait_for_the_first_mp3_unless_a_mark_is_on_its_way(
+    *, is_successor: bool
+) -> None:
+    async def act() -> None:
+        scene = Scene(return_format=MP3_FILES)
+        scene.legs.return_format = L16_16K
+        scene.legs.others_before = scene.legs.others = {"s2"}
+        if is_successor:
+            scene.fork.counters.pending.add("1")
+        async with scene.posting():
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert scene.subscribed == (["s2"] if is_successor else [])
+            await scene.send_audio(tone(1))
+            await until(lambda: scene.subscribed == ["s2"])
+
+    play(act)
+
+
 class TimedLegs(Legs):
     """A carrier that knows when it got its messages."""
 

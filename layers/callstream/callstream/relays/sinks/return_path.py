@@ -193,10 +193,12 @@ class ReturnPath:
     async def _subscribe_early(self) -> None:
         """Subscribe before the first message: the fan-out needs a moment to know.
 
-        Marks that the run before has sent may be on their way, too.
+        Marks that the run before has sent may be on their way, too. A consumer in mode mp3 often
+        sends nothing at all, and the records of a subscription cost money.
         """
-        with suppress(Unavailable):
-            self._subscribe(await self._legs.other_legs())
+        if self._fork.return_format.encoding != MP3 or self._fork.counters.pending:
+            with suppress(Unavailable):
+                self._subscribe(await self._legs.other_legs())
 
     def _subscribe(self, others: Collection[str]) -> None:
         for stream_id in others:
