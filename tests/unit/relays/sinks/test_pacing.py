@@ -48,11 +48,11 @@ def test_pacing_runs_ahead_of_the_carrier_by_20_seconds_at_most() -> None:
     assert pacing.played_at == pytest.approx(1600)
 
 
-def test_pacing_waits_for_a_full_post_only_while_the_carrier_has_enough() -> None:
+def test_pacing_waits_for_a_full_post_only_while_the_carrier_has_something_to_play() -> None:
     pacing = Pacing()
     pacing.post(1.0, now=1000)
 
-    assert pacing.due(is_full=False) == pytest.approx(1000.8)
+    assert pacing.due(is_full=False) == pytest.approx(1000.94)
     assert pacing.due(is_full=True) == pytest.approx(1000.8)
     pacing.post(0.02, now=1000.8)
     assert pacing.due(is_full=True) == pytest.approx(1000.82)

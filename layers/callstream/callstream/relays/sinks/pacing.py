@@ -11,10 +11,12 @@ _MOST_PIECES: Final = 5
 """A post has at most so many pieces of 20 ms."""
 _MOST_AHEAD: Final = 20.0
 """The carrier gets at most so many seconds of audio before it plays them."""
-_ENOUGH: Final = 0.2
+_LITTLE: Final = 0.06
 """A carrier that has so many seconds to play can wait until the next post is full."""
-_SPEED: Final = 1.2
-"""So many times faster than it plays the carrier gets audio: 12 full posts a second."""
+_ENOUGH: Final = 0.2
+"""A carrier that has so many seconds to play gets the next audio at an even pace."""
+_SPEED: Final = 1.15
+"""That pace, in times real time: more than 11 full posts a second."""
 _SHORTEST_PAUSE: Final = 0.02
 
 
@@ -36,10 +38,9 @@ class Pacing:
         Args:
             is_full: whether no audio can be added to the post by waiting.
         """
-        enough_at = self.played_at - _ENOUGH
         if not is_full:
-            return enough_at
-        return min(enough_at, max(self._next_at, self.played_at - _MOST_AHEAD))
+            return self.played_at - _LITTLE
+        return min(self.played_at - _ENOUGH, max(self._next_at, self.played_at - _MOST_AHEAD))
 
     def post(self, seconds: float, now: float) -> None:
         """Count a post."""

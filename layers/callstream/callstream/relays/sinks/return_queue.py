@@ -145,7 +145,7 @@ class ReturnQueue:
         reader, most = self._reader, self._most(now)
         self._fill(most)
         if not reader.pieces and not self._waiting and reader.waits:
-            rest_at = max(self._last_put_at + _SOON, self._pacing.played_at - _SOON)
+            rest_at = max(self._last_put_at + _SOON, self._pacing.due(is_full=False))
             if not self._hurries and now < rest_at:
                 return rest_at
             reader.end()
