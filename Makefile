@@ -17,8 +17,8 @@ help: ## Show this list
 setup: ## Install everything into .venv and .local; quick if nothing changed
 	@scripts/setup
 
-up: setup ## Start the local stack; returns when it is ready, safe to repeat
-	@.venv/bin/callstream up
+up: setup ## Start the local stack; safe to repeat; FRESH=1 forgets its tenants
+	@.venv/bin/callstream up $(if $(FRESH),--fresh)
 
 down: ## Stop the local stack
 	@if [ -x .venv/bin/callstream ]; then .venv/bin/callstream down; fi
@@ -82,6 +82,8 @@ deps: setup ## Upgrade requirements to the latest versions that the .in files al
 	$(COMPILE) requirements/agents.in --override requirements/bench-without.txt \
 		--output-file requirements/agents.txt
 
-clean: down ## Stop the local stack; remove everything installed, built or cached
+clean: ## Stop the local stack; remove everything installed or built, asking first; YES=1
+	@scripts/ask-before-clean '$(YES)'
+	@$(MAKE) --no-print-directory down
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.stack.conftest import DeployedStack
+from tests.stack.conftest import DeployedStack, eventually
 
 CALLSTREAM = Path(sys.executable).with_name("callstream")
 PATH = "/mg-genagent/v1/twilio-media-stream-url"
@@ -180,3 +180,33 @@ def test_twilio_signature_is_set_and_cleared(
     assert operator("twilio", "clear", tenant_id, "--yes") == cleared
     with pytest.raises(secrets.exceptions.ResourceNotFoundException):
         secrets.describe_secret(SecretId=name)
+
+
+def test_log_of_a_request_is_found_by_the_id_in_its_answer(stack: DeployedStack) -> None:
+    path, headers = "/public/twilio-connector/connect", {"apiKey": "ck_nobody_nothing"}
+    request_id = stack.request("clerk", "POST", path, headers).body["requestId"]
+
+    def shown() -> str | None:
+        text = type_in(stack, "logs", request_id).stdout
+        return text if "answered" in text else None
+
+    refusal, answered = eventually(shown).splitlines()
+    assert "INFO    ClerkConnect refused: Unauthenticated: unknown credential" in refusal
+    assert " answered 401 " in answered
+    assert f"request_id={request_id}" in answered
+
+
+def test_tenants_are_kept_for_the_next_emulator(stack: DeployedStack, tenant_id: str) -> None:
+    def kept() -> str | None:
+        text = (stack.state_dir / "kept" / "state.json").read_text()
+        return text if tenant_id in text else None
+
+    state = json.loads(eventually(kept))
+    pks = [item["pk"]["S"] for item in state["items"]]
+    assert f"TENANT#{tenant_id}" in pks
+    assert "TENANT#demo" in pks
+    assert {name.split("-")[2] for name in state["secrets"] if "/" not in name} == {
+        "CallbackMaster",
+        "CredentialPepper",
+        "SigningKeys",
+    }

@@ -21,7 +21,8 @@ Port = Annotated[
         envvar="CALLSTREAM_PORT",
         min=1,
         max=65535,
-        help=f"Port on 127.0.0.1; without it {DEFAULT_PORT}, or that of the running local stack.",
+        help="Port on 127.0.0.1; without it that of the running or last local stack, or "
+        f"{DEFAULT_PORT}.",
     ),
 ]
 
@@ -32,25 +33,36 @@ def local_stack(port: int | None = None) -> LocalStack:
     return LocalStack(ROOT, state_dir=Path(state_dir) if state_dir else None, port=port)
 
 
-def up(port: Port = None) -> None:
+def up(
+    port: Port = None,
+    *,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget all tenants and secrets of before.")
+    ] = False,
+) -> None:
     """Start the local stack, or bring it up to date.
 
     Builds template.yaml, deploys it to an AWS emulator on this machine, creates a demo tenant and
-    writes the addresses of everything into .local/stack.json. Safe to repeat.
+    writes the addresses of everything into .local/stack.json. Safe to repeat. Tenants, credentials,
+    secrets and URLs are those of the stack before; its calls, streams and records are forgotten.
     """
     from rich.console import Console  # noqa: PLC0415 - slow, and only `up` needs it
 
     console = Console()
     stack = local_stack(port)
     with explained():
-        stack.up(ConsoleProgress(console))
+        stack.up(ConsoleProgress(console), fresh=fresh)
     console.print(
         f"Ready at {stack.endpoint}, described in {_shown(stack.description_file)}.", soft_wrap=True
     )
 
 
 def down() -> None:
-    """Stop the local stack and delete all its data. Fine if it does not run."""
+    """Stop the local stack. Fine if it does not run.
+
+    The next `up` restores its tenants, credentials and URLs; calls, streams and records are
+    forgotten.
+    """
     with explained():
         running = local_stack().down()
     typer.echo("The local stack is stopped." if running else "The local stack was not running.")

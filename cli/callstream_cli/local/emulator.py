@@ -42,6 +42,12 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
+from callstream_cli.local.emulator_keeping import (
+    Keeper,
+    keep_api_ids,
+    require_stores,
+    snapshot,
+)
 from callstream_cli.local.emulator_logs import FunctionLog, log_functions
 
 _A_YEAR = 365 * 24 * 3600
@@ -218,12 +224,15 @@ def claim(pid_file: str) -> int:
 def main() -> None:
     """Run ministack in the foreground until SIGTERM.
 
-    The arguments are the pid file, and the file for the functions' logs.
+    The arguments are the pid file, the file for the functions' logs, the file for what is kept, and
+    the file that says when there is something to keep.
     """
     # Only this process has modules of this package.
     os.environ.pop("PYTHONPATH")
-    log = FunctionLog(Path(sys.argv.pop()))
-    descriptor = claim(sys.argv.pop())
+    pid_file, function_log, kept, ready = sys.argv[1:]
+    del sys.argv[1:]
+    descriptor = claim(pid_file)
+    log = FunctionLog(Path(function_log))
     os.environ["LAMBDA_WARM_TTL_SECONDS"] = str(_A_YEAR)
     runtime = importlib.import_module("ministack.core.lambda_runtime")
     remove_log_wait(runtime.Worker)
@@ -231,8 +240,18 @@ def main() -> None:
     log_functions(runtime, log.write)
     keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
     expire_only_the_old(importlib.import_module("ministack.services.kinesis"))
-    take_tokens_in_paths(importlib.import_module("ministack.services.apigateway"))
+    websocket = importlib.import_module("ministack.services.apigateway")
+    take_tokens_in_paths(websocket)
+    keep_api_ids(importlib.import_module("ministack.services.apigateway_v1"), websocket)
+    stores = [
+        importlib.import_module(f"ministack.services.{each}")
+        for each in ("dynamodb", "secretsmanager")
+    ]
+    require_stores(*stores)
+    keeper = Keeper(Path(kept), Path(ready), lambda: snapshot(*stores))
+    keeper.start()
     importlib.import_module("ministack.app").main()
+    keeper.save()
     os.close(descriptor)
 
 

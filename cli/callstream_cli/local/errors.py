@@ -8,6 +8,7 @@
     ├── EmulatorError
     ├── CommandFailedError
     ├── TemplateError
+    ├── KeptStateError
     └── DockerError
 """
 
@@ -52,6 +53,16 @@ class CommandFailedError(LocalStackError):
 
 class TemplateError(LocalStackError):
     """The deployed template lacks a part that the local stack relies on."""
+
+
+class KeptStateError(LocalStackError):
+    """What the local stack has kept of tenants and secrets does not fit it any more."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"The tenants in {path} cannot be restored: {problem}\n"
+            "`callstream up --fresh` forgets them and starts anew."
+        )
 
 
 class DockerError(LocalStackError):

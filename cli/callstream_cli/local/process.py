@@ -102,8 +102,11 @@ class Emulator:
             pass
         return None
 
-    def start(self) -> None:
+    def start(self, kept: tuple[Path, Path]) -> None:
         """Launch the emulator, without waiting for it.
+
+        Args:
+            kept: the file for what is kept, and the file that says when there is something to keep.
 
         Raises:
             ToolMissingError: ministack is not installed.
@@ -116,7 +119,7 @@ class Emulator:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
-                [self.python, "-m", _EMULATOR, self._pid_file, self.function_log],
+                [self.python, "-m", _EMULATOR, self._pid_file, self.function_log, *kept],
                 cwd=self.state_dir,
                 env=environment(self.port, self._temporary) | {"PYTHONPATH": str(_PACKAGES)},
                 stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from callstream_cli.local import aws, description
 from callstream_cli.local.description import StackDescription
+from callstream_cli.local.kept import Kept
 from callstream_cli.local.process import HOST, Emulator
 from callstream_cli.local.progress import Progress
 from callstream_cli.local.sam import Sam
@@ -23,14 +24,15 @@ _BUCKET = "callstream-local-packages"
 class LocalStack:
     """The real template, deployed to an emulator on this machine.
 
-    Its data are disposable: they live in the emulator's memory, and a changed source means a new
-    emulator. Several stacks can run at once, each with a state directory and a port of its own.
+    Its data live in the emulator's memory, and a changed source means a new emulator. That one gets
+    the tenants, credentials and secrets of the one before; calls and records are forgotten. Several
+    stacks can run at once, each with a state directory and a port of its own.
 
     Args:
         root: the repository.
         state_dir: the directory of logs, process id and description; by default ``root/.local``.
-        port: the port on 127.0.0.1 for everything; by default the port on which the stack runs, or
-            ``DEFAULT_PORT``.
+        port: the port on 127.0.0.1 for everything; by default the port on which the stack runs or
+            last ran, or ``DEFAULT_PORT``.
     """
 
     def __init__(
@@ -40,7 +42,8 @@ class LocalStack:
         self._state_dir = (state_dir or self._root / ".local").resolve()
         tools = self._root / ".local" / "tools"
         self._sam = Sam(self._root, tools, self._state_dir)
-        port = port or self._running_port() or DEFAULT_PORT
+        self._kept = Kept(self._state_dir / "kept")
+        port = port or self._running_port() or self._kept.port() or DEFAULT_PORT
         self._emulator = Emulator(tools / "ministack" / "bin" / "python", self._state_dir, port)
 
     @property
@@ -72,27 +75,31 @@ class LocalStack:
     def _fingerprint_file(self) -> Path:
         return self._state_dir / "stack.sources"
 
-    def up(self, progress: Progress) -> StackDescription:
+    def up(self, progress: Progress, *, fresh: bool = False) -> StackDescription:
         """Start the stack from the present sources, unless it already runs so.
+
+        Args:
+            progress: shows the steps.
+            fresh: start it in any case, and forget the tenants of the stack before.
 
         Raises:
             LocalStackError: the stack cannot be started.
         """
         with self._alone():
             sources = fingerprint(self._root)
-            current = self._up_to_date(sources)
+            current = None if fresh else self._up_to_date(sources)
             if current is not None:
                 progress.note("The local stack is up to date.")
                 return current
             self._clear(progress)
             try:
-                return self._start(sources, progress)
+                return self._start(sources, progress, fresh=fresh)
             except BaseException:
                 self._stop()
                 raise
 
     def down(self) -> bool:
-        """Stop the stack, and delete its data.
+        """Stop the stack. Its tenants, credentials and secrets are kept.
 
         Returns:
             Whether the stack was running.
@@ -134,9 +141,10 @@ class LocalStack:
             progress.note("Cleaning up after an emulator that did not end properly.")
             self._stop()
 
-    def _start(self, sources: str, progress: Progress) -> StackDescription:
+    def _start(self, sources: str, progress: Progress, *, fresh: bool) -> StackDescription:
+        self._kept.begin(fresh=fresh)
         # The emulator becomes ready while SAM builds.
-        self._emulator.start()
+        self._emulator.start((self._kept.state, self._kept.ready))
         with progress.step("Building functions and layers"):
             self._sam.build()
         with progress.step("Waiting for ministack"):
@@ -152,7 +160,7 @@ class LocalStack:
         import boto3  # noqa: PLC0415
 
         from callstream_cli.local.completion import apply_gateway_responses  # noqa: PLC0415
-        from callstream_cli.seed import seed_demo_tenant  # noqa: PLC0415
+        from callstream_cli.seed import restore_and_seed  # noqa: PLC0415
 
         session = boto3.Session()
         with progress.step("Deploying template.yaml"):
@@ -161,13 +169,14 @@ class LocalStack:
             self._sam.deploy(self.endpoint, bucket=_BUCKET, parameters=parameters)
             cloudformation = session.client("cloudformation")
             apply_gateway_responses(cloudformation, session.client("apigateway"), STACK_NAME)
-        with progress.step("Creating the demo tenant"):
+        with progress.step("Preparing the tenants"):
             (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
             outputs = {
                 output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])
             }
-            credentials = seed_demo_tenant(outputs)
-        return description.describe(outputs, credentials, endpoint=self.endpoint, region=aws.REGION)
+            credentials, shown = restore_and_seed(outputs, self._kept)
+            self._kept.complete(self._emulator.port, credentials)
+        return description.describe(outputs, shown, endpoint=self.endpoint, region=aws.REGION)
 
     def _stop(self) -> bool:
         # The description goes first, so that no command finds the stack any more.

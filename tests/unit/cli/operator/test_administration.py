@@ -93,7 +93,7 @@ class TestOperatorsAtTheSameTime:
 
 
 def test_seed_makes_the_credentials_of_stack_json(outputs: Mapping[str, str]) -> None:
-    seeded = seed_demo_tenant(outputs)
+    _, seeded = seed_demo_tenant(outputs)
 
     assert {surface: list(names) for surface, names in seeded.items()} == {
         "asapp": ["id", "secret"],
