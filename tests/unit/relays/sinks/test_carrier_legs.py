@@ -175,7 +175,7 @@ def test_a_connection_has_one_converter_that_begins_anew_after_a_clear(
     scene.legs.append(again)
     scene.gone.add("socket-A")
     for each in (ReturnMedia(b"lost"), ReturnMedia(b"e"), ReturnMark("more")):
-        scene.send_back(each, ends_speech=True)
+        scene.send_back(each, ends_speech=isinstance(each, ReturnMark))
 
     said = [
         (socket, b64decode(text["media"]["payload"]) if text["event"] == "media" else text["event"])
@@ -190,6 +190,17 @@ def test_a_connection_has_one_converter_that_begins_anew_after_a_clear(
         ("again", b"\2e"),
         ("again", "mark"),
     ]
+
+
+def test_a_leg_gets_whole_pieces_of_short_packets_and_the_rest_when_speech_ends() -> None:
+    scene = Scene(leg("A"))
+    opus = AudioFormat("OPUS", 16_000, 1)
+    for ends_speech in (False, False, False, True):
+        # RFC 6716: the second configuration of four has 10 ms.
+        packet = ReturnMedia(b"" if ends_speech else bytes([18 << 3]) + b"\xff\xfe")
+        asyncio.run(scene.sender.send_back(packet, opus, ends_speech=ends_speech))
+
+    assert [len(b64decode(text["media"]["payload"])) for _, text in scene.posted] == [160, 160]
 
 
 def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> None:

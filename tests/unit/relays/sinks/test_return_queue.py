@@ -120,16 +120,34 @@ def test_a_large_file_without_audio_leaves_other_tasks_their_turn(
     async def act() -> None:
         queue = ReturnQueue(AudioFormat("mp3", 8000, 1), "big", loop_time)
         queue.put(ReturnMedia(bytes(1000)))
-        taking = asyncio.create_task(queue.take())
-        turns = 0
-        while not queue.is_empty:
-            await asyncio.sleep(0.001)
-            turns += 1
-        assert turns == pytest.approx(5, abs=2)
-        taking.cancel()
+        queue.put(ReturnMark("read"))
+        began = loop_time()
+        assert await queue.take() == ReturnMark("read")
+        assert loop_time() - began == pytest.approx(0.0045, abs=0.001)
 
     module = "callstream.relays.sinks.piece_reader"
     monkeypatch.setattr(f"{module}.mp3_decoder", lambda *_: Silent())
+    play_without_waiting(act)
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_speech_ends_with_its_mark_or_when_the_carrier_has_played_it(*, is_marked: bool) -> None:
+    async def act() -> None:
+        queue, began = ReturnQueue(PCMU_8K, "big", loop_time), loop_time()
+        queue.put(ReturnMedia(SECOND))
+        queue.put(ReturnMark("amid"))
+        queue.put(ReturnMedia(bytes(PIECE)))
+        if is_marked:
+            queue.put(ReturnMark("said"))
+        ends: list[ReturnEvent] = []
+        while not ends:
+            event = await queue.take()
+            ends += [event] if queue.ends_speech else []
+
+        assert ends == [ReturnMark("said") if is_marked else ReturnMedia(b"")]
+        late = loop_time() - began - 1.02
+        assert late < 0 if is_marked else late == pytest.approx(0.1)
+
     play_without_waiting(act)
 
 
@@ -154,10 +172,10 @@ def test_a_queue_in_a_hurry_does_not_wait_for_the_carrier() -> None:
         queue.put(ReturnMedia(60 * SECOND + b"a" * 40))
         draining = asyncio.create_task(queue.drained())
         await asyncio.sleep(0)
-        everything = await taken(queue, audio_of(60 * len(SECOND) + PIECE))
-        ends = asyncio.create_task(queue.take())
+        everything = await taken(queue, lambda _: queue.ends_speech)
+        last = asyncio.create_task(queue.take())
         await draining
-        ends.cancel()
+        last.cancel()
 
         assert everything == 60 * SECOND + b"a" * 40 + b"\xff" * 120
         assert loop_time() == began

@@ -1,7 +1,8 @@
 """Finds the carriers' legs that a consumer's audio goes to, and sends to them.
 
 The legs are looked up at most once a second, not for each piece of audio. Each leg's connection has
-a converter of its own, because codecs and resampling keep state from piece to piece.
+a converter of its own, because codecs and resampling keep state from piece to piece. The converted
+audio is cut again: a consumer's packets may be shorter than 20 ms, and so may be resampled audio.
 """
 
 import asyncio
@@ -11,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, override
 
-from callstream.audio.conversion import Converter, UnusableAudio, converter
+from callstream.audio.conversion import UnusableAudio, converter
 from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.packetizer import Packetizer
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
@@ -70,6 +72,39 @@ def _playing(streams: Sequence[StartedStream]) -> Sequence[StartedStream]:
     return inbound or [each for each in streams if {*each.tracks} != {"outbound"}] or streams
 
 
+class _LegAudio:
+    """Converts audio into one leg's format, in whole pieces or packets. Raises `UnusableAudio`."""
+
+    def __init__(self, source: AudioFormat, target: AudioFormat, byte_order: ByteOrder) -> None:
+        self._converter = converter(source, target, byte_order)
+        is_uneven = source.is_packets or source.audio_rate != target.audio_rate
+        self._packetizer = Packetizer(target) if target.byte_rate and is_uneven else None
+
+    def convert(self, audio: bytes) -> list[bytes]:
+        """The payloads that this audio completes."""
+        payloads = self._converter.convert(audio)
+        if self._packetizer is None:
+            return payloads
+        return _joined(self._packetizer.cut(b"".join(payloads)))
+
+    def flush(self) -> list[bytes]:
+        """The audio that is still held, filled up with silence."""
+        payloads = self._converter.flush()
+        if self._packetizer is None:
+            return payloads
+        return _joined([*self._packetizer.cut(b"".join(payloads)), *self._packetizer.rest()])
+
+    def restart(self) -> None:
+        """Forget the audio that is held; other audio begins."""
+        self._converter.restart()
+        if self._packetizer is not None:
+            self._packetizer.forget()
+
+
+def _joined(pieces: Sequence[bytes]) -> list[bytes]:
+    return [b"".join(pieces)] if pieces else []
+
+
 @dataclass(frozen=True, slots=True)
 class CarrierLegs(LegSender):
     """The legs that the audio of one relay's consumer goes to. `clock` gives the present."""
@@ -81,23 +116,22 @@ class CarrierLegs(LegSender):
     l16_byte_order: ByteOrder = "big"
     cache: LegCache = field(default_factory=LegCache)
     # By connection.
-    converters: dict[str, Converter] = field(default_factory=dict)
+    audio: "dict[str, _LegAudio]" = field(default_factory=dict)
 
     @override
     async def send_back(
         self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool = False
     ) -> Collection[str]:
         if isinstance(event, Clear):
-            for each in self.converters.values():
+            for each in self.audio.values():
                 each.restart()
-        flushes = isinstance(event, ReturnMark) and ends_speech
         tried: dict[str, StartedStream] = {}
         problems: list[CallstreamError] = []
         while new := [leg for leg in await self._targets() if leg.connection_id not in tried]:
             tried |= {leg.connection_id: leg for leg in new}
             # At once: a leg may be slow to reach, and each piece has 20 ms.
             posts = (
-                asyncio.to_thread(self._post, leg, event, return_format, flushes=flushes)
+                asyncio.to_thread(self._post, leg, event, return_format, ends_speech=ends_speech)
                 for leg in new
             )
             found = await asyncio.gather(*posts)
@@ -117,15 +151,23 @@ class CarrierLegs(LegSender):
         return {leg.stream_id for leg in legs if leg.call_id != self.relay.call_id}
 
     def _post(
-        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat, *, flushes: bool
+        self,
+        leg: StartedStream,
+        event: ReturnEvent,
+        return_format: AudioFormat,
+        *,
+        ends_speech: bool,
     ) -> CallstreamError | None:
         """Send to one leg. Returns the error, so that the other legs still get the message."""
         try:
-            for each in self._converted(leg, event, return_format, flushes=flushes):
+            if isinstance(event, ReturnMedia) and leg.connection_id not in self.audio:
+                audio = _LegAudio(return_format, leg.format, self.l16_byte_order)
+                self.audio[leg.connection_id] = audio
+            for each in self._converted(leg, event, ends_speech=ends_speech):
                 text = DIALECTS[leg.dialect].render_return(each, leg.carrier_stream_id)
                 if not self.connections.post(leg.connection_id, text.encode()):
                     self.cache.lose(leg.connection_id)
-                    self.converters.pop(leg.connection_id, None)
+                    self.audio.pop(leg.connection_id, None)
                     break
         except Inexpressible:
             return None
@@ -134,17 +176,16 @@ class CarrierLegs(LegSender):
         return None
 
     def _converted(
-        self, leg: StartedStream, event: ReturnEvent, return_format: AudioFormat, *, flushes: bool
+        self, leg: StartedStream, event: ReturnEvent, *, ends_speech: bool
     ) -> list[ReturnEvent]:
-        """The messages in a leg's codec; first what the encoder holds, if `flushes`."""
-        known = self.converters.get(leg.connection_id)
-        if isinstance(event, ReturnMedia):
-            if known is None:
-                known = converter(return_format, leg.format, self.l16_byte_order)
-                self.converters[leg.connection_id] = known
-            return [ReturnMedia(audio) for audio in known.convert(event.audio)]
-        held = known.flush() if known and flushes else ()
-        return [*map(ReturnMedia, held), event]
+        """The messages in a leg's codec."""
+        audio, payloads = self.audio.get(leg.connection_id), list[bytes]()
+        if audio and isinstance(event, ReturnMedia) and event.audio:
+            payloads += audio.convert(event.audio)
+        if audio and ends_speech:
+            payloads += audio.flush()
+        others = [] if isinstance(event, ReturnMedia) else [event]
+        return [*map(ReturnMedia, payloads), *others]
 
     async def _targets(self) -> Sequence[StartedStream]:
         cache, now = self.cache, self.clock()

@@ -71,7 +71,7 @@ class LegSender(Protocol):
         Args:
             event: the message.
             return_format: the format of its audio.
-            ends_speech: no audio waits to be sent after the message.
+            ends_speech: no audio follows soon, so the legs get the audio that is still held, too.
 
         Returns:
             The ids of streams of other calls, the other legs, that have got the message.
@@ -178,7 +178,7 @@ class ReturnPath:
     async def _post(self, event: ReturnEvent) -> None:
         try:
             others = await self._legs.send_back(
-                event, self._queue.format, ends_speech=self._queue.is_empty
+                event, self._queue.format, ends_speech=self._queue.ends_speech
             )
         except UnusableAudio as unusable:
             if isinstance(event, ReturnMark):

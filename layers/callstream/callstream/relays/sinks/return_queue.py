@@ -56,6 +56,9 @@ class ReturnQueue:
         self._current: ReturnMedia | None = None
         self._bytes = self._marks = 0
         self._last_put_at = 0.0
+        self._speaks = False
+        self.ends_speech = False
+        """Whether the message that `take` has returned last ends the speech, as far as is known."""
         self._hurries = False
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -69,6 +72,7 @@ class ReturnQueue:
             return False
         self._count(event, 1)
         self._last_put_at = self._clock()
+        self._speaks = self._speaks or is_audio
         if isinstance(event, ReturnDtmf):
             self._urgent.append(event)
         else:
@@ -97,10 +101,13 @@ class ReturnQueue:
         self._waiting.clear()
         self._end_current()
         self._reader.forget()
+        self._speaks = False
         return marks
 
     async def take(self) -> ReturnEvent:
         """Wait until a message is due. The call means that the message before has been posted.
+
+        A speech that has no mark at its end may end with a message without audio.
 
         Raises:
             NotMp3: a message is not what it should be, and is left out.
@@ -118,11 +125,6 @@ class ReturnQueue:
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else due - now):
                     await self._changed.wait()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no audio and no mark waits."""
-        return not (self._waiting or self._current or self._reader.pieces)
 
     @property
     def damaged(self) -> int:
@@ -144,28 +146,39 @@ class ReturnQueue:
             return now
         reader, most = self._reader, self._most(now)
         self._fill(most)
-        if not reader.pieces and not self._waiting and reader.waits:
-            rest_at = max(self._last_put_at + _SOON, self._pacing.due(is_full=False))
-            if not self._hurries and now < rest_at:
-                return rest_at
-            reader.end()
-        if reader.pieces and not self._hurries:
-            return self._pacing.due(is_full=len(reader.pieces) >= most or bool(self._waiting))
-        if self._current and not reader.pieces:
+        if reader.pieces:
+            is_full = len(reader.pieces) >= most or bool(self._waiting)
+            return now if self._hurries else self._pacing.due(is_full=is_full)
+        if self._current:
             return now + _TURN
-        return now if reader.pieces or self._waiting else None
+        if self._waiting or not self._speaks:
+            return now if self._waiting else None
+        if self._hurries:
+            return now
+        # The remainder is due before the carrier falls silent, the end of the speech after that.
+        dry_at = self._pacing.due(is_full=False) if reader.waits else self._pacing.played_at + _SOON
+        return max(self._last_put_at + _SOON, dry_at)
 
     def _pop(self, now: float) -> ReturnEvent:
+        self.ends_speech = False
         if self._urgent:
             key = self._urgent.popleft()
             self._count(key, -1)
             return key
-        if audio := self._reader.take(self._most(now)):
+        if not self._reader.pieces and self._waiting:
+            mark = self._waiting.popleft()
+            self._count(mark, -1)
+            self.ends_speech = not self._waiting
+            self._speaks = not self.ends_speech
+            return mark
+        if not self._reader.pieces:
+            self.ends_speech = not self._reader.waits
+            self._speaks = self._reader.waits
+            self._reader.end()
+        audio = self._reader.take(self._most(now))
+        if audio:
             self._pacing.post(seconds(audio, self.format) or PIECE_SECONDS, now)
-            return ReturnMedia(audio)
-        mark = self._waiting.popleft()
-        self._count(mark, -1)
-        return mark
+        return ReturnMedia(audio)
 
     def _most(self, now: float) -> int:
         """How many pieces the next post may have. A packet is a post of its own."""
