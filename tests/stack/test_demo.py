@@ -33,6 +33,8 @@ def test_demo_forks_its_call_and_finds_no_fault(
     assert "✓ Every frame arrived: 200 inbound and 200 outbound, bit for bit." in text
     assert "✓ Both consumers got every frame since they joined, bit for bit." in text
     assert text.count("Latency  since sent p50") == 3
+    assert text.count("ms in its first 1 s, which waits for order") == 2
+    assert max(map(len, text.splitlines())) <= 100
     files = {path.name.partition("-")[0]: path for path in (tmp_path / "demo").iterdir()}
     forks = [files.pop(dialect) for dialect in ("telnyx", "signalwire")]
     assert all(audio.load(fork).keys() == spoken.keys() for fork in forks)

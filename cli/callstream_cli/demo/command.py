@@ -15,15 +15,15 @@ from callstream_cli import audio, event_loop, live_display
 from callstream_cli.carrier.command import INTERRUPTED
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
-from callstream_cli.demo.consumers import JOINING_SECONDS, Consumer
-from callstream_cli.demo.display import DemoView, percentiles
+from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.forking import fork, listening
 from callstream_cli.demo.rehearsal import rehearse
+from callstream_cli.demo.summary import of_a_busy_machine, of_call, of_fork
 from callstream_cli.demo.verdict import problems
 from callstream_cli.gateway import GatewayError, media_url
 from callstream_cli.listener.wav_files import store
 from callstream_cli.local import aws
-from callstream_cli.local.commands import ROOT, Port, local_stack
+from callstream_cli.local.commands import ROOT, Port, local_stack, show_next_steps
 from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
@@ -53,8 +53,10 @@ def demo(port: Port = None) -> None:
     console = Console()
     stack = local_stack(port)
     try:
+        was_up = stack.describe() is not None
         with _interruptible(), _up(stack, console) as description:
             succeeded = event_loop.run(_play(console, description))
+        show_next_steps(console, is_up=was_up)
     except (LocalStackError, GatewayError, Unavailable, audio.UnreadableAudioError) as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None
@@ -83,6 +85,7 @@ def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             stack.down()
+            console.print("The local stack is stopped.")
 
 
 async def _play(console: Console, stack: StackDescription) -> bool:
@@ -140,15 +143,16 @@ def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
         recording = _RECORDINGS / f"{landing.stream_id}.wav"
         recording.parent.mkdir(parents=True, exist_ok=True)
         audio.save(recording, {track: landing.recording.audio(track) for track in audio.TRACKS})
-        stats = landing.recording.stats()
-        behind = f"{report.behind_seconds * 1000:.0f} ms behind real time"
-        for text in (
-            f"Sent     {report.messages} messages, at most {behind}",
-            f"Landed   {landing.summary()}; {stats.missing} missing, {stats.repeats} repeated",
-            f"Latency  {'; '.join(' '.join(pair) for pair in view.latencies().items())}",
+        lines = [
+            *of_call(report, landing),
             f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
-            *(line for consumer in view.consumers for line in _summary_of(consumer, report)),
-        ):
+        ]
+        for consumer in view.consumers:
+            lines += of_fork(report, consumer)
+            if consumer.state is not None:
+                files = store(_RECORDINGS, consumer.state, "big")
+                lines += [f"Listen   {path.relative_to(ROOT)}" for path in files]
+        for text in [*lines, *of_a_busy_machine(report, landing)]:
             console.print(text, highlight=False, soft_wrap=True)
     found = problems(report, landing, view.landings.unreadable, view.consumers)
     if not found:
@@ -161,23 +165,3 @@ def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
     for problem in found:
         console.print(f"✗ {problem}", style="red", highlight=False, markup=False)
     return not found
-
-
-def _summary_of(consumer: Consumer, report: CallReport) -> Iterator[str]:
-    """Lines about the fork of a consumer."""
-    state, joined = consumer.state, consumer.joined_seconds(report)
-    if state is None or joined is None:
-        return
-    counts = state.counts.frames
-    frames = " and ".join(f"{counts[track]} {track}" for track in audio.TRACKS if track in counts)
-    yield f"Forked   in {consumer.vendor.name}'s dialect, joined at {joined:.1f} s: {frames} frames"
-    latencies = {
-        "since sent": consumer.latencies(report),
-        f"but for the first {JOINING_SECONDS:.0f} s": consumer.latencies(report, JOINING_SECONDS),
-    }
-    latency = "; ".join(
-        f"{name} {percentiles(values)}" for name, values in latencies.items() if values
-    )
-    yield f"Latency  {latency}"
-    for path in store(_RECORDINGS, state, "big"):
-        yield f"Listen   {path.relative_to(ROOT)}"

@@ -101,11 +101,14 @@ class Consumer:
         known = [frame for frame in joined if frame is not None]
         return min(known) * FRAME_MS / 1000 if known else None
 
-    def latencies(self, report: CallReport, but_for_seconds: float = 0) -> list[float]:
-        """Milliseconds from the carrier to the consumer, for each frame after the first seconds."""
-        left_out = round(but_for_seconds * 1000 / FRAME_MS)
+    def latencies(
+        self, report: CallReport, begin_seconds: float = 0, end_seconds: float | None = None
+    ) -> list[float]:
+        """Milliseconds from the carrier to the consumer, for each frame of a part of the fork."""
+        begin = round(begin_seconds * 1000 / FRAME_MS)
+        end = None if end_seconds is None else round(end_seconds * 1000 / FRAME_MS)
         return [
-            late for track in audio.TRACKS for late in self._latencies_of(report, track)[left_out:]
+            late for track in audio.TRACKS for late in self._latencies_of(report, track)[begin:end]
         ]
 
     def problems(self, report: CallReport) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -11,6 +12,9 @@ from callstream_cli.audio import FRAME_BYTES, FRAME_MS, TRACKS
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import VENDORS, Consumer
 from callstream_cli.demo.landing import Landing, Landings, percentile
+
+LINE: Final = 100
+"""The most characters of a line in a log."""
 
 
 @dataclass(slots=True)
@@ -52,24 +56,30 @@ class DemoView:
         return grid
 
     def line(self) -> str:
-        """The present state in one line."""
-        parts = {
-            "in": self._going_in(),
-            "on Kinesis": self._landed(),
-            **{_title(each): self._forked(each) for each in self.consumers},
-        }
-        return " | ".join(
-            f"{title}: {', '.join(f'{name} {value}' for name, value in rows.items())}"
-            for title, rows in parts.items()
-        )
+        """The present state in one line of at most `LINE` characters."""
+        report, landing = self.report, self.landing
+        if report is None:
+            return "connecting"
+        records = landing.kinds.total() if landing else 0
+        forks = "".join(f", {each.vendor.name} {_frames(each)}" for each in self.consumers)
+        parts = [f"{self._played(report)}: sent {report.messages}, landed {records}{forks}"]
+        if self.landings.unreadable:
+            parts.append(f"unreadable {self.landings.unreadable}")
+        if landing is not None and (latencies := landing.since_sending(report.sent_at)):
+            parts.append(percentiles(latencies))
+        line = "; ".join(parts)
+        return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
+
+    def _played(self, report: CallReport) -> str:
+        played_ms = max(report.frames.values(), default=0) * FRAME_MS
+        return f"{played_ms / 1000:.1f} of {self.call_ms / 1000:.1f} s"
 
     def _going_in(self) -> Mapping[str, str]:
         report = self.report
         if report is None:
             return {"call": "connecting"}
-        played_ms = max(report.frames.values(), default=0) * FRAME_MS
         return {
-            "call": f"{played_ms / 1000:.1f} of {self.call_ms / 1000:.1f} s",
+            "call": self._played(report),
             "messages": str(report.messages),
             **{
                 str(track): f"{frames} frames, {frames * FRAME_BYTES} bytes"
@@ -128,6 +138,13 @@ def percentiles(milliseconds: Sequence[float]) -> str:
     """Latencies in words; `milliseconds` must not be empty."""
     p50, p95 = (percentile(milliseconds, percent) for percent in (50, 95))
     return f"p50 {p50:.0f} ms, p95 {p95:.0f} ms"
+
+
+def _frames(consumer: Consumer) -> str:
+    """How many frames a consumer has received."""
+    if consumer.state is None:
+        return "failed" if consumer.error else "0"
+    return str(sum(consumer.state.counts.frames.values()))
 
 
 def _title(consumer: Consumer) -> str:

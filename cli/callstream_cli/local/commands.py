@@ -4,13 +4,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
 from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_RECORDING = "cli/callstream_cli/assets/conversation.wav"
 
 ROOT = Path(__file__).parents[3]
 """The repository. The command is always installed in place, so its files are in the repository."""
@@ -55,6 +60,21 @@ def up(
     console.print(
         f"Ready at {stack.endpoint}, described in {_shown(stack.description_file)}.", soft_wrap=True
     )
+    show_next_steps(console, is_up=True)
+
+
+def show_next_steps(console: "Console", *, is_up: bool) -> None:
+    """Show what to try next: three lines."""
+    steps = [
+        (f"./callstream call {_RECORDING}", "play this or any recording"),
+        ("./callstream streams --all", "what came of it"),
+        ("./callstream url", "a media URL for your own client"),
+    ]
+    if not is_up:
+        steps = [("make up", "keep the gateway up"), *steps[:2]]
+    width = max(len(command) for command, _ in steps)
+    for heading, (command, what) in zip(("Try", "", ""), steps, strict=True):
+        console.print(f"{heading:<4} {command:<{width}}  {what}", highlight=False, soft_wrap=True)
 
 
 def down() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
@@ -15,6 +16,7 @@ from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import VENDORS, Consumer
 from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.landing import Landings, percentile
+from callstream_cli.demo.summary import of_a_busy_machine, of_call, of_fork
 from callstream_cli.demo.verdict import problems
 from callstream_cli.listener.behaviour import Handshake
 from callstream_cli.listener.fork_state import ForkState
@@ -124,19 +126,48 @@ def test_other_calls_on_the_stream_are_ignored(world: World) -> None:
 
 
 def test_display_has_the_figures(world: World) -> None:
-    line = world.view().line()
+    rows = shown(world.view())
 
-    assert "call 0.1 of 0.1 s" in line
-    assert "inbound 3 frames, 480 bytes" in line
-    assert "records 9, of which 1 connected, 1 start, 6 media, 1 stop" in line
-    assert "since sent p50 7 ms, p95 7 ms, in gateway p50 5 ms, p95 5 ms" in line
-    assert "rejected" not in line
+    assert "call 0.1 of 0.1 s" in rows
+    assert "inbound 3 frames, 480 bytes" in rows
+    assert "records 9" in rows
+    assert "of which 1 connected, 1 start, 6 media, 1 stop" in rows
+    assert "since sent p50 7 ms, p95 7 ms" in rows
+    assert "in gateway p50 5 ms, p95 5 ms" in rows
+    assert not any("rejected" in row for row in rows)
+
+
+def test_line_of_a_log_has_the_figures(world: World) -> None:
+    view = world.view()
+    assert view.line() == (
+        "0.1 of 0.1 s: sent 9, landed 9, Telnyx 0, SignalWire 0; p50 7 ms, p95 7 ms"
+    )
+    view.report = None
+    assert view.line() == "connecting"
+
+
+def test_line_of_a_log_is_never_long(world: World) -> None:
+    view = world.view()
+    view.landings.unreadable = 10**50
+
+    assert len(view.line()) == 100
+    assert view.line().endswith("…")
 
 
 def test_display_has_faults_only_if_there_are_any(world: World) -> None:
     world.foreign = 1
 
+    assert "unreadable 1" in shown(world.view())
     assert "unreadable 1" in world.view().line()
+
+
+def shown(view: DemoView) -> list[str]:
+    """The rows of the display, each with single spaces; those of two panels apart."""
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(view.picture())
+    cells = capture.get().replace("│", "\n").splitlines()
+    return [" ".join(cell.split()) for cell in cells]
 
 
 @pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (95, 10), (100, 10)])
@@ -252,7 +283,8 @@ def test_latencies_are_measured_from_the_carrier_to_the_consumer() -> None:
     latencies = consumer.latencies(forked.report)
     assert latencies == pytest.approx([LATE * 1000] * len(latencies))
     assert len(latencies) == 2 * 2
-    assert len(consumer.latencies(forked.report, but_for_seconds=0.02)) == 2
+    assert len(consumer.latencies(forked.report, begin_seconds=0.02)) == 2
+    assert len(consumer.latencies(forked.report, end_seconds=0.02)) == 2
 
 
 def test_silent_fork_has_no_known_place_until_it_ends() -> None:
@@ -283,7 +315,49 @@ def test_display_has_the_forks() -> None:
     forked = Forked()
     view = DemoView(60, forked.report, consumers=[forked.consumer(), Consumer(VENDORS[1])])
 
-    line = view.line()
-    assert "fork in Telnyx's dialect: inbound 2 frames, outbound 2 frames, joined at 0.0 s" in line
-    assert "since sent p50 30 ms, p95 30 ms" in line
-    assert "fork in SignalWire's dialect: fork none yet" in line
+    rows = shown(view)
+    assert any("fork in Telnyx's dialect" in row for row in rows)
+    assert {"inbound 2 frames", "outbound 2 frames"} <= set(rows)
+    assert "joined at 0.0 s" in rows
+    assert "since sent p50 30 ms, p95 30 ms" in rows
+    assert "fork none yet" in rows
+    assert "Telnyx 4, SignalWire 0" in view.line()
+
+
+def test_summary_of_a_fork_tells_its_first_second_apart() -> None:
+    forked = Forked()
+    consumer = forked.consumer()
+    summary = list(of_fork(forked.report, consumer))
+
+    assert summary == [
+        "Forked   in Telnyx's dialect, joined at 0.0 s: 2 inbound and 2 outbound frames",
+        "Latency  p95 30 ms in its first 1 s, which waits for order",
+    ]
+    assert list(of_fork(forked.report, Consumer(VENDORS[1]))) == []
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0, 0), (0.04, 0), (0.7, 1)])
+def test_busy_machine_is_named_when_frames_wait_for_the_emulator(
+    world: World, seconds: float, lines: int
+) -> None:
+    landing = world.view().landing
+    assert landing is not None
+    landing.arrived_at = {
+        number: at + round(seconds * 1000) for number, at in landing.arrived_at.items()
+    }
+    found = list(of_a_busy_machine(world.report, landing))
+
+    assert len(found) == lines
+    for line in found:
+        assert "this machine is busy: frames waited 702 ms for the emulator" in line
+        assert len(line) <= 100
+
+
+def test_summary_of_a_call_fits_a_log(world: World) -> None:
+    landing = world.view().landing
+    assert landing is not None
+    summary = list(of_call(world.report, landing))
+
+    assert [line.split()[0] for line in summary] == ["Sent", "Landed", "Latency"]
+    assert summary[2] == "Latency  since sent p50 7 ms, p95 7 ms; in gateway p50 5 ms, p95 5 ms"
+    assert max(map(len, summary)) <= 100
