@@ -1,14 +1,17 @@
 """What an operator means by an id: the id itself, its first characters, or `last`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from callstream.console.views import Activity, CallView, StreamView
+from callstream_cli.operator.activity import activity_of
 from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.picking import pick
 
 LAST: Final = "last"
 """The newest, wherever the id of a stream or a call is taken."""
+_WHOLE_ID: Final = 32
+"""Ids of carriers and of ours are at least as long: no more is looked for."""
 ID_HELP: Final = "The first characters of an id are enough; last is the newest."
 
 
@@ -68,3 +71,42 @@ def find_call(activity: Activity, text: str, tenant_ids: Collection[str]) -> Cal
         whose = ", ".join(sorted(call.tenant_id for call in found))
         raise OperatorError(f"several have a call {text!r}: give --tenant, one of {whose}")
     return found[0]
+
+
+def whole_id(outputs: Mapping[str, str], text: str) -> str:
+    """The id that an operator means, of a stream or a call, to look for it in the records.
+
+    Args:
+        outputs: the outputs of the deployment's stack.
+        text: an id of ours or the carrier's of a stream, call or session, the first characters of
+            the id, or `last`.
+
+    Returns:
+        The whole id, of the newest call for `last`; `text` if no stream in the table has such an
+        id: the records may have it.
+
+    Raises:
+        OperatorError: there are several such ids.
+    """
+    if len(text) >= _WHOLE_ID:
+        return text
+    streams = activity_of(outputs).streams("all")
+    ids = {
+        id_
+        for each in streams
+        for id_ in (each.stream_id, each.carrier_stream_id, each.call_id, each.session_id)
+        if id_ is not None
+    }
+    if text == LAST and streams and text not in ids:
+        return streams[-1].call_id or streams[-1].stream_id
+    return pick(text, ids, lambda each: (each,), "streams and call") or text
+
+
+def whole_stream_id(outputs: Mapping[str, str], text: str) -> str:
+    """As `whole_id`, but of streams alone, by our ids."""
+    if len(text) >= _WHOLE_ID:
+        return text
+    ids = [stream.stream_id for stream in activity_of(outputs).streams("all")]
+    if text == LAST and ids and text not in ids:
+        return ids[-1]
+    return pick(text, ids, lambda each: (each,), "stream") or text

@@ -13,7 +13,8 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="CALL|STREAM",
-        help="The id of a stream, or the carrier's id of the call, its session or the stream.",
+        help="The id of a stream, or the carrier's id of the call, its session or the stream; the "
+        "first characters are enough, and last is the newest call.",
     ),
 ]
 From = Annotated[

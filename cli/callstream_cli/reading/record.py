@@ -12,6 +12,7 @@ from callstream.audio.formats import ByteOrder
 from callstream_cli import audio, formats
 from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
+from callstream_cli.operator.lookup import whole_id
 from callstream_cli.operator.output import show_json
 from callstream_cli.reading import raw
 from callstream_cli.reading.errors import ConsumerError
@@ -63,15 +64,16 @@ def record(
 
     Ends with status 1 if there is nothing of the call.
     """
-    file = output or Path(f"{raw.file_name(name)}.wav")
     with explained():
-        _check(file, raw_directory, of_wav=bool(output or native or byte_order))
-    with frames_stream(stack) as open_, busy(f"Looking for {name}"):
+        _check(output, raw_directory, of_wav=bool(output or native or byte_order))
+    with frames_stream(stack) as frames, busy(f"Looking for {name}"):
         where = position(from_, datetime.now(UTC))
+        name = whole_id(frames.outputs, name)
+        file = output or Path(f"{raw.file_name(name)}.wav")
         if raw_directory is None and file.exists() and not force:
             raise ConsumerError(f"{file} is there already; --force overwrites it")
         clock = Clock(time.monotonic, time.sleep)
-        collector = collect(lambda: open_(where), name, clock, follow=follow)
+        collector = collect(lambda: frames.open(where), name, clock, follow=follow)
         stories = collector.stories()
         if not stories:
             raise ConsumerError(f"there is nothing of {name} on the stream (from {from_})")
@@ -98,14 +100,14 @@ def record(
         raise typer.Exit(INTERRUPTED)
 
 
-def _check(file: Path, raw_directory: Path | None, *, of_wav: bool) -> None:
+def _check(file: Path | None, raw_directory: Path | None, *, of_wav: bool) -> None:
     """Refuse options that do not go together, before anything is read."""
     if raw_directory is not None:
         if of_wav:
             raise BadValueError("--raw goes without --output, --native and --byte-order")
     elif file == _STANDARD_OUTPUT:
         raise BadValueError("a WAV file cannot go to a pipe")
-    elif file.is_dir():
+    elif file is not None and file.is_dir():
         raise BadValueError(f"{file} is a directory")
 
 

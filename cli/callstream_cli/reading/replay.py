@@ -25,6 +25,7 @@ from callstream_cli.formats import (
     title,
 )
 from callstream_cli.operator.errors import BadValueError
+from callstream_cli.operator.lookup import whole_id
 from callstream_cli.operator.output import show_json
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Json, Name, Stack
@@ -70,11 +71,12 @@ def replay(
     Ends with status 1 if there is no such stream, or it could not be played to its end.
     """
     format_ = _known_format(codec)
-    with frames_stream(stack) as open_:
+    with frames_stream(stack) as frames:
         where = position(from_, datetime.now(UTC))
         clock = Clock(time.monotonic, time.sleep)
         with busy(f"Looking for {name}"):
-            collector = collect(lambda: open_(where), name, clock, follow=False)
+            name = whole_id(frames.outputs, name)
+            collector = collect(lambda: frames.open(where), name, clock, follow=False)
         story = _only(name, from_, collector.stories())
         target = dialect or story.dialect
         if target is None:

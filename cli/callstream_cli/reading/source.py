@@ -2,8 +2,9 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,12 +28,19 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # The local stack has no quota.
 _LOCAL_POLL_SECONDS: Final = 0.1
 
-type Opener = Callable[[Position], FrameStreamReader]
-"""Makes a reader of the deployment's frames stream that begins there."""
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The frames stream of a deployment."""
+
+    open: Callable[[Position], FrameStreamReader]
+    """Makes a reader of the stream that begins there."""
+    outputs: Mapping[str, str]
+    """Of the deployment's stack."""
 
 
 @contextmanager
-def frames_stream(stack: str | None) -> Iterator[Opener]:
+def frames_stream(stack: str | None) -> Iterator[Frames]:
     """The frames stream of a deployment; Ctrl-C ends the command with status 130.
 
     Raises:
@@ -42,8 +50,11 @@ def frames_stream(stack: str | None) -> Iterator[Opener]:
         with outputs_of(stack) as outputs:
             client = kinesis_client()
             pace = POLL_SECONDS if stack else _LOCAL_POLL_SECONDS
-            yield lambda position: FrameStreamReader(
-                client, outputs["FramesStreamName"], position, poll_seconds=pace
+            yield Frames(
+                lambda position: FrameStreamReader(
+                    client, outputs["FramesStreamName"], position, poll_seconds=pace
+                ),
+                outputs,
             )
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -14,6 +14,7 @@ from callstream.errors import Unavailable
 from callstream.frames.reader import FrameReader, ReadEvent, Selection, StreamOver
 from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
+from callstream_cli.operator.lookup import whole_id, whole_stream_id
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Personal, Stack
 from callstream_cli.reading.recording import PATIENCE_SECONDS, Clock
@@ -29,12 +30,13 @@ type Show = Callable[[ReadEvent], object]
 def tail(
     *,
     stream_id: Annotated[
-        str | None, typer.Option(help="Of this media stream only; ends when that is over.")
+        str | None,
+        typer.Option(help="Of this media stream only, or last; ends when that is over."),
     ] = None,
     call: Annotated[
         str | None,
         typer.Option(
-            help="Of this call only: what the carrier calls it, its session or the stream. "
+            help="Of this call only, or last: the carrier's id of it, its session or the stream. "
             "A stream tells at its start, so read from before that."
         ),
     ] = None,
@@ -67,9 +69,11 @@ def tail(
             raise BadValueError("--audio goes with --json")
     shown = Shown(personal=personal, audio=audio, frames=frames)
     show = _json_lines(shown) if as_json else _lines(shown)
-    selection = Selection(stream_id=stream_id, call_id=call, tenant_id=tenant)
-    with frames_stream(stack) as open_:
-        source = open_(position(from_, datetime.now(UTC)))
+    with frames_stream(stack) as stream:
+        stream_id = stream_id and whole_stream_id(stream.outputs, stream_id)
+        call = call and whole_id(stream.outputs, call)
+        selection = Selection(stream_id=stream_id, call_id=call, tenant_id=tenant)
+        source = stream.open(position(from_, datetime.now(UTC)))
         clock = Clock(time.monotonic, time.sleep)
         reader = FrameReader(source, clock.now, selection)
         found = _follow(source, reader, clock, show, forever=follow, until=stream_id)

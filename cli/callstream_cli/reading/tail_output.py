@@ -178,6 +178,9 @@ def _words(event: RecordEvent) -> Sequence[str]:
             words = [event.code, event.title]
         case Rejected():
             words = [event.reason, f"{event.size} bytes"]
+        case Disconnected(code=1006):
+            # What a carrier's orderly close looks like where API Gateway does not report its code.
+            words = ["1006 (no close code was reported)", event.reason]
         case Disconnected():
             words = [f"{event.code}", event.reason]
         case _:

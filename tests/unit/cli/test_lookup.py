@@ -3,6 +3,7 @@
 import pytest
 
 from callstream_cli.operator.errors import OperatorError
+from callstream_cli.operator.lookup import whole_id, whole_stream_id
 from callstream_cli.operator.picking import pick
 from tests.unit.activity import NOW, Deployment
 from tests.unit.cli.commands import ask, refusal
@@ -63,3 +64,25 @@ def test_call_is_found_by_first_characters_and_as_the_last(deployment: Deploymen
     assert refusal("calls", "show", "CA") == (
         "several calls have ids that begin with 'CA': CA1, CA12, CA2"
     )
+
+
+def test_ids_for_the_records_are_found_in_the_table(deployment: Deployment) -> None:
+    deployment.stream("s-one", "CA1", session_id="session")
+    deployment.stream("s-two", "CA2", minutes=1)
+    deployment.stream("t-three", minutes=2)
+    outputs = deployment.outputs
+
+    assert whole_id(outputs, "ses") == "session"
+    assert whole_id(outputs, "CA1") == "CA1"
+    assert whole_id(outputs, "t") == whole_id(outputs, "last") == "t-three"
+    assert whole_stream_id(outputs, "s-o") == "s-one"
+    assert whole_stream_id(outputs, "last") == "t-three"
+    # The records may have what the table does not have.
+    assert whole_id(outputs, "CA9") == whole_stream_id(outputs, "CA9") == "CA9"
+    with pytest.raises(OperatorError, match=r"several streams and calls .* CA1, CA2"):
+        whole_id(outputs, "CA")
+
+
+def test_whole_ids_are_not_looked_up() -> None:
+    assert whole_id({}, "CA" + "0" * 32) == "CA" + "0" * 32
+    assert whole_stream_id({}, "0" * 36) == "0" * 36
