@@ -191,7 +191,7 @@ DOCUMENT: Final = Document(
         "Error": {"error": "The error"},
         "ErrorDetails": {
             "requestId": "API Gateway's id of the request, which is also in the operator's log",
-            "message": "The status in words",
+            "message": "The status in words; for 400 and 422 also the fault and its field",
             "code": "The status and a number",
         },
     },

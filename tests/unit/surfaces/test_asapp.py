@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from callstream import errors
-from callstream.surfaces.asapp import AsappSurface
+from callstream.surfaces.asapp import STREAMING_URL, AsappSurface
 from callstream.surfaces.asapp_models import CallBody, StartStreamingBody
 from callstream.surfaces.bodies import validate
 from callstream.surfaces.pipeline import Request
@@ -48,6 +48,40 @@ def test_failure_has_the_documented_body(error: Exception, status: int, code: st
     assert response.status == status
     assert body["error"]["code"] == code
     assert body["error"]["requestId"] == "request-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "message"),
+    [
+        (b"{", "application/json", "Bad request: the body is not JSON"),
+        (b"{}", "text/plain", "Bad request: the content type must be application/json"),
+        (
+            b'{"externalID": "1"}',
+            "application/json",
+            "Unprocessable Entity: externalID is not a field of this request",
+        ),
+        (
+            b'{"externalId": 1}',
+            "application/json",
+            "Unprocessable Entity: externalId: Input should be a valid string",
+        ),
+        (b"[]", "application/json", "Unprocessable Entity: body: Input should be an object"),
+    ],
+)
+def test_message_names_the_fault_of_a_body(body: bytes, content_type: str, message: str) -> None:
+    event = {"body": body.decode()}
+    with pytest.raises(errors.ApiError) as raised:
+        STREAMING_URL.read(Request("request-1", {"content-type": content_type}, {}, event))
+
+    answer: Any = SURFACE.failure(raised.value, "request-1").body
+    assert answer["error"]["message"] == message
+
+
+def test_message_is_bounded_whatever_the_fields_are_called() -> None:
+    issues = [errors.Issue(("x" * 10_000,), "unknown", "")] * 100
+
+    answer: Any = SURFACE.failure(errors.Invalid(*issues), "request-1").body
+    assert len(answer["error"]["message"]) < 1_000
 
 
 def test_start_streaming_has_the_documented_defaults() -> None:

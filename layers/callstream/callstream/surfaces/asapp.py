@@ -3,7 +3,8 @@
 Sources: docs.asapp.com, AutoTranscribe "Get streaming URL" and the GenerativeAgent and
 AutoTranscribe media gateways. Authentication is by the headers `asapp-api-id` and
 `asapp-api-secret`; the error body is `{"error": {"requestId", "code", "message"}}` with codes such
-as `401-01`.
+as `401-01`. The texts of `message` are not documented: ours begin with the status in words, and for
+400 and 422 name the fault.
 """
 
 from collections.abc import Mapping
@@ -45,8 +46,8 @@ _WITHOUT_BODY: Final = (401, 403, 404, 429, 503, 500)
 _WITH_BODY: Final = (400, 401, 403, 404, 409, 413, 422, 429, 503, 500)
 
 _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
-    errors.BadRequest: (400, "Bad request"),
-    errors.UnsupportedMediaType: (400, "Bad request"),
+    errors.BadRequest: (400, "Bad request: the body is not JSON"),
+    errors.UnsupportedMediaType: (400, "Bad request: the content type must be application/json"),
     errors.Unauthenticated: (401, "Unauthorized"),
     errors.Forbidden: (403, "Forbidden Response"),
     errors.NotFound: (404, "Not Found"),
@@ -59,6 +60,9 @@ _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.Unavailable: (503, "Service Unavailable"),
 }
 _UNFORESEEN: Final = (500, "Internal server error")
+# Bounds of a message about fields, whose names the client chooses.
+_MAX_ISSUES: Final = 10
+_MAX_FIELD: Final = 64
 
 
 class AsappSurface(VendorSurface):
@@ -76,8 +80,22 @@ class AsappSurface(VendorSurface):
     def failure(self, error: Exception, request_id: str) -> Response:
         """The documented error body."""
         status, message = _FAILURES.get(type(error), _UNFORESEEN)
+        if isinstance(error, errors.Invalid):
+            message += ": " + "; ".join(map(_describe, error.issues[:_MAX_ISSUES]))
         details = ErrorDetails(request_id=request_id, code=f"{status}-01", message=message)
         return Response(status, Error(error=details).model_dump(by_alias=True))
+
+
+def _describe(issue: errors.Issue) -> str:
+    """The fault of one field, in words."""
+    field = ".".join(map(str, issue.location))[:_MAX_FIELD] or "body"
+    match issue.kind:
+        case "missing":
+            return f"{field} is missing"
+        case "unknown":
+            return f"{field} is not a field of this request"
+        case _:
+            return f"{field}: {issue.message}"
 
 
 def _media_url(product: Product) -> Operation:

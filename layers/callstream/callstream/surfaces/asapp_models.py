@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from callstream.transcription.commands import Side
 
@@ -62,7 +63,7 @@ class TrackMap(_Model):
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
         if self.inbound == self.outbound:
-            raise ValueError("both tracks cannot be the same side")
+            raise PydanticCustomError("sides", "The two tracks must be different sides")
         return self
 
 
