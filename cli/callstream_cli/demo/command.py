@@ -18,9 +18,10 @@ from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.forking import fork, listening
 from callstream_cli.demo.rehearsal import rehearse
-from callstream_cli.demo.summary import of_a_busy_machine, of_call, of_fork
+from callstream_cli.demo.summary import LABEL, of_a_busy_machine, of_call, of_fork
 from callstream_cli.demo.verdict import problems
 from callstream_cli.gateway import GatewayError, media_url
+from callstream_cli.hanging import print_hanging
 from callstream_cli.listener.wav_files import store
 from callstream_cli.local import aws
 from callstream_cli.local.commands import ROOT, Port, local_stack, show_next_steps
@@ -153,7 +154,7 @@ def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
                 files = store(_RECORDINGS, consumer.state, "big")
                 lines += [f"Listen   {path.relative_to(ROOT)}" for path in files]
         for text in [*lines, *of_a_busy_machine(report, landing)]:
-            console.print(text, highlight=False, soft_wrap=True)
+            print_hanging(console, text[:LABEL], text[LABEL:])
     found = problems(report, landing, view.landings.unreadable, view.consumers)
     if not found:
         frames = " and ".join(f"{report.frames[track]} {track}" for track in audio.TRACKS)

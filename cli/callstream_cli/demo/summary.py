@@ -9,6 +9,8 @@ from callstream_cli.demo.consumers import JOINING_SECONDS, Consumer
 from callstream_cli.demo.display import percentiles
 from callstream_cli.demo.landing import Landing, percentile
 
+# The width of a line's label: "Latency  ".
+LABEL: Final = 9
 # From this on, the emulator and not the gateway makes the latency.
 _BUSY_MS: Final = 50
 

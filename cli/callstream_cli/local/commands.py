@@ -65,16 +65,18 @@ def up(
 
 def show_next_steps(console: "Console", *, is_up: bool) -> None:
     """Show what to try next: three lines."""
+    from callstream_cli.hanging import print_hanging  # noqa: PLC0415 - imports rich
+
     steps = [
-        (f"./callstream call {_RECORDING}", "play this or any recording"),
+        (f"./callstream call {_RECORDING}", "play a recording"),
         ("./callstream streams --all", "what came of it"),
-        ("./callstream url", "a media URL for your own client"),
+        ("./callstream url", "a media URL"),
     ]
     if not is_up:
-        steps = [("make up", "keep the gateway up"), *steps[:2]]
+        steps = [("make up", "keep it running"), *steps[:2]]
     width = max(len(command) for command, _ in steps)
     for heading, (command, what) in zip(("Try", "", ""), steps, strict=True):
-        console.print(f"{heading:<4} {command:<{width}}  {what}", highlight=False, soft_wrap=True)
+        print_hanging(console, f"{heading:<4} {command:<{width}}  ", what)
 
 
 def down() -> None:
