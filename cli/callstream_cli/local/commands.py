@@ -97,13 +97,17 @@ def status() -> None:
     if description is None:
         typer.echo("The local stack is not running. `callstream up` starts it.")
         raise typer.Exit(1)
-    typer.echo(f"AWS      {description['aws_endpoint_url']}  ({description['region']})")
-    for surface, url in description["rest"].items():
-        typer.echo(f"{surface:<8} {url}")
-    typer.echo(f"media    {description['media_url']}")
-    typer.echo(f"frames   {description['frames_stream']}")
-    typer.echo(f"logs     {_shown(stack.log)}")
-    typer.echo(f"more in  {_shown(stack.description_file)}")
+    lines = {
+        "AWS": f"{description['aws_endpoint_url']}  ({description['region']})",
+        **description["rest"],
+        "media": description["media_url"],
+        "frames": description["frames_stream"],
+        "logs": f"{_shown(stack.function_log)}  (callstream logs)",
+        "emulator": _shown(stack.log),
+        "more in": f"{_shown(stack.description_file)}  (callstream env, callstream url)",
+    }
+    for name, text in lines.items():
+        typer.echo(f"{name:<10} {text}")
 
 
 @contextmanager

@@ -48,7 +48,11 @@ from callstream_cli.local.emulator_keeping import (
     require_stores,
     snapshot,
 )
-from callstream_cli.local.emulator_logs import FunctionLog, log_functions
+from callstream_cli.local.emulator_logs import (
+    FunctionLog,
+    log_functions,
+    write_no_platform_lines,
+)
 
 _A_YEAR = 365 * 24 * 3600
 _NO_WAIT = {"first_line_wait": 0.0, "idle_confirm": 0.0}
@@ -238,7 +242,9 @@ def main() -> None:
     remove_log_wait(runtime.Worker)
     unpack_once(runtime)
     log_functions(runtime, log.write)
-    keep_batching_windows(importlib.import_module("ministack.services.lambda_svc"))
+    functions = importlib.import_module("ministack.services.lambda_svc")
+    write_no_platform_lines(functions)
+    keep_batching_windows(functions)
     expire_only_the_old(importlib.import_module("ministack.services.kinesis"))
     websocket = importlib.import_module("ministack.services.apigateway")
     take_tokens_in_paths(websocket)

@@ -3,6 +3,10 @@
 ministack gives a function no logging of its own, and keeps in its CloudWatch only what a function
 has written by the end of an invocation, which is nothing now that nobody waits for it. Therefore
 workers log as Lambda's runtime does, and all their output goes to a file, in JSON lines.
+
+For every invocation, so for every frame, ministack makes a log stream with a START, an END and a
+REPORT, and keeps them all. On AWS the template's SystemLogLevel leaves these lines out. Therefore
+ministack writes none.
 """
 
 import inspect
@@ -89,3 +93,17 @@ def log_functions(runtime: Any, write: Callable[[str, str], None]) -> None:  # n
     runtime._PYTHON_WORKER_SCRIPT = logging_first + script.replace(  # noqa: SLF001
         _HANDLER_CALL, note_request + _HANDLER_CALL
     )
+
+
+def write_no_platform_lines(service: Any) -> None:  # noqa: ANN401 - as above
+    """Let `service` write no lines of its own about invocations.
+
+    Raises:
+        RuntimeError: the patch does not fit this version of ministack.
+    """
+    if not hasattr(service, "_emit_lambda_logs"):
+        raise RuntimeError(
+            "ministack's Lambda has no _emit_lambda_logs any more. The pin in "
+            "requirements/ministack.in has moved: see whether it keeps a line for each invocation."
+        )
+    service._emit_lambda_logs = lambda *_, **__: None  # noqa: SLF001

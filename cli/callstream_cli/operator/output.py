@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _UNBOUNDED: Final = 100_000
 _GAP: Final = "  "
-_SHORT_ID: Final = 12
+_SHORT_ID: Final = 10
 _SHORT_TEXT: Final = 16
 
 

@@ -23,8 +23,6 @@ def pick[Entry](
         OperatorError: several entries have ids that begin so.
     """
     named = [entry for entry in entries if text in ids(entry)]
-    if len(named) == 1:
-        return named[0]
     begun = named or [
         entry for entry in entries if any(each and each.startswith(text) for each in ids(entry))
     ]

@@ -125,3 +125,14 @@ class TestLogFunctions:
     def test_changed_ministack_is_reported(self, runtime: Any) -> None:
         with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
             emulator_logs.log_functions(runtime, print)
+
+
+def test_emulator_writes_no_lines_about_invocations() -> None:
+    written: list[str] = []
+    service = SimpleNamespace(_emit_lambda_logs=lambda *_, **__: written.append("START"))
+    emulator_logs.write_no_platform_lines(service)
+    service._emit_lambda_logs({}, "request-1", "", False, 3, log_source=None)  # noqa: FBT003
+    assert written == []
+
+    with pytest.raises(RuntimeError, match=r"requirements/ministack\.in"):
+        emulator_logs.write_no_platform_lines(SimpleNamespace())

@@ -123,7 +123,7 @@ class TestConfirmation:
             result = run(*arguments, answer=answer)
             # The runner echoes what is typed, as a terminal does.
             assert (result.exit_code, result.stdout.strip()) == (1, answer.strip())
-            assert question in result.stderr
+            assert f"{question} [y/N]:\nAborted.\n" in result.stderr
         assert stored(directory) == before
 
     def test_confirmed_command_is_carried_out(
