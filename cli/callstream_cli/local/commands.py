@@ -68,12 +68,12 @@ def show_next_steps(console: "Console", *, is_up: bool) -> None:
     from callstream_cli.hanging import print_hanging  # noqa: PLC0415 - imports rich
 
     steps = [
-        (f"./callstream call {_RECORDING}", "play a recording"),
-        ("./callstream streams --all", "what came of it"),
+        (f"./callstream call {_RECORDING}", "play a call"),
+        ("./callstream streams --all", "its streams"),
         ("./callstream url", "a media URL"),
     ]
     if not is_up:
-        steps = [("make up", "keep it running"), *steps[:2]]
+        steps = [("make up", "stay up"), *steps[:2]]
     width = max(len(command) for command, _ in steps)
     for heading, (command, what) in zip(("Try", "", ""), steps, strict=True):
         print_hanging(console, f"{heading:<4} {command:<{width}}  ", what)
