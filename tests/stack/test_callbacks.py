@@ -147,7 +147,7 @@ def test_refused_callback_waits_until_it_is_resent(
     assert server.url not in shown
 
     server.answer = lambda _: 200
-    [sent] = operator("callbacks", "resend", ids[0])
+    [sent] = operator("callbacks", "resend", ids[0][:12])
     assert sent["callback_id"] == ids[0]
     eventually(lambda: len(server.events(relay_id)) == 3)
     sent = operator("callbacks", "resend", "--all", "--yes")

@@ -20,6 +20,7 @@ from callstream_cli.deployment import outputs_of
 from callstream_cli.operator.errors import OperatorError, output
 from callstream_cli.operator.options import Json, Stack, Wide, Yes, confirm
 from callstream_cli.operator.output import Column, show_json, show_table
+from callstream_cli.operator.picking import WHOLE_ID, pick
 from callstream_cli.operator.streams import OfOneTenant, in_words
 
 
@@ -57,7 +58,10 @@ def list_(
 
 def resend(
     callback_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The callback's id; or give --all.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="The callback's id, or its first characters; or --all."
+        ),
     ] = None,
     *,
     every: Annotated[
@@ -74,10 +78,20 @@ def resend(
     if every:
         confirm("Will all callbacks that were given up be sent again?", yes=yes)
     with outputs_of(stack) as outputs:
-        sent = _dead(outputs).resend(_queue(outputs), callback_id)
+        dead = _dead(outputs)
+        whole = None if callback_id is None else _whole_id(dead, callback_id)
+        sent = dead.resend(_queue(outputs), whole)
         if callback_id is not None and not sent:
             raise OperatorError(f"no callback {callback_id!r} was given up")
     _show([_given_up(each) for each in sent], as_json=as_json)
+
+
+def _whole_id(dead: DeadCallbacks, text: str) -> str:
+    """The id of the callback that begins so; whole ids are not looked up."""
+    if len(text) >= WHOLE_ID:
+        return text
+    ids = [each.callback.callback_id for each in dead.look()]
+    return pick(text, ids, lambda each: (each,), "callback") or text
 
 
 def _queue(outputs: Mapping[str, str]) -> SqsCallbackQueue:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
+from callstream_cli.operator.picking import WHOLE_ID
+
 _MOST_PAGES: Final = 100
 # CloudWatch lets a line be found some seconds after the line was logged.
 _OVERLAP: Final = timedelta(seconds=20)
@@ -104,7 +106,7 @@ class CloudWatchLog:
         client: with retries; `FilterLogEvents` has a quota of its own.
         group: the log group's name.
         since: older lines are left out.
-        ids: lines without any of these are left out; empty for all lines.
+        ids: lines without any of these may be left out; empty for all lines.
     """
 
     def __init__(
@@ -157,7 +159,13 @@ class CloudWatchLog:
 
 
 def _pattern(ids: Collection[str]) -> str:
-    """A pattern for lines with any of the ids; none if they are too many, and all lines come."""
+    """A pattern for lines with any of the ids.
+
+    There is none, and all lines come, if the ids are too many, or if one may be the beginning of an
+    id: CloudWatch documents that it finds words, but not parts of words.
+    """
+    if any(len(each) < WHOLE_ID for each in ids):
+        return ""
     terms = ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in ids]
     pattern = terms[0] if len(terms) == 1 else " ".join(f"?{term}" for term in terms)
     return pattern if len(pattern) <= _LONGEST_PATTERN else ""

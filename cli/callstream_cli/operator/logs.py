@@ -39,7 +39,8 @@ def logs(
         str | None,
         typer.Argument(
             metavar="[ID]",
-            help="Only lines with this id: of a request, a stream, a relay, a callback, a tenant.",
+            help="Only lines with this id or its first characters: of a request, a stream, a "
+            "relay, a callback or a tenant.",
         ),
     ] = None,
     *,

@@ -6,12 +6,10 @@ from typing import Final
 from callstream.console.views import Activity, CallView, StreamView
 from callstream_cli.operator.activity import activity_of
 from callstream_cli.operator.errors import OperatorError
-from callstream_cli.operator.picking import pick
+from callstream_cli.operator.picking import WHOLE_ID, pick
 
 LAST: Final = "last"
 """The newest, wherever the id of a stream or a call is taken."""
-_WHOLE_ID: Final = 32
-"""Ids of carriers and of ours are at least as long: no more is looked for."""
 ID_HELP: Final = "The first characters of an id are enough; last is the newest."
 
 
@@ -88,7 +86,7 @@ def whole_id(outputs: Mapping[str, str], text: str) -> str:
     Raises:
         OperatorError: there are several such ids.
     """
-    if len(text) >= _WHOLE_ID:
+    if len(text) >= WHOLE_ID:
         return text
     streams = activity_of(outputs).streams("all")
     ids = {
@@ -104,7 +102,7 @@ def whole_id(outputs: Mapping[str, str], text: str) -> str:
 
 def whole_stream_id(outputs: Mapping[str, str], text: str) -> str:
     """As `whole_id`, but of streams alone, by our ids."""
-    if len(text) >= _WHOLE_ID:
+    if len(text) >= WHOLE_ID:
         return text
     ids = [stream.stream_id for stream in activity_of(outputs).streams("all")]
     if text == LAST and ids and text not in ids:

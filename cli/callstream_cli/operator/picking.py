@@ -5,6 +5,9 @@ from typing import Final
 
 from callstream_cli.operator.errors import OperatorError
 
+WHOLE_ID: Final = 32
+"""Ids of carriers and of ours are at least as long; longer texts are not looked up."""
+
 _MOST_NAMED: Final = 5
 
 
