@@ -12,7 +12,7 @@ type Route = Literal["autotranscribe", "genagent"]
 """The two products of ASAPP's media gateways, for which streams are opened."""
 
 _TIMEOUT_SECONDS: Final = 30
-_OK: Final = 200
+_OK: Final = frozenset({200, 201})
 
 
 class GatewayError(Exception):
@@ -63,8 +63,12 @@ def clerk_media_url(stack: StackDescription, inbox: str) -> str:
         raise GatewayError("the gateway's answer holds no connectUrl") from None
 
 
-def fork_as_telnyx(stack: StackDescription, call_id: str, consumer_url: str) -> None:
+def fork_as_telnyx(
+    stack: StackDescription, call_id: str, consumer_url: str, *, answers: bool = False
+) -> None:
     """Fork both tracks of a call to a WebSocket, by Telnyx's command, as the demo tenant.
+
+    With `answers`, the caller hears what the consumer sends back as raw audio.
 
     Raises:
         GatewayError: the call is not forked.
@@ -75,6 +79,11 @@ def fork_as_telnyx(stack: StackDescription, call_id: str, consumer_url: str) -> 
         "Content-Type": "application/json",
     }
     body = {"stream_url": consumer_url, "stream_track": "both_tracks"}
+    if answers:
+        body |= {
+            "stream_bidirectional_mode": "rtp",
+            "stream_bidirectional_target_legs": "self",
+        }
     _request("POST", url, headers, json.dumps(body).encode())
 
 
@@ -87,12 +96,29 @@ def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str)
     credentials = stack["credentials"]["signalwire"]
     project, token = str(credentials["project_id"]), str(credentials["api_token"])
     account = f"{stack['rest']['signalwire']}/api/laml/2010-04-01/Accounts/{project}"
+    streams = f"{account}/Calls/{quote(call_id, safe='')}/Streams"
+    _create_stream(streams, project, token, consumer_url)
+
+
+def fork_as_twilio(stack: StackDescription, call_id: str, consumer_url: str) -> None:
+    """Fork both tracks of a call to a WebSocket, by Twilio's command, as the demo tenant.
+
+    Raises:
+        GatewayError: the call is not forked.
+    """
+    credentials = stack["credentials"]["twilio"]
+    sid, token = str(credentials["account_sid"]), str(credentials["auth_token"])
+    calls = f"{stack['rest']['twilio']}/2010-04-01/Accounts/{sid}/Calls"
+    _create_stream(f"{calls}/{quote(call_id, safe='')}/Streams.json", sid, token, consumer_url)
+
+
+def _create_stream(url: str, user: str, password: str, consumer_url: str) -> None:
     headers = {
-        "Authorization": f"Basic {b64encode(f'{project}:{token}'.encode()).decode()}",
+        "Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}",
         "Content-Type": "application/x-www-form-urlencoded",
     }
     body = urlencode({"Url": consumer_url, "Track": "both_tracks"}).encode()
-    _request("POST", f"{account}/Calls/{quote(call_id, safe='')}/Streams", headers, body)
+    _request("POST", url, headers, body)
 
 
 def _request(method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
@@ -107,7 +133,7 @@ def _request(method: str, url: str, headers: dict[str, str], body: bytes | None 
         raise GatewayError(f"{parts.netloc} cannot be reached: {error}") from None
     finally:
         connection.close()
-    if response.status != _OK:
+    if response.status not in _OK:
         excerpt = answer[:200].decode(errors="replace")
         message = f"{url} answered with HTTP {response.status}: {excerpt}"
         raise GatewayError(message, response.status)

@@ -182,8 +182,10 @@ def test_command_prints_the_ids_of_call_and_stream(recording: str, carrier: Carr
 
     result = asyncio.run(call_it())
     assert (result.exit_code, result.stderr) == (0, "")
-    said = f"call {who.call_id}, stream {who.stream_id}  23 messages in "
-    assert result.stdout.splitlines()[-1].startswith(said)
+    ids = f"call {who.call_id}, stream {who.stream_id}"
+    lines = result.stdout.splitlines()
+    assert lines[0] == ids
+    assert lines[-1].startswith(f"{ids}  23 messages in ")
 
 
 @pytest.mark.parametrize("carrier", DIALECTS)

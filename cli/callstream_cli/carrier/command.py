@@ -1,7 +1,5 @@
 """``callstream call``."""
 
-import asyncio
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,19 +7,20 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects.events import Track
-from callstream_cli import audio, codecs, event_loop, live_display
+from callstream_cli import audio, codecs, event_loop
 from callstream_cli.carrier.heard import heard
 from callstream_cli.carrier.identity import CarrierName
-from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
-from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.carrier.placing import Forks, ids, place
+from callstream_cli.carrier.plan import CallPlan, Fate, Faults
+from callstream_cli.carrier.session import CallReport
+from callstream_cli.carrier.staying import FORK_COMMANDS, ForkDialect, sequel
 from callstream_cli.formats import FORMAT_HELP, FormatError, call_format
 from callstream_cli.gateway import GatewayError, Route, media_url
 from callstream_cli.local.commands import local_stack
+from callstream_cli.local.description import StackDescription
 from callstream_cli.name_values import name_values
 
 INTERRUPTED = 130
@@ -79,6 +78,33 @@ def call(
     duplicate: Annotated[float, _Probability] = 0.0,
     drop: Annotated[float, _Probability] = 0.0,
     corrupt: Annotated[float, _Probability] = 0.0,
+    loop: Annotated[
+        bool,
+        typer.Option("--loop", help="Repeat the recording until Ctrl-C, or for --hold seconds."),
+    ] = False,
+    hold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Stay on the line so long after the recording, in silence, to hear answers.",
+        ),
+    ] = None,
+    fork: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Fork the call to this WebSocket as soon as the call is known: a command of the "
+            "demo tenant to the local stack.",
+        ),
+    ] = None,
+    dialect: Annotated[
+        ForkDialect,
+        typer.Option(
+            help="The vendor whose command forks. The caller hears what is sent back to a fork of "
+            "telnyx; twilio and signalwire want wss URLs."
+        ),
+    ] = "telnyx",
     save: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +122,10 @@ def call(
     "played" as carriers play it: a mark comes back when all audio before it has been played, and a
     clear empties the buffer.
 
-    Ends with status 1 if a call could not be made, or was cut short.
+    Prints the ids of each call when it begins, so that a running call can be forked. Ctrl-C hangs
+    up a call that has --loop or --hold, and its report and --save's file follow.
+
+    Ends with status 1 if a call could not be made, was cut short, or could not be forked.
     """
     # With --json, only the report goes to standard output.
     console = Console(stderr=as_json)
@@ -109,23 +138,37 @@ def call(
     )
     format_ = _known_format(codec, carrier)
     _check_save(save, calls)
+    _check_loop(speed, loop=loop)
     try:
+        tracks = _tracks(audio.read(file), format_, byte_order)
         plan = CallPlan(
-            _tracks(audio.read(file), format_, byte_order),
+            tracks,
             faults,
             carrier=carrier,
             format=format_,
             digits=digits,
             parameters=_parameters(parameter or ()),
             seed=seed,
+            sequel=sequel(tracks, format_, byte_order, loop=loop, hold=hold),
         )
+        forks = None if fork is None else Forks(fork, FORK_COMMANDS[dialect], _stack())
         urls = [url] * calls if url else _ask_for_urls(route, calls)
-        reports = event_loop.run(_place(console, urls, plan, speed))
+        placed = event_loop.run(place(console, urls, plan, speed, forks))
     except (audio.UnreadableAudioError, GatewayError) as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    _show(placed.reports, as_json=as_json)
+    if save is not None:
+        _save(save, placed.reports[0], byte_order, console)
+    if placed.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if placed.failed:
+        raise typer.Exit(1)
+
+
+def _show(reports: Sequence[CallReport], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([as_dict(report) for report in reports], indent=2))
     else:
@@ -136,10 +179,6 @@ def call(
     for report in reports:
         if report.error:
             typer.echo(f"callstream: {report.error}", err=True)
-    if save is not None:
-        _save(save, reports[0], byte_order, console)
-    if any(report.error for report in reports):
-        raise typer.Exit(1)
 
 
 def _check_save(file: Path | None, calls: int) -> None:
@@ -149,6 +188,11 @@ def _check_save(file: Path | None, calls: int) -> None:
         raise typer.BadParameter("takes one call only", param_hint="--save")
     if file.exists():
         raise typer.BadParameter(f"{file} is there already", param_hint="--save")
+
+
+def _check_loop(speed: float, *, loop: bool) -> None:
+    if loop and not speed:
+        raise typer.BadParameter("needs a speed above 0", param_hint="--loop")
 
 
 def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Console) -> None:
@@ -211,45 +255,17 @@ def as_dict(report: CallReport) -> dict[str, Any]:
 
 
 def _ask_for_urls(route: Route, calls: int) -> list[str]:
+    stack = _stack()
+    return [media_url(stack, route) for _ in range(calls)]
+
+
+def _stack() -> StackDescription:
     stack = local_stack().describe()
     if stack is None:
         raise GatewayError(
             "the local stack is not running: start it (callstream up), or give --url"
         )
-    return [media_url(stack, route) for _ in range(calls)]
-
-
-async def _place(
-    console: Console, urls: Sequence[str], plan: CallPlan, speed: float
-) -> list[CallReport]:
-    plans = [
-        # The calls of one run differ even if the run is repeatable.
-        plan if plan.seed is None else dataclasses.replace(plan, seed=plan.seed + index)
-        for index in range(len(urls))
-    ]
-    total = Carrier(plan).frame_count * len(urls)
-    reports: list[CallReport] = []
-
-    def done() -> int:
-        return sum(report.fates.total() - report.fates[Fate.DUPLICATE] for report in reports)
-
-    def line() -> str:
-        return f"{done()} of {total} frames"
-
-    def picture() -> Table:
-        grid = Table.grid(padding=(0, 1))
-        grid.add_row(ProgressBar(total, done(), width=40), line())
-        return grid
-
-    async with live_display.shown(console, picture, line):
-        return list(
-            await asyncio.gather(
-                *(
-                    place_call(url, plan, speed=speed, watch=reports.append)
-                    for url, plan in zip(urls, plans, strict=True)
-                )
-            )
-        )
+    return stack
 
 
 def _summary(report: CallReport) -> str:
@@ -272,5 +288,4 @@ def _summary(report: CallReport) -> str:
         parts.append(f"keys {report.playback.digits} pressed into the call")
     if report.close_code is not None:
         parts.append(f"closed with {report.close_code}")
-    who = report.identity
-    return f"call {who.call_id}, stream {who.stream_id}  {'; '.join(parts)}"
+    return f"{ids(report)}  {'; '.join(parts)}"

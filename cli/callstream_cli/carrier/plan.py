@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from heapq import heappop, heappush, merge
-from itertools import count, zip_longest
+from itertools import chain, count, cycle, islice, zip_longest
 from operator import itemgetter
 from random import Random
 from typing import Final
@@ -83,6 +83,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Sequel:
+    """What a call sends after its recording."""
+
+    frames: Mapping[Track, Sequence[bytes]]
+    """Is repeated."""
+    seconds: float | None
+    """None: until the carrier hangs up."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlan:
     """One call: its carrier, the audio of each track, the keys pressed, and the faults.
 
@@ -97,6 +107,7 @@ class CallPlan:
     digits: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
+    sequel: Sequel | None = field(default=None, kw_only=True)
 
 
 class Carrier:
@@ -118,12 +129,20 @@ class Carrier:
             track: pieces(audio, plan.format) if isinstance(audio, bytes) else audio
             for track, audio in plan.tracks.items()
         }
+        self._hung_up = False
         self.identity = made_up(plan.carrier, self._random)
 
     @property
-    def frame_count(self) -> int:
-        """The number of frames on all tracks together, before any fault."""
-        return sum(map(len, self._frames_of.values()))
+    def frame_count(self) -> int | None:
+        """The number of frames on all tracks together, before any fault; None: without end."""
+        sequel = self._plan.sequel
+        if sequel is not None and sequel.seconds is None:
+            return None
+        return sum(map(len, self._frames_of.values())) + self._more * len(self._frames_of)
+
+    def hang_up(self) -> None:
+        """End the call: the next message is its last."""
+        self._hung_up = True
 
     def messages(self) -> Iterator[Message]:
         """The messages in the order of sending, including those that are dropped."""
@@ -160,17 +179,33 @@ class Carrier:
         yield self._message(0, start)
         at = 0
         for at, event in merge(self._frames(), self._keys(), key=itemgetter(0)):
+            if self._hung_up:
+                break
             yield self._message(at, replace(event, sequence=next(self._sequence)))
         yield self._message(at, Stop(next(self._sequence), who.call_id, who.account_id))
 
     # The caller merges these two, and numbers their messages.
 
     def _frames(self) -> Iterator[tuple[int, Media | Dtmf]]:
-        for index, row in enumerate(zip_longest(*self._frames_of.values())):
+        rows = chain(zip_longest(*self._frames_of.values()), self._rows_after())
+        for index, row in enumerate(rows):
             for track, audio in zip(self._frames_of, row, strict=True):
                 if audio is not None:
                     media = Media(0, track, index + 1, index * FRAME_MS, audio)
                     yield (index + 1) * FRAME_MS, media
+
+    @property
+    def _more(self) -> int:
+        """How many frames of each track follow the recording, if they have an end."""
+        sequel = self._plan.sequel
+        return 0 if sequel is None else round((sequel.seconds or 0) * 1000 / FRAME_MS)
+
+    def _rows_after(self) -> Iterator[tuple[bytes | None, ...]]:
+        sequel = self._plan.sequel
+        if sequel is None:
+            return iter(())
+        rows = cycle(zip_longest(*(sequel.frames[track] for track in self._frames_of)))
+        return rows if sequel.seconds is None else islice(rows, self._more)
 
     def _keys(self) -> Iterator[tuple[int, Media | Dtmf]]:
         for index, digit in enumerate(self._plan.digits):

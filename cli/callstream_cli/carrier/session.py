@@ -33,6 +33,11 @@ class CallReport(SendReport):
     sent_at: dict[int, float] = field(default_factory=dict)
     """When each sequence number was first sent undamaged, in seconds since 1970."""
     _media: dict[tuple[Track, int], Media] = field(default_factory=dict)
+    _hang_up: Callable[[], None] = lambda: None
+
+    def hang_up(self) -> None:
+        """End the call now, with a stop message."""
+        self._hang_up()
 
     def count(self, message: Message, now: float) -> None:
         """Count one message of the plan, sent at `now` in seconds since 1970."""
@@ -62,11 +67,16 @@ class CallReport(SendReport):
 
 
 type Watcher = Callable[[CallReport], object]
-"""Is called when a call begins, before anything is sent; the report grows after that."""
+"""Gets a call's report, which grows."""
 
 
 async def place_call(
-    url: str, plan: CallPlan, *, speed: float = 1.0, watch: Watcher = lambda _: None
+    url: str,
+    plan: CallPlan,
+    *,
+    speed: float = 1.0,
+    watch: Watcher = lambda _: None,
+    connected: Watcher = lambda _: None,
 ) -> CallReport:
     """Play a call, and report. A failure becomes the report's `error`; nothing is raised.
 
@@ -75,11 +85,16 @@ async def place_call(
         plan: what to send.
         speed: times real time; 0 is as fast as the server takes it.
         watch: gets the report before anything is sent.
+        connected: gets the report once the gateway has taken the connection.
     """
     carrier = Carrier(plan, time.time())
-    report = CallReport(identity=carrier.identity, playback=Playback(speed, plan.format))
+    report = CallReport(
+        identity=carrier.identity,
+        playback=Playback(speed, plan.format),
+        _hang_up=carrier.hang_up,
+    )
     watch(report)
-    call = _Call(carrier, report)
+    call = _Call(carrier, report, connected)
     await send_paced(
         url, carrier.messages(), report, speed=speed, send=call.send, meanwhile=call.meanwhile
     )
@@ -87,9 +102,10 @@ async def place_call(
 
 
 class _Call:
-    def __init__(self, carrier: Carrier, report: CallReport) -> None:
+    def __init__(self, carrier: Carrier, report: CallReport, connected: Watcher) -> None:
         self._carrier = carrier
         self._report = report
+        self._connected = connected
         self._playback_changed = asyncio.Event()
 
     async def send(self, connection: ClientConnection, message: Message) -> None:
@@ -101,6 +117,7 @@ class _Call:
         self._report.count(message, now)
 
     def meanwhile(self, connection: ClientConnection) -> Sequence[Coroutine[None, None, None]]:
+        self._connected(self._report)
         return [self._receive(connection), self._echo_marks(connection)]
 
     async def _receive(self, connection: ClientConnection) -> None:

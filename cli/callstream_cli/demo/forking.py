@@ -5,19 +5,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final
 
 from callstream.frames.records import RecordEvent
+from callstream_cli.carrier import forking
 from callstream_cli.demo.consumers import Consumer
 from callstream_cli.gateway import GatewayError
 from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Listener
 from callstream_cli.local.description import StackDescription
-
-# The answers of SignalWire and Telnyx for a call that they do not know (yet).
-_UNKNOWN_CALL: Final = frozenset({404, 422})
-_TRIES: Final = 40
-_BETWEEN_TRIES_SECONDS: Final = 0.25
 
 
 @asynccontextmanager
@@ -51,14 +46,7 @@ async def fork(
 
 
 async def _fork(stack: StackDescription, call_id: str, consumer: Consumer, url: str) -> None:
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            await asyncio.to_thread(consumer.vendor.ask, stack, call_id, url)
-        except GatewayError as error:
-            # A call's start is on Kinesis a moment before the call is known.
-            if error.status not in _UNKNOWN_CALL or not tries_left:
-                consumer.error = str(error)
-                return
-            await asyncio.sleep(_BETWEEN_TRIES_SECONDS)
-        else:
-            return
+    try:
+        await forking.fork(consumer.vendor.ask, stack, call_id, url)
+    except GatewayError as error:
+        consumer.error = str(error)

@@ -4,7 +4,9 @@ import json
 import re
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from random import Random
 
 import pytest
@@ -21,6 +23,7 @@ from callstream.dialects.events import (
     ReturnDtmf,
     Start,
     Stop,
+    Track,
 )
 from callstream.errors import UnreadableMessage
 from callstream.frames.publisher import read
@@ -29,7 +32,7 @@ from callstream.reordering.buffer import ReorderBuffer
 from callstream.reordering.window import Window
 from callstream_cli.audio import Tracks
 from callstream_cli.carrier.identity import CarrierName
-from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults, Message, corrupted
+from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults, Message, Sequel, corrupted
 
 STEREO: Tracks = {"inbound": bytes(range(200)) * 4, "outbound": bytes(reversed(range(200))) * 4}
 
@@ -416,3 +419,23 @@ def test_corruption_makes_messages_unreadable_in_several_ways(carrier: CarrierNa
 
     assert {"not_json", "not_as_documented"} == {reason for reason, _ in details}
     assert len(details) >= 5
+
+
+def test_sequel_follows_the_recording_until_its_end_or_until_the_carrier_hangs_up() -> None:
+    recorded: dict[Track, list[bytes]] = {"inbound": [b"a" * 160, b"b" * 160]}
+    held = Carrier(CallPlan(recorded, sequel=Sequel({"inbound": [b"s" * 160]}, 0.06)))
+    looped = Carrier(CallPlan(recorded, sequel=Sequel(recorded, None)))
+
+    assert audible(held.messages()) == "absss"
+    assert held.frame_count == 5
+    assert looped.frame_count is None
+    messages = looped.messages()
+    assert audible(islice(messages, 9)) == "abababa"
+    looped.hang_up()
+    assert [type(message.event) for message in messages] == [Stop]
+
+
+def audible(messages: Iterable[Message]) -> str:
+    media = [message.event for message in messages if isinstance(message.event, Media)]
+    assert [each.timestamp for each in media] == [20 * index for index in range(len(media))]
+    return "".join(chr(each.audio[0]) for each in media)
