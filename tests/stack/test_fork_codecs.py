@@ -29,8 +29,7 @@ class ToneCall(LiveCall):
     """A call that has a tone instead of noise."""
 
     def __init__(self, stack: DeployedStack, call_id: str) -> None:
-        super().__init__(stack, call_id, "signalwire")
-        self._format = L16_24K
+        super().__init__(stack, call_id, "signalwire", L16_24K)
 
     def _next(self) -> Media:
         number, size = len(self._frames), 480
