@@ -32,6 +32,10 @@ def test_form_is_decoded_with_the_last_of_repeated_fields() -> None:
     assert read_form(b"a=1&a=2&b=&c=%C3%A9", FORM) == {"a": "2", "b": "", "c": "\u00e9"}
 
 
+def test_form_without_a_body_has_no_fields() -> None:
+    assert read_form(b"", "") == {}
+
+
 @pytest.mark.parametrize("body", [b"a=%ff", b"\xff", b"&".join([b"a=1"] * 501)])
 def test_other_bytes_are_not_a_form(body: bytes) -> None:
     with pytest.raises(BadRequest):

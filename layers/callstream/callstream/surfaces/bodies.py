@@ -40,9 +40,13 @@ def read_json(body: bytes, content_type: str) -> object:
 def read_form(body: bytes, content_type: str) -> dict[str, str]:
     """Decode a form-encoded body; of a repeated field the last value counts.
 
+    An empty body is a form without fields: clients that send none leave its content type out.
+
     Raises:
         TooLarge, UnsupportedMediaType, BadRequest
     """
+    if not body:
+        return {}
     _check(body, content_type, FORM)
     try:
         pairs = parse_qsl(

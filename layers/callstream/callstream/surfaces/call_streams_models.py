@@ -14,6 +14,7 @@ API_VERSION: Final = "2010-04-01"
 
 _MAX_PARAMETERS: Final = 99
 _PARAMETER: Final = re.compile(r"Parameter[1-9][0-9]?\.(Name|Value)")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def _check_stream_url(url: str) -> str:
@@ -22,6 +23,12 @@ def _check_stream_url(url: str) -> str:
 
 def _check_callback_url(url: str) -> str:
     return check_url(url, {"http", "https"}, "The URL must be absolute, and http or https")
+
+
+def _check_name(name: str) -> str:
+    if _CONTROL.search(name):
+        raise PydanticCustomError("value_error", "A name has no control characters")
+    return name
 
 
 class StreamForm(BaseModel):
@@ -59,7 +66,14 @@ class NewStreamForm(StreamForm):
         Field(json_schema_extra={"pattern": r"^[Ww][Ss]{2}://[^\s#]+$", "maxLength": MAX_LENGTH}),
     ]
     # In UTF-8 it must still fit into a DynamoDB key.
-    name: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    name: (
+        Annotated[
+            str,
+            Field(max_length=200, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]+$"}),
+            AfterValidator(_check_name),
+        ]
+        | None
+    ) = None
     track: Tracks
     status_callback: (
         Annotated[
@@ -86,9 +100,16 @@ class NewStreamForm(StreamForm):
                     "{field} is not a parameter of this resource",
                     {"field": field[:64]},
                 )
-        names = [fields[field] for field in fields if field.endswith(".Name") and fields[field]]
-        if len(set(names)) != len(names):
-            raise PydanticCustomError("value_error", "Two parameters have the same name")
+        fields_of_names: dict[str, str] = {}
+        for field, name in fields.items():
+            if field.endswith(".Name") and name:
+                other = fields_of_names.setdefault(name, field)
+                if other != field:
+                    raise PydanticCustomError(
+                        "value_error",
+                        "{other} and {field} are the same name",
+                        {"other": other, "field": field},
+                    )
         for field, value in fields.items():
             name = field.replace(".Value", ".Name")
             if value and not fields.get(name):
