@@ -9,6 +9,8 @@ from callstream.relays.invocation import RelayInvocation
 from callstream.wiring.relays import RelayRunFactory
 
 _logger = logging.getLogger("callstream")
+# Lambda freezes the process when the handler returns.
+_FLUSH_SECONDS = 2.0
 _factory = RelayRunFactory(os.environ)
 
 
@@ -21,4 +23,5 @@ def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401  # Lam
         _logger.warning("no such relay, or it has been started before", extra=extra)
         return
     outcome = asyncio.run(run.run(invocation.run_as))
+    _factory.answers.flush(_FLUSH_SECONDS)
     _logger.info("run over: %s", outcome, extra=extra)

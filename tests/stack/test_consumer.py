@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from random import Random
 from typing import Any
 
 import audioop
+import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
@@ -29,6 +31,8 @@ from callstream_cli import audio
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate, Faults
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.gateway import media_url
+from callstream_cli.listener.behaviour import Behaviour
+from callstream_cli.listener.server import Listener
 from callstream_cli.local import aws
 from tests.stack.conftest import DeployedStack, Tape, eventually
 from tests.unit.cli.tones import TONE_HZ, decibels, pitch, tone
@@ -365,3 +369,45 @@ def test_refused_replay_is_explained(stack: DeployedStack, terminal: Terminal, c
     assert "the URL's token is wrong" in err
     assert "nonsense" not in err
     assert terminal.type_in("replay", "nobody", "--to", url)[0] == 1
+
+
+def test_recording_has_on_the_right_what_the_caller_hears_of_an_echo(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """The carrier sends inbound alone; the simulator's own file is what the caller hears."""
+    spoken = tmp_path / "spoken.wav"
+    spoken.write_bytes(audio.wav("pcm16", 1, 8000, tone(8000, seconds=5).tobytes()))
+
+    async def call() -> tuple[int, str, str]:
+        async with Listener(Behaviour(echo=True)) as listener:
+            options = ["--carrier", "telnyx", "--fork", listener.url, "--hold", "3"]
+            return await asyncio.to_thread(
+                terminal.type_in, "call", str(spoken), *options, "--save", "heard.wav"
+            )
+
+    status, out, err = asyncio.run(call())
+    assert (status, err) == (0, "")
+    [name] = re.findall(r"^call (\S+), stream \S+$", out.splitlines()[0])
+    recorded = terminal.json("record", name, "--follow", "-o", "recorded.wav")
+    tracks = recorded["streams"][0]["tracks"]
+    assert {track: tracks[track]["answers"] for track in tracks} == {
+        "inbound": False,
+        "outbound": True,
+    }
+    heard, right = _speech(tmp_path / "heard.wav", 0), _speech(tmp_path / "recorded.wav", 1)
+    assert right[0] == pytest.approx(heard[0], abs=0.3)
+    for _, samples in (heard, right):
+        assert len(samples) > 8000
+        assert pitch(samples, 8000) == pytest.approx(TONE_HZ, abs=2)
+        assert decibels(samples) == pytest.approx(decibels(tone(8000)), abs=1)
+    assert len(right[1]) == pytest.approx(len(heard[1]), abs=800)
+
+
+def _speech(file: Path, channel: int) -> tuple[float, Any]:
+    """From the first to the last loud sample of a channel; when that begins, in seconds."""
+    with wave.open(str(file)) as reader:
+        assert reader.getframerate() == 8000
+        samples = np.frombuffer(reader.readframes(reader.getnframes()), "<i2")
+        samples = samples[channel :: reader.getnchannels()]
+    loud = np.flatnonzero(np.abs(samples.astype(int)) > 1000)
+    return loud[0] / 8000, samples[loud[0] : loud[-1]]

@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 from callstream.dialects import DIALECTS
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected, decode, encode
+from callstream.frames.records import (
+    Cleared,
+    Disconnected,
+    Record,
+    RecordEvent,
+    Rejected,
+    Returned,
+    decode,
+    encode,
+)
 from tests.unit.sample_messages import FROM_CARRIER, STREAMS, TO_CARRIER
 
 GOLDEN: dict[str, list[dict[str, str]]] = json.loads(
@@ -22,6 +31,8 @@ GOLDEN: dict[str, list[dict[str, str]]] = json.loads(
 _OWN: list[tuple[str, str | None, RecordEvent]] = [
     ("rejected", None, Rejected("not_json", "bad", 3, b"bad")),
     ("disconnected", None, Disconnected(1001, "going away")),
+    ("returned", None, Returned("relay-1", 7, b"\x7f\xff\x80")),
+    ("cleared", None, Cleared("relay-1", 8)),
 ]
 _EVENTS = [*((str(said), said.dialect, said.event) for said in FROM_CARRIER), *_OWN]
 _RECORDS = [

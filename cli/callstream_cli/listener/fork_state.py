@@ -193,6 +193,9 @@ class ForkState:
             missing=counts.skipped - counts.late,
             repeats=counts.repeats,
             rejected=self.rejected.total(),
+            audio_began_at=round(self.opened_at * 1000),
+            answers=(),
+            ended_at=None,
             ended=self.disconnected is not None,
         )
 

@@ -16,10 +16,11 @@ from callstream_cli.operator.lookup import whole_id
 from callstream_cli.operator.output import show_json
 from callstream_cli.reading import raw
 from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.lanes import TrackReport
 from callstream_cli.reading.options import From, Json, Name, Stack
 from callstream_cli.reading.recording import Clock, Story, collect
 from callstream_cli.reading.source import INTERRUPTED, busy, frames_stream, position
-from callstream_cli.reading.stereo import Stereo, TrackReport, combine
+from callstream_cli.reading.stereo import Stereo, combine
 
 _STANDARD_OUTPUT: Final = Path("-")
 
@@ -56,6 +57,8 @@ def record(
     as_json: Json = False,
 ) -> None:
     """Write a call as a stereo WAV file: inbound left, outbound right, silence for what is lost.
+
+    Where the carrier sends no outbound track, what was sent back to the caller is on the right.
 
     Takes what Kinesis still keeps of the call, by default a day, in any codec that is known. A
     frame that cannot be decoded is silence, and is counted. Several streams of one call, also in
@@ -132,6 +135,7 @@ def as_dict(stereo: Stereo, file: Path) -> dict[str, Any]:
                         "lost_ms": report.lost_ms,
                         "misplaced": report.misplaced,
                         "undecodable": report.undecodable,
+                        "answers": report.are_answers,
                     }
                     for track, report in placed.tracks.items()
                 },
@@ -166,7 +170,10 @@ def _summary(stereo: Stereo, file: Path) -> Sequence[str]:
 
 
 def _of_track(track: str, report: TrackReport) -> str:
-    parts = [f"{track} {report.frames} frames of {'left' if track == 'inbound' else 'right'}"]
+    if report.are_answers:
+        parts = [f"{report.frames} pieces of answers right"]
+    else:
+        parts = [f"{track} {report.frames} frames of {'left' if track == 'inbound' else 'right'}"]
     if report.lost_ms:
         parts.append(f"{report.lost_ms} ms of silence for what is not there")
     if report.misplaced:

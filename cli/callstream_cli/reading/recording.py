@@ -37,6 +37,12 @@ class Story:
     """Sequence numbers that have not come, of messages that were lost or rejected."""
     repeats: int
     rejected: int
+    audio_began_at: int
+    """When the audio began on the clock of `started_at`, as its frames show."""
+    answers: Sequence[Record]
+    """What relays have posted to the carrier, in order."""
+    ended_at: int | None
+    """When its carrier said stop or hung up, in milliseconds since 1970."""
     ended: bool
     """Whether its carrier has said stop or hung up."""
 
@@ -58,6 +64,9 @@ def story_of(recording: StreamRecording) -> Story:
         missing=stats.missing,
         repeats=stats.repeats,
         rejected=stats.rejected,
+        audio_began_at=recording.audio_began_at if recording.start else recording.started_at,
+        answers=recording.answers,
+        ended_at=recording.ended_at,
         ended=recording.has_ended,
     )
 

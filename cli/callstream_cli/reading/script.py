@@ -16,7 +16,7 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects import DIALECTS, translate
 from callstream.dialects.events import CarrierEvent, Connected, Mark, Media, Start, Stop, Track
 from callstream.errors import Inexpressible
-from callstream.frames.records import Disconnected, RecordEvent, Rejected
+from callstream.frames.records import AnswerEvent, Disconnected, RecordEvent, Rejected
 from callstream_cli.formats import title
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.recording import Story
@@ -133,7 +133,11 @@ def _converted(
 
 def _events(story: Story, start: Start, source: str, stream_id: str) -> Iterator[CarrierEvent]:
     """The carrier's events, with `connected` and `stop`, which are often lost."""
-    events = [event for event in story.events if not isinstance(event, Rejected | Disconnected)]
+    events = [
+        event
+        for event in story.events
+        if not isinstance(event, Rejected | Disconnected | AnswerEvent)
+    ]
     first = [event for event in events if isinstance(event, Connected)]
     last = [event for event in events if isinstance(event, Stop)]
     yield first[0] if first else DIALECTS[source].PROTOCOL

@@ -2,11 +2,12 @@
 
 The carrier's timestamps place every frame, so that lost frames become silence of the same length
 and both tracks stay together. Frames that were only late take that silence back. Streams of one
-call are placed by their start times.
+call are placed by their start times. Where the carrier sends no outbound track, the answers that
+were posted to the carrier stand on the right.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,39 +18,14 @@ from callstream.dialects.events import Media, Track
 from callstream_cli import audio, codecs
 from callstream_cli.codecs import Samples, TrackDecoder
 from callstream_cli.formats import can_decode, title
+from callstream_cli.reading.answers import answers_lane
 from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.lanes import SAMPLE_BYTES, Lane, TrackReport, lane_of
 from callstream_cli.reading.recording import Story
 
-_SAMPLE_BYTES: Final = 2
 _COMPANDED: Final[Mapping[str, audio.Encoding]] = {"PCMU": "mulaw", "PCMA": "alaw"}
-# Longer than any connection lasts: a timestamp further ahead is senseless.
-_LONGEST_GAP_SECONDS: Final = 4 * 3600
-# If the audio in front of a frame, without silence, is longer than its timestamp by more than this,
-# then the frames were not late: the carrier's clock began anew.
-_MOST_JITTER_SECONDS: Final = 1
 # Streams further apart belong to two calls, rather than to one.
 _LONGEST_SECONDS: Final = 24 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Audio with its place in the recording, which is counted in samples."""
-
-    at: int
-    audio: bytes
-
-
-@dataclass(slots=True)
-class TrackReport:
-    """The result for one track of one stream."""
-
-    frames: int = 0
-    lost_ms: int = 0
-    """Silence between frames: lost frames, or frames that the carrier did not send."""
-    misplaced: int = 0
-    """Frames with a senseless timestamp; they stand behind their predecessors."""
-    undecodable: int = 0
-    """Frames that the codec cannot decode; silence stands for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,62 +54,12 @@ class Stereo:
     @property
     def seconds(self) -> float:
         """The length of the recording."""
-        width = _SAMPLE_BYTES if self.encoding == "pcm16" else 1
+        width = SAMPLE_BYTES if self.encoding == "pcm16" else 1
         return len(self.data) / (len(audio.TRACKS) * width) / self.rate
 
     def wav(self) -> bytes:
         """The recording as a WAV file. Raises `audio.TooLongError`."""
         return audio.wav(self.encoding, len(audio.TRACKS), self.rate, self.data)
-
-
-@dataclass(slots=True)
-class _Lane:
-    """The pieces of a track, in order. All lengths are in samples."""
-
-    width: int
-    """Bytes per sample."""
-    report: TrackReport
-    end: int = 0
-    audible: int = 0
-    """The length without silence."""
-    _contents: list[bytes] = field(default_factory=list)
-    _silences: list[int] = field(default_factory=list)
-    """The silence in front of each piece."""
-    _silent: list[int] = field(default_factory=list)
-    """The indexes of the pieces that have silence in front of them."""
-
-    def append(self, content: bytes, silence: int) -> None:
-        """Add a piece behind so much silence."""
-        if silence:
-            self._silent.append(len(self._contents))
-        self._contents.append(content)
-        self._silences.append(silence)
-        size = len(content) // self.width
-        self.audible += size
-        self.end += silence + size
-
-    def take_back(self, silence: int) -> None:
-        """Take so much silence back, as far as there is any; the latest first."""
-        while silence and self._silent:
-            latest = self._silent[-1]
-            taken = min(silence, self._silences[latest])
-            silence -= taken
-            self.end -= taken
-            self._silences[latest] -= taken
-            if not self._silences[latest]:
-                self._silent.pop()
-
-    def lost(self) -> int:
-        """The silence between pieces."""
-        return sum(self._silences[1:])
-
-    def pieces(self) -> Iterator[Piece]:
-        """The pieces with their places."""
-        at = 0
-        for silence, content in zip(self._silences, self._contents, strict=True):
-            at += silence
-            yield Piece(at, content)
-            at += len(content) // self.width
 
 
 def format_of(story: Story) -> AudioFormat:
@@ -150,33 +76,6 @@ def format_of(story: Story) -> AudioFormat:
         f"the start of stream {story.stream_id} is no longer kept, so its codec is not known;"
         " --raw writes the bytes as they came"
     )
-
-
-def _lane(frames: Iterable[tuple[int, bytes]], rate: int, width: int, report: TrackReport) -> _Lane:
-    """Place a track's frames, which are in order, by their timestamps, in milliseconds.
-
-    A frame that is off by less than half its length is jitter: it stands right behind its
-    predecessor. A frame that would overlap shows that its predecessors had come late: silence in
-    front of them is taken back. No audio is overwritten.
-    """
-    lane = _Lane(width, report)
-    for timestamp, content in frames:
-        size = len(content) // width
-        if not size:
-            continue
-        at = max(round(timestamp * rate / 1000), 0)
-        silence = at - lane.end
-        if silence > _LONGEST_GAP_SECONDS * rate:
-            report.misplaced += 1
-            silence = 0
-        elif silence <= -size / 2 and lane.audible - at < _MOST_JITTER_SECONDS * rate:
-            lane.take_back(-silence)
-        elif silence < size / 2 and report.frames:
-            silence = 0
-        lane.append(content[: size * width], max(silence, 0))
-        report.frames += 1
-    report.lost_ms = round(lane.lost() * 1000 / rate)
-    return lane
 
 
 def combine(
@@ -200,13 +99,18 @@ def combine(
     placed: list[Placed] = []
     streams: list[_Stream] = []
     rate = max(format_.audio_rate for format_ in formats)
+    # The carrier's outbound track has everything that the caller hears, answers too.
+    outbound = {_call_of(story) for story in stories if story.frames().get("outbound")}
     for story, format_ in zip(stories, formats, strict=True):
         offset_ms = story.started_at - began_at
         if offset_ms > _LONGEST_SECONDS * 1000:
             raise ConsumerError(
                 "its streams are more than a day apart; record them one by one, by stream id"
             )
-        lanes = _lanes(story, format_, None if native else byte_order)
+        order: ByteOrder | None = None if native else byte_order
+        lanes = _lanes(story, format_, order)
+        if story.answers and _call_of(story) not in outbound:
+            lanes["outbound"] = answers_lane(story, format_, order)
         stream = _Stream(format_.audio_rate, rate, round(offset_ms * rate / 1000), lanes)
         streams.append(stream)
         length_ms = round(stream.length * 1000 / rate)
@@ -231,7 +135,7 @@ class _Stream:
     rate: int
     """The rate of the recording, in which all lengths are."""
     offset: int
-    lanes: Mapping[Track, _Lane]
+    lanes: Mapping[Track, Lane]
 
     def scaled(self, samples: int) -> int:
         """A length of the lanes as a length of the recording."""
@@ -262,14 +166,12 @@ def _native_encoding(formats: Sequence[AudioFormat]) -> audio.Encoding:
     return _COMPANDED[formats[0].encoding]
 
 
-def _lanes(
-    story: Story, format_: AudioFormat, byte_order: ByteOrder | None
-) -> Mapping[Track, _Lane]:
+def _lanes(story: Story, format_: AudioFormat, byte_order: ByteOrder | None) -> dict[Track, Lane]:
     """The tracks of a stream, decoded; without a byte order for L16, as they came."""
     frames = [event for event in story.events if isinstance(event, Media)]
     # Timestamps count from the start. Without the start, the records begin somewhere later.
     base_ms = 0 if story.start else min((frame.timestamp for frame in frames), default=0)
-    lanes: dict[Track, _Lane] = {}
+    lanes: dict[Track, Lane] = {}
     for track in audio.TRACKS:
         report = TrackReport()
         of_track = [
@@ -278,11 +180,15 @@ def _lanes(
         if not of_track:
             continue
         if byte_order is None:
-            lanes[track] = _lane(of_track, format_.audio_rate, 1, report)
+            lanes[track] = lane_of(of_track, format_.audio_rate, 1, report)
         else:
             decoded = _decoded(of_track, TrackDecoder(format_, byte_order), report)
-            lanes[track] = _lane(decoded, format_.audio_rate, _SAMPLE_BYTES, report)
+            lanes[track] = lane_of(decoded, format_.audio_rate, SAMPLE_BYTES, report)
     return lanes
+
+
+def _call_of(story: Story) -> str:
+    return story.start.call_id if story.start else story.stream_id
 
 
 def _decoded(
@@ -330,7 +236,7 @@ def _rendered(streams: Sequence[_Stream], silence: bytes | None) -> bytes:
 
 
 def _contents(
-    stream: _Stream, lane: _Lane, kind: np.dtype[np.int16] | np.dtype[np.uint8]
+    stream: _Stream, lane: Lane, kind: np.dtype[np.int16] | np.dtype[np.uint8]
 ) -> Iterator[tuple[int, Samples]]:
     """The audio of a lane at the recording's rate, with its places."""
     if stream.own_rate == stream.rate:

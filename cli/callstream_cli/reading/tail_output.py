@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct, structs
 
 from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
 from callstream.frames.reader import ReadEvent, Stream, StreamOver
-from callstream.frames.records import Disconnected, RecordEvent, Rejected
+from callstream.frames.records import Cleared, Disconnected, RecordEvent, Rejected, Returned
 from callstream.frames.stream_counts import StreamCounts
 from callstream_cli import formats
 
@@ -94,6 +94,7 @@ class _Since:
     skipped: int = 0
     late: int = 0
     frames: Counter[Track] = dataclasses.field(default_factory=Counter)
+    answers: int = 0
 
 
 class TailLines:
@@ -114,11 +115,14 @@ class TailLines:
         """The lines for an event, without the time of day."""
         stream, event = read
         since = self._since.get(stream.stream_id)
-        if isinstance(event, Media) and not self._shown.frames:
+        if isinstance(event, Media | Returned) and not self._shown.frames:
             since = since or _Since(read.received_at)
             self._since[stream.stream_id] = since
             # One by one: the stream's counts may be ahead of its events.
-            since.frames[event.track] += 1
+            if isinstance(event, Media):
+                since.frames[event.track] += 1
+            else:
+                since.answers += 1
             if read.received_at - since.shown_at >= self._interval_ms:
                 yield from self._frames(stream, since, read.received_at)
             return
@@ -132,6 +136,8 @@ class TailLines:
         counts = stream.counts
         self._since[stream.stream_id] = _Since(received_at, counts.skipped, counts.late)
         parts = [f"{count} {track} frames" for track, count in sorted(since.frames.items())]
+        if since.answers:
+            parts.append(f"{since.answers} pieces of answers")
         if lost := counts.skipped - since.skipped:
             parts.append(f"{lost} missing")
         if late := counts.late - since.late:
@@ -172,6 +178,10 @@ def _words(event: RecordEvent) -> Sequence[str]:
         case Media():
             place = f"{event.track}, chunk {event.chunk}, {event.timestamp} ms"
             words = [f"{event.sequence}", f"{place}, {len(event.audio)} bytes"]
+        case Returned():
+            words = [f"by {event.relay_id}, {len(event.audio)} bytes"]
+        case Cleared():
+            words = [f"by {event.relay_id}"]
         case Mark():
             words = [event.name]
         case Error():

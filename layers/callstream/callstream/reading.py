@@ -24,7 +24,7 @@ from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource
 from callstream.frames.reader import FrameReader, ReadEvent, Selection, Stream, StreamOver
 from callstream.frames.recording import RecordingStats, StreamRecording
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import Cleared, Disconnected, Record, RecordEvent, Rejected, Returned
 from callstream.frames.records import decode as decode_record
 from callstream.frames.stream_counts import StreamCounts
 from callstream.reordering.window import Window
@@ -34,6 +34,7 @@ __all__ = [
     "ArrivalSource",
     "AudioFormat",
     "CarrierEvent",
+    "Cleared",
     "Connected",
     "Disconnected",
     "Dtmf",
@@ -48,6 +49,7 @@ __all__ = [
     "RecordEvent",
     "RecordingStats",
     "Rejected",
+    "Returned",
     "Selection",
     "Start",
     "Stop",

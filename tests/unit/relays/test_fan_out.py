@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from moto import mock_aws
+from msgspec.structs import replace
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
 from callstream.frames import records
-from callstream.frames.records import Record
+from callstream.frames.records import Cleared, Record, Returned
 from callstream.identity import RelayIdentity
 from callstream.relays.batches import read_batch
 from callstream.relays.fan_out import CACHE_SECONDS, FanOut
@@ -156,3 +157,17 @@ def test_an_unreachable_subscriber_keeps_no_other_waiting(scene: Scene) -> None:
     with pytest.raises(Unavailable):
         scene.deliver(1)
     assert scene.sockets.received == [("c2", [1])]
+
+
+def test_records_of_answers_are_not_sent(scene: Scene) -> None:
+    scene.subscribe("s1", "c1")
+    answers = [Returned("r1", 1, b"a"), Cleared("r1", 2)]
+    # Audio that looks like an answer's record is audio.
+    media = Media(3, "inbound", 1, 20, records.encode(replace(record(1), event=answers[0])))
+    events = [*answers, media]
+    scene.fan_out.deliver(
+        "s1", [records.encode(replace(record(1), event=event)) for event in events]
+    )
+    scene.fan_out.deliver("s1", [records.encode(replace(record(1), event=answers[0]))])
+
+    assert scene.sockets.received == [("c1", [3])]

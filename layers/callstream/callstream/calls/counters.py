@@ -22,7 +22,15 @@ from callstream.audio.formats import PCMU_8K
 from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Dtmf, Error, Mark, Media, Start, Stop
 from callstream.errors import ConditionFailed
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import (
+    AnswerEvent,
+    Cleared,
+    Disconnected,
+    Record,
+    RecordEvent,
+    Rejected,
+    Returned,
+)
 from callstream.frames.stream_counts import StreamCounts
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 from callstream.ports import Item, Table
@@ -75,7 +83,10 @@ class StreamCounters:
         Raises:
             Unavailable: none of them was counted; the caller may try again.
         """
-        batch = list(landed)
+        # What relays have posted is not of the carrier's messages, and is not counted.
+        batch = [each for each in landed if not isinstance(each.record.event, AnswerEvent)]
+        if not batch:
+            return
         optimistically(lambda: self._count(stream_id, batch), _TRIES)
 
     def _count(self, stream_id: str, batch: list[Landed]) -> None:
@@ -137,7 +148,7 @@ def _bare(event: RecordEvent) -> RecordEvent:
             return Stop(event.sequence)
         case Rejected():
             return Rejected(event.reason, "", event.size, event.head)
-        case Disconnected():
+        case Disconnected() | Returned() | Cleared():
             return event
         case _:
             return replace(event, extra="") if event.extra else event

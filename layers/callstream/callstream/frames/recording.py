@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from callstream.dialects.events import Connected, Media, Start, Stop, Track
 from callstream.frames.records import (
+    AnswerEvent,
     Disconnected,
     Record,
     RecordEvent,
@@ -25,6 +26,7 @@ from callstream.frames.records import (
 # A carrier repeats a message at once. An equal message long after that is a new message of a
 # carrier that has begun to number anew.
 _AT_ONCE_MS: Final = 2000
+_MOST_START_DELAY_MS: Final = 5000
 
 T = TypeVar("T", Connected, Start, Stop, Disconnected)
 
@@ -53,6 +55,8 @@ class RecordingStats:
 class StreamRecording:
     """The records of one stream, in the carrier's order, each once."""
 
+    # It has 18 methods, most of them properties: a consumer asks for parts of a stream's story.
+
     def __init__(self) -> None:
         self.records = 0
         """How many records have come."""
@@ -60,6 +64,8 @@ class StreamRecording:
         self.dialect: str | None = None
         self._numbered: dict[int, list[Record]] = {}
         self._unnumbered: list[Record] = []
+        # By time, relay and number: they are many.
+        self._answers: dict[tuple[int, str, int], Record] = {}
         # The record of each kind of event that was received first.
         self._first: dict[type[object], Record] = {}
         self._repeats = 0
@@ -69,6 +75,11 @@ class StreamRecording:
         """Take one record."""
         self.records += 1
         self.stream_id, self.tenant_id = record.stream_id, record.tenant_id
+        if isinstance(record.event, AnswerEvent):
+            answer = (record.received_at, record.event.relay_id, record.event.number)
+            self._repeats += answer in self._answers
+            self._answers[answer] = record
+            return
         self.dialect = stream_dialect(self.dialect, record.dialect, record.event)
         kind = type(record.event)
         if kind not in self._first or record.received_at < self._first[kind].received_at:
@@ -111,6 +122,17 @@ class StreamRecording:
         return [record.event for record in self._unnumbered if isinstance(record.event, Rejected)]
 
     @property
+    def answers(self) -> list[Record]:
+        """What relays have posted to the carrier, in order."""
+        return [record for _, record in sorted(self._answers.items(), key=itemgetter(0))]
+
+    @property
+    def ended_at(self) -> int | None:
+        """When `stop`, or else the close, was received, in ms since 1970."""
+        end = self._first.get(Stop) or self._first.get(Disconnected)
+        return None if end is None else end.received_at
+
+    @property
     def has_ended(self) -> bool:
         """Whether the carrier has sent its stop message or closed the connection."""
         return Stop in self._first or Disconnected in self._first
@@ -120,7 +142,25 @@ class StreamRecording:
         """When `start`, or else the first message, was received, in ms since 1970; 0 if none."""
         if Start in self._first:
             return self._first[Start].received_at
-        return min((record.received_at for record in self._first.values()), default=0)
+        records = self._first.values() or self._answers.values()
+        return min((record.received_at for record in records), default=0)
+
+    @property
+    def audio_began_at(self) -> int:
+        """When the audio of timestamp 0 was received at the latest, in ms since 1970.
+
+        Frames show that: `start` may have been received with more delay than they were. A carrier
+        whose timestamps make no sense began with `start`.
+        """
+        began = self.started_at
+        times = (
+            record.received_at - record.event.timestamp
+            for records in self._numbered.values()
+            for record in records
+            if isinstance(record.event, Media)
+        )
+        earlier = (time for time in times if began - _MOST_START_DELAY_MS <= time < began)
+        return min(earlier, default=began)
 
     def events(self) -> list[RecordEvent]:
         """All events: by their numbers, and those without a number where they were received."""
@@ -128,7 +168,8 @@ class StreamRecording:
         # Ascending, although a message may overtake another on its way to us.
         times = list(accumulate((record.received_at for record in numbered), max))
         places: dict[int, list[RecordEvent]] = {}
-        for record in sorted(self._unnumbered, key=lambda record: record.received_at):
+        unnumbered = [*self._unnumbered, *self.answers]
+        for record in sorted(unnumbered, key=lambda record: record.received_at):
             match record.event:
                 case Disconnected():
                     place = len(numbered)

@@ -32,7 +32,28 @@ class Disconnected(Struct, frozen=True, tag_field="kind", tag="disconnected"):
     reason: str
 
 
-RecordEvent = CarrierEvent | Rejected | Disconnected
+class Returned(Struct, frozen=True, tag_field="kind", tag="returned"):
+    """Audio, in the stream's own codec, that a relay has posted to the carrier to be played.
+
+    `number` counts the messages of one run of the relay to the stream.
+    """
+
+    relay_id: str
+    number: int
+    audio: bytes
+
+
+class Cleared(Struct, frozen=True, tag_field="kind", tag="cleared"):
+    """A relay has posted a `clear`: what the carrier has not played yet is not played."""
+
+    relay_id: str
+    number: int
+
+
+AnswerEvent = Returned | Cleared
+"""What was posted to the carrier. The time of receipt is when the carrier's side took it."""
+
+RecordEvent = CarrierEvent | Rejected | Disconnected | AnswerEvent
 
 
 class Record(Struct, frozen=True, rename={"version": "v"}):
@@ -102,8 +123,23 @@ class _Outline(Struct, rename={"version": "v"}):
 
 _outline_decoder = msgspec.msgpack.Decoder(_Outline)
 _KINDS: Final = frozenset(
-    kind.__struct_config__.tag for kind in (*get_args(CarrierEvent), Rejected, Disconnected)
+    kind.__struct_config__.tag
+    for kind in (*get_args(CarrierEvent), Rejected, Disconnected, *get_args(AnswerEvent))
 )
+_ANSWER_MARKERS: Final = tuple(
+    msgspec.msgpack.encode("kind") + msgspec.msgpack.encode(kind.__struct_config__.tag)
+    for kind in get_args(AnswerEvent)
+)
+
+
+def is_answer(data: bytes) -> bool:
+    """Whether an encoded record has an `AnswerEvent`; cheap for a record that has none."""
+    if not any(marker in data for marker in _ANSWER_MARKERS):
+        return False
+    try:
+        return isinstance(_decoder.decode(data).event, AnswerEvent)
+    except _UNREADABLE:
+        return False
 
 
 def _why_unreadable(data: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from callstream.errors import Unavailable
+from callstream.frames.records import is_answer
 from callstream.ports import Connections, RelayStarter
 from callstream.relays.batches import batches
 from callstream.relays.subscriptions import Subscriber, Subscriptions
@@ -53,7 +54,8 @@ class FanOut:
         subscribers = self._subscribers(stream_id)
         if not subscribers:
             return
-        messages = batches(encoded)
+        # Relays need no copy of what relays have posted.
+        messages = batches(data for data in encoded if not is_answer(data))
         failure: Unavailable | None = None
         for subscriber in subscribers:
             try:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
-from callstream.frames.records import Disconnected, Record, Rejected
+from callstream.frames.records import AnswerEvent, Cleared, Disconnected, Record, Rejected, Returned
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 
 _SILENT: Final = 1.0
@@ -133,6 +133,8 @@ class StreamMerger:
         """Take records, and return the events whose turn it is, with the ids of their streams."""
         events: list[tuple[str, CarrierEvent]] = []
         for record in found:
+            if isinstance(record.event, AnswerEvent):
+                continue
             stream = self._streams.get(record.stream_id)
             if stream is None:
                 joins = record.stream_id not in self._whole
@@ -156,7 +158,7 @@ class StreamMerger:
                         for track, source in self._sources.items()
                         if source.stream_id != stream_id
                     }
-                case Rejected():
+                case Rejected() | Returned() | Cleared():
                     pass
                 case Media() if not self._is_source(stream_id, event.track):
                     pass

@@ -14,6 +14,7 @@ from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
+from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.adapters.aws.secrets_manager import PermanentSecret
 from callstream.adapters.network import websockets
 from callstream.adapters.network.dns import resolve
@@ -29,6 +30,7 @@ from callstream.relays.lease import RelayLease
 from callstream.relays.model import Relay
 from callstream.relays.ports import CallSource, Consumer, DialFailed, Dialler, Feed
 from callstream.relays.run import RelayRun
+from callstream.relays.sinks.answer_records import AnswerRecords
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.sink import Sink
 from callstream.relays.sinks.websocket import RelayForks, WebSocketSink
@@ -66,6 +68,9 @@ class RelayRunFactory:
         self._local = is_local(environment)
         self._connections = ApiConnections(self._settings.connections_url)
         self._timings = RelayTimings()
+        frames_stream = self._settings.frames_stream
+        self.answers = AnswerRecords(lambda: KinesisSink(frames_stream), time.monotonic)
+        """Puts what relays have posted on the frames stream."""
         # A new kind of sink is one line more.
         self._sinks = {"websocket": self._websocket_sink}
 
@@ -116,7 +121,9 @@ class RelayRunFactory:
 
     def _websocket_sink(self, relay: Relay) -> Sink:
         streams, byte_order = self._notifier.streams, self._settings.l16_byte_order
-        legs = CarrierLegs(relay, streams, self._connections, clock.now, byte_order)
+        legs = CarrierLegs(
+            relay, streams, self._connections, clock.now, byte_order, answers=self.answers
+        )
         return WebSocketSink(
             RelayDialler(relay, self._directory, self._callback_master, self._local),
             RelayForks(relay, streams, self._directory, byte_order),

@@ -14,10 +14,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callstream.audio.formats import AudioFormat
-from callstream.dialects.events import Media, Track
+from callstream.dialects.events import Media, Stop, Track
+from callstream.frames.recording import StreamRecording
+from callstream.frames.records import AnswerEvent, Cleared, Returned
 from callstream_cli import audio, codecs
 from callstream_cli.formats import linear
 from callstream_cli.reading.errors import ConsumerError
+from callstream_cli.reading.recording import Story, story_of
 from callstream_cli.reading.stereo import combine
 from tests.unit.audio.test_codecs import PITCH, amr_wb_payloads
 from tests.unit.cli.reading.stories import (
@@ -25,6 +28,7 @@ from tests.unit.cli.reading.stories import (
     TRACKS,
     frames,
     noise,
+    record,
     start,
     story,
 )
@@ -32,7 +36,6 @@ from tests.unit.cli.tones import EVERY_FORMAT, TONE_HZ, decibels, pitch, tone
 
 if TYPE_CHECKING:
     from callstream.frames.records import RecordEvent
-    from callstream_cli.reading.recording import Story
 
 
 def channels(wav: bytes) -> tuple[int, list[np.ndarray[Any, Any]]]:
@@ -390,3 +393,80 @@ def test_format_without_a_start_is_known_for_twilio_only() -> None:
     assert combine([story(*media)], native=True).data[::2] == noise(1600, 1)[800:]
     with pytest.raises(ConsumerError, match="no longer kept"):
         combine([story(*media, dialect="telnyx")])
+
+
+def answered(*answers: tuple[int, AnswerEvent], said: dict[Track, bytes] | None = None) -> Story:
+    """A stream of 200 ms, with answers so many ms after its start; 8 samples are 1 ms."""
+    recording = StreamRecording()
+    recording.add(record(start(sequence=1)))
+    for media in frames(said or {"inbound": noise(1600, 1)}):
+        recording.add(record(media, at=BEGAN + media.timestamp))
+    for at, event in answers:
+        recording.add(record(event, at=BEGAN + at))
+    recording.add(record(Stop(1000), at=BEGAN + 200))
+    return story_of(recording)
+
+
+def returned(number: int, byte: bytes, ms: int, relay: str = "r1") -> Returned:
+    return Returned(relay, number, byte * 8 * ms)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        # One behind the other, also of two relays, and a repeat once.
+        (
+            [
+                (20, returned(1, b"a", 40)),
+                (30, returned(1, b"b", 20, "r2")),
+                (30, returned(1, b"b", 20, "r2")),
+                (100, returned(2, b"c", 10)),
+            ],
+            [(20, b"a", 60), (60, b"b", 80), (100, b"c", 110)],
+        ),
+        # A clear cuts what is not played.
+        (
+            [
+                (20, returned(1, b"a", 40)),
+                (20, returned(2, b"b", 40)),
+                (50, Cleared("r1", 3)),
+                (60, returned(4, b"c", 10)),
+            ],
+            [(20, b"a", 50), (60, b"c", 70)],
+        ),
+        # So does the end of the call.
+        ([(180, returned(1, b"a", 40))], [(180, b"a", 200)]),
+    ],
+)
+def test_answers_are_on_the_right_as_the_carrier_plays_them(
+    answers: list[tuple[int, AnswerEvent]], expected: list[tuple[int, bytes, int]]
+) -> None:
+    made = combine([answered(*answers)], native=True)
+
+    right = bytearray(b"\xff" * 1600)
+    for begin, byte, end in expected:
+        right[8 * begin : 8 * end] = byte * (8 * (end - begin))
+    assert made.data[::2] == noise(1600, 1)
+    assert made.data[1::2] == right
+    [placed] = made.streams
+    assert placed.tracks["outbound"].are_answers
+
+
+def test_answers_stand_right_beside_frames_although_the_start_was_late() -> None:
+    recording = StreamRecording()
+    recording.add(record(start(sequence=1), at=BEGAN + 60))
+    for media in frames({"inbound": noise(1600, 1)}):
+        recording.add(record(media, at=BEGAN + max(media.timestamp, 80)))
+    recording.add(record(returned(1, b"a", 20), at=BEGAN + 100))
+
+    made = combine([story_of(recording)], native=True)
+
+    assert made.data[1::2] == b"\xff" * 800 + b"a" * 160 + b"\xff" * 640
+
+
+def test_answers_are_not_added_to_the_carriers_outbound_track() -> None:
+    said: dict[Track, bytes] = {"inbound": noise(1600, 1), "outbound": noise(1600, 2)}
+
+    made = combine([answered((20, returned(1, b"a", 40)), said=said)], native=True)
+
+    assert made.data[1::2] == said["outbound"]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from callstream.dialects.events import (
     ReturnMedia,
 )
 from callstream.errors import Unavailable
+from callstream.frames.records import Cleared, Record, Returned
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.websocket import RelayForks
@@ -62,7 +64,9 @@ class Scene:
         self.posted: list[tuple[str, dict[str, Any]]] = []
         here: Any = self
         self.relay = make_relay(call_id="A", surface=surface, **spec)
-        self.sender = CarrierLegs(self.relay, here, here, lambda: self.now)
+        self.recorded: list[Record] = []
+        answers: Any = SimpleNamespace(put=self.recorded.append)
+        self.sender = CarrierLegs(self.relay, here, here, lambda: self.now, answers=answers)
 
     def fork(self, stream: StartedStream) -> ForkProtocol:
         tenant = SimpleNamespace(account_id=lambda _: "project")
@@ -337,3 +341,30 @@ def test_return_audio_goes_to_another_stream_if_a_connection_is_gone() -> None:
     scene.send_back(ReturnMedia(b"\x01"))
 
     assert [socket for socket, _ in scene.posted] == ["socket-both"]
+
+
+def test_posted_audio_and_clears_are_recorded_under_the_stream_of_each_leg() -> None:
+    scene = Scene(leg("A"), leg("B", encoding="PCMA"), leg("C"), target_legs="both")
+    scene.unreachable = {"socket-C"}
+
+    with pytest.raises(Unavailable):
+        scene.send_back(ReturnMedia(b"\xff" * 160))
+    scene.unreachable = set()
+    scene.legs.pop()
+    scene.now += timedelta(seconds=2)
+    scene.send_back(ReturnMark("m"))
+    scene.send_back(Clear())
+
+    relay_id = scene.relay.relay_id
+    at = {each.received_at for each in scene.recorded}
+    assert at == {round((NOW + timedelta(seconds=s)).timestamp() * 1000) for s in (0, 2)}
+    assert {each.dialect for each in scene.recorded} == {None}
+    events: defaultdict[str, list[Any]] = defaultdict(list)
+    for each in scene.recorded:
+        events[each.stream_id].append(each.event)
+    silence = {"stream-A": b"\xff", "stream-B": b"\xd5"}
+    assert events.keys() == silence.keys()
+    for stream_id, (first, second) in events.items():
+        assert first == Returned(relay_id, first.number, silence[stream_id] * 160)
+        assert second == Cleared(relay_id, second.number)
+        assert first.number < second.number

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final, override
 
 from callstream.audio.conversion import UnusableAudio, converter
@@ -20,8 +21,10 @@ from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Clear, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
+from callstream.frames.records import AnswerEvent, Cleared, Record, Returned
 from callstream.ports import Connections
 from callstream.relays.model import Relay
+from callstream.relays.sinks.answer_records import AnswerRecords
 from callstream.relays.sinks.return_path import LegSender
 
 _LIFETIME: Final = timedelta(seconds=1)
@@ -117,6 +120,9 @@ class CarrierLegs(LegSender):
     cache: LegCache = field(default_factory=LegCache)
     # By connection.
     audio: "dict[str, _LegAudio]" = field(default_factory=dict)
+    answers: AnswerRecords | None = None
+    """Takes records of what is posted."""
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @override
     async def send_back(
@@ -169,11 +175,25 @@ class CarrierLegs(LegSender):
                     self.cache.lose(leg.connection_id)
                     self.audio.pop(leg.connection_id, None)
                     break
+                self._record(leg, each)
         except Inexpressible:
             return None
         except (UnusableAudio, Unavailable) as problem:
             return problem
         return None
+
+    def _record(self, leg: StartedStream, posted: ReturnEvent) -> None:
+        relay_id = self.relay.relay_id
+        match posted:
+            case ReturnMedia(audio=audio):
+                event: AnswerEvent = Returned(relay_id, next(self.numbers), audio)
+            case Clear():
+                event = Cleared(relay_id, next(self.numbers))
+            case _:
+                return
+        if self.answers is not None:
+            at = round(self.clock().timestamp() * 1000)
+            self.answers.put(Record(leg.stream_id, leg.tenant_id, leg.route, None, at, event))
 
     def _converted(
         self, leg: StartedStream, event: ReturnEvent, *, ends_speech: bool
