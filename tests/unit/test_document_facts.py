@@ -1,9 +1,12 @@
 """The documents name files, log lines, alarms and parameters that exist."""
 
+import json
 import re
 
 import pytest
 
+from callstream.dialects import DIALECTS
+from callstream.dialects.events import Connected
 from tests import template
 from tests.template import ROOT
 
@@ -51,3 +54,28 @@ def test_path_of_contributing_exists(path: str) -> None:
 )
 def test_code_for_carriers_is_in_an_example(block: str) -> None:
     assert any(block in example for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["telnyx", "signalwire", "twilio"])
+def test_messages_of_a_dialect_are_documented_as_they_are(name: str) -> None:
+    dialect, page = DIALECTS[name], (ROOT / "docs" / "surfaces.md").read_text()
+    part = re.split(f"(?i)### in {name}'s dialect", page)[1].partition("\n##")[0]
+    blocks = re.findall(r"^```jsonl\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+    received, sent = ([json.loads(line) for line in block.splitlines()] for block in blocks)
+
+    start = next(each for each in received if each["event"] == "start")
+    stream_id = start.get("stream_id") or start["start"]["streamSid"]
+    for message in received:
+        event = dialect.parse(json.dumps(message))
+        if isinstance(event, Connected):
+            event = dialect.greeting(message.get("connected", {}))
+        assert json.loads(dialect.render(event, stream_id)) == message
+    for message in sent:
+        answer = dialect.parse_return(json.dumps(message))
+        assert json.loads(dialect.render_return(answer, stream_id)) == message
+        assert not answer.extra
+
+    errors, keys = {"error"} if dialect.ERRORS else set(), {"signalwire": {"dtmf"}}.get(name, set())
+    all_events = {"connected", "start", "media", "dtmf", "mark", "stop"}
+    assert {each["event"] for each in received} == all_events | errors
+    assert {each["event"] for each in sent} == {"media", "mark", "clear"} | keys

@@ -427,6 +427,52 @@ def test_a_mark_that_no_leg_can_reach_comes_back_at_once() -> None:
     play(act)
 
 
+@pytest.mark.parametrize("audio", [SECOND, WAV])
+def test_a_mark_after_refused_audio_comes_back_with_a_clear_only(
+    audio: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.legs.problem = UnusableAudio("the call has no such leg")
+        async with scene.posting():
+            await scene.send_audio(audio)
+            await scene.mark("unheard")
+            await scene.mark("too")
+            await scene.flush()
+            assert scene.marks == []
+            details = [each["payload"]["detail"] for each in scene.answers]
+            assert [detail.rpartition(": ")[2] for detail in details[1:]] == ["unheard", "too"]
+            await scene.send(event="clear")
+            assert scene.marks == ["unheard", "too"]
+            # One bad message in a speech does not keep the speech's mark back.
+            scene.legs.problem = None
+            for each in (bytes(PIECE), WAV):
+                await scene.send_audio(each)
+            await scene.mark("heard")
+            await scene.flush()
+        assert isinstance(scene.legs.posted[-1], ReturnMark)
+        assert scene.legs.audio == bytes(PIECE)
+
+    play(act)
+    assert "unheard" not in caplog.text
+
+
+def test_audio_that_is_not_mp3_gets_the_useful_error_and_few_others() -> None:
+    async def act() -> None:
+        scene = Scene(return_format=MP3_FILES)
+        async with scene.posting():
+            for _ in range(50):
+                await scene.send_audio(bytes(PIECE * 25))
+            await scene.flush()
+            for _ in range(100):
+                await scene.send_audio(bytes(PIECE * 25))
+                scene.now += 0.02
+        assert scene.errors.count(100002) == 1
+        assert scene.errors.count(100005) <= 3
+
+    play(act)
+
+
 def test_audio_that_the_call_cannot_play_is_answered_once_in_a_while() -> None:
     async def act() -> None:
         scene = Scene()
@@ -436,11 +482,12 @@ def test_audio_that_the_call_cannot_play_is_answered_once_in_a_while() -> None:
             await scene.flush()
             # It was in the way of nothing that came later.
             scene.legs.problem = None
+            await scene.send_audio(bytes(PIECE))
             await scene.mark("said")
             await scene.flush()
 
         assert scene.errors == [100002]
-        assert len(scene.legs.posted) == 1
+        assert len(scene.legs.posted) == 2
 
     play(act)
 

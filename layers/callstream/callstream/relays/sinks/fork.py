@@ -81,6 +81,11 @@ class ForkCounters(Struct):
     """The numbers of the marks that have not come back."""
 
 
+def given_name(mark: str) -> str:
+    """The consumer's own name of a mark that `ForkProtocol.receive` has renamed."""
+    return mark.split("/", 2)[-1]
+
+
 class ForkProtocol:
     """One fork.
 

@@ -9,7 +9,7 @@ limits are refused; some of the refusals go to the consumer and the log.
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Never, Protocol
@@ -28,7 +28,7 @@ from callstream.dialects.events import (
     ReturnMedia,
 )
 from callstream.errors import Unavailable, UnreadableMessage
-from callstream.relays.sinks.fork import ForkProtocol
+from callstream.relays.sinks.fork import ForkProtocol, given_name
 from callstream.relays.sinks.return_queue import MOST_MARKS, MOST_MEGABYTES, ReturnQueue
 from callstream.relays.sinks.sink import MarkFeed
 from callstream.token_bucket import TokenBucket
@@ -52,8 +52,16 @@ _TOO_MUCH: Final = (
 _LEFT: Final = (
     "Too many requests: more audio is waiting than can be posted before the connection ends"
 )
+_TOO_MANY_FILES: Final = "Too many requests: one media message with MP3 a second"
+_UNHEARD: Final = "a mark does not come back before a clear: no audio before the mark was played"
+_SLIPS: Final[Mapping[str, int]] = {_TOO_MANY_FILES: 2, _UNHEARD: 10}
 _JITTER: Final = 0.25
 """A file may arrive so many seconds early, if the next does not."""
+_RELATED: Final = 10.0
+"""For so many seconds after unusable audio, messages with MP3 that come too fast get one error."""
+_MOST_HELD: Final = 1000
+_MOST_HELD_CHARACTERS: Final = 1_000_000
+"""How many marks of unheard audio wait for a clear, and how long all their names may be."""
 
 
 class LegSender(Protocol):
@@ -114,6 +122,10 @@ class ReturnPath:
         # Telnyx takes one message with MP3 a second.
         self._files = TokenBucket(1 + _JITTER, 1)
         self._refusals = _Refusals(fork.stream_id)
+        # Audio is refused when it arrives, or when it is posted.
+        self._arriving, self._posted = _Speech(), _Speech()
+        # Marks whose audio nobody has heard; the latest are kept.
+        self._held: deque[str] = deque(maxlen=_MOST_HELD)
         # The streams of other legs whose marks are subscribed to.
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
 
@@ -122,7 +134,9 @@ class ReturnPath:
         now = self._clock()
         event = self._read(text, now)
         if isinstance(event, Clear):
-            self._give_back(self._queue.clear(event))
+            self._arriving, self._posted = _Speech(), _Speech()
+            self._give_back([*self._held, *self._queue.clear(event)])
+            self._held.clear()
         elif event is not None:
             self._put(event, now)
         if not self._messages.take(now):
@@ -137,6 +151,7 @@ class ReturnPath:
                 try:
                     event = await self._queue.take()
                 except NotMp3 as error:
+                    self._posted.add(is_heard=False)
                     self._refuse("unusable", self._clock(), str(error))
                 else:
                     await self._post(event)
@@ -160,35 +175,63 @@ class ReturnPath:
         except UnreadableMessage as unreadable:
             # msgspec names the place of a value that does not fit; a missing field has no place.
             is_media = "base64" in unreadable.detail and "$.media.payload" in unreadable.detail
+            if is_media:
+                self._arriving.add(is_heard=False)
             self._refuse("not_base64" if is_media else "malformed", now)
             return None
 
     def _put(self, event: ReturnMedia | ReturnMark | ReturnDtmf, now: float) -> None:
+        if isinstance(event, ReturnMark) and self._arriving.is_unheard():
+            self._hold(event)
+            return
         encoding = self._fork.return_format.encoding
         audio = event.audio if isinstance(event, ReturnMedia) else b""
+        is_taken = False
         if audio and encoding == MP3 and not self._files.take(now):
-            self._refuse("too_many", now)
+            self._refuse("too_many", now, _TOO_MANY_FILES)
         elif mistake := _mistake(audio, encoding):
             self._refuse("unusable", now, mistake)
-        elif not self._queue.put(event):
+        elif is_taken := self._queue.put(event):
+            pass
+        else:
             if isinstance(event, ReturnMark):
                 self._fork.withdraw()
             self._refuse("too_many", now, _TOO_MUCH)
+        if audio:
+            self._arriving.add(is_heard=is_taken)
 
     async def _post(self, event: ReturnEvent) -> None:
+        is_audio = isinstance(event, ReturnMedia) and bool(event.audio)
+        if isinstance(event, ReturnMark) and self._posted.is_unheard():
+            self._hold(event)
+            return
+        is_heard = False
         try:
             others = await self._legs.send_back(
                 event, self._queue.format, ends_speech=self._queue.ends_speech
             )
         except UnusableAudio as unusable:
             if isinstance(event, ReturnMark):
-                # Nothing is played before the mark, so the mark is reached.
+                # No audio came before the mark, so the mark is reached.
                 self._give_back([event.name])
             self._refuse("unusable", self._clock(), str(unusable))
         except Unavailable as error:
             self._refusals.count_lost(str(error), self._clock())
         else:
+            is_heard = True
             self._subscribe(others)
+        if is_audio:
+            self._posted.add(is_heard=is_heard)
+
+    def _hold(self, mark: ReturnMark) -> None:
+        """Keep a mark from coming back as if audio that nobody has heard had been played."""
+        self._held.append(mark.name)
+        while sum(map(len, self._held)) > _MOST_HELD_CHARACTERS:
+            self._held.popleft()
+        if self._refusals.count("unusable", _UNHEARD, self._clock()):
+            # The name is the consumer's own, and stays out of the log.
+            detail = f"{_UNHEARD}: {given_name(mark.name)}"
+            self._answer(self._fork.refuse("unusable", detail))
 
     async def _subscribe_early(self) -> None:
         """Subscribe before the first message: the fan-out needs a moment to know.
@@ -232,6 +275,28 @@ def _mistake(audio: bytes, encoding: str) -> str | None:
     return f"The payload begins with {article} {kind} header: send {instead}"
 
 
+class _Speech:
+    """Whether the audio before the next mark has been heard.
+
+    A mark is unheard if audio before it was refused, and none since the last mark that is heard was
+    taken. One bad message in a speech does not keep the speech's mark back.
+    """
+
+    def __init__(self) -> None:
+        self._was_refused = self._was_heard = False
+
+    def add(self, *, is_heard: bool) -> None:
+        """Audio was taken or refused."""
+        self._was_heard = self._was_heard or is_heard
+        self._was_refused = self._was_refused or not is_heard
+
+    def is_unheard(self) -> bool:
+        """Whether the mark that comes now is unheard."""
+        self._was_refused = self._was_refused and not self._was_heard
+        self._was_heard = False
+        return self._was_refused
+
+
 class _Refusals:
     """Counts refusals, and decides which of them go to the consumer and the log."""
 
@@ -239,13 +304,18 @@ class _Refusals:
         self._extra = {"relay_id": relay_id}
         self._counts: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
+        self._unusable_until = float("-inf")
 
     def count(self, refusal: Refusal, detail: str, now: float) -> bool:
         """Count a refusal; whether it goes to the consumer."""
         self._counts[refusal] += 1
-        # Audio that cannot be used is followed by more of its kind; other errors are slips.
-        slips = 1 if refusal == "unusable" else 10
-        if not self._bucket(refusal + detail, slips, slips / 10).take(now):
+        # Slips are answered; what is wrong in principle is followed by more of its kind.
+        slips, bucket = _SLIPS.get(detail, 1 if refusal == "unusable" else 10), refusal + detail
+        if refusal == "unusable":
+            self._unusable_until = now + _RELATED
+        elif detail == _TOO_MANY_FILES and now < self._unusable_until:
+            slips, bucket = 1, "too_many, besides unusable"
+        if not self._bucket(bucket, slips, slips / 10).take(now):
             return False
         _logger.warning("refused what the consumer sent: %s", detail, extra=self._extra)
         return True
