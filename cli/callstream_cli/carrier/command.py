@@ -101,8 +101,9 @@ def call(
     dialect: Annotated[
         ForkDialect,
         typer.Option(
+            metavar="|".join(FORK_COMMANDS),
             help="The vendor whose command forks. The caller hears what is sent back to a fork of "
-            "telnyx; twilio and signalwire want wss URLs."
+            "telnyx; twilio and signalwire want wss URLs.",
         ),
     ] = "telnyx",
     save: Annotated[

@@ -18,7 +18,7 @@ from callstream.calls.counters import Landed, StreamCounters
 from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop, Track
 from callstream.errors import ConditionFailed, Unavailable
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import Cleared, Disconnected, Record, RecordEvent, Rejected, Returned
 from callstream.ports import Item
 from tests.template import create_table
 
@@ -127,6 +127,12 @@ class TestCounts:
         assert item is not None
         assert (item["first_seen_at"], item["last_seen_at"]) == (BEGIN + 20, BEGIN + 180)
         assert (item["state"], item["kept"]) == ("streaming", "as it is")
+
+    def test_counters_do_not_count_answers(self, table: DynamoTable, kinesis: Kinesis) -> None:
+        answers = (Returned("r1", 1, bytes(160)), Cleared("r1", 2))
+        landed = kinesis.land(Connected("Call", "1.0.0"), *WHOLE, *answers)
+
+        assert count(table, landed) == WHOLE_COUNTS | {"messages": 9}
 
     def test_counters_are_all_there_from_the_first_record(
         self, table: DynamoTable, kinesis: Kinesis

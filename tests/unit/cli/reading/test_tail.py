@@ -22,7 +22,7 @@ from callstream.dialects.events import (
 )
 from callstream.frames.arrivals import Arrival
 from callstream.frames.reader import FrameReader, ReadEvent, Stream, StreamOver
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import Cleared, Disconnected, Record, RecordEvent, Rejected, Returned
 from callstream.frames.stream_order import OrderedStream
 from callstream_cli.__main__ import build
 from callstream_cli.operator.errors import BadValueError
@@ -302,3 +302,17 @@ def test_tail_without_a_region_explains_that_in_one_line(monkeypatch: pytest.Mon
 
     assert result.exit_code == 1
     assert result.stderr == "callstream: no AWS region given: set AWS_DEFAULT_REGION\n"
+
+
+def test_tail_has_a_line_a_second_for_answers() -> None:
+    record = Record("s1", "acme", "inbox", None, 0, Disconnected(1000, ""))
+    stream, lines = Stream(record, OrderedStream()), TailLines(Shown())
+
+    shown = [
+        line
+        for at in range(0, 1100, 100)
+        for line in lines.of(ReadEvent(stream, Returned("r1", at, b"a"), at))
+    ]
+    shown += lines.of(ReadEvent(stream, Cleared("r1", 12), 1200))
+
+    assert shown == ["s1  11 pieces of answers", "s1  cleared  by r1"]
