@@ -63,7 +63,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
         "What a tenant may open streams for, at ASAPP's endpoints.", ["add", "remove", "list"]
     ),
     "agents": Group(
-        "Agents: they get the calls of a route or an inbox by themselves, and may answer.",
+        "Agents: they get every call of a route or an inbox automatically, and may answer.",
         ["add", "list", "remove"],
     ),
     "limits": Group("How many requests a tenant may make.", ["set", "show"]),

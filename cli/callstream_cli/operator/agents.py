@@ -1,4 +1,4 @@
-"""``callstream agents``: who gets the calls of a route by themselves, and may answer."""
+"""``callstream agents``: WebSockets that get the calls of a route automatically."""
 
 from collections.abc import Sequence
 from dataclasses import replace
