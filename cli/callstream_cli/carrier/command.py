@@ -1,6 +1,7 @@
 """``callstream call``."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -189,6 +190,8 @@ def _check_save(file: Path | None, calls: int) -> None:
         raise typer.BadParameter("takes one call only", param_hint="--save")
     if file.exists():
         raise typer.BadParameter(f"{file} is there already", param_hint="--save")
+    if not os.access(file.parent, os.W_OK):
+        raise typer.BadParameter(f"no file can be made in {file.parent}", param_hint="--save")
 
 
 def _check_loop(speed: float, *, loop: bool) -> None:

@@ -15,6 +15,7 @@ from tests.unit.cli.commands import run
         (["--byte-order", "middle"], "'--byte-order'"),
         (["--save", "a.wav", "--calls", "2"], "takes one call only"),
         (["--save", "."], ". is there already"),
+        (["--save", "no-such-folder/a.wav"], "no file can be made in no-such-folder"),
         (["--loop", "--speed", "0"], "needs a speed above 0"),
         (["--parameter", "lang"], "--parameter takes NAME=VALUE"),
         (["--parameter", "lang=en", "--parameter", "lang=de"], "the parameter lang is there twice"),
