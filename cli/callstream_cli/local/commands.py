@@ -73,7 +73,7 @@ def show_next_steps(console: "Console", *, is_up: bool) -> None:
         ("./callstream url", "a media URL"),
     ]
     if not is_up:
-        steps = [("make up", "stay up"), *steps[:2]]
+        steps = [("make up", "keep it up"), *steps[:2]]
     width = max(len(command) for command, _ in steps)
     for heading, (command, what) in zip(("Try", "", ""), steps, strict=True):
         print_hanging(console, f"{heading:<4} {command:<{width}}  ", what)
