@@ -22,6 +22,8 @@ def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401  # Lam
     if run is None:
         _logger.warning("no such relay, or it has been started before", extra=extra)
         return
-    outcome = asyncio.run(run.run(invocation.run_as))
-    _factory.answers.flush(_FLUSH_SECONDS)
+    try:
+        outcome = asyncio.run(run.run(invocation.run_as))
+    finally:
+        _factory.answers.flush(_FLUSH_SECONDS)
     _logger.info("run over: %s", outcome, extra=extra)

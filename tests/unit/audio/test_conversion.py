@@ -149,3 +149,17 @@ def test_silence_is_made_for_every_target_that_can_be_made(
     linear = AudioFormat("L16", 8000, 1)
     heard = array("h", b"".join(convert(payload, other, linear, ORDER) for payload in payloads))
     assert max(map(abs, heard)) < 32
+
+
+@pytest.mark.parametrize("encoding", ["G722", "OPUS"])
+def test_forgotten_audio_is_not_heard(encoding: str) -> None:
+    format_ = AudioFormat(encoding, 8000, 1)
+    loud = array("h", [20_000, -20_000] * 61)
+    made, fresh = (converter(AudioFormat("L16", 16_000, 1), format_, sys.byteorder) for _ in "ab")
+
+    assert made.convert(loud.tobytes()[:-2]) == [] or encoding == "G722"
+    made.forget()
+
+    if encoding == "OPUS":
+        assert made.flush() == fresh.flush()
+    assert len(b"".join(made.convert(bytes(640)))) == len(b"".join(fresh.convert(bytes(640))))

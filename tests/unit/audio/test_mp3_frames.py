@@ -124,3 +124,12 @@ def test_any_bytes_are_read_or_refused(messages: list[bytes]) -> None:
             pass
 
     assert frames.take() is None
+
+
+def test_a_message_of_tags_alone_is_refused_after_4_kb() -> None:
+    frames = Mp3Frames()
+    frames.feed(id3(0) * 1000)
+
+    with pytest.raises(NotMp3):
+        frames.take()
+    assert frames.waiting == 0

@@ -1,5 +1,7 @@
 """How long packets play, and the frames of AMR-WB."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,13 @@ NO_AMR_WB = [
 @pytest.mark.parametrize("payload", NO_AMR_WB)
 def test_bytes_that_are_no_amr_wb_have_no_frames(payload: bytes) -> None:
     assert amr_wb_frames(payload) == []
+
+
+def test_a_huge_payload_takes_no_memory() -> None:
+    payload = bytes(1_000_000)
+    tracemalloc.start()
+    try:
+        assert amr_wb_frames(payload) == []
+        assert tracemalloc.get_traced_memory()[1] < len(payload)
+    finally:
+        tracemalloc.stop()

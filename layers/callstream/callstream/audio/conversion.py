@@ -50,6 +50,9 @@ class Converter(Protocol):
     def restart(self) -> None:
         """The source begins anew: forget the decoder's state. The target's stream goes on."""
 
+    def forget(self) -> None:
+        """Drop the audio that is held, and begin anew: nobody shall hear that audio any more."""
+
 
 def can_convert(source: AudioFormat, target: AudioFormat) -> bool:
     """Whether `converter` makes one between these formats. Imports no codec."""
@@ -107,6 +110,10 @@ class _Unchanged(Converter):
     def restart(self) -> None:
         pass
 
+    @override
+    def forget(self) -> None:
+        pass
+
 
 class _Chain(Converter):
     """Decodes, resamples, encodes."""
@@ -156,6 +163,11 @@ class _Chain(Converter):
         self._decoder = self._new_decoder()
         if self._resampler:
             self._resampler.restart()
+
+    @override
+    def forget(self) -> None:
+        self.restart()
+        self._encoder.forget()
 
     def _resampled(self, samples: bytes) -> bytes:
         return self._resampler.resample(samples) if self._resampler else samples

@@ -149,6 +149,8 @@ class Mp3Frames:
             if tag := _tag_bytes(data, at):
                 self._skip = tag
                 self._found += 1
+                # A message of tags alone comes to an end, too.
+                self._count_junk(_ID3_BYTES)
             else:
                 self._pass_over()
 
@@ -158,8 +160,11 @@ class Mp3Frames:
         # What begins in the last bytes may be seen only with the next message.
         last = max(self._at + 1, len(self._data) - _ID3_BYTES + 1)
         place = found.start() if found else last
-        self._junk += place - self._at
-        self._at, self._is_certain = place, False
+        passed, self._at, self._is_certain = place - self._at, place, False
+        self._count_junk(passed)
+
+    def _count_junk(self, size: int) -> None:
+        self._junk += size
         if self._junk > _MOST_JUNK:
             self._give_up()
 

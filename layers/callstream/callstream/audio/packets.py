@@ -18,6 +18,8 @@ _BYTE: Final = 8
 _AMR_WB_FRAME: Final = 0.020
 _MOST_FRAMES: Final = 1500
 """A payload of more frames than in 30 s is malformed: frames without data have no bits."""
+_MOST_AMR_WB_BYTES: Final = _MOST_FRAMES * 62
+"""A longer payload is not looked at: the longest frame has 477 bits, and a byte in the table."""
 _AMR_WB_BITS: Final = {
     **dict(enumerate((132, 177, 253, 285, 317, 365, 397, 461, 477))),
     9: 40,  # comfort noise
@@ -50,6 +52,8 @@ def amr_wb_frames(payload: bytes) -> list[AmrWbFrame]:
     bandwidth-efficient form has no bits between its parts, the octet-aligned form begins each part
     with a byte.
     """
+    if len(payload) > _MOST_AMR_WB_BYTES:
+        return []
     return _amr_wb_frames(payload, 4, 6, 1) or _amr_wb_frames(payload, 8, 8, 8)
 
 

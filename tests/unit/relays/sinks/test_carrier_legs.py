@@ -160,7 +160,7 @@ class Numbered(Converter):
         return ready
 
     @override
-    def restart(self) -> None:
+    def forget(self) -> None:
         self.number, self.held = b"r", []
 
 

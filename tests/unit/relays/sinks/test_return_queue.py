@@ -151,6 +151,19 @@ def test_speech_ends_with_its_mark_or_when_the_carrier_has_played_it(*, is_marke
     play_without_waiting(act)
 
 
+def test_speech_ends_with_the_first_of_several_marks() -> None:
+    async def act() -> None:
+        queue = ReturnQueue(PCMU_8K, "big", loop_time)
+        for event in (ReturnMedia(bytes(PIECE)), ReturnMark("said"), ReturnMark("again")):
+            queue.put(event)
+
+        await queue.take()
+        assert await queue.take() == ReturnMark("said")
+        assert queue.ends_speech
+
+    play_without_waiting(act)
+
+
 def test_a_key_does_not_wait_for_audio() -> None:
     async def act() -> None:
         queue = ReturnQueue(PCMU_8K, "big", loop_time)

@@ -28,6 +28,9 @@ class Encoder(Protocol):
     def flush(self) -> list[bytes]:
         """The samples that wait for more, filled up with silence."""
 
+    def forget(self) -> None:
+        """Drop the samples that wait for more."""
+
 
 class FileDecoder(Protocol):
     """Decodes files that come in messages, whole or in parts, as L16 of one rate and channel.

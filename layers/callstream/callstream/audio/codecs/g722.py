@@ -41,6 +41,10 @@ class _G722Encoder(Encoder):
     def flush(self) -> list[bytes]:
         return self.encode(bytes(-len(self._left) % self._unit))
 
+    @override
+    def forget(self) -> None:
+        self._left = b""
+
 
 def decoder(_format: AudioFormat, rate: int, _l16_byte_order: ByteOrder) -> Decoder:
     """A decoder of G722."""

@@ -77,6 +77,10 @@ class OpusEncoder(Encoder):
         self._ahead = 0
         return packets
 
+    @override
+    def forget(self) -> None:
+        self._left, self._ahead = b"", 0
+
     def _frame(self, samples: bytes) -> AudioFrame:
         frame = AudioFrame("s16", "mono", len(samples) // _SAMPLE_BYTES)
         frame.sample_rate = self._rate

@@ -65,6 +65,10 @@ class _PcmEncoder(Encoder):
     def flush(self) -> list[bytes]:
         return []
 
+    @override
+    def forget(self) -> None:
+        pass
+
 
 def decoder(format_: AudioFormat, _rate: int, l16_byte_order: ByteOrder) -> Decoder:
     """A decoder of PCMU, PCMA or L16, which makes one channel of two."""

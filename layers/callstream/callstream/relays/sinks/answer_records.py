@@ -6,7 +6,7 @@ The records are a copy. They never delay the way back, and a failure costs the c
 import logging
 from collections.abc import Callable
 from queue import Full, Queue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 
 from callstream.errors import Unavailable
@@ -37,14 +37,17 @@ class AnswerRecords:
         self._clock = clock
         self._waiting: Queue[Record] = Queue(_MOST_WAITING)
         self._thread: Thread | None = None
+        self._starting = Lock()
         self._lines = TokenBucket(1, _LINES_A_SECOND)
 
     def put(self, record: Record) -> None:
         """Put a record on the frames stream soon. Never waits or raises."""
-        if self._thread is None:
-            # A daemon: a process may end with it.
-            self._thread = Thread(target=self._work, name="answer-records", daemon=True)
-            self._thread.start()
+        # The posts to several legs are made in a thread each.
+        with self._starting:
+            if self._thread is None:
+                # A daemon: a process may end with it.
+                self._thread = Thread(target=self._work, name="answer-records", daemon=True)
+                self._thread.start()
         try:
             self._waiting.put_nowait(record)
         except Full:

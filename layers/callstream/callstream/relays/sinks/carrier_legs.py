@@ -97,9 +97,9 @@ class _LegAudio:
             return payloads
         return _joined([*self._packetizer.cut(b"".join(payloads)), *self._packetizer.rest()])
 
-    def restart(self) -> None:
+    def forget(self) -> None:
         """Forget the audio that is held; other audio begins."""
-        self._converter.restart()
+        self._converter.forget()
         if self._packetizer is not None:
             self._packetizer.forget()
 
@@ -130,7 +130,7 @@ class CarrierLegs(LegSender):
     ) -> Collection[str]:
         if isinstance(event, Clear):
             for each in self.audio.values():
-                each.restart()
+                each.forget()
         tried: dict[str, StartedStream] = {}
         problems: list[CallstreamError] = []
         while new := [leg for leg in await self._targets() if leg.connection_id not in tried]:

@@ -54,7 +54,7 @@ class ReturnQueue:
         self._waiting: deque[ReturnMedia | ReturnMark] = deque()
         # The message that is being read.
         self._current: ReturnMedia | None = None
-        self._bytes = self._marks = 0
+        self._bytes = self._marks = self._media = 0
         self._last_put_at = 0.0
         self._speaks = False
         self.ends_speech = False
@@ -168,7 +168,7 @@ class ReturnQueue:
         if not self._reader.pieces and self._waiting:
             mark = self._waiting.popleft()
             self._count(mark, -1)
-            self.ends_speech = not self._waiting
+            self.ends_speech = not self._media
             self._speaks = not self.ends_speech
             return mark
         if not self._reader.pieces:
@@ -214,6 +214,8 @@ class ReturnQueue:
         self._bytes += sign * _size(event)
         if isinstance(event, ReturnMark | ReturnDtmf):
             self._marks += sign
+        elif isinstance(event, ReturnMedia):
+            self._media += sign
 
     def _notice(self) -> None:
         self._idle.clear()
