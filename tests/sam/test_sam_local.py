@@ -39,6 +39,7 @@ ONLY_THEN = "correct only at the event's time"
 NO_CLIENT = "HTTP clients cannot send it"
 NOT_UTF8 = "`sam local start-api` refuses bodies that are not UTF-8"
 SLASH = "`sam local start-api` and the emulator decode an encoded slash"
+TWILIOS = "`sam local start-api` has one port for all APIs, and the path is Twilio's there"
 IMPOSSIBLE = ("media_authorizer/ok", "telnyx_streaming_start/ok-repeated-after-the-call")
 IMPOSSIBLE_OVER_HTTP = {
     "400-not-base64": NO_CLIENT,
@@ -46,6 +47,8 @@ IMPOSSIBLE_OVER_HTTP = {
     "400-not-utf8": NOT_UTF8,
     "ok-encoded-call-id": SLASH,
     "ok-by-encoded-name": SLASH,
+    "ok-sdk-path": TWILIOS,
+    "ok-sdk-path-json": TWILIOS,
 }
 
 
