@@ -6,6 +6,7 @@ Needs Python 3.11 or later, and nothing else. docs/carriers.md explains the vari
 import json
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 TELNYX = os.environ.get("TELNYX_API_URL", "https://api.telnyx.com/v2")
@@ -34,9 +35,9 @@ def answer(call_control_id: str, url: str) -> None:
         "stream_bidirectional_target_legs": "self",
         "command_id": "answer",  # Telnyx may send an event twice.
     }
-    request = Request(
-        f"{TELNYX}/calls/{call_control_id}/actions/answer", json.dumps(command).encode()
-    )
+    # Whatever the id is, it stays one part of the path: the request has your key.
+    path = f"/calls/{quote(call_control_id, safe=':')}/actions/answer"
+    request = Request(TELNYX + path, json.dumps(command).encode())
     request.add_header("Authorization", f"Bearer {os.environ['TELNYX_API_KEY']}")
     request.add_header("Content-Type", "application/json")
     urlopen(request, timeout=10).close()
