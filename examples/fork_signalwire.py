@@ -2,10 +2,10 @@
 
     pip install signalwire==2.1.1
     eval "$(./callstream env)"
-    python3 fork_signalwire.py CALL_ID wss://127.0.0.1:8080/ [stop]
+    python3 fork_signalwire.py CALL_ID wss://127.0.0.1:8443/ [stop]
 
 CALL_ID is what `./callstream call` prints first. SignalWire takes `wss` only (`./callstream listen
---tls`). The consumer may answer. A third argument ends the stream.
+--tls --port 8443`). The consumer may answer. A third argument ends the stream.
 """
 
 import os

@@ -2,10 +2,10 @@
 
     pip install twilio
     eval "$(./callstream env)"
-    python3 fork_twilio.py CALL_ID wss://127.0.0.1:8080/ [stop]
+    python3 fork_twilio.py CALL_ID wss://127.0.0.1:8443/ [stop]
 
 CALL_ID is what `./callstream call` prints first. Twilio takes `wss` only (`./callstream listen
---tls`), and its stream is one-way. A third argument ends the stream.
+--tls --port 8443`), and its stream is one-way. A third argument ends the stream.
 """
 
 import os

@@ -4,8 +4,8 @@
     python3 patter_bot.py
     ./callstream agents add demo ws://127.0.0.1:8000/ws/stream/x --inbox inbox-123 --dialect twilio
 
-Put your providers in the place of `Recogniser` and `Voice`, which take a pressed key for a word,
-and say each text as a tone. Patter sets a mark behind each piece of its greeting, and waits for the
+`Recogniser` and `Voice` stand in for your providers: replace them. A pressed key counts as a word,
+and each text is a tone. Patter sets a mark behind each piece of its greeting, and waits for the
 marks. Prints a line of JSON for each call that has ended. PORT is another port than 8000.
 """
 

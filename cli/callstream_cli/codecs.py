@@ -21,7 +21,7 @@ type Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 """Linear samples of one track."""
 
 _DTYPES: Final = {"big": ">i2", "little": "<i2"}
-# In base64, with room to spare in the 2 MiB that a relay takes at once.
+# In base64 far below the 16 MiB that a relay takes in a message, and a second or more of any file.
 _MOST_MP3_BYTES: Final = 1_000_000
 _MP3_RATES: Final = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 

@@ -103,8 +103,8 @@ def call(
         ForkDialect,
         typer.Option(
             metavar="|".join(FORK_COMMANDS),
-            help="The vendor whose command forks. The caller hears what is sent back to a fork of "
-            "telnyx; twilio and signalwire want wss URLs.",
+            help="The vendor whose command forks. The caller hears what is sent back, except from "
+            "twilio, whose forks are one-way; twilio and signalwire want wss URLs.",
         ),
     ] = "telnyx",
     save: Annotated[

@@ -69,7 +69,7 @@ def test_silence_stays_silence_and_a_part_of_a_sample_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "why"),
     [
-        (PCMU_8K, AudioFormat("NEW", 8000, 1), "to the call's NEW at 8000 Hz"),
+        (PCMU_8K, AudioFormat("NEW", 8000, 1), "to NEW at 8000 Hz"),
         (AudioFormat("NEW", 16000, 1), PCMU_8K, "NEW at 16000 Hz cannot"),
         (PCMU_8K, AudioFormat("PCMU", 8000, 2), "of 2 channels"),
         (AudioFormat("G722", 8000, 2), PCMU_8K, "of 2 channels"),

@@ -20,7 +20,7 @@ _USUAL_HZ: Final = range(8000, 48_001)
 
 
 class UnusableAudio(CallstreamError):
-    """The call cannot play this audio; the message is for the consumer."""
+    """Audio that cannot be converted; the message is for the consumer and the log."""
 
 
 class Converter(Protocol):
@@ -69,7 +69,7 @@ def converter(source: AudioFormat, target: AudioFormat, l16_byte_order: ByteOrde
         return _Unchanged(source)
     rates = _rates(source, target)
     if rates is None:
-        raise UnusableAudio(f"{_name(source)} cannot be converted to the call's {_name(target)}")
+        raise UnusableAudio(f"{_name(source)} cannot be converted to {_name(target)}")
     return _Chain(source, target, rates, l16_byte_order)
 
 

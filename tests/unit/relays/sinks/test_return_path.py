@@ -427,7 +427,7 @@ def test_a_mark_that_no_leg_can_reach_comes_back_at_once() -> None:
     play(act)
 
 
-@pytest.mark.parametrize("audio", [SECOND, WAV])
+@pytest.mark.parametrize("audio", [bytes(PIECE), WAV])
 def test_a_mark_after_refused_audio_comes_back_with_a_clear_only(
     audio: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -438,7 +438,7 @@ def test_a_mark_after_refused_audio_comes_back_with_a_clear_only(
             await scene.send_audio(audio)
             await scene.mark("unheard")
             await scene.mark("too")
-            await scene.flush()
+            await until(lambda: len(scene.answers) == 3)
             assert scene.marks == []
             details = [each["payload"]["detail"] for each in scene.answers]
             assert [detail.rpartition(": ")[2] for detail in details[1:]] == ["unheard", "too"]
@@ -455,6 +455,20 @@ def test_a_mark_after_refused_audio_comes_back_with_a_clear_only(
 
     play(act)
     assert "unheard" not in caplog.text
+
+
+def test_a_mark_after_refused_audio_comes_back_at_the_end_of_the_run() -> None:
+    async def act() -> None:
+        scene = Scene()
+        async with scene.posting():
+            await scene.send_audio(WAV)
+            await scene.mark("unheard")
+            assert scene.marks == []
+            await scene.flush()
+
+        assert scene.marks == ["unheard"]
+
+    play(act)
 
 
 def test_audio_that_is_not_mp3_gets_the_useful_error_and_few_others() -> None:

@@ -60,7 +60,7 @@ class FileDecoder(Protocol):
 
 
 class CodecModule(Protocol):
-    """A module of a family of codecs. `rate` is that of the samples, one of the codec's `Rates`."""
+    """A module of a family of codecs. `rate` is that of the samples, as in `ENTRIES`."""
 
     def decoder(self, format_: AudioFormat, rate: int, l16_byte_order: ByteOrder) -> Decoder:
         """A new decoder."""

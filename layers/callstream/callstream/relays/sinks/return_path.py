@@ -161,13 +161,18 @@ class ReturnPath:
             self._refusals.log_counts(self._queue.damaged)
 
     async def flush(self, patience: float) -> None:
-        """Post the messages that wait, in at most `patience` seconds. The rest is refused."""
+        """Post the messages that wait, in at most `patience` seconds. The rest is refused.
+
+        Marks of unheard audio come back: no `clear` can reach this run any more.
+        """
         try:
             async with asyncio.timeout(patience):
                 await self._queue.drained()
         except TimeoutError:
             self._give_back(self._queue.forget())
             self._refuse("too_many", self._clock(), _LEFT)
+        self._give_back([*self._held])
+        self._held.clear()
 
     def _read(self, text: str | bytes, now: float) -> ReturnEvent | None:
         try:

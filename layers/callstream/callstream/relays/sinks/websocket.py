@@ -244,8 +244,10 @@ class RelayForks(ForkMaker):
             self.l16_byte_order,
         )
         back, is_even = relay.return_format(format_), relay.fill_silence and audio.can_fill
-        # In this thread, because the import of a codec takes its time.
-        audio.prepare(first.stream_id, call.tracks, fills=is_even)
+        # In this thread, because the import of a codec takes its time. The oldest stream comes
+        # last, because its converters stay.
+        for stream in reversed(streams):
+            audio.prepare(stream.stream_id, call.tracks, fills=is_even)
         if counters is None:
             self._report(first.format, audio)
         return ForkProtocol(dialect, call, audio, counters, back, is_even=is_even)
