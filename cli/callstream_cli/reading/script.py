@@ -16,7 +16,7 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects import DIALECTS, translate
 from callstream.dialects.events import CarrierEvent, Connected, Mark, Media, Start, Stop, Track
 from callstream.errors import Inexpressible
-from callstream.frames.records import AnswerEvent, Disconnected, RecordEvent, Rejected
+from callstream.frames.records import Disconnected, GatewayEvent, RecordEvent, Rejected
 from callstream_cli.formats import title
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.recording import Story
@@ -136,7 +136,7 @@ def _events(story: Story, start: Start, source: str, stream_id: str) -> Iterator
     events = [
         event
         for event in story.events
-        if not isinstance(event, Rejected | Disconnected | AnswerEvent)
+        if not isinstance(event, Rejected | Disconnected | GatewayEvent)
     ]
     first = [event for event in events if isinstance(event, Connected)]
     last = [event for event in events if isinstance(event, Stop)]

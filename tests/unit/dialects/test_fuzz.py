@@ -19,8 +19,8 @@ from callstream.frames import records
 from callstream.frames.publisher import read
 from callstream.frames.records import (
     REJECTED_HEAD_BYTES,
-    AnswerEvent,
     Disconnected,
+    GatewayEvent,
     Record,
     Rejected,
 )
@@ -48,7 +48,7 @@ def survives(body: str) -> None:
         assert len(heard.event.detail) <= 200
         return
     assert heard.dialect is not None
-    assert not isinstance(heard.event, Disconnected | AnswerEvent)
+    assert not isinstance(heard.event, Disconnected | GatewayEvent)
     own = DIALECTS[heard.dialect]
     assert own.parse(own.render(heard.event, "stream")) is not None
     for dialect in DIALECTS.values():

@@ -12,7 +12,7 @@ from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.dialects.events import Media
 from callstream.errors import Unavailable
 from callstream.frames import records
-from callstream.frames.records import Cleared, Record, Returned
+from callstream.frames.records import Cleared, Record, Returned, Transcript
 from callstream.identity import RelayIdentity
 from callstream.relays.batches import read_batch
 from callstream.relays.fan_out import CACHE_SECONDS, FanOut
@@ -159,9 +159,10 @@ def test_an_unreachable_subscriber_keeps_no_other_waiting(scene: Scene) -> None:
     assert scene.sockets.received == [("c2", [1])]
 
 
-def test_records_of_answers_are_not_sent(scene: Scene) -> None:
+def test_output_of_relays_is_not_sent(scene: Scene) -> None:
     scene.subscribe("s1", "c1")
-    answers = [Returned("r1", 1, b"a"), Cleared("r1", 2)]
+    line = Transcript("r1", 1, "inbound", 0, 900, "en-US", "Hello.")
+    answers = [Returned("r1", 1, b"a"), Cleared("r1", 2), line]
     # Audio that looks like an answer's record is audio.
     media = Media(3, "inbound", 1, 20, records.encode(replace(record(1), event=answers[0])))
     events = [*answers, media]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from callstream.dialects.events import Dtmf, Media, Stop
-from callstream.frames.records import Disconnected, Record
-from callstream.relays.merger import StreamMerger
+from callstream.frames.records import Disconnected, Halted, Record, Transcript
+from callstream.relays.merger import MergedEvent, StreamMerger
 
 BEGAN_MS = 1_795_262_400_000
 
@@ -21,8 +21,8 @@ def frame(number: int, stream_id: str = "s1", later_ms: int = 0) -> Record:
     return Record(stream_id, "acme", "genagent", "twilio", at, media)
 
 
-def numbers(events: Sequence[tuple[str, object]]) -> list[int]:
-    return [event.sequence for _, event in events if isinstance(event, Media)]
+def numbers(events: Sequence[MergedEvent]) -> list[int]:
+    return [event.sequence for _, event, _ in events if isinstance(event, Media)]
 
 
 def begun() -> StreamMerger:
@@ -90,9 +90,7 @@ def test_a_track_moves_to_another_stream_when_its_own_stops() -> None:
     stop = Record("s1", "acme", "genagent", "twilio", BEGAN_MS + 2000, Stop(100, "CA1", "AC1"))
     said = merger.take([stop, frame(100, "s2"), frame(101, "s2")], 4.0)
 
-    assert [
-        (stream, number) for stream, event in said for number in numbers([(stream, event)])
-    ] == [
+    assert [(each.stream_id, number) for each in said for number in numbers([each])] == [
         ("s2", 100),
         ("s2", 101),
     ]
@@ -104,7 +102,7 @@ def test_a_track_moves_to_another_stream_when_its_own_falls_silent() -> None:
     found = [
         (number, stream_id)
         for number in range(1, 100)
-        for stream_id, event in merger.take([frame(number, "s2", 200)], 2 + number / 50)
+        for stream_id, event, _ in merger.take([frame(number, "s2", 200)], 2 + number / 50)
         if isinstance(event, Media)
     ]
 
@@ -134,18 +132,18 @@ def test_frames_that_come_in_bursts_are_given_once_and_in_order(random: Random) 
     assert said == list(range(1, sent))
 
 
-def keys(events: Sequence[tuple[str, object]]) -> str:
-    return "".join(event.digit for _, event in events if isinstance(event, Dtmf))
+def keys(events: Sequence[MergedEvent]) -> str:
+    return "".join(event.digit for _, event, _ in events if isinstance(event, Dtmf))
 
 
 def frames_of(stream_id: str, count: int) -> list[Record]:
     return [frame(number, stream_id) for number in range(1, count + 1)]
 
 
-def merged(*found: Record) -> list[tuple[str, object]]:
+def merged(*found: Record) -> list[MergedEvent]:
     """The events of records that come one by one, and of what waits after them."""
     merger = StreamMerger()
-    events: list[tuple[str, object]] = []
+    events: list[MergedEvent] = []
     for place, record in enumerate(found):
         events += merger.take([record], place * 0.02)
     return [*events, *merger.take([], 100.0)]
@@ -205,6 +203,15 @@ def test_a_stream_that_comes_whole_keeps_what_is_before_a_loss() -> None:
     given = numbers(merger.take(sent, 0.0)) + numbers(merger.take([], 100.0))
 
     assert given == [*range(1, 45), *range(46, 150)]
+
+
+def test_a_stopped_relay_is_named_at_once_with_the_time_of_its_command() -> None:
+    merger = begun()
+    halted = Record("s1", "acme", "genagent", None, BEGAN_MS + 70, Halted("r1"))
+
+    assert merger.take([frame(3), halted], 2.0) == [("s1", Halted("r1"), BEGAN_MS + 70)]
+    line = replace(halted, event=Transcript("r1", 1, "inbound", 0, 900, "en-US", "Hello."))
+    assert merger.take([line], 2.0) == []
 
 
 @given(st.randoms(use_true_random=True), st.integers(1, 20), st.integers(1, 150))

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.identity import SinkKind
 from callstream.relays.model import RelaySpec
+from callstream.transcription.model import TranscriptionSettings
 from tests.relays import make_relay
 
 L16 = AudioFormat("L16", 16_000, 1)
@@ -61,3 +63,21 @@ def test_specs_differ_in_every_field_of_the_spec_alone() -> None:
     assert relay.has_same_spec(make_relay("relay-2", state="failed", created_at=7))
     for fields in ({"codec": "PCMA"}, {"handshake_headers": {"a": "b"}}, {"target_legs": "both"}):
         assert not relay.has_same_spec(make_relay(**fields))
+
+
+@pytest.mark.parametrize(
+    ("sink", "settings"),
+    [("transcription", None), ("websocket", TranscriptionSettings())],
+)
+def test_transcription_has_settings_and_no_other_sink_has(
+    sink: SinkKind, settings: TranscriptionSettings | None
+) -> None:
+    with pytest.raises(ValidationError):
+        RelaySpec(
+            surface="asapp",
+            sink=sink,
+            url="wss://consumer.example",
+            dialect="twilio",
+            track="both_tracks",
+            transcription=settings,
+        )

@@ -23,13 +23,15 @@ from callstream.calls.stream_requests import stream_key
 from callstream.dialects.events import Dtmf, Error, Mark, Media, Start, Stop
 from callstream.errors import ConditionFailed
 from callstream.frames.records import (
-    AnswerEvent,
     Cleared,
     Disconnected,
+    GatewayEvent,
+    Halted,
     Record,
     RecordEvent,
     Rejected,
     Returned,
+    Transcript,
 )
 from callstream.frames.stream_counts import StreamCounts
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
@@ -84,7 +86,7 @@ class StreamCounters:
             Unavailable: none of them was counted; the caller may try again.
         """
         # What relays have posted is not of the carrier's messages, and is not counted.
-        batch = [each for each in landed if not isinstance(each.record.event, AnswerEvent)]
+        batch = [each for each in landed if not isinstance(each.record.event, GatewayEvent)]
         if not batch:
             return
         optimistically(lambda: self._count(stream_id, batch), _TRIES)
@@ -148,7 +150,7 @@ def _bare(event: RecordEvent) -> RecordEvent:
             return Stop(event.sequence)
         case Rejected():
             return Rejected(event.reason, "", event.size, event.head)
-        case Disconnected() | Returned() | Cleared():
+        case Disconnected() | Returned() | Cleared() | Halted() | Transcript():
             return event
         case _:
             return replace(event, extra="") if event.extra else event

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from callstream.dialects.events import Connected, Media, Start, Stop, Track
 from callstream.frames.records import (
     AnswerEvent,
     Disconnected,
+    GatewayEvent,
     Record,
     RecordEvent,
     Rejected,
@@ -64,8 +65,8 @@ class StreamRecording:
         self.dialect: str | None = None
         self._numbered: dict[int, list[Record]] = {}
         self._unnumbered: list[Record] = []
-        # By time, relay and number: they are many.
-        self._answers: dict[tuple[int, str, int], Record] = {}
+        # Of the gateway. A set, because they are many.
+        self._own: set[Record] = set()
         # The record of each kind of event that was received first.
         self._first: dict[type[object], Record] = {}
         self._repeats = 0
@@ -75,10 +76,9 @@ class StreamRecording:
         """Take one record."""
         self.records += 1
         self.stream_id, self.tenant_id = record.stream_id, record.tenant_id
-        if isinstance(record.event, AnswerEvent):
-            answer = (record.received_at, record.event.relay_id, record.event.number)
-            self._repeats += answer in self._answers
-            self._answers[answer] = record
+        if isinstance(record.event, GatewayEvent):
+            self._repeats += record in self._own
+            self._own.add(record)
             return
         self.dialect = stream_dialect(self.dialect, record.dialect, record.event)
         kind = type(record.event)
@@ -124,7 +124,10 @@ class StreamRecording:
     @property
     def answers(self) -> list[Record]:
         """What relays have posted to the carrier, in order."""
-        return [record for _, record in sorted(self._answers.items(), key=itemgetter(0))]
+        return sorted(
+            (record for record in self._own if isinstance(record.event, AnswerEvent)),
+            key=_posting,
+        )
 
     @property
     def ended_at(self) -> int | None:
@@ -142,7 +145,7 @@ class StreamRecording:
         """When `start`, or else the first message, was received, in ms since 1970; 0 if none."""
         if Start in self._first:
             return self._first[Start].received_at
-        records = self._first.values() or self._answers.values()
+        records = self._first.values() or self._own
         return min((record.received_at for record in records), default=0)
 
     @property
@@ -206,6 +209,12 @@ class StreamRecording:
 
     def _in_order(self) -> list[Record]:
         return [record for numbering in _numberings(self._numbered) for record in numbering]
+
+
+def _posting(record: Record) -> tuple[int, str, int]:
+    """By time, relay and number."""
+    answer = cast("AnswerEvent", record.event)
+    return record.received_at, answer.relay_id, answer.number
 
 
 def _number(record: Record) -> int | None:

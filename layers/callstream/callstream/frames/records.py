@@ -9,7 +9,7 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from callstream.dialects.events import CarrierEvent, Start
+from callstream.dialects.events import CarrierEvent, Start, Track
 from callstream.errors import UnreadableMessage
 
 VERSION: Final = 1
@@ -53,7 +53,50 @@ class Cleared(Struct, frozen=True, tag_field="kind", tag="cleared"):
 AnswerEvent = Returned | Cleared
 """What was posted to the carrier. The time of receipt is when the carrier's side took it."""
 
-RecordEvent = CarrierEvent | Rejected | Disconnected | AnswerEvent
+
+class Halted(Struct, frozen=True, tag_field="kind", tag="halted"):
+    """A command has stopped a relay: audio that is received from now on is not for this relay."""
+
+    relay_id: str
+
+
+class Word(Struct, frozen=True, omit_defaults=True):
+    """A word of a line, with the punctuation before and after it. Times are as those of the line.
+
+    `confidence` is from 0 to 1; None if the engine gives none.
+    """
+
+    text: str
+    start_ms: int
+    end_ms: int
+    before: str = ""
+    after: str = ""
+    confidence: float | None = None
+
+
+class Transcript(Struct, frozen=True, tag_field="kind", tag="transcript", omit_defaults=True):
+    """A line: what the speaker on `track` has said until a pause. Lines are never changed.
+
+    Times are in milliseconds of the stream's time, as those of its frames. `number` counts the
+    lines of a track of the call, from 1 on, without gaps. `unredacted` is the text before
+    redaction, if the command has asked for both texts; None otherwise.
+    """
+
+    relay_id: str
+    number: int
+    track: Track
+    start_ms: int
+    end_ms: int
+    language: str
+    text: str
+    words: tuple[Word, ...] = ()
+    unredacted: str | None = None
+
+
+GatewayEvent = AnswerEvent | Halted | Transcript
+"""An event of this gateway, not of the carrier: it has no sequence number, and no dialect."""
+
+RecordEvent = CarrierEvent | Rejected | Disconnected | GatewayEvent
 
 
 class Record(Struct, frozen=True, rename={"version": "v"}):
@@ -124,20 +167,21 @@ class _Outline(Struct, rename={"version": "v"}):
 _outline_decoder = msgspec.msgpack.Decoder(_Outline)
 _KINDS: Final = frozenset(
     kind.__struct_config__.tag
-    for kind in (*get_args(CarrierEvent), Rejected, Disconnected, *get_args(AnswerEvent))
+    for kind in (*get_args(CarrierEvent), Rejected, Disconnected, *get_args(GatewayEvent))
 )
-_ANSWER_MARKERS: Final = tuple(
+_OUTPUT_EVENTS: Final = (*get_args(AnswerEvent), Transcript)
+_OUTPUT_MARKERS: Final = tuple(
     msgspec.msgpack.encode("kind") + msgspec.msgpack.encode(kind.__struct_config__.tag)
-    for kind in get_args(AnswerEvent)
+    for kind in _OUTPUT_EVENTS
 )
 
 
-def is_answer(data: bytes) -> bool:
-    """Whether an encoded record has an `AnswerEvent`; cheap for a record that has none."""
-    if not any(marker in data for marker in _ANSWER_MARKERS):
+def is_output(data: bytes) -> bool:
+    """Whether an encoded record is a relay's own output; cheap for a record that is not."""
+    if not any(marker in data for marker in _OUTPUT_MARKERS):
         return False
     try:
-        return isinstance(_decoder.decode(data).event, AnswerEvent)
+        return isinstance(_decoder.decode(data).event, _OUTPUT_EVENTS)
     except _UNREADABLE:
         return False
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from callstream.dialects.events import Start, Stop
-from callstream.frames.records import AnswerEvent, Disconnected, Record, RecordEvent
+from callstream.frames.records import Disconnected, GatewayEvent, Record, RecordEvent
 from callstream.frames.stream_counts import StreamCounts
 from callstream.reordering.buffer import ReorderBuffer, Snapshot
 from callstream.reordering.window import Window
@@ -92,7 +92,7 @@ class OrderedStream:
 
     - An event without a number is handed on at once.
     - `start` waits its turn. A `start` that comes after its turn is handed on at once.
-    - After `stop` come only a late `start`, `disconnected`, and answers that were posted before.
+    - After `stop` come only a late `start`, `disconnected`, and the gateway's own events.
     - `disconnected` comes last: one window after it was received, since frames may come after it.
       Only a `start` that is even later comes after it.
     - After the end, a message that has not come before is late.
@@ -198,7 +198,7 @@ class OrderedStream:
             self._counts.repeats += 1
         elif isinstance(event, Start) and self._start is None:
             return self._take_start(arrived, event.sequence, now)
-        elif end.is_closed and (end.is_over or not isinstance(event, AnswerEvent)):
+        elif end.is_closed and (end.is_over or not isinstance(event, GatewayEvent)):
             self._drop(arrived, sequence)
         elif isinstance(event, Stop) and end.stop is None:
             return self._take_stop(arrived, sequence, now)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from callstream.errors import Unavailable
-from callstream.frames.records import is_answer
+from callstream.frames.records import is_output
 from callstream.ports import Connections, RelayStarter
 from callstream.relays.batches import batches
 from callstream.relays.subscriptions import Subscriber, Subscriptions
@@ -54,8 +54,8 @@ class FanOut:
         subscribers = self._subscribers(stream_id)
         if not subscribers:
             return
-        # Relays need no copy of what relays have posted.
-        messages = batches(data for data in encoded if not is_answer(data))
+        # Relays need no copy of the output of relays.
+        messages = batches(data for data in encoded if not is_output(data))
         failure: Unavailable | None = None
         for subscriber in subscribers:
             try:

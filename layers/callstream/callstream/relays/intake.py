@@ -164,7 +164,7 @@ class Intake:
             return found
         for record in found:
             if record.stream_id in self._mark_streams and isinstance(record.event, Mark):
-                self._sink.take(record.stream_id, record.event)
+                self._sink.take(record.stream_id, record.event, record.received_at)
         return [record for record in found if record.stream_id not in self._mark_streams]
 
     def _without_held(self, found: Sequence[Record]) -> Sequence[Record]:
@@ -174,5 +174,5 @@ class Intake:
         return [record for record in found if record.stream_id not in self._held]
 
     def _hand_on(self, found: Sequence[Record]) -> None:
-        for stream_id, event in self.merger.take(found, self._clock()):
-            self._sink.take(stream_id, event)
+        for merged in self.merger.take(found, self._clock()):
+            self._sink.take(*merged)

@@ -10,13 +10,22 @@ late with all records, for example if it polls every second, or was killed and s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
-from callstream.frames.records import AnswerEvent, Cleared, Disconnected, Record, Rejected, Returned
+from callstream.frames.records import (
+    AnswerEvent,
+    Cleared,
+    Disconnected,
+    Halted,
+    Record,
+    Rejected,
+    Returned,
+    Transcript,
+)
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 
 _SILENT: Final = 1.0
@@ -26,6 +35,14 @@ _SAME_KEY: Final = 1.0
 _ROUNDING: Final = 0.001
 _STANDSTILL: Final = 10.0
 """The stream's clock stops between two records, for at most so many seconds."""
+
+
+class MergedEvent(NamedTuple):
+    """An event of one of the call's streams, and when it was received, in ms since 1970."""
+
+    stream_id: str
+    event: CarrierEvent | Halted
+    received_at: int
 
 
 class Source(Struct):
@@ -129,11 +146,11 @@ class StreamMerger:
         """
         self._whole.update(stream_ids)
 
-    def take(self, found: Sequence[Record], now: float) -> list[tuple[str, CarrierEvent]]:
-        """Take records, and return the events whose turn it is, with the ids of their streams."""
-        events: list[tuple[str, CarrierEvent]] = []
+    def take(self, found: Sequence[Record], now: float) -> list[MergedEvent]:
+        """Take records, and return the events whose turn it is."""
+        events: list[MergedEvent] = []
         for record in found:
-            if isinstance(record.event, AnswerEvent):
+            if isinstance(record.event, AnswerEvent | Transcript):
                 continue
             stream = self._streams.get(record.stream_id)
             if stream is None:
@@ -145,10 +162,8 @@ class StreamMerger:
             events += self._chosen(stream_id, stream.expire(now))
         return events
 
-    def _chosen(
-        self, stream_id: str, events: Sequence[OrderedEvent]
-    ) -> list[tuple[str, CarrierEvent]]:
-        chosen: list[tuple[str, CarrierEvent]] = []
+    def _chosen(self, stream_id: str, events: Sequence[OrderedEvent]) -> list[MergedEvent]:
+        chosen: list[MergedEvent] = []
         for each in events:
             match event := each.event:
                 case Stop() | Disconnected():
@@ -158,14 +173,16 @@ class StreamMerger:
                         for track, source in self._sources.items()
                         if source.stream_id != stream_id
                     }
-                case Rejected() | Returned() | Cleared():
+                case Halted():
+                    chosen.append(MergedEvent(stream_id, event, each.received_at))
+                case Rejected() | Returned() | Cleared() | Transcript():
                     pass
                 case Media() if not self._is_source(stream_id, event.track):
                     pass
                 case Dtmf() if self._is_reported(stream_id, event, each.received_at / 1000):
                     pass
                 case _:
-                    chosen.append((stream_id, event))
+                    chosen.append(MergedEvent(stream_id, event, each.received_at))
         return chosen
 
     def _is_reported(self, stream_id: str, key: Dtmf, at: float) -> bool:

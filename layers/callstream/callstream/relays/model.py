@@ -13,6 +13,7 @@ from callstream.errors import Conflict
 from callstream.identity import RelayIdentity, SinkKind
 from callstream.tenants.directory import Surface
 from callstream.times import milliseconds
+from callstream.transcription.model import TranscriptionSettings
 
 TargetLegs = Literal["self", "opposite", "both", "none"]
 
@@ -70,6 +71,9 @@ class RelaySpec(BaseModel):
         fill_silence: whether silence fills what the carrier leaves out, so that the audio of each
             track is even.
         return_audio: the format of the return audio; None is the format that the consumer gets.
+        transcription: how to transcribe, if the sink is `transcription`.
+        since: the relay takes audio that was received from then on, in milliseconds since 1970;
+            None is from where the relay joins the call.
         target_legs: the legs of the call that play the audio that the consumer sends back. `none`
             is a one-way stream: the consumer gets audio alone, and its messages have no effect.
         parameters: custom parameters for the consumer's start message. Secret: never log them.
@@ -89,6 +93,8 @@ class RelaySpec(BaseModel):
     sample_rate: int | None = None
     fill_silence: bool = False
     return_audio: ReturnAudio | None = None
+    transcription: TranscriptionSettings | None = None
+    since: int | None = None
     target_legs: TargetLegs = "self"
     name: str | None = None
     parameters: dict[str, str] = Field(default={}, repr=False)
@@ -100,6 +106,8 @@ class RelaySpec(BaseModel):
     def _check_sink(self) -> Self:
         if self.sink == "websocket" and (self.url is None or self.dialect is None):
             raise ValueError("a WebSocket sink needs a URL and a dialect")
+        if (self.sink == "transcription") != (self.transcription is not None):
+            raise ValueError("a transcription has settings, and nothing else has")
         return self
 
     def return_format(self, fork: AudioFormat) -> AudioFormat:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import CarrierEvent
+from callstream.frames.records import Halted
 from callstream.relays.endings import Outcome
 
 
@@ -50,10 +51,16 @@ class Sink(Protocol):
     async def run(self) -> Outcome:
         """Send the taken events, and receive; returns when the other side ends or fails."""
 
-    def take(self, stream_id: str, event: CarrierEvent) -> None:
+    def take(self, stream_id: str, event: CarrierEvent | Halted, received_at: int) -> None:
         """Take an event of one of the call's streams, in its turn; never waits.
 
-        Marks may come of streams that were asked for by `subscribe_marks`, too.
+        Marks may come of streams that were asked for by `subscribe_marks`, too. `Halted` may be of
+        another relay of the call.
+
+        Args:
+            stream_id: the stream.
+            event: its event.
+            received_at: when API Gateway received the message, in milliseconds since 1970.
         """
 
     @property

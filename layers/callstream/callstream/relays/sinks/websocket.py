@@ -15,6 +15,7 @@ from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects.events import CarrierEvent, Mark, Media, Start
+from callstream.frames.records import Halted
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.model import Relay
 from callstream.relays.outbox import Outbox
@@ -131,7 +132,9 @@ class WebSocketSink(Sink):
         raise AssertionError("sending and receiving never end by themselves")
 
     @override
-    def take(self, stream_id: str, event: CarrierEvent) -> None:
+    def take(self, stream_id: str, event: CarrierEvent | Halted, received_at: int) -> None:
+        if isinstance(event, Halted):
+            return  # the run notices the command itself, within a second
         if self._legs is None and not isinstance(event, Media | Start):
             return  # a one-way stream has audio alone; a start has the audio's format
         if isinstance(event, Mark) and self._outbox.is_crowded:
