@@ -102,6 +102,13 @@ class Engine(Protocol):
     def languages(self) -> AbstractSet[str]:
         """The languages that the engine recognises, such as `en-US`."""
 
+    @property
+    def longest_session_s(self) -> float:
+        """After how many seconds a new session should follow, at a quiet moment; may be infinite.
+
+        A session may end soon after this time, and what is pending in it is then lost.
+        """
+
     async def open(self, settings: SessionSettings) -> Session:
         """Open a session.
 
