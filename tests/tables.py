@@ -20,6 +20,14 @@ class AtomicTable(DynamoTable):
         with self._lock:
             return super().query(partition, prefix)
 
+    def between(self, partition: str, first: str, last: str) -> list[Item]:
+        with self._lock:
+            return super().between(partition, first, last)
+
+    def newest(self, partition: str, prefix: str) -> Item | None:
+        with self._lock:
+            return super().newest(partition, prefix)
+
     def update(self, request: Item) -> Item:
         with self._lock:
             return super().update(request)

@@ -29,6 +29,12 @@ class Table(Protocol):
     def query(self, partition: str, prefix: str) -> list[Item]:
         """The items of a partition whose sort keys have a prefix, consistently, by sort key."""
 
+    def between(self, partition: str, first: str, last: str) -> list[Item]:
+        """The items of a partition with sort keys from `first` to `last`, as `query` reads them."""
+
+    def newest(self, partition: str, prefix: str) -> Item | None:
+        """The last of the items that `query` gives; reads that item alone."""
+
     def scan(self) -> Iterator[Item]:
         """Read every item, in no order."""
 

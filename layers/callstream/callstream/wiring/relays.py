@@ -24,13 +24,13 @@ from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.errors import Unavailable
+from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import Record
 from callstream.relays.invocation import RelayInvocation, RunKind
 from callstream.relays.lease import RelayLease
 from callstream.relays.model import Relay
 from callstream.relays.ports import CallSource, Consumer, DialFailed, Dialler, Feed
 from callstream.relays.run import RelayRun
-from callstream.relays.sinks.answer_records import AnswerRecords
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.sink import Sink
 from callstream.relays.sinks.websocket import RelayForks, WebSocketSink
@@ -69,7 +69,7 @@ class RelayRunFactory:
         self._connections = ApiConnections(self._settings.connections_url)
         self._timings = RelayTimings()
         frames_stream = self._settings.frames_stream
-        self.answers = AnswerRecords(lambda: KinesisSink(frames_stream), time.monotonic)
+        self.answers = RecordCopies("answers", lambda: KinesisSink(frames_stream), time.monotonic)
         """Puts what relays have posted on the frames stream."""
         # A new kind of sink is one line more.
         self._sinks = {"websocket": self._websocket_sink}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.conditions import ConditionBase, Key
 from boto3.dynamodb.types import Binary
 from botocore.exceptions import ClientError
 
@@ -38,7 +38,24 @@ class DynamoTable:
 
     def query(self, partition: str, prefix: str) -> list[Item]:
         """Read the items of a partition whose sort keys have a prefix. Raises `Unavailable`."""
-        condition = Key("pk").eq(partition) & Key("sk").begins_with(prefix)
+        return self._query(Key("pk").eq(partition) & Key("sk").begins_with(prefix))
+
+    def between(self, partition: str, first: str, last: str) -> list[Item]:
+        """Read the items of a partition with sort keys in a range. Raises `Unavailable`."""
+        return self._query(Key("pk").eq(partition) & Key("sk").between(first, last))
+
+    def newest(self, partition: str, prefix: str) -> Item | None:
+        """Read the last item of a partition whose sort key has a prefix. Raises `Unavailable`."""
+        with unavailable("dynamodb"):
+            items = self._table.query(
+                KeyConditionExpression=Key("pk").eq(partition) & Key("sk").begins_with(prefix),
+                ConsistentRead=True,
+                ScanIndexForward=False,
+                Limit=1,
+            )["Items"]
+        return _plain(items[0]) if items else None
+
+    def _query(self, condition: ConditionBase) -> list[Item]:
         pages = self._table.meta.client.get_paginator("query").paginate(
             TableName=self._table.name,
             KeyConditionExpression=condition,  # type: ignore[arg-type]  # a resource's client

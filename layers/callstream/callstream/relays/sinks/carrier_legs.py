@@ -21,10 +21,10 @@ from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Clear, ReturnEvent, ReturnMark, ReturnMedia
 from callstream.errors import CallstreamError, Inexpressible, Unavailable
+from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import AnswerEvent, Cleared, Record, Returned
 from callstream.ports import Connections
 from callstream.relays.model import Relay
-from callstream.relays.sinks.answer_records import AnswerRecords
 from callstream.relays.sinks.return_path import LegSender
 
 _LIFETIME: Final = timedelta(seconds=1)
@@ -120,7 +120,7 @@ class CarrierLegs(LegSender):
     cache: LegCache = field(default_factory=LegCache)
     # By connection.
     audio: "dict[str, _LegAudio]" = field(default_factory=dict)
-    answers: AnswerRecords | None = None
+    answers: RecordCopies | None = None
     """Takes records of what is posted."""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 

@@ -1,6 +1,6 @@
-"""Records of what a relay posts to a leg, for the frames stream: the whole story is there.
+"""Records of what relays put out, for the frames stream: the whole story is there.
 
-The records are a copy. They never delay the way back, and a failure costs the copy alone.
+The records are copies. They never delay a relay, and a failure costs the copy alone.
 """
 
 import logging
@@ -22,17 +22,21 @@ _LINES_A_SECOND: Final = 0.1
 _logger = logging.getLogger(__name__)
 
 
-class AnswerRecords:
+class RecordCopies:
     """Puts records on the frames stream, one by one, in a thread of its own.
 
     Args:
+        what: what the records have, in the plural, for the log.
         open_frames: makes the client of the frames stream; called in that thread.
         clock: monotonic time in seconds.
     """
 
-    def __init__(self, open_frames: Callable[[], RecordSink], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, what: str, open_frames: Callable[[], RecordSink], clock: Callable[[], float]
+    ) -> None:
         self.lost = 0
         """Records that Kinesis has not got."""
+        self._what = what
         self._open_frames = open_frames
         self._clock = clock
         self._waiting: Queue[Record] = Queue(_MOST_WAITING)
@@ -42,11 +46,11 @@ class AnswerRecords:
 
     def put(self, record: Record) -> None:
         """Put a record on the frames stream soon. Never waits or raises."""
-        # The posts to several legs are made in a thread each.
+        # Several threads may put: the posts to several legs are made in a thread each.
         with self._starting:
             if self._thread is None:
                 # A daemon: a process may end with it.
-                self._thread = Thread(target=self._work, name="answer-records", daemon=True)
+                self._thread = Thread(target=self._work, name="record-copies", daemon=True)
                 self._thread.start()
         try:
             self._waiting.put_nowait(record)
@@ -69,7 +73,7 @@ class AnswerRecords:
             except Unavailable as refused:
                 self._lose(record, str(refused))
             except Exception:  # without this thread no record would be put any more
-                _logger.exception("an answer is not on the frames stream")
+                _logger.exception("%s are not on the frames stream", self._what)
                 self.lost += 1
             finally:
                 self._waiting.task_done()
@@ -78,4 +82,4 @@ class AnswerRecords:
         self.lost += 1
         if self._lines.take(self._clock()):
             extra = {"stream_id": record.stream_id, "lost": self.lost}
-            _logger.warning("answers are not on the frames stream: %s", why, extra=extra)
+            _logger.warning("%s are not on the frames stream: %s", self._what, why, extra=extra)

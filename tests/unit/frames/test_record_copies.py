@@ -1,4 +1,4 @@
-"""Records of answers: copies that cost nobody anything."""
+"""Copies of records: they cost nobody anything."""
 
 import logging
 from threading import Event
@@ -6,10 +6,9 @@ from threading import Event
 import pytest
 
 from callstream.errors import Unavailable
-from callstream.frames import records
+from callstream.frames import record_copies, records
+from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import Record, Returned
-from callstream.relays.sinks import answer_records
-from callstream.relays.sinks.answer_records import AnswerRecords
 
 PATIENCE = 30
 
@@ -35,9 +34,9 @@ class Frames:
         self.numbers.append(event.number)
 
 
-def test_answer_records_are_put_in_order_with_the_stream_as_key() -> None:
+def test_record_copies_are_put_in_order_with_the_stream_as_key() -> None:
     frames = Frames()
-    answers = AnswerRecords(lambda: frames, lambda: 0.0)
+    answers = RecordCopies("answers", lambda: frames, lambda: 0.0)
 
     for number in range(20):
         answers.put(answer(number))
@@ -46,12 +45,12 @@ def test_answer_records_are_put_in_order_with_the_stream_as_key() -> None:
     assert frames.numbers == [*range(20)]
 
 
-def test_refused_answer_records_are_counted_and_logged_once(
+def test_refused_record_copies_are_counted_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     frames = Frames()
     frames.is_down = True
-    answers = AnswerRecords(lambda: frames, lambda: 0.0)
+    answers = RecordCopies("answers", lambda: frames, lambda: 0.0)
 
     with caplog.at_level(logging.WARNING):
         for number in range(5):
@@ -68,12 +67,12 @@ def test_refused_answer_records_are_counted_and_logged_once(
     assert frames.numbers == [7]
 
 
-def test_answer_records_that_wait_are_bounded() -> None:
+def test_record_copies_that_wait_are_bounded() -> None:
     frames = Frames()
     frames.goes_on.clear()
-    answers = AnswerRecords(lambda: frames, lambda: 0.0)
+    answers = RecordCopies("answers", lambda: frames, lambda: 0.0)
 
-    for number in range(answer_records._MOST_WAITING + 10):
+    for number in range(record_copies._MOST_WAITING + 10):
         answers.put(answer(number))
 
     # The thread has taken one, or none yet.
