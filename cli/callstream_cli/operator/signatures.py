@@ -14,12 +14,12 @@ type CallbackKeys = Mapping[Surface, Mapping[str, str]]
 
 
 def callback_keys(administration: Administration, tenant: Tenant) -> CallbackKeys:
-    """The keys that a tenant verifies its callbacks with."""
+    """The keys that a tenant verifies its callbacks with, of the vendors that sign."""
     master = administration.secret("CallbackMasterSecretArn")
     return {
-        surface: vendor.verification_key(master, tenant.callback_key_id)
+        surface: key
         for surface, vendor in VENDORS.items()
-        if vendor is not None
+        if vendor is not None and (key := vendor.verification_key(master, tenant.callback_key_id))
     }
 
 

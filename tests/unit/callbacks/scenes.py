@@ -21,9 +21,11 @@ from callstream.callbacks.pending import PendingCallbacks
 from callstream.callbacks.worker import CallbackWorker
 from callstream.destinations import Destination
 from callstream.errors import Unavailable
+from callstream.frames.records import Transcript
 from callstream.ports import Item
-from callstream.relays.notifier import callback_of
+from callstream.relays.notifier import callback_of, callback_of_line
 from callstream.tenants.directory import Directory, Tenant, Webhook
+from callstream.transcription.model import Speaker
 from tests.relays import make_relay
 from tests.unit.items import active_call
 
@@ -58,6 +60,27 @@ def signalwire_callback(
 ) -> RelayCallback:
     fields = {"surface": "signalwire", "status_callback": STATUS, "name": "my-stream"} | fields
     return callback_of(RELAY.model_copy(update=fields), CALL, event, reason, NOW)
+
+
+def line_callback(surface: Any = "asapp", **fields: Any) -> RelayCallback:
+    """The callback of a line of ASAPP's documented example, with other fields of the line."""
+    relay = make_relay(
+        RELAY_ID,
+        call_id="CA0123456789abcdef0123456789abcdef",
+        surface=surface,
+        status_callback=STATUS,
+    )
+    line: dict[str, Any] = {
+        "relay_id": RELAY_ID,
+        "number": 1,
+        "track": "inbound",
+        "start_ms": 0,
+        "end_ms": 1840,
+        "language": "en-US",
+        "text": "Hello, I need help with my bill.",
+    }
+    speaker = Speaker(transcript_id="stream-c1", role="customer", external_id="cust-42")
+    return callback_of_line(relay, speaker, Transcript(**line | fields), NOW)
 
 
 class Memory:
@@ -141,8 +164,8 @@ class Scene:
         )
         self.set_webhook(Webhook(url=HOOK, failover_url=FAILOVER))
 
-    def set_webhook(self, webhook: Webhook | None) -> None:
-        webhooks: Mapping[Any, Webhook] = {} if webhook is None else {"telnyx": webhook}
+    def set_webhook(self, webhook: Webhook | None, surface: str = "telnyx") -> None:
+        webhooks: Mapping[Any, Webhook] = {} if webhook is None else {surface: webhook}
         self.directory.save(TENANT.model_copy(update={"webhooks": dict(webhooks)}))
 
     def postpone(self, receipt_handle: str, seconds: int) -> None:

@@ -17,7 +17,9 @@ from callstream_cli.local.description import SURFACES as DESCRIBED
 from callstream_cli.openapi.__main__ import DOCUMENTS
 from tests.template import ROOT
 
-NO_CALLBACKS = {"asapp", "clerk"}
+NO_CALLBACKS = {"clerk"}
+# Their relays are not asked for by the URL of a consumer.
+NO_FORKS = {"asapp", "clerk"}
 # The rooms that know vendors: by their APIs, messages and callbacks, and by the registries.
 VENDORS_ROOMS = {"surfaces", "dialects", "callbacks", "tenants"}
 
@@ -68,12 +70,13 @@ def test_surface_has_callbacks_unless_named_here(surface: Surface) -> None:
 
 
 @surfaces
-def test_surface_that_makes_relays_names_a_dialect_that_is_there(surface: Surface) -> None:
-    makes_relays = hasattr(module(surface), "spec_of")
+def test_surface_that_makes_forks_names_a_dialect_that_is_there(surface: Surface) -> None:
+    makes_forks = hasattr(module(surface), "spec_of")
 
-    # What makes relays notifies of them.
-    assert makes_relays == (VENDORS[surface] is not None)
-    if makes_relays:
+    assert makes_forks == (surface not in NO_FORKS)
+    if makes_forks:
+        # What makes relays notifies of them.
+        assert VENDORS[surface] is not None
         assert surface in DIALECTS
 
 

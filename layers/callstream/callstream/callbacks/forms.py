@@ -24,9 +24,9 @@ _EVENTS: Final[Mapping[Event, str]] = {
 
 
 def status_callback(callback: RelayCallback, _tenant: Tenant) -> Sequence[str]:
-    """The StatusCallback of the command, if it had one."""
+    """The StatusCallback of the command, if it had one. Lines of transcripts are not documented."""
     url = callback.relay.status_callback
-    return [] if url is None else [url]
+    return [] if url is None or callback.event not in _EVENTS else [url]
 
 
 def form_request(

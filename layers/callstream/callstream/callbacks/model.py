@@ -1,8 +1,9 @@
-"""Callbacks: HTTP requests that notify a tenant of a relay's state.
+"""Callbacks: HTTP requests that bring a tenant the states of a relay, or the lines of a transcript.
 
-Every change of a relay's state queues a `RelayCallback`. `callstream.callbacks.delivery` makes it a
-request in the format of the surface where the relay was asked for. The callbacks of one relay are
-delivered in their order: each waits until the callback before it was taken or given up.
+Every change of a relay's state queues a `RelayCallback`, and so does every line of a relay that
+transcribes. `callstream.callbacks.delivery` makes it a request in the format of the surface where
+the relay was asked for. The callbacks of one relay are delivered in their order: each waits until
+the callback before it was taken or given up.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,12 @@ import msgspec
 from msgspec import Struct, field
 
 from callstream.dialects.events import Tracks
+from callstream.frames.records import Transcript
 from callstream.identity import SinkKind
 from callstream.tenants.directory import Surface
+from callstream.transcription.model import Role
 
-Event = Literal["started", "failed", "stopped"]
+Event = Literal["started", "transcript", "failed", "stopped"]
 """What has happened to a relay, in the order in which the events of one relay come."""
 Method = Literal["GET", "POST"]
 
@@ -46,10 +49,27 @@ class CallbackRelay(Struct, frozen=True, omit_defaults=True):
         return f"CallbackRelay({self.relay_id!r})"
 
 
+class CallbackTranscript(Struct, frozen=True, omit_defaults=True):
+    """A line in a callback, and whose it is: never log it.
+
+    `transcript_id` is the id of the speaker's transcript, `external_id` the tenant's own id of the
+    speaker.
+    """
+
+    line: Transcript
+    transcript_id: str
+    role: Role
+    external_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"CallbackTranscript({self.transcript_id!r}, {self.line.number})"
+
+
 class RelayCallback(Struct, frozen=True, omit_defaults=True):
     """One notification of a tenant. `occurred_at` is in milliseconds since 1970.
 
-    `reason` says why a relay `failed`: one of a small set of ours, see `UNREACHABLE`.
+    `reason` says why a relay `failed`: one of a small set of ours, see `UNREACHABLE`. `transcript`
+    is the line of the event `transcript`; None for the other events.
     """
 
     callback_id: str
@@ -59,6 +79,12 @@ class RelayCallback(Struct, frozen=True, omit_defaults=True):
     relay: CallbackRelay
     occurred_at: int
     reason: str | None = None
+    transcript: CallbackTranscript | None = None
+
+    @property
+    def line_number(self) -> int:
+        """The number of the line; 0 for the other events."""
+        return 0 if self.transcript is None else self.transcript.line.number
 
     @property
     def happened(self) -> datetime:

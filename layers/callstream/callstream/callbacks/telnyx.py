@@ -25,11 +25,10 @@ TIMESTAMP_HEADER: Final = "telnyx-timestamp"
 _CONNECTION_FAILED: Final = "connection_failed"
 
 
-def urls(_callback: RelayCallback, tenant: Tenant) -> Sequence[str]:
-    """The tenant's webhook, and its failover URL."""
+def urls(callback: RelayCallback, tenant: Tenant) -> Sequence[str]:
+    """The tenant's webhook, and its failover URL. Lines of transcripts go to neither."""
     webhook = tenant.webhooks.get("telnyx")
-    found = (webhook.url, webhook.failover_url) if webhook else ()
-    return [url for url in found if url is not None]
+    return [] if webhook is None or callback.event == "transcript" else webhook.urls
 
 
 def request(callback: RelayCallback, _tenant: Tenant, attempt: int, url: str) -> CallbackRequest:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from callstream.callbacks import signalwire, telnyx, twilio
+from callstream.callbacks import asapp, signalwire, telnyx, twilio
 from callstream.callbacks.model import CallbackRequest, RelayCallback
 from callstream.tenants.directory import Surface, Tenant
 
@@ -40,12 +40,14 @@ class VendorCallbacks(Protocol):
         """
 
     def verification_key(self, master: str, key_id: str) -> dict[str, str]:
-        """The key that a tenant verifies its callbacks with, by the vendor's name for the key."""
+        """The key that a tenant verifies its callbacks with, by the vendor's name for the key.
+
+        Empty for a vendor that does not sign.
+        """
 
 
 VENDORS: Final[Mapping[Surface, VendorCallbacks | None]] = {
-    # ASAPP's webhooks are for transcripts, which are not there yet.
-    "asapp": None,
+    "asapp": asapp,
     # Clerk Chat documents no callbacks.
     "clerk": None,
     "telnyx": telnyx,

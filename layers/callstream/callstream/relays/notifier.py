@@ -7,15 +7,23 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from callstream.callbacks.model import CallbackQueue, CallbackRelay, Event, RelayCallback
+from callstream.callbacks.model import (
+    CallbackQueue,
+    CallbackRelay,
+    CallbackTranscript,
+    Event,
+    RelayCallback,
+)
 from callstream.calls.lifecycle import RelayEvent
 from callstream.calls.model import Call
 from callstream.calls.store import StreamStore
 from callstream.errors import Unavailable
+from callstream.frames.records import Transcript
 from callstream.ports import Item
 from callstream.relays.model import Relay
 from callstream.relays.store import RelayStore
 from callstream.times import milliseconds
+from callstream.transcription.model import Speaker
 
 _logger = logging.getLogger(__name__)
 _NAMESPACE: Final = UUID("6c0f0d1a-5f0d-5d0e-9d57-3f6b1c7a2e10")
@@ -101,4 +109,36 @@ def callback_of(
         ),
         occurred_at=milliseconds(now),
         reason=reason,
+    )
+
+
+def callback_of_line(
+    relay: Relay, speaker: Speaker, line: Transcript, now: datetime
+) -> RelayCallback:
+    """The callback that brings a line of a relay that transcribes.
+
+    Its id follows from the transcript and the line's number, so that a line that is queued again
+    counts once.
+
+    Args:
+        relay: the relay, as the Streams table has it.
+        speaker: who speaks on the line's track.
+        line: the line.
+        now: when the line was made; of two lines, the earlier is resent first.
+    """
+    return RelayCallback(
+        callback_id=str(uuid5(_NAMESPACE, f"{speaker.transcript_id}/{line.number}")),
+        tenant_id=relay.tenant_id,
+        surface=relay.surface,
+        event="transcript",
+        relay=CallbackRelay(
+            relay_id=relay.relay_id, call_id=relay.call_id, sink=relay.sink, track=relay.track
+        ),
+        occurred_at=milliseconds(now),
+        transcript=CallbackTranscript(
+            line=line,
+            transcript_id=speaker.transcript_id,
+            role=speaker.role,
+            external_id=speaker.external_id,
+        ),
     )

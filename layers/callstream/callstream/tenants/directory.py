@@ -10,7 +10,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -21,10 +21,11 @@ from pydantic import (
     HttpUrl,
     PlainSerializer,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from callstream.destinations import ForbiddenDestination, check
+from callstream.destinations import ForbiddenDestination, check, without_credentials
 from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
@@ -45,6 +46,20 @@ _Sorted = PlainSerializer(sorted, return_type=list[str])
 _Names = Annotated[frozenset[Identifier], _Sorted]
 
 
+# RFC 9110: a token, and what a header can hold without being changed on the way.
+_HEADER_NAME: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+_HEADER_VALUE: Final = r"^[!-~]([ -~]{0,1022}[!-~])?$"
+# Headers that a request has anyway, or that say how the request is sent.
+_TAKEN_HEADERS: Final = frozenset(
+    {"accept-encoding", "connection", "content-encoding", "content-length", "content-type"}
+    | {"expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -57,10 +72,29 @@ class Limits(_Model):
 
 
 class Webhook(_Model):
-    """Where a tenant's callbacks go, and where they go if that URL fails."""
+    """Where a tenant's callbacks go, and where they go if that URL fails.
+
+    `secret` is sent in the header `secret_header`, for a vendor that does not sign.
+    """
 
     url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
     failover_url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))] | None = None
+    secret_header: Annotated[str | None, Field(pattern=_HEADER_NAME, exclude_if=_is_none)] = None
+    secret: Annotated[str | None, Field(pattern=_HEADER_VALUE, repr=False, exclude_if=_is_none)] = (
+        None
+    )
+
+    @property
+    def urls(self) -> list[str]:
+        """Both URLs, in the order in which callbacks try them."""
+        return [self.url] if self.failover_url is None else [self.url, self.failover_url]
+
+    @property
+    def secret_headers(self) -> dict[str, str]:
+        """The header with the secret, if there is one."""
+        if self.secret_header is None or self.secret is None:
+            return {}
+        return {self.secret_header.lower(): self.secret}
 
 
 class NewWebhook(Webhook):
@@ -78,6 +112,22 @@ class NewWebhook(Webhook):
             except ForbiddenDestination as forbidden:
                 raise PydanticCustomError("url", forbidden.explanation) from None
         return url
+
+    @field_validator("secret_header")
+    @classmethod
+    def _check_header(cls, name: str | None) -> str | None:
+        if name is not None and name.lower() in _TAKEN_HEADERS:
+            raise PydanticCustomError("header", "The requests have this header anyway")
+        return name
+
+    @model_validator(mode="after")
+    def _check_authorization(self) -> Self:
+        has_password = any(without_credentials(url)[1] for url in self.urls)
+        if has_password and "authorization" in self.secret_headers:
+            raise PydanticCustomError(
+                "header", "The header authorization has the password of the URL already"
+            )
+        return self
 
 
 class Tenant(_Model):

@@ -166,7 +166,12 @@ class DeadCallbacks:
             found += map(_dead, messages)
         order = get_args(Event)
         return sorted(
-            found, key=lambda dead: (dead.callback.occurred_at, order.index(dead.callback.event))
+            found,
+            key=lambda dead: (
+                dead.callback.occurred_at,
+                order.index(dead.callback.event),
+                dead.callback.line_number,
+            ),
         )
 
     def _give_back(self, found: list[DeadCallback]) -> None:
