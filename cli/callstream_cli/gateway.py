@@ -27,7 +27,7 @@ class GatewayError(Exception):
 
 
 def media_url(stack: StackDescription, route: Route) -> str:
-    """A signed URL for one stream, from ASAPP's endpoint, as the demo tenant.
+    """A signed URL for one stream, from ASAPP's endpoint, as the described tenant.
 
     Raises:
         GatewayError: the gateway gave no URL.
@@ -46,7 +46,7 @@ def media_url(stack: StackDescription, route: Route) -> str:
 
 
 def clerk_media_url(stack: StackDescription, inbox: str) -> str:
-    """A signed URL for one stream, from Clerk Chat's endpoint, as the demo tenant.
+    """A signed URL for one stream, from Clerk Chat's endpoint, as the described tenant.
 
     Raises:
         GatewayError: the gateway gave no URL.
@@ -66,7 +66,7 @@ def clerk_media_url(stack: StackDescription, inbox: str) -> str:
 def fork_as_telnyx(
     stack: StackDescription, call_id: str, consumer_url: str, *, answers: bool = False
 ) -> None:
-    """Fork both tracks of a call to a WebSocket, by Telnyx's command, as the demo tenant.
+    """Fork both tracks of a call to a WebSocket, by Telnyx's command, as the described tenant.
 
     With `answers`, the caller hears what the consumer sends back as raw audio.
 
@@ -88,7 +88,7 @@ def fork_as_telnyx(
 
 
 def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:
-    """Fork both tracks of a call to a WebSocket, by SignalWire's command, as the demo tenant.
+    """Fork both tracks of a call to a WebSocket, by SignalWire's command, as the described tenant.
 
     Raises:
         GatewayError: the call is not forked.
@@ -101,15 +101,19 @@ def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str)
 
 
 def fork_as_twilio(stack: StackDescription, call_id: str, consumer_url: str) -> None:
-    """Fork both tracks of a call to a WebSocket, by Twilio's command, as the demo tenant.
+    """Fork both tracks of a call to a WebSocket, by Twilio's command, as the described tenant.
 
     Raises:
         GatewayError: the call is not forked.
     """
     credentials = stack["credentials"]["twilio"]
-    sid, token = str(credentials["account_sid"]), str(credentials["auth_token"])
-    calls = f"{stack['rest']['twilio']}/2010-04-01/Accounts/{sid}/Calls"
-    _create_stream(f"{calls}/{quote(call_id, safe='')}/Streams.json", sid, token, consumer_url)
+    account = credentials["account_sid"]
+    # An AuthToken belongs to the account, a secret to its API key.
+    user = str(credentials.get("api_key", account))
+    password = str(credentials.get("api_secret") or credentials["auth_token"])
+    calls = f"{stack['rest']['twilio']}/2010-04-01/Accounts/{account}/Calls"
+    streams = f"{calls}/{quote(call_id, safe='')}/Streams.json"
+    _create_stream(streams, user, password, consumer_url)
 
 
 def _create_stream(url: str, user: str, password: str, consumer_url: str) -> None:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 
+from callstream_cli import close_codes
+
 _OPEN_SECONDS: Final = 15
 # Longer than any server that is alive needs to take what the socket's buffers hold.
 _STALL_SECONDS: Final = 30
@@ -81,7 +83,9 @@ async def send_paced[Message: Timed](
         await connection.close()
     except ConnectionClosed as closed:
         code = closed.rcvd.code if closed.rcvd else None
-        how = f"closed the connection with code {code}" if code else "dropped the connection"
+        how = "dropped the connection"
+        if code:
+            how = f"closed the connection with code {close_codes.in_words(code)}"
         report.error = f"{_where(url)} {how} after {report.messages} messages"
     except TimeoutError:
         report.error = f"{_where(url)} has taken nothing for {_STALL_SECONDS} seconds"

@@ -299,12 +299,18 @@ def test_recorded_call_of_another_codec_sounds_like_the_file(
 
 
 def test_record_overwrites_nothing_and_reports_missing_calls(
-    terminal: Terminal, call: Call
+    terminal: Terminal, call: Call, tmp_path: Path
 ) -> None:
-    assert terminal.type_in("record", call.stream_id)[0] == 0
+    status, out, _ = terminal.type_in("record", call.stream_id)
+    assert (status, out.partition(",")[0]) == (0, str(tmp_path / f"{call.stream_id}.wav"))
 
     status, _, err = terminal.type_in("record", call.stream_id)
     assert (status, "--force overwrites it" in err) == (1, True)
+    assert terminal.type_in("record", call.stream_id, "-o", "none/a.wav") == (
+        1,
+        "",
+        f"callstream: no file can be made in {tmp_path / 'none'}\n",
+    )
     assert terminal.type_in("record", call.stream_id, "--force")[0] == 0
     assert terminal.type_in("record", "CA-nobody") == (
         1,

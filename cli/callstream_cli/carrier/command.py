@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects.events import Track
-from callstream_cli import audio, codecs, event_loop
+from callstream_cli import audio, close_codes, codecs, event_loop
+from callstream_cli.acting import AsTenant, acting_as
 from callstream_cli.carrier.heard import heard
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.carrier.placing import Forks, ids, place
@@ -24,9 +26,14 @@ from callstream_cli.local.commands import local_stack
 from callstream_cli.local.description import StackDescription
 from callstream_cli.name_values import name_values
 
+if TYPE_CHECKING:
+    from callstream.tenants.directory import Surface
+
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
 
+# The longest that the gateway takes.
+_LONGEST_ID = 400
 _Probability = typer.Option(min=0.0, max=1.0, help="Probability for each media message.")
 
 
@@ -59,6 +66,15 @@ def call(
     route: Annotated[
         Route, typer.Option(help="The product for which the local stack is asked for a URL.")
     ] = "autotranscribe",
+    tenant: AsTenant = None,
+    call_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The carrier's id of the call, instead of a made-up id. With the id of a call "
+            "that runs, the call gets another stream.",
+        ),
+    ] = None,
     calls: Annotated[int, typer.Option(min=1, help="How many calls at once.")] = 1,
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times real time; 0 is as fast as possible.")
@@ -96,7 +112,7 @@ def call(
         typer.Option(
             metavar="URL",
             help="Fork the call to this WebSocket as soon as the call is known: a command of the "
-            "demo tenant to the local stack.",
+            "tenant to the local stack.",
         ),
     ] = None,
     dialect: Annotated[
@@ -141,6 +157,7 @@ def call(
     format_ = _known_format(codec, carrier)
     _check_save(save, calls)
     _check_loop(speed, loop=loop)
+    _check_names(call_id, calls, tenant, asks=not url or fork is not None)
     try:
         tracks = _tracks(audio.read(file), format_, byte_order)
         plan = CallPlan(
@@ -152,10 +169,11 @@ def call(
             parameters=_parameters(parameter or ()),
             seed=seed,
             sequel=sequel(tracks, format_, byte_order, loop=loop, hold=hold),
+            call_id=call_id,
         )
-        forks = None if fork is None else Forks(fork, FORK_COMMANDS[dialect], _stack())
-        urls = [url] * calls if url else _ask_for_urls(route, calls)
-        placed = event_loop.run(place(console, urls, plan, speed, forks))
+        to = None if fork is None else (fork, dialect)
+        with _ways([url or None] * calls, route, to, tenant) as (urls, forks):
+            placed = event_loop.run(place(console, urls, plan, speed, forks))
     except (audio.UnreadableAudioError, GatewayError) as error:
         typer.echo(f"callstream: {error}", err=True)
         raise typer.Exit(1) from None
@@ -197,6 +215,16 @@ def _check_save(file: Path | None, calls: int) -> None:
 def _check_loop(speed: float, *, loop: bool) -> None:
     if loop and not speed:
         raise typer.BadParameter("needs a speed above 0", param_hint="--loop")
+
+
+def _check_names(call_id: str | None, calls: int, tenant: str | None, *, asks: bool) -> None:
+    if call_id is not None and calls > 1:
+        raise typer.BadParameter("takes one call only", param_hint="--call-id")
+    if call_id is not None and not 0 < len(call_id) <= _LONGEST_ID:
+        message = f"has 1 to {_LONGEST_ID} characters"
+        raise typer.BadParameter(message, param_hint="--call-id")
+    if tenant is not None and not asks:
+        raise typer.BadParameter("means nothing with --url, without --fork", param_hint="--tenant")
 
 
 def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Console) -> None:
@@ -258,9 +286,23 @@ def as_dict(report: CallReport) -> dict[str, Any]:
     }
 
 
-def _ask_for_urls(route: Route, calls: int) -> list[str]:
-    stack = _stack()
-    return [media_url(stack, route) for _ in range(calls)]
+@contextmanager
+def _ways(
+    urls: Sequence[str | None],
+    route: Route,
+    fork: tuple[str, ForkDialect] | None,
+    tenant: str | None,
+) -> Iterator[tuple[Sequence[str], Forks | None]]:
+    """The URL of each call, and where the calls are forked to, as a tenant of the local stack."""
+    given = [url for url in urls if url is not None]
+    surfaces: list[Surface] = [] if given else ["asapp"]
+    surfaces += [] if fork is None else [fork[1]]
+    if not surfaces:
+        yield given, None
+        return
+    with acting_as(tenant, _stack(), surfaces) as stack:
+        forks = None if fork is None else Forks(fork[0], FORK_COMMANDS[fork[1]], stack)
+        yield given or [media_url(stack, route) for _ in urls], forks
 
 
 def _stack() -> StackDescription:
@@ -291,5 +333,5 @@ def _summary(report: CallReport) -> str:
     if report.playback.digits:
         parts.append(f"keys {report.playback.digits} pressed into the call")
     if report.close_code is not None:
-        parts.append(f"closed with {report.close_code}")
+        parts.append(f"closed with {close_codes.in_words(report.close_code)}")
     return f"{ids(report)}  {'; '.join(parts)}"

@@ -96,7 +96,7 @@ class Sequel:
 class CallPlan:
     """One call: its carrier, the audio of each track, the keys pressed, and the faults.
 
-    `seed` makes ids and faults repeatable.
+    `seed` makes ids and faults repeatable. `call_id` is the call's own; without it one is made up.
     """
 
     tracks: Mapping[Track, bytes | Sequence[bytes]]
@@ -108,6 +108,7 @@ class CallPlan:
     parameters: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
     sequel: Sequel | None = field(default=None, kw_only=True)
+    call_id: str | None = field(default=None, kw_only=True)
 
 
 class Carrier:
@@ -130,7 +131,8 @@ class Carrier:
             for track, audio in plan.tracks.items()
         }
         self._hung_up = False
-        self.identity = made_up(plan.carrier, self._random)
+        identity = made_up(plan.carrier, self._random)
+        self.identity = dataclasses.replace(identity, call_id=plan.call_id or identity.call_id)
 
     @property
     def frame_count(self) -> int | None:

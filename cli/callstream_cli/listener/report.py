@@ -12,6 +12,7 @@ from rich.text import Text
 from callstream.audio.formats import CODECS
 from callstream.frames.reader import ReadEvent, StreamOver
 from callstream.frames.records import RecordEvent
+from callstream_cli import close_codes
 from callstream_cli.audio import TRACKS
 from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Refusal
@@ -165,4 +166,5 @@ def _ending(state: ForkState) -> str:
     if state.disconnected is None:
         return "open"
     stop = "" if state.stop else ", without a stop"
-    return f"closed with {state.disconnected.code} by the {state.closed_by}{stop}"
+    code = close_codes.in_words(state.disconnected.code)
+    return f"closed with {code} by the {state.closed_by}{stop}"

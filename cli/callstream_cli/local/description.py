@@ -32,7 +32,7 @@ class StackDescription(TypedDict):
     frames_stream: str
     tables: dict[str, str]
     credentials: Credentials
-    """The demo tenant's credentials for each surface."""
+    """A tenant's credentials for each surface: in the file, the demo tenant's."""
     inbox: str
 
 

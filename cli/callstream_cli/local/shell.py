@@ -2,16 +2,20 @@
 
 import shlex
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callstream_cli.acting import AsTenant, acting_as
 from callstream_cli.gateway import GatewayError, Route, clerk_media_url, media_url
 from callstream_cli.local import aws
 from callstream_cli.local.commands import explained, local_stack
 from callstream_cli.local.description import DEMO_INBOX, StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.stack import STACK_NAME
+
+if TYPE_CHECKING:
+    from callstream.tenants.directory import Surface
 
 # The names that examples/ read.
 _ASAPP = {"id": "ASAPP_API_ID", "secret": "ASAPP_API_SECRET"}
@@ -26,17 +30,19 @@ def url(
         str | None,
         typer.Option(
             metavar="INBOX",
-            help=f"From Clerk Chat's endpoint, for an inbox of the demo tenant: {DEMO_INBOX}.",
+            help=f"From Clerk Chat's endpoint, for an inbox of the tenant; the demo tenant has "
+            f"{DEMO_INBOX}.",
         ),
     ] = None,
+    tenant: AsTenant = None,
 ) -> None:
-    """Print a fresh media URL of the local stack, as the demo tenant.
+    """Print a fresh media URL of the local stack.
 
     The URL is good for five minutes. It comes from ASAPP's endpoint, or with --inbox from Clerk
     Chat's.
     """
-    with explained():
-        stack = _running()
+    surface: Surface = "asapp" if inbox is None else "clerk"
+    with explained(), acting_as(tenant, _running(), [surface]) as stack:
         try:
             text = media_url(stack, route) if inbox is None else clerk_media_url(stack, inbox)
         except GatewayError as error:

@@ -1,5 +1,6 @@
 """``callstream record``."""
 
+import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ def record(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; by default CALL|STREAM.wav, here."),
+        typer.Option("--output", "-o", help="By default CALL|STREAM.wav in the current directory."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     follow: Annotated[
@@ -75,6 +76,8 @@ def record(
         file = output or Path(f"{raw.file_name(name)}.wav")
         if raw_directory is None and file.exists() and not force:
             raise ConsumerError(f"{file} is there already; --force overwrites it")
+        if raw_directory is None and not os.access(file.parent, os.W_OK):
+            raise ConsumerError(f"no file can be made in {file.parent.absolute()}")
         clock = Clock(time.monotonic, time.sleep)
         collector = collect(lambda: frames.open(where), name, clock, follow=follow)
         stories = collector.stories()
@@ -89,7 +92,7 @@ def record(
             else:
                 files = raw.write(raw_directory, stories, overwrite=force)
                 report = {"files": list(map(str, files)), "streams": [*map(_figures, stories)]}
-                text = [f"{file}, {file.stat().st_size} bytes" for file in files]
+                text = [f"{file.absolute()}, {file.stat().st_size} bytes" for file in files]
         except audio.TooLongError as error:
             raise ConsumerError(str(error)) from None
         except OSError as error:
@@ -159,7 +162,8 @@ def _figures(story: Story) -> dict[str, Any]:
 
 
 def _summary(stereo: Stereo, file: Path) -> Sequence[str]:
-    lines = [f"{file}, {stereo.seconds:.2f} s, {stereo.encoding} at {stereo.rate} Hz"]
+    # Whole, since by default the file is wherever the command was typed.
+    lines = [f"{file.absolute()}, {stereo.seconds:.2f} s, {stereo.encoding} at {stereo.rate} Hz"]
     for placed in stereo.streams:
         tracks = [_of_track(track, report) for track, report in placed.tracks.items()]
         parts = [formats.title(placed.format), *(tracks or ["no audio"])]

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from callstream.audio.formats import AudioFormat, ByteOrder
-from callstream_cli import event_loop, live_display
+from callstream_cli import close_codes, event_loop, live_display
 from callstream_cli.deployment import explained
 from callstream_cli.formats import (
     FORMAT_HELP,
@@ -175,15 +175,10 @@ def _summary(story: Story, made: Script, report: PlayReport) -> Sequence[str]:
         f"{made.carrier_stream_id}  {report.messages} messages with {report.frames} frames, as"
         f" {made.dialect}, in {report.seconds:.1f} s"
     )
-    lines = [
-        "; ".join(
-            (
-                played,
-                f"at most {report.behind_seconds * 1000:.0f} ms behind",
-                f"closed with {report.close_code}",
-            )
-        )
-    ]
+    parts = [played, f"at most {report.behind_seconds * 1000:.0f} ms behind"]
+    if report.close_code is not None:
+        parts.append(f"closed with {close_codes.in_words(report.close_code)}")
+    lines = ["; ".join(parts)]
     if story.missing:
         lines.append(f"{story.stream_id}  {story.missing} messages are missing in the recording")
     if made.left_out:

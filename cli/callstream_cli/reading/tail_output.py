@@ -18,7 +18,7 @@ from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Star
 from callstream.frames.reader import ReadEvent, Stream, StreamOver
 from callstream.frames.records import Cleared, Disconnected, RecordEvent, Rejected, Returned
 from callstream.frames.stream_counts import StreamCounts
-from callstream_cli import formats
+from callstream_cli import close_codes, formats
 
 _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
     Start: frozenset({"from_number", "to_number", "parameters", "tags", "client_state"}),
@@ -188,11 +188,8 @@ def _words(event: RecordEvent) -> Sequence[str]:
             words = [event.code, event.title]
         case Rejected():
             words = [event.reason, f"{event.size} bytes"]
-        case Disconnected(code=1006):
-            # What a carrier's orderly close looks like where API Gateway does not report its code.
-            words = ["1006 (no close code was reported)", event.reason]
         case Disconnected():
-            words = [f"{event.code}", event.reason]
+            words = [close_codes.in_words(event.code), event.reason]
         case _:
             words = []
     return [word for word in words if word]

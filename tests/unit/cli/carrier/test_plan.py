@@ -56,6 +56,19 @@ def sequence_of(message: Message) -> int:
     return message.event.sequence
 
 
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx", "signalwire"])
+def test_call_id_that_is_given_is_the_calls(carrier: CarrierName) -> None:
+    plan = CallPlan(STEREO, carrier=carrier, seed=1)
+    named, other = Carrier(replace(plan, call_id="CA0123")), Carrier(plan)
+
+    assert {
+        message.event.call_id
+        for message in named.messages()
+        if isinstance(message.event, Start | Stop)
+    } - {None} == {"CA0123"}
+    assert replace(named.identity, call_id=other.identity.call_id) == other.identity
+
+
 def test_call_of_twilio_is_as_documented() -> None:
     carrier = Carrier(CallPlan(STEREO, digits="4", parameters={"tenant": "acme"}))
     messages = [json.loads(message.text) for message in carrier.messages()]
