@@ -76,6 +76,7 @@ deps: setup ## Upgrade requirements to the latest versions that the .in files al
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
 	$(COMPILE) layers/signing/requirements.in --output-file layers/signing/requirements.txt
 	$(COMPILE) layers/sockets/requirements.in --output-file layers/sockets/requirements.txt
+	$(COMPILE) --no-deps layers/speech/requirements.in --output-file layers/speech/requirements.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) requirements/bench.in --override requirements/bench-without.txt \
 		--output-file requirements/bench.txt

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tests import template
 from tests.stack.conftest import DeployedStack
@@ -15,11 +16,30 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
+def logical_id(layer: dict[str, Any]) -> str:
+    """Which layer it is; of two, the one that comes if a condition is met."""
+    reference = layer["Fn::If"][1] if "Fn::If" in layer else layer
+    return str(reference["Ref"])
+
+
 def test_layers_of_every_function_leave_a_third_of_lambdas_limit(stack: DeployedStack) -> None:
     document, build = template.load(), stack.state_dir / "sam" / "build"
     shared = document["Globals"]["Function"]["Layers"]
     for name, resource in document["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             layers = [*shared, *resource["Properties"].get("Layers", [])]
-            folders = [name, *(layer["Ref"] for layer in layers)]
+            folders = [name, *(logical_id(layer) for layer in layers)]
             assert sum(size(build / folder) for folder in folders) < LIMIT * 2 / 3, name
+
+
+def test_speech_layer_has_the_engine_and_its_model_and_nothing_else(stack: DeployedStack) -> None:
+    layer = stack.state_dir / "sam" / "build" / "SpeechLayer" / "python"
+    files = {path.relative_to(layer) for path in layer.rglob("*") if path.is_file()}
+
+    assert {path.name.partition("-")[0] for path in files if "dist-info" not in str(path)} == {
+        "libmoonshine.so",
+        "libonnxruntime",
+        "encoder_model.ort",
+        "decoder_model_merged.ort",
+        "tokenizer.bin",
+    }

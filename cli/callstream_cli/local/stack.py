@@ -165,7 +165,11 @@ class LocalStack:
         session = boto3.Session()
         with progress.step("Deploying template.yaml"):
             session.client("s3").create_bucket(Bucket=_BUCKET)
-            parameters = {"Deployment": "local", "LocalEndpoint": self.address}
+            parameters = {
+                "Deployment": "local",
+                "LocalEndpoint": self.address,
+                "Transcriber": "offline",
+            }
             self._sam.deploy(self.endpoint, bucket=_BUCKET, parameters=parameters)
             cloudformation = session.client("cloudformation")
             apply_gateway_responses(cloudformation, session.client("apigateway"), STACK_NAME)
