@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, structs, to_builtins
 
 from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
 from callstream.frames.reader import ReadEvent, Stream, StreamOver
-from callstream.frames.records import Cleared, Disconnected, RecordEvent, Rejected, Returned
+from callstream.frames.records import (
+    Cleared,
+    Disconnected,
+    Halted,
+    RecordEvent,
+    Rejected,
+    Returned,
+    Transcript,
+)
 from callstream.frames.stream_counts import StreamCounts
 from callstream_cli import close_codes, formats
 
@@ -25,6 +33,7 @@ _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
     Dtmf: frozenset({"digit"}),
     Rejected: frozenset({"head", "detail"}),
     Error: frozenset({"detail"}),
+    Transcript: frozenset({"unredacted"}),
 }
 
 
@@ -82,6 +91,8 @@ def _plain(value: object) -> object:
             return b64encode(value).decode()
         case Struct():
             return structs.asdict(value)
+        case tuple():
+            return to_builtins(value)
         case _:
             return value
 
@@ -152,6 +163,11 @@ class TailLines:
                 return f"start  {self._start(event)}"
             case Dtmf():
                 return f"dtmf  {event.digit if self._shown.personal else 'a key'}, {event.track}"
+            case Transcript():
+                seconds = f"{event.start_ms / 1000:.1f} to {event.end_ms / 1000:.1f} s"
+                return f"transcript  {event.track}, {seconds}  {printable(event.text)}"
+            case Halted():
+                return f"halted  relay {event.relay_id}"
             case StreamOver():
                 return f"over ({event.why})  {_figures(stream.counts)}"
             case _:
@@ -193,6 +209,11 @@ def _words(event: RecordEvent) -> Sequence[str]:
         case _:
             words = []
     return [word for word in words if word]
+
+
+def printable(text: str) -> str:
+    """What was said, without characters that a terminal might obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _figures(counts: StreamCounts) -> str:

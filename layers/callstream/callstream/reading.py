@@ -24,7 +24,17 @@ from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource
 from callstream.frames.reader import FrameReader, ReadEvent, Selection, Stream, StreamOver
 from callstream.frames.recording import RecordingStats, StreamRecording
-from callstream.frames.records import Cleared, Disconnected, Record, RecordEvent, Rejected, Returned
+from callstream.frames.records import (
+    Cleared,
+    Disconnected,
+    Halted,
+    Record,
+    RecordEvent,
+    Rejected,
+    Returned,
+    Transcript,
+    Word,
+)
 from callstream.frames.records import decode as decode_record
 from callstream.frames.stream_counts import StreamCounts
 from callstream.reordering.window import Window
@@ -41,6 +51,7 @@ __all__ = [
     "Error",
     "FrameReader",
     "FrameStreamReader",
+    "Halted",
     "Mark",
     "Media",
     "Position",
@@ -58,9 +69,11 @@ __all__ = [
     "StreamOver",
     "StreamRecording",
     "Track",
+    "Transcript",
     "Unavailable",
     "UnreadableMessage",
     "Window",
+    "Word",
     "decode_record",
     "follow",
     "kinesis_client",

@@ -20,7 +20,14 @@ from callstream.frames.reader import (
     Stream,
     StreamOver,
 )
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import (
+    Disconnected,
+    Halted,
+    Record,
+    RecordEvent,
+    Rejected,
+    Transcript,
+)
 from callstream.reordering.window import Window
 
 BEGAN = 1_767_268_800_000
@@ -131,6 +138,26 @@ def test_reader_gives_a_stream_in_order_once_and_then_its_end(world: World) -> N
     numbered = [event.sequence for event in said if isinstance(event, Start | Media | Stop)]
     assert numbered == sorted(numbered)
     assert said[-2:] == [GONE, StreamOver("disconnected")]
+    assert len(world.reader) == 0
+
+
+def test_reader_waits_a_moment_for_the_last_lines_of_a_transcript(world: World) -> None:
+    first, last, late = (
+        Transcript("r1", number, "inbound", 0, 900, "en-US", "Hello.") for number in (1, 2, 3)
+    )
+    begun, end = whole()[:5], whole()[5:]
+    world.put(*begun, first, Halted("r1"))
+    assert world.read() == [*begun, first, Halted("r1")]
+
+    world.put(*end)
+    assert world.read(4) == end
+    world.put(last, last)
+    assert world.read() == [last]
+    assert world.read(0.9) == []
+    assert world.read(0.2) == [StreamOver("disconnected")]
+    world.put(late)
+
+    assert world.read(3) == []
     assert len(world.reader) == 0
 
 

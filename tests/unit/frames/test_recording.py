@@ -9,7 +9,14 @@ from msgspec.structs import replace
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Connected, Dtmf, Media, Start, Stop, Track
 from callstream.frames.recording import StreamRecording
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import (
+    Disconnected,
+    Halted,
+    Record,
+    RecordEvent,
+    Rejected,
+    Transcript,
+)
 
 START = Start(1, "MZ1", "CA1", "AC1", ("inbound", "outbound"), PCMU_8K)
 
@@ -190,3 +197,24 @@ def test_recording_is_of_the_call_of_its_first_start() -> None:
     recording.add(record(replace(START, sequence=9, call_id="CA2"), at=2))
 
     assert recording.start == START
+
+
+def test_recording_has_the_lines_of_the_transcript_each_once_by_their_times() -> None:
+    def line(number: int, track: Track, start_ms: int) -> Transcript:
+        return Transcript("r1", number, track, start_ms, start_ms + 900, "en-US", "Hello.")
+
+    first, reply, last = line(1, "inbound", 0), line(1, "outbound", 500), line(2, "inbound", 800)
+    recording = StreamRecording()
+    came: list[tuple[int, RecordEvent]] = [(1, START), (9, Disconnected(1000, "")), (4, first)]
+    for at, event in [*came, (3, reply), (11, last), (5, Halted("r1")), (12, last)]:
+        recording.add(record(event, at))
+
+    assert recording.transcript == [first, reply, last]
+    assert recording.events() == [
+        START,
+        reply,
+        first,
+        Halted("r1"),
+        last,
+        Disconnected(1000, ""),
+    ]

@@ -12,9 +12,16 @@ from msgspec.structs import replace
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
-from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop
+from callstream.dialects.events import Connected, Dtmf, Mark, Media, Start, Stop, Track
 from callstream.frames.recording import StreamRecording
-from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected
+from callstream.frames.records import (
+    Disconnected,
+    Record,
+    RecordEvent,
+    Rejected,
+    Returned,
+    Transcript,
+)
 from callstream.frames.stream_counts import StreamCounts
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
 from callstream.reordering.window import Window
@@ -34,6 +41,10 @@ def record(event: RecordEvent, at: float = 0.0) -> Record:
 
 def media(sequence: int, audio: bytes = b"\xff" * 160) -> Media:
     return Media(sequence, "inbound", sequence, sequence * 20, audio)
+
+
+def line(number: int, track: Track = "inbound") -> Transcript:
+    return Transcript("r1", number, track, 0, 900, "en-US", "Hello.")
 
 
 def stop(sequence: int) -> Stop:
@@ -509,3 +520,33 @@ def test_counts_are_a_copy() -> None:
     read(order, story([media(3)], since=1.0))
 
     assert (counts.frames, counts.released) == ({"inbound": 1}, 2)
+
+
+# Transcripts ---------------------------------------------------------------------------------
+
+
+def test_line_that_comes_again_is_a_repeat_whenever_it_was_received() -> None:
+    order = OrderedStream()
+    read(order, story([CONNECTED, START]))
+    answers = [Returned("r1", number, b"a") for number in range(30)]
+    events: list[RecordEvent] = [line(1), *answers, line(1, "outbound")]
+
+    for now, event in enumerate(events, 1):
+        assert push(order, record(event, now), now) == [event]
+
+    order = OrderedStream.resume(order.snapshot())
+    assert push(order, record(line(1), 40), 40) == []
+    assert push(order, record(line(2), 41), 41) == [line(2)]
+    assert order.counts.repeats == 1
+
+
+def test_last_lines_are_given_although_the_stream_has_ended() -> None:
+    order = OrderedStream()
+    read(order, story([CONNECTED, START, media(2), stop(3), GONE]))
+    assert order.ended
+
+    assert push(order, record(line(1), 2), 2) == [line(1)]
+    assert push(order, record(line(1), 3), 3) == []
+    assert push(order, record(Returned("r1", 1, b"a"), 4), 4) == []
+
+    assert (order.counts.repeats, order.counts.late) == (1, 1)

@@ -5,6 +5,7 @@ media stream's events in the carrier's order, each once, until the stream is ove
 `callstream.reading` makes one for a Kinesis stream; docs/reading.md shows how to use it.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Final, Literal, NamedTuple, Self
 from callstream.dialects.events import Connected, Start
 from callstream.errors import UnreadableMessage
 from callstream.frames.arrivals import Arrival, ArrivalSource, ShardTime
-from callstream.frames.records import Record, RecordEvent, stream_dialect
+from callstream.frames.records import Record, RecordEvent, Transcript, stream_dialect
 from callstream.frames.stream_counts import StreamCounts
 from callstream.frames.stream_order import OrderedEvent, OrderedStream
 from callstream.reordering.window import Window
@@ -21,6 +22,9 @@ from callstream.reordering.window import Window
 QUIET_SECONDS: Final = 900.0
 """A stream without a record for so long counts as over. API Gateway closes a connection after 10
 minutes without a message, and calls `$disconnect` on best effort."""
+LINES_SECONDS: Final = 5.0
+"""How long after `disconnected` a transcript's last lines are waited for, if the stream has lines:
+the words before the end are recognised after the end."""
 
 # A stream that appears so soon after the first record that was read of its shard may have begun
 # before that record, unless its first record is `connected` or `start`. A later stream begins now.
@@ -128,6 +132,10 @@ class _Following:
     latest_at: float
     held: list[OrderedEvent] = field(default_factory=list)
     """The events before its `start`, as long as the `start` decides whether it is selected."""
+    has_lines: bool = False
+    """Whether a line of a transcript has come."""
+    over_at: float | None = None
+    """When the stream is over, once `disconnected` has been given."""
 
 
 class FrameReader:
@@ -222,7 +230,7 @@ class FrameReader:
         while self._arrivals:
             events += self._take(self._arrivals.popleft(), now)
         for followed in list(self._followed.values()):
-            events += self._given(followed, followed.order.flush())
+            events += self._given(followed, followed.order.flush(), math.inf)
         return events
 
     def _take(self, arrival: Arrival, now: float) -> list[ReadEvent]:
@@ -249,7 +257,7 @@ class FrameReader:
         followed.shard_id, followed.latest_at = shard_id, time
         stream = followed.stream
         stream.dialect = stream_dialect(stream.dialect, record.dialect, record.event)
-        return self._given(followed, followed.order.push(record, time))
+        return self._given(followed, followed.order.push(record, time), time)
 
     def _expire(self, now: float) -> list[ReadEvent]:
         # An arrival that is not taken yet may be a missing one. Its shard may even be the child of
@@ -264,12 +272,14 @@ class FrameReader:
         for followed in list(self._followed.values()):
             time, deadline = times[followed.shard_id], followed.order.deadline
             if deadline is not None and deadline <= time:
-                events += self._given(followed, followed.order.expire(time))
+                events += self._given(followed, followed.order.expire(time), time)
+            elif followed.over_at is not None:
+                events += self._given(followed, [], time)
             # These events may have been the stream's end, or the `start` of another call.
             if followed.stream.stream_id in self._followed and self._is_quiet(
                 followed.latest_at, time
             ):
-                events += self._given(followed, followed.order.flush(), quiet=True)
+                events += self._given(followed, followed.order.flush(), time, quiet=True)
         for stream_id, (shard_id, latest_at) in list(self._ignored.items()):
             if self._is_quiet(latest_at, times[shard_id]):
                 del self._ignored[stream_id]
@@ -279,15 +289,23 @@ class FrameReader:
         return time - latest_at >= self._quiet_seconds
 
     def _given(
-        self, followed: _Following, events: list[OrderedEvent], *, quiet: bool = False
+        self,
+        followed: _Following,
+        events: list[OrderedEvent],
+        time: float,
+        *,
+        quiet: bool = False,
     ) -> list[ReadEvent]:
         stream = followed.stream
         for each in events:
             # A stream belongs to one call: a second start is an event, and changes nothing.
             if isinstance(each.event, Start) and stream.start is None:
                 stream.start = each.event
+            followed.has_lines = followed.has_lines or isinstance(each.event, Transcript)
         why: Literal["disconnected", "quiet"] | None = None
-        if followed.order.ended:
+        if followed.order.ended and followed.over_at is None:
+            followed.over_at = time + (LINES_SECONDS if followed.has_lines else 0)
+        if followed.over_at is not None and followed.over_at <= time:
             why = "disconnected"
         elif quiet:
             why = "quiet"

@@ -21,6 +21,7 @@ from callstream.frames.records import (
     Record,
     RecordEvent,
     Rejected,
+    Transcript,
     stream_dialect,
 )
 
@@ -56,7 +57,7 @@ class RecordingStats:
 class StreamRecording:
     """The records of one stream, in the carrier's order, each once."""
 
-    # It has 18 methods, most of them properties: a consumer asks for parts of a stream's story.
+    # It has 19 methods, most of them properties: a consumer asks for parts of a stream's story.
 
     def __init__(self) -> None:
         self.records = 0
@@ -65,8 +66,8 @@ class StreamRecording:
         self.dialect: str | None = None
         self._numbered: dict[int, list[Record]] = {}
         self._unnumbered: list[Record] = []
-        # Of the gateway. A set, because they are many.
-        self._own: set[Record] = set()
+        # Of the gateway, by the identity that a repeat has too.
+        self._own: dict[object, Record] = {}
         # The record of each kind of event that was received first.
         self._first: dict[type[object], Record] = {}
         self._repeats = 0
@@ -77,24 +78,25 @@ class StreamRecording:
         self.records += 1
         self.stream_id, self.tenant_id = record.stream_id, record.tenant_id
         if isinstance(record.event, GatewayEvent):
-            self._repeats += record in self._own
-            self._own.add(record)
+            identity = _identity(record)
+            self._repeats += identity in self._own
+            self._own.setdefault(identity, record)
             return
         self.dialect = stream_dialect(self.dialect, record.dialect, record.event)
         kind = type(record.event)
         if kind not in self._first or record.received_at < self._first[kind].received_at:
             self._first[kind] = record
         number = _number(record)
-        known = self._unnumbered if number is None else self._numbered.setdefault(number, [])
-        same_time = [each for each in known if each.received_at == record.received_at]
-        if any(_is_repeat(record, each) for each in known):
+        alike = self._unnumbered if number is None else self._numbered.setdefault(number, [])
+        same_time = [each for each in alike if each.received_at == record.received_at]
+        if any(_is_repeat(record, each) for each in alike):
             self._repeats += 1
         elif number is not None and same_time:
             self._repeats += 1
             self._conflicts += 1
         else:
-            self._conflicts += number is not None and bool(known)
-            known.append(record)
+            self._conflicts += number is not None and bool(alike)
+            alike.append(record)
 
     @property
     def connected(self) -> Connected | None:
@@ -125,9 +127,16 @@ class StreamRecording:
     def answers(self) -> list[Record]:
         """What relays have posted to the carrier, in order."""
         return sorted(
-            (record for record in self._own if isinstance(record.event, AnswerEvent)),
-            key=_posting,
+            (record for record in self._own.values() if isinstance(record.event, AnswerEvent)),
+            key=_place,
         )
+
+    @property
+    def transcript(self) -> list[Transcript]:
+        """The lines of the transcript, each once, by the times at which they begin."""
+        events = (record.event for record in self._own.values())
+        lines = (event for event in events if isinstance(event, Transcript))
+        return sorted(lines, key=lambda line: (line.start_ms, line.track))
 
     @property
     def ended_at(self) -> int | None:
@@ -145,7 +154,7 @@ class StreamRecording:
         """When `start`, or else the first message, was received, in ms since 1970; 0 if none."""
         if Start in self._first:
             return self._first[Start].received_at
-        records = self._first.values() or self._own
+        records = self._first.values() or self._own.values()
         return min((record.received_at for record in records), default=0)
 
     @property
@@ -171,8 +180,8 @@ class StreamRecording:
         # Ascending, although a message may overtake another on its way to us.
         times = list(accumulate((record.received_at for record in numbered), max))
         places: dict[int, list[RecordEvent]] = {}
-        unnumbered = [*self._unnumbered, *self.answers]
-        for record in sorted(unnumbered, key=lambda record: record.received_at):
+        unnumbered = [*self._unnumbered, *sorted(self._own.values(), key=_place)]
+        for record in sorted(unnumbered, key=_receipt):
             match record.event:
                 case Disconnected():
                     place = len(numbered)
@@ -211,10 +220,21 @@ class StreamRecording:
         return [record for numbering in _numberings(self._numbered) for record in numbering]
 
 
-def _posting(record: Record) -> tuple[int, str, int]:
-    """By time, relay and number."""
-    answer = cast("AnswerEvent", record.event)
-    return record.received_at, answer.relay_id, answer.number
+def _identity(record: Record) -> object:
+    """What a repeat has too. A line that comes again may have another time of receipt."""
+    event = record.event
+    return (event.track, event.number) if isinstance(event, Transcript) else record
+
+
+def _place(record: Record) -> tuple[int, str, int]:
+    """Of an event of the gateway: by time, relay and number."""
+    event = cast("GatewayEvent", record.event)
+    return record.received_at, event.relay_id, getattr(event, "number", 0)
+
+
+def _receipt(record: Record) -> tuple[bool, int]:
+    """By time; but the last lines of a transcript come after the close, which is the end."""
+    return isinstance(record.event, Disconnected), record.received_at
 
 
 def _number(record: Record) -> int | None:

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from callstream.dialects.events import Start, Stop
-from callstream.frames.records import Disconnected, GatewayEvent, Record, RecordEvent
+from callstream.frames.records import Disconnected, GatewayEvent, Record, RecordEvent, Transcript
 from callstream.frames.stream_counts import StreamCounts
 from callstream.reordering.buffer import ReorderBuffer, Snapshot
 from callstream.reordering.window import Window
@@ -56,18 +56,28 @@ class StreamEnd(Struct):
 
 
 class Unnumbered(Struct):
-    """The latest messages without a number; a repeat of a message has its time of receipt."""
+    """The latest messages without a number; a repeat of a message has its time of receipt.
+
+    Lines of a transcript are apart: a line that comes again has the same track and number.
+    """
 
     latest: list[tuple[int, int]] = field(default_factory=list)
     """Of each, when it was received, and a checksum of its content."""
+    lines: list[tuple[str, int]] = field(default_factory=list)
+    """Of each line, its track and number."""
 
     def knows(self, arrived: OrderedEvent) -> bool:
         """Whether this message has come before."""
+        if isinstance(arrived.event, Transcript):
+            return _place(arrived.event) in self.lines
         return _digest(arrived) in self.latest
 
     def keep(self, arrived: OrderedEvent) -> None:
         """Remember a message."""
-        self.latest = [*self.latest, _digest(arrived)][-_MOST_UNNUMBERED:]
+        if isinstance(arrived.event, Transcript):
+            self.lines = [*self.lines, _place(arrived.event)][-_MOST_UNNUMBERED:]
+        else:
+            self.latest = [*self.latest, _digest(arrived)][-_MOST_UNNUMBERED:]
 
 
 class StreamSnapshot(Struct):
@@ -94,7 +104,7 @@ class OrderedStream:
     - `start` waits its turn. A `start` that comes after its turn is handed on at once.
     - After `stop` come only a late `start`, `disconnected`, and the gateway's own events.
     - `disconnected` comes last: one window after it was received, since frames may come after it.
-      Only a `start` that is even later comes after it.
+      Only a `start` that is even later comes after it, and the last lines of a transcript.
     - After the end, a message that has not come before is late.
 
     Args:
@@ -123,7 +133,7 @@ class OrderedStream:
         order._counts = snapshot.counts.copy()
         order._start = snapshot.start
         order._end = replace(snapshot.end)
-        order._unnumbered = Unnumbered([*snapshot.unnumbered.latest])
+        order._unnumbered = replace(snapshot.unnumbered)
         return order
 
     def snapshot(self) -> StreamSnapshot:
@@ -133,7 +143,7 @@ class OrderedStream:
             counts=self._counts.copy(),
             start=self._start,
             end=replace(self._end),
-            unnumbered=Unnumbered([*self._unnumbered.latest]),
+            unnumbered=replace(self._unnumbered),
         )
 
     @property
@@ -198,7 +208,7 @@ class OrderedStream:
             self._counts.repeats += 1
         elif isinstance(event, Start) and self._start is None:
             return self._take_start(arrived, event.sequence, now)
-        elif end.is_closed and (end.is_over or not isinstance(event, GatewayEvent)):
+        elif end.is_closed and not isinstance(event, Transcript if end.is_over else GatewayEvent):
             self._drop(arrived, sequence)
         elif isinstance(event, Stop) and end.stop is None:
             return self._take_stop(arrived, sequence, now)
@@ -271,6 +281,10 @@ class OrderedStream:
         for each in events:
             self._counts.count_released(each.event)
         return events
+
+
+def _place(line: Transcript) -> tuple[str, int]:
+    return line.track, line.number
 
 
 def _digest(arrived: OrderedEvent) -> tuple[int, int]:

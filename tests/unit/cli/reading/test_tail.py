@@ -22,7 +22,17 @@ from callstream.dialects.events import (
 )
 from callstream.frames.arrivals import Arrival
 from callstream.frames.reader import FrameReader, ReadEvent, Stream, StreamOver
-from callstream.frames.records import Cleared, Disconnected, Record, RecordEvent, Rejected, Returned
+from callstream.frames.records import (
+    Cleared,
+    Disconnected,
+    Halted,
+    Record,
+    RecordEvent,
+    Rejected,
+    Returned,
+    Transcript,
+    Word,
+)
 from callstream.frames.stream_order import OrderedStream
 from callstream_cli.__main__ import build
 from callstream_cli.operator.errors import BadValueError
@@ -44,6 +54,7 @@ START = Start(
     client_state="PRIVATE",
     extra='{"x": "PRIVATE"}',
 )
+HI = Word("Hi", 40, 1234, after=".")
 EVENTS: tuple[RecordEvent, ...] = (
     Connected(protocol=None, version="1.0.0"),
     START,
@@ -53,6 +64,8 @@ EVENTS: tuple[RecordEvent, ...] = (
     Mark(sequence=5, name="hello"),
     Error(sequence=6, code="100005", title="rate_limit_reached", detail="PRIVATE"),
     Rejected("not_json", "PRIVATE", 9, b"PRIVATE"),
+    Transcript("r1", 1, "inbound", 40, 1234, "en-US", "Hi\x1b.", (HI,), "PRIVATE"),
+    Halted("r1"),
     Stop(sequence=7, call_id="v3:call"),
     Disconnected(1000, "bye"),
 )
@@ -101,6 +114,8 @@ def test_tail_lines_are_for_people() -> None:
         "s1  mark  hello",
         "s1  error  100005  rate_limit_reached",
         "s1  rejected  not_json  9 bytes",
+        "s1  transcript  inbound, 0.0 to 1.2 s  Hi .",
+        "s1  halted  relay r1",
         "s1  stop",
         "s1  disconnected  1000  bye",
         "s1  over (disconnected)  2 inbound frames, 1 rejected",
@@ -169,8 +184,8 @@ def test_tail_json_has_the_stream_and_the_event_as_the_record_format_has_it() ->
     lines = as_json(Shown())
 
     assert [line["event"]["kind"] for line in lines] == [
-        *("connected", "start", "media", "media", "dtmf", "mark", "error", "rejected", "stop"),
-        *("disconnected", "over"),
+        *("connected", "start", "media", "media", "dtmf", "mark", "error", "rejected"),
+        *("transcript", "halted", "stop", "disconnected", "over"),
     ]
     assert lines[0]["call_id"] is None
     assert lines[2] == {
@@ -193,6 +208,17 @@ def test_tail_json_has_the_stream_and_the_event_as_the_record_format_has_it() ->
         "encoding": "PCMU",
         "sample_rate": 8000,
         "channels": 1,
+    }
+    assert lines[8]["event"] == {
+        "kind": "transcript",
+        "relay_id": "r1",
+        "number": 1,
+        "track": "inbound",
+        "start_ms": 40,
+        "end_ms": 1234,
+        "language": "en-US",
+        "text": "Hi\x1b.",
+        "words": [{"text": "Hi", "start_ms": 40, "end_ms": 1234, "after": "."}],
     }
     assert lines[-1]["event"]["frames"] == {"inbound": 2}
     assert lines[-1]["event"]["why"] == "disconnected"
