@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.protocol import State
 
 from callstream.adapters.network import websockets
+from callstream.adapters.network.connecting import Connect
 from callstream.destinations import Destination
 from callstream.relays.ports import DialFailed
 
@@ -28,8 +29,8 @@ def serving(
 
 def test_slow_consumer_is_not_taken_for_a_lost_one(monkeypatch: pytest.MonkeyPatch) -> None:
     # As `websockets` does it by itself, only sooner.
-    often = partial(websockets._Connect, ping_interval=0.01, ping_timeout=0.02)
-    monkeypatch.setattr(websockets, "_Connect", often)
+    often = partial(Connect, ping_interval=0.01, ping_timeout=0.02)
+    monkeypatch.setattr(websockets, "Connect", often)
     done = asyncio.Event()
 
     async def reads_nothing(connection: ServerConnection) -> None:

@@ -37,6 +37,7 @@ COVERED_ELSEWHERE = {
     "adapters/aws/lambda_starter.py": "tests/replay/test_replay.py",
     "adapters/aws/record_sinks.py": "tests/replay/test_replay.py",
     "adapters/clock.py": "tests/replay/test_replay.py",
+    "adapters/network/connecting.py": "tests/stack/test_dialling.py",
     "adapters/network/dns.py": "tests/stack/test_dialling.py",
     "adapters/network/websockets.py": "tests/stack/test_dialling.py",
     "transcription/engine.py": "tests/unit/transcription/test_engines.py",

@@ -1,7 +1,6 @@
 """The WebSockets of a relay: to its consumer, and to the relay API, which brings it records."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -9,9 +8,10 @@ from typing import Final
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.session import get_session
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from callstream.adapters.network.connecting import Connect, watched
 from callstream.destinations import Destination
 from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames.records import Record
@@ -23,21 +23,12 @@ from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream
 _OPEN_SECONDS: Final = 10
 _MOST_ADDRESSES: Final = 3
 """Limits dialling a name whose many addresses do not answer to half a minute."""
-# If the other side acknowledges nothing that was sent for so long, it is gone.
-_UNACKNOWLEDGED_SECONDS: Final = 120
 _CLOSE_SECONDS: Final = 5
 # 90 seconds of the widest audio, L16 at 48 kHz, are 11.5 MB in base64.
 _MOST_BYTES: Final = 1 << 24
 # Messages that were received before the relay reads them; each may be as large.
 _MOST_UNREAD: Final = 2
 _SIGNED_SECONDS: Final = 60
-
-
-class _Connect(connect):
-    """A connection that follows no redirect: the address that it leads to was not vetted."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class ConsumerSocket:
@@ -85,8 +76,8 @@ async def dial(
     reason = "refused"
     for address in destination.addresses[:_MOST_ADDRESSES]:
         try:
-            connection = await _watched(
-                _Connect(
+            connection = await watched(
+                Connect(
                     url,
                     host=address,
                     port=destination.port,
@@ -122,19 +113,6 @@ async def dial(
             # The server has answered, so its other addresses would answer the same.
             raise DialFailed("handshake") from None
     raise DialFailed(reason)
-
-
-async def _watched(connecting: _Connect) -> ClientConnection:
-    """Connect, and let the kernel notice if the other side is gone.
-
-    The kernel sees whether the other side acknowledges what was sent, pings included. Whether a
-    pong comes back says nothing.
-    """
-    connection = await connecting
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux alone
-        raw = connection.transport.get_extra_info("socket")
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_SECONDS * 1000)
-    return connection
 
 
 class FeedSocket:
@@ -206,8 +184,8 @@ async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
     SigV4QueryAuth(credentials, "execute-api", region, _SIGNED_SECONDS).add_auth(request)
     signed = str(request.url).replace("http", "ws", 1)
     try:
-        connection = await _watched(
-            _Connect(
+        connection = await watched(
+            Connect(
                 signed,
                 proxy=None,
                 compression=None,
