@@ -2,12 +2,16 @@
 
 import os
 
-from callstream.surfaces.asapp import START_STREAMING, AsappSurface, StartStreaming
-from callstream.wiring import endpoints
+from callstream.surfaces.asapp import START_STREAMING, AsappSurface
+from callstream.surfaces.asapp_transcription import StartStreaming
+from callstream.wiring import endpoints, transcription_commands
 
 handler = endpoints.handler(
     AsappSurface(),
     START_STREAMING,
-    StartStreaming(endpoints.transcriptions(os.environ)),
+    StartStreaming(
+        transcription_commands.transcription_starter(os.environ),
+        transcription_commands.transcriber(os.environ),
+    ),
     os.environ,
 )

@@ -14,10 +14,12 @@ from callstream.wiring.agents import agent_dispatcher
 from callstream.wiring.media import publisher
 from callstream.wiring.settings import ConnectionsSettings, load
 from callstream.wiring.state import stream_store
+from callstream.wiring.transcription_commands import transcription_starter
 
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)
 _agents = agent_dispatcher(os.environ)
+_transcriptions = transcription_starter(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
@@ -28,7 +30,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
         match received:
             case (Start() as start, str() as dialect):
                 _streams.start(identity.stream_id, Started(dialect, start), clock.now())
-                # Agents come last, because their relays need the call.
+                # Relays come last, because they need the call.
+                with logged("transcription not started", identity.stream_id):
+                    _transcriptions.start_waiting(
+                        identity.tenant_id, start.call_id, received_at(event), clock.now()
+                    )
                 with logged("agents not dispatched", identity.stream_id):
                     inbox = token_of(event).attributes.get("inbox", "")
                     _agents.dispatch(identity, inbox, start, clock.now())

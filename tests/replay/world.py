@@ -42,7 +42,8 @@ STACK = "replay"
 TWILIO_AUTH_TOKENS = {"acme": "12345"}
 SECRET = "secret-of-the-replayed-events"
 MEDIA_URL = "wss://media.example.com/{path}/{token}"
-URLS = {
+GIVEN = {
+    "CALLSTREAM_TRANSCRIBER": "offline",
     "CALLSTREAM_MEDIA_URL": MEDIA_URL,
     "CALLSTREAM_CONNECTIONS_URL": "https://media.example.com/media",
     "CALLSTREAM_RELAY_CONNECTIONS_URL": "https://relay.example.com/relay",
@@ -171,8 +172,8 @@ class World:
         }
 
     def _value(self, name: str, value: Any) -> str:
-        if name in URLS:
-            return URLS[name]
+        if name in GIVEN:
+            return GIVEN[name]
         # As for a deployment to AWS that changes no parameter.
         value = value["Fn::If"][1] if "Fn::If" in value else value
         parameters = template.load()["Parameters"]

@@ -85,6 +85,7 @@ COVERED_ELSEWHERE = {
     "wiring/notifier.py": "tests/replay/test_replay.py",
     "wiring/relays.py": "tests/stack/test_forks.py",
     "wiring/state.py": "tests/replay/test_replay.py",
+    "wiring/transcription_commands.py": "tests/replay/test_replay.py",
 }
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

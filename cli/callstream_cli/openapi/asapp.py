@@ -52,11 +52,14 @@ DOCUMENT: Final = Document(
         ),
         Described(
             asapp.START_STREAMING,
-            "`guid` is the call's CallSid, which is also in Twilio's media stream. The request may "
-            "come before the media; a repetition changes nothing; after `stop-streaming` the "
-            "transcription continues with the same stream ids; after the end of the call the "
-            "answer is 409. `detailedToken` with a `redactionOutput` that asks for redaction is "
-            "answered with 200, `isOk: false` and the status 4093.",
+            "`guid` is the call's CallSid, which is also in Twilio's media stream; calls of Telnyx "
+            "and SignalWire are transcribed too, by the id that the carrier gives them. The "
+            "request may come before the media; a repetition changes nothing; after "
+            "`stop-streaming` the transcription continues with the same stream ids; after the end "
+            "of the call the answer is 409. A `redactionOutput` that asks for redaction cannot be "
+            "had together with `detailedToken` (4093) or without `smartFormatting` (4092), nor "
+            "a language that the engine does not know (4050), nor anything without an engine "
+            "(4080): the answer is then 200 with `isOk: false` and this status on both sides.",
             body={
                 "namespace": "twilio",
                 "guid": _CALL,
@@ -80,7 +83,10 @@ DOCUMENT: Final = Document(
         ),
         Described(
             asapp.STOP_STREAMING,
-            "A pause: `start-streaming` continues it. Stopping twice changes nothing.",
+            "A pause: `start-streaming` continues it. Nothing that is said after the request is "
+            "transcribed. The answer comes when the last lines have been made, with what was "
+            "transcribed since `start-streaming`; if that takes more than 6 seconds, with what is "
+            "known by then. Stopping twice changes nothing.",
             body={"namespace": "twilio", "guid": _CALL},
             answer={
                 "isOk": True,
@@ -89,10 +95,10 @@ DOCUMENT: Final = Document(
                         "streamId": stream_id,
                         "status": _WELL,
                         "summary": {
-                            "totalAudioBytes": 0,
-                            "audioDurationMs": 0,
+                            "totalAudioBytes": 972800,
+                            "audioDurationMs": 60800,
                             "streamingSeconds": 61,
-                            "transcripts": 0,
+                            "transcripts": 9,
                         },
                     }
                     for side, stream_id in _SIDES.items()
@@ -127,7 +133,10 @@ DOCUMENT: Final = Document(
             errors.RateLimited(100, 1),
             "the tenant's limit (by default 100 a second), or API Gateway's throttling",
         ),
-        Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
+        Failure(
+            errors.Unavailable("dynamodb", "Timeout"),
+            "a table, secret or stream did not answer; the request is not carried out",
+        ),
         Failure(Exception(), "a fault on our side; the log has it under the `requestId`"),
     ],
     words={
@@ -136,12 +145,12 @@ DOCUMENT: Final = Document(
             "externalId": "Your id of the conversation, the same for all of its streams"
         },
         "CallBody": {
-            "namespace": "Where the media comes from",
-            "guid": "Twilio's CallSid",
+            "namespace": "Where the media comes from: `twilio` for every carrier here",
+            "guid": "The id that the carrier gives the call; of Twilio the CallSid",
         },
         "StartStreamingBody": {
-            "namespace": "Where the media comes from",
-            "guid": "Twilio's CallSid",
+            "namespace": "Where the media comes from: `twilio` for every carrier here",
+            "guid": "The id that the carrier gives the call; of Twilio the CallSid",
             "customerId": "Your id of the customer",
             "agentId": "Your id of the agent",
             "autotranscribeParams": "How to transcribe",
@@ -152,6 +161,7 @@ DOCUMENT: Final = Document(
         "AutotranscribeParams": {
             "language": "The language of the call",
             "detailedToken": "Whether transcripts have details of each word",
+            "smartFormatting": "Whether texts have punctuation, capitals and numbers in figures",
             "audioRecordingAllowed": "Whether the audio may be kept",
             "redactionOutput": "Whether private data is removed from transcripts",
         },
@@ -168,6 +178,7 @@ DOCUMENT: Final = Document(
         "Stopped": {
             "isOk": "Whether the request was carried out",
             "autotranscribeResponse": "The result for each side of the call",
+            "errorMessage": "Why the transcription had failed before, if it had",
         },
         "SideStarted": {
             "streamId": "The id of the side's transcripts",
@@ -183,7 +194,7 @@ DOCUMENT: Final = Document(
             "description": "The same in words",
         },
         "Summary": {
-            "totalAudioBytes": "Bytes of transcribed audio",
+            "totalAudioBytes": "Bytes of transcribed audio, as 16-bit linear PCM at 8 kHz",
             "audioDurationMs": "Milliseconds of transcribed audio",
             "streamingSeconds": "Seconds from the last start to the stop",
             "transcripts": "The number of transcripts",

@@ -92,24 +92,7 @@ def test_start_streaming_has_the_documented_defaults() -> None:
         "customer",
         "agent",
     )
-    assert not body.autotranscribe_params.contradicts_itself
-
-
-@pytest.mark.parametrize(
-    ("params", "contradicts"),
-    [
-        ({"detailedToken": True}, False),
-        ({"detailedToken": True, "redactionOutput": "unredacted"}, False),
-        ({"redactionOutput": "redacted"}, False),
-        ({"detailedToken": True, "redactionOutput": "redacted"}, True),
-    ],
-)
-def test_redaction_named_with_detailed_tokens_contradicts_itself(
-    params: dict[str, Any], *, contradicts: bool
-) -> None:
-    assert (
-        start(autotranscribeParams=params).autotranscribe_params.contradicts_itself == contradicts
-    )
+    assert not body.autotranscribe_params.asks_for_redaction
 
 
 @pytest.mark.parametrize(

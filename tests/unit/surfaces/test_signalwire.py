@@ -249,6 +249,8 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
         "sample_rate": None,
         "fill_silence": False,
         "return_audio": None,
+        "transcription": None,
+        "since": None,
         "target_legs": "self",
         "parameters": {"FirstName": "Jane"},
         "recorded": {},

@@ -19,19 +19,14 @@ from callstream.surfaces.asapp_models import (
     CallBody,
     Error,
     ErrorDetails,
-    SideStarted,
-    SideStopped,
     Started,
     StartStreamingBody,
-    Status,
     Stopped,
     StreamingUrl,
     StreamingUrlBody,
-    Summary,
 )
 from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.tenants.directory import Surface
-from callstream.transcription.commands import Transcriptions
 
 Product = Literal["genagent", "autotranscribe"]
 
@@ -226,75 +221,3 @@ STOP_STREAMING: Final = _transcription(
     CallBody,
     Stopped,
 )
-
-
-# ASAPP's code for this contradiction, in an answer with status 200.
-_REDACTION_AGAINST_DETAIL: Final = Status(
-    code=4093, description="detailedToken cannot be had together with redaction"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StartStreaming:
-    """Records that a call shall be transcribed."""
-
-    transcriptions: Transcriptions
-
-    def __call__(self, command: Command[StartStreamingBody]) -> Started:
-        """Start a transcription, or continue a stopped one.
-
-        Raises:
-            NotFound: the tenant has no route for transcription.
-            CallEnded: the call is over.
-            Unavailable: the table did not answer.
-        """
-        check_route(command, "autotranscribe")
-        body = command.body
-        if body.autotranscribe_params.contradicts_itself:
-            status = _REDACTION_AGAINST_DETAIL
-            side = SideStarted(stream_id="", status=status)
-            return Started(
-                is_ok=False,
-                autotranscribe_response={"customer": side, "agent": side},
-                error_message=status.description,
-            )
-        settings = body.model_dump(mode="json", include={"customer_id", "agent_id"}) | {
-            "autotranscribe_params": body.autotranscribe_params.model_dump(mode="json"),
-            "twilio_params": body.twilio_params.model_dump(mode="json"),
-        }
-        tenant_id = command.tenant.tenant_id
-        transcription = self.transcriptions.start(tenant_id, body.guid, settings, command.now)
-        return Started(
-            is_ok=True,
-            autotranscribe_response={
-                side: SideStarted(stream_id=stream_id)
-                for side, stream_id in transcription.stream_ids.items()
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StopStreaming:
-    """Records that a call shall no longer be transcribed."""
-
-    transcriptions: Transcriptions
-
-    def __call__(self, command: Command[CallBody]) -> Stopped:
-        """Stop.
-
-        Raises:
-            NotFound: the tenant has no route for transcription, or never started this call's.
-            Unavailable: the table did not answer.
-        """
-        check_route(command, "autotranscribe")
-        transcription = self.transcriptions.stop(
-            command.tenant.tenant_id, command.body.guid, command.now
-        )
-        summary = Summary(streaming_seconds=transcription.seconds)
-        return Stopped(
-            is_ok=True,
-            autotranscribe_response={
-                side: SideStopped(stream_id=stream_id, summary=summary)
-                for side, stream_id in transcription.stream_ids.items()
-            },
-        )

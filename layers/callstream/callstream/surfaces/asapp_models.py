@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from callstream.transcription.commands import Side
+from callstream.transcription.model import Role
 
 
 class _Model(BaseModel):
@@ -44,21 +44,22 @@ class AutotranscribeParams(_Model):
 
     language: Literal["en-US", "es-US"] = "en-US"
     detailed_token: bool = False
+    # Not in the gateway's document: as ASAPP documents it for a client's own stream.
+    smart_formatting: bool = True
     audio_recording_allowed: bool = False
     redaction_output: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
 
     @property
-    def contradicts_itself(self) -> bool:
-        """Whether the body asks for redacted text explicitly, and also for all tokens."""
-        asked = "redaction_output" in self.model_fields_set
-        return asked and self.detailed_token and self.redaction_output != "unredacted"
+    def asks_for_redaction(self) -> bool:
+        """Whether the body names redacted text; by default text is redacted as far as it can be."""
+        return "redaction_output" in self.model_fields_set and self.redaction_output != "unredacted"
 
 
 class TrackMap(_Model):
     """Who speaks on which of Twilio's tracks."""
 
-    inbound: Side = "customer"
-    outbound: Side = "agent"
+    inbound: Role = "customer"
+    outbound: Role = "agent"
 
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
@@ -125,16 +126,20 @@ class SideStopped(SideStarted):
     summary: Summary
 
 
+_ErrorMessage = Annotated[str | None, Field(exclude_if=lambda text: text is None)]
+
+
 class Started(_Model):
     """The answer of `start-streaming`."""
 
     is_ok: bool
-    autotranscribe_response: dict[Side, SideStarted]
-    error_message: Annotated[str | None, Field(exclude_if=lambda text: text is None)] = None
+    autotranscribe_response: dict[Role, SideStarted]
+    error_message: _ErrorMessage = None
 
 
 class Stopped(_Model):
     """The answer of `stop-streaming`."""
 
     is_ok: bool
-    autotranscribe_response: dict[Side, SideStopped]
+    autotranscribe_response: dict[Role, SideStopped]
+    error_message: _ErrorMessage = None

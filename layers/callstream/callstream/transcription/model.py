@@ -1,10 +1,20 @@
 """The settings of a transcription. Surfaces and agents make them, in no vendor's terms."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from callstream.dialects.events import Track
+
+Transcriber = Literal["none", "amazon", "offline"]
+"""The engine that a deployment transcribes with."""
+LANGUAGES: Final[Mapping[Transcriber, frozenset[str]]] = {
+    "none": frozenset(),
+    "amazon": frozenset({"en-US", "es-US"}),
+    "offline": frozenset({"en-US"}),
+}
+"""The languages that each engine recognises."""
 
 Role = Literal["customer", "agent"]
 Redaction = Literal["redacted", "unredacted", "both"]

@@ -23,7 +23,6 @@ from callstream.surfaces.pipeline import (
 )
 from callstream.tenants.directory import Directory
 from callstream.tenants.rate_limits import RateLimiter
-from callstream.transcription.commands import Transcriptions
 from callstream.wiring.settings import EndpointSettings, MediaUrlSettings, StreamsSettings, load
 
 type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -64,11 +63,6 @@ def media_urls(environment: Mapping[str, str]) -> MediaUrls:
     """The minter of media URLs."""
     settings = load(MediaUrlSettings, environment)
     return MediaUrls(StoredKeyRing(settings.signing_keys_secret), settings.media_url)
-
-
-def transcriptions(environment: Mapping[str, str]) -> Transcriptions:
-    """The store of requests to transcribe calls."""
-    return Transcriptions(DynamoTable(load(StreamsSettings, environment).streams_table))
 
 
 def relay_store(environment: Mapping[str, str]) -> RelayStore:

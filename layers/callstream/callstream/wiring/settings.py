@@ -79,6 +79,12 @@ class StarterSettings(Struct, frozen=True):
     relay_function: str
 
 
+class TranscriberSettings(Struct, frozen=True):
+    """Which engine transcribes calls."""
+
+    transcriber: Literal["none", "amazon", "offline"]
+
+
 class CallbackQueueSettings(Struct, frozen=True):
     """Where callbacks wait for their delivery."""
 

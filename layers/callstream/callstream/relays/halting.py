@@ -1,0 +1,138 @@
+"""Stops the transcription of a call at the very moment of the command."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct, convert
+
+from callstream.calls.lifecycle import RelayEvent
+from callstream.calls.store import StreamStore
+from callstream.errors import NotFound
+from callstream.frames import records
+from callstream.frames.records import Halted, Record
+from callstream.ports import Item, RecordSink
+from callstream.relays.model import Relay
+from callstream.relays.store import RelayStore
+from callstream.relays.transcriptions import Transcription, Transcriptions
+from callstream.table_requests import optimistically
+from callstream.times import milliseconds
+from callstream.transcription.model import Role
+
+_logger = logging.getLogger(__name__)
+
+_ATTEMPTS: Final = 5
+# The engine gives its last lines within seconds: together some 6 s.
+_LOOKS: Final = 30
+_SECONDS_BETWEEN_LOOKS: Final = 0.2
+
+
+class TrackSummary(Struct, frozen=True):
+    """How much of one track was transcribed: audio in 16-bit linear PCM at 8 kHz, and lines."""
+
+    audio_bytes: int = 0
+    audio_ms: int = 0
+    lines: int = 0
+
+
+class Summary(Struct, frozen=True):
+    """The `summary` in a relay's item: how much of each track it has transcribed, and how long."""
+
+    track: dict[str, TrackSummary] = {}
+    seconds: int = 0
+
+
+class StoppedTranscription(Struct, frozen=True):
+    """A stopped transcription, and how much was transcribed since the command to start.
+
+    `error` says why the relay has failed; None if it has not.
+    """
+
+    transcription: Transcription
+    seconds: int
+    sides: dict[Role, TrackSummary]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionStop:
+    """Stops the transcription of calls. `pause` waits for a number of seconds."""
+
+    transcriptions: Transcriptions
+    relays: RelayStore
+    streams: StreamStore
+    frames: RecordSink
+    pause: Callable[[float], None]
+
+    def stop(self, tenant_id: str, call_id: str, now: datetime) -> StoppedTranscription:
+        """Stop transcribing a call. Changes nothing if the transcription is stopped already.
+
+        Audio that is received from `now` on reaches no engine: before the command counts as carried
+        out, the frames stream has a `halted` for the relay. The relay then transcribes what was
+        said before and ends by itself, with its summary. If that takes more than some seconds, the
+        relay is stopped, and the answer has what is known by then.
+
+        Raises:
+            NotFound: the call was never transcribed.
+            Unavailable: DynamoDB or Kinesis did not answer. The transcription is not stopped.
+        """
+
+        def attempt() -> tuple[Transcription, Relay | None, bool]:
+            found = self.transcriptions.get(tenant_id, call_id)
+            if found is None:
+                raise NotFound("this call is not transcribed")
+            relay = None
+            if found.relay_id is not None:
+                relay = self.relays.get(tenant_id, call_id, found.relay_id)
+            if not found.is_on:
+                return found, relay, False
+            if relay is not None and relay.is_active:
+                self._halt(relay, now)
+            return self.transcriptions.stop(tenant_id, call_id, found, now), relay, True
+
+        transcription, relay, is_new = optimistically(attempt, _ATTEMPTS)
+        if relay is None:
+            return StoppedTranscription(transcription, transcription.seconds, {})
+        if is_new:
+            self._await_end(relay, now)
+        return _stopped(transcription, relay, self.relays.noted(relay))
+
+    def _halt(self, relay: Relay, now: datetime) -> None:
+        for stream in self.streams.open_streams(relay.tenant_id, relay.call_id):
+            record = Record(
+                stream_id=stream.stream_id,
+                tenant_id=stream.tenant_id,
+                route=stream.route,
+                dialect=None,
+                received_at=milliseconds(now),
+                event=Halted(relay.relay_id),
+            )
+            self.frames.put(stream.stream_id, records.encode(record))
+
+    def _await_end(self, relay: Relay, now: datetime) -> None:
+        """Wait until the relay has its summary, or is over without one; then it is over."""
+        for _ in range(_LOOKS):
+            if {"summary", "notified_at"} & self.relays.noted(relay).keys():
+                break
+            self.pause(_SECONDS_BETWEEN_LOOKS)
+        else:
+            _logger.warning("summary not in time", extra={"relay_id": relay.relay_id})
+        # A run ends at `halted`; this is for a run that has not come so far, or does not exist.
+        self.relays.advance(relay, RelayEvent.STOP, now)
+
+
+def _stopped(transcription: Transcription, relay: Relay, item: Item) -> StoppedTranscription:
+    summary = convert(item.get("summary", {}), Summary)
+    settings = relay.transcription
+    speakers = settings.speakers if settings is not None else {}
+    return StoppedTranscription(
+        transcription=transcription,
+        seconds=summary.seconds if "summary" in item else transcription.seconds,
+        sides={
+            speaker.role: summary.track.get(track, TrackSummary())
+            for track, speaker in speakers.items()
+        },
+        error=item.get("error"),
+    )
