@@ -14,7 +14,16 @@ from callstream.audio import packets
 from callstream.audio.conversion import Converter, UnusableAudio, can_convert, converter
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects import DIALECTS, translate
-from callstream.dialects.events import CarrierEvent, Connected, Mark, Media, Start, Stop, Track
+from callstream.dialects.events import (
+    CarrierEvent,
+    Connected,
+    Mark,
+    Media,
+    Start,
+    Stop,
+    Track,
+    Vocabulary,
+)
 from callstream.errors import Inexpressible
 from callstream.frames.records import Disconnected, GatewayEvent, RecordEvent, Rejected
 from callstream_cli.formats import title
@@ -76,7 +85,8 @@ def script(
     """
     if story.start is None:
         raise ConsumerError(f"the start of stream {story.stream_id} is no longer kept")
-    source = story.dialect or dialect
+    # What a client has streamed itself is played as a carrier's.
+    source = story.dialect if story.dialect in DIALECTS else dialect
     start, events = story.start, story.events
     left_out = story.rejected
     if target is not None and target != start.format:
@@ -136,7 +146,7 @@ def _events(story: Story, start: Start, source: str, stream_id: str) -> Iterator
     events = [
         event
         for event in story.events
-        if not isinstance(event, Rejected | Disconnected | GatewayEvent)
+        if not isinstance(event, Rejected | Disconnected | Vocabulary | GatewayEvent)
     ]
     first = [event for event in events if isinstance(event, Connected)]
     last = [event for event in events if isinstance(event, Stop)]

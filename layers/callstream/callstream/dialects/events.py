@@ -34,14 +34,30 @@ class Connected(_Event, frozen=True, tag="connected"):
     version: str
 
 
+class TranscriptionRequest(Struct, frozen=True, omit_defaults=True):
+    """How a client that streams its own audio wants the audio transcribed, in the client's values.
+
+    `redaction` is None if the client leaves the choice to the gateway.
+    """
+
+    role: str
+    external_id: str
+    language: str
+    smart_formatting: bool = True
+    word_times: bool = False
+    may_record: bool = False
+    redaction: str | None = None
+
+
 class Start(_Event, frozen=True, tag="start"):
     """The stream's identity and format.
 
-    `session_id` is common to the legs of one call (Telnyx). `tracks` is empty if the carrier does
-    not list them. `client_state` is base64, as the carrier sends it.
+    `session_id` is common to the legs of one call (Telnyx), or to the streams of one conversation.
+    `tracks` is empty if the carrier does not list them. `client_state` is base64, as the carrier
+    sends it. Carriers number their starts; other clients need not.
     """
 
-    sequence: Counter
+    sequence: Counter | None
     carrier_stream_id: str
     call_id: str
     account_id: str
@@ -53,6 +69,7 @@ class Start(_Event, frozen=True, tag="start"):
     to_number: str | None = None
     tags: tuple[str, ...] = ()
     client_state: str | None = None
+    transcription: TranscriptionRequest | None = None
 
 
 class Media(_Event, frozen=True, tag="media"):
@@ -92,11 +109,26 @@ class Error(_Event, frozen=True, tag="error"):
 
 
 class Stop(_Event, frozen=True, tag="stop"):
-    """The carrier ends the stream."""
+    """The carrier ends the stream. Carriers number their stops; other clients need not."""
 
-    sequence: Counter
+    sequence: Counter | None
     call_id: str | None = None
     account_id: str | None = None
+
+
+class SpokenPhrase(Struct, frozen=True, omit_defaults=True):
+    """A phrase to write where one of the sounds is heard."""
+
+    phrase: str
+    sounds_like: tuple[str, ...] = ()
+    category: str | None = None
+
+
+class Vocabulary(_Event, frozen=True, tag="vocabulary"):
+    """A client adds phrases to the vocabulary of its stream."""
+
+    sequence: Counter | None
+    phrases: tuple[SpokenPhrase, ...]
 
 
 CarrierEvent = Connected | Start | Media | Dtmf | Mark | Error | Stop

@@ -9,7 +9,7 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from callstream.dialects.events import CarrierEvent, Start, Track
+from callstream.dialects.events import CarrierEvent, Start, Track, Vocabulary
 from callstream.errors import UnreadableMessage
 
 VERSION: Final = 1
@@ -96,7 +96,10 @@ class Transcript(Struct, frozen=True, tag_field="kind", tag="transcript", omit_d
 GatewayEvent = AnswerEvent | Halted | Transcript
 """An event of this gateway, not of the carrier: it has no sequence number, and no dialect."""
 
-RecordEvent = CarrierEvent | Rejected | Disconnected | GatewayEvent
+StreamEvent = CarrierEvent | Vocabulary | Rejected | Disconnected | Halted
+"""What happens on a stream, without what relays put there."""
+
+RecordEvent = StreamEvent | AnswerEvent | Transcript
 
 
 class Record(Struct, frozen=True, rename={"version": "v"}):
@@ -165,10 +168,7 @@ class _Outline(Struct, rename={"version": "v"}):
 
 
 _outline_decoder = msgspec.msgpack.Decoder(_Outline)
-_KINDS: Final = frozenset(
-    kind.__struct_config__.tag
-    for kind in (*get_args(CarrierEvent), Rejected, Disconnected, *get_args(GatewayEvent))
-)
+_KINDS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(RecordEvent))
 _OUTPUT_EVENTS: Final = (*get_args(AnswerEvent), Transcript)
 _OUTPUT_MARKERS: Final = tuple(
     msgspec.msgpack.encode("kind") + msgspec.msgpack.encode(kind.__struct_config__.tag)

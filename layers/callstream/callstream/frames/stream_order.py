@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from callstream.dialects.events import Start, Stop
+from callstream.dialects.events import Media, Start, Stop
 from callstream.frames.records import Disconnected, GatewayEvent, Record, RecordEvent, Transcript
 from callstream.frames.stream_counts import StreamCounts
 from callstream.reordering.buffer import ReorderBuffer, Snapshot
@@ -169,15 +169,20 @@ class OrderedStream:
         """When `expire` is to be called next; None if nothing waits."""
         return _earlier(self._buffer.deadline, self._end.deadline)
 
-    def push(self, record: Record, now: float) -> list[OrderedEvent]:
+    def push(self, record: Record, now: float, *, is_answered: bool = False) -> list[OrderedEvent]:
         """Take a record, and return the events whose turn it is.
 
         A record that comes after the end was due is late, even if `expire` was not called then.
+        With `is_answered` the stream's client gets an answer to each of its messages: those that
+        come between its stop and the end are late, and are handed on at once if they are no frames.
         """
         arrived = OrderedEvent(record.received_at, record.event)
         self._counts.count_receipt(arrived.received_at)
         events = self.expire(now) if _passed(self._end.deadline, now) else []
-        events += self._take(arrived, now)
+        taken = self._take(arrived, now)
+        if is_answered and taken is None and not isinstance(arrived.event, Media):
+            taken = [arrived]
+        events += taken or []
         # Mostly nothing waits.
         return events if self.deadline is None else events + self.expire(now)
 
@@ -196,7 +201,8 @@ class OrderedStream:
         """Return all events that still wait, `disconnected` too if it has come."""
         return self._finish() + self._hand_on_disconnected()
 
-    def _take(self, arrived: OrderedEvent, now: float) -> list[OrderedEvent]:
+    def _take(self, arrived: OrderedEvent, now: float) -> list[OrderedEvent] | None:
+        """The events whose turn it is; None if the event comes too late, after the stop."""
         event, end = arrived.event, self._end
         sequence: int | None = getattr(event, "sequence", None)
         if isinstance(event, Disconnected):
@@ -209,7 +215,7 @@ class OrderedStream:
         elif isinstance(event, Start) and self._start is None:
             return self._take_start(arrived, event.sequence, now)
         elif end.is_closed and not isinstance(event, Transcript if end.is_over else GatewayEvent):
-            self._drop(arrived, sequence)
+            return None if self._drop(arrived, sequence) and not end.is_over else []
         elif isinstance(event, Stop) and end.stop is None:
             return self._take_stop(arrived, sequence, now)
         elif sequence is not None:
@@ -221,9 +227,15 @@ class OrderedStream:
             return self._given([arrived])
         return []
 
-    def _take_start(self, start: OrderedEvent, sequence: int, now: float) -> list[OrderedEvent]:
+    def _take_start(
+        self, start: OrderedEvent, sequence: int | None, now: float
+    ) -> list[OrderedEvent]:
         self._start = start
-        if self._end.is_closed or not self._buffer.expects(sequence, start.received_at):
+        if (
+            sequence is None
+            or self._end.is_closed
+            or not self._buffer.expects(sequence, start.received_at)
+        ):
             return self._given([start])
         return self._hand_on(self._buffer.push(sequence, start.received_at, start, now))
 
@@ -237,7 +249,8 @@ class OrderedStream:
         self._end.stop_by = now + self._window.seconds
         return []
 
-    def _drop(self, arrived: OrderedEvent, sequence: int | None) -> None:
+    def _drop(self, arrived: OrderedEvent, sequence: int | None) -> bool:
+        """Count an event that comes after the stop; whether the event has not come before."""
         if sequence is None:
             is_known = self._unnumbered.knows(arrived)
         else:
@@ -246,6 +259,7 @@ class OrderedStream:
             self._counts.repeats += 1
         else:
             self._counts.late += 1
+        return not is_known
 
     def _finish(self) -> list[OrderedEvent]:
         events = self._hand_on(self._buffer.flush())

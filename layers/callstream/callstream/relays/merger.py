@@ -15,15 +15,15 @@ from typing import Final, NamedTuple, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from callstream.dialects.events import CarrierEvent, Dtmf, Media, Stop, Track
+from callstream.dialects.clients import CLIENTS
+from callstream.dialects.events import Dtmf, Media, Stop, Track
 from callstream.frames.records import (
     AnswerEvent,
     Cleared,
     Disconnected,
-    Halted,
     Record,
-    Rejected,
     Returned,
+    StreamEvent,
     Transcript,
 )
 from callstream.frames.stream_order import OrderedEvent, OrderedStream, StreamSnapshot
@@ -41,7 +41,7 @@ class MergedEvent(NamedTuple):
     """An event of one of the call's streams, and when it was received, in ms since 1970."""
 
     stream_id: str
-    event: CarrierEvent | Halted
+    event: StreamEvent
     received_at: int
 
 
@@ -66,7 +66,8 @@ class _Stream:
 
     def push(self, record: Record, now: float) -> Sequence[OrderedEvent]:
         """Take a record. It may be a missing record, so the stream's clock goes on afterwards."""
-        events = self.order.push(record, self._time)
+        is_answered = record.dialect in CLIENTS
+        events = self.order.push(record, self._time, is_answered=is_answered)
         self._received_at = self._time = max(self._time, record.received_at / 1000)
         self._arrived_at = now
         return events
@@ -173,9 +174,8 @@ class StreamMerger:
                         for track, source in self._sources.items()
                         if source.stream_id != stream_id
                     }
-                case Halted():
                     chosen.append(MergedEvent(stream_id, event, each.received_at))
-                case Rejected() | Returned() | Cleared() | Transcript():
+                case Returned() | Cleared() | Transcript():
                     pass
                 case Media() if not self._is_source(stream_id, event.track):
                     pass

@@ -165,12 +165,15 @@ class CarrierLegs(LegSender):
         ends_speech: bool,
     ) -> CallstreamError | None:
         """Send to one leg. Returns the error, so that the other legs still get the message."""
+        dialect = DIALECTS.get(leg.dialect)
+        if dialect is None:
+            return None  # a client that streams its own audio plays nothing
         try:
             if isinstance(event, ReturnMedia) and leg.connection_id not in self.audio:
                 audio = _LegAudio(return_format, leg.format, self.l16_byte_order)
                 self.audio[leg.connection_id] = audio
             for each in self._converted(leg, event, ends_speech=ends_speech):
-                text = DIALECTS[leg.dialect].render_return(each, leg.carrier_stream_id)
+                text = dialect.render_return(each, leg.carrier_stream_id)
                 if not self.connections.post(leg.connection_id, text.encode()):
                     self.cache.lose(leg.connection_id)
                     self.audio.pop(leg.connection_id, None)

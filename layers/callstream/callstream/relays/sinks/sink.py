@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from callstream.calls.model import StartedStream
-from callstream.dialects.events import CarrierEvent
-from callstream.frames.records import Halted
+from callstream.frames.records import StreamEvent
 from callstream.relays.endings import Outcome
 
 
@@ -51,7 +50,7 @@ class Sink(Protocol):
     async def run(self) -> Outcome:
         """Send the taken events, and receive; returns when the other side ends or fails."""
 
-    def take(self, stream_id: str, event: CarrierEvent | Halted, received_at: int) -> None:
+    def take(self, stream_id: str, event: StreamEvent, received_at: int) -> None:
         """Take an event of one of the call's streams, in its turn; never waits.
 
         Marks may come of streams that were asked for by `subscribe_marks`, too. `Halted` may be of

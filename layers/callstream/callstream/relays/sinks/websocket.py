@@ -14,8 +14,8 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
-from callstream.dialects.events import CarrierEvent, Mark, Media, Start
-from callstream.frames.records import Halted
+from callstream.dialects.events import Mark, Media, Start, Stop, Vocabulary
+from callstream.frames.records import Disconnected, Halted, Rejected, StreamEvent
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.model import Relay
 from callstream.relays.outbox import Outbox
@@ -132,9 +132,9 @@ class WebSocketSink(Sink):
         raise AssertionError("sending and receiving never end by themselves")
 
     @override
-    def take(self, stream_id: str, event: CarrierEvent | Halted, received_at: int) -> None:
-        if isinstance(event, Halted):
-            return  # the run notices the command itself, within a second
+    def take(self, stream_id: str, event: StreamEvent, received_at: int) -> None:
+        if isinstance(event, Halted | Stop | Disconnected | Rejected | Vocabulary):
+            return  # the run notices the end itself, and a command within a second
         if self._legs is None and not isinstance(event, Media | Start):
             return  # a one-way stream has audio alone; a start has the audio's format
         if isinstance(event, Mark) and self._outbox.is_crowded:
