@@ -7,8 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from callstream.dialects.events import Dtmf, Media, Stop
-from callstream.frames.records import Disconnected, Halted, Record, Transcript
+from callstream.dialects.events import Dtmf, Media, Stop, Vocabulary
+from callstream.frames.records import (
+    Disconnected,
+    Halted,
+    Record,
+    Rejected,
+    StreamEvent,
+    Transcript,
+)
 from callstream.relays.merger import MergedEvent, StreamMerger
 
 BEGAN_MS = 1_795_262_400_000
@@ -227,3 +234,23 @@ def test_a_relay_that_joins_a_shuffled_stream_begins_without_a_gap(
     given += numbers(merger.take([], 60.0))
 
     assert given == [*range(max(arrivals[:joined_after]) + 1, 301)]
+
+
+def test_a_client_that_is_answered_is_heard_after_its_stop_and_a_carrier_is_not() -> None:
+    late: list[StreamEvent] = [
+        Vocabulary(4, ()),
+        Media(5, "inbound", 5, 60, b"late"),
+        Stop(6),
+        Rejected("not_json", "", 1, b"{"),
+    ]
+    for dialect, heard in (("asapp", [late[0], *late[2:]]), ("twilio", [])):
+        merger = StreamMerger()
+        merger.expect_whole(["s1"])
+        records = [
+            Record("s1", "acme", "autotranscribe", dialect, BEGAN_MS + place, event)
+            for place, event in enumerate([Media(1, "inbound", 1, 0, b"1"), Stop(2), *late])
+        ]
+        merger.take(records[:2], 1.0)
+        events = [each.event for each in merger.take(records[2:], 1.0)]
+
+        assert events == heard
