@@ -12,13 +12,14 @@ from callstream.calls.counters import Landed, StreamCounters
 from callstream.calls.store import StreamStore
 from callstream.calls.stream_requests import Started
 from callstream.dialects.events import Media, Start
-from callstream.frames.records import Record, Rejected
+from callstream.frames.records import Record, Rejected, Transcript
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
 from callstream.relays.model import CallCommand
 from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Directory, Tenant
 from callstream.times import milliseconds
+from callstream.transcription.transcripts import KeptLine, TranscriptStore
 from tests.relays import make_relay
 from tests.template import create_table
 
@@ -91,10 +92,10 @@ class Deployment:
         StreamCounters(self.table).count(name, landed)
 
     def relay(self, call_id: str, relay_id: str, **fields: Any) -> None:
+        fields = {"url": f"wss://secret.example.com/{NUMBERS[0]}"} | fields
         relay = make_relay(
             relay_id,
             call_id=call_id,
-            url=f"wss://secret.example.com/{NUMBERS[0]}",
             handshake_headers={"Authorization": "Bearer secret-token"},
             parameters={"number": NUMBERS[1]},
             track="both_tracks",
@@ -103,6 +104,11 @@ class Deployment:
             **fields,
         )
         RelayStore(self.table).start(relay, CallCommand("acme", call_id, NOW))
+
+    def line(self, stream_id: str, call_id: str, line: Transcript) -> None:
+        """Keep a line of a transcript."""
+        kept = KeptLine(stream_id, line)
+        assert TranscriptStore(self.table).keep("acme", call_id, kept, 2_000_000_000)
 
     def change(self, key: Item, **attributes: Any) -> None:
         """Give an item these attributes."""

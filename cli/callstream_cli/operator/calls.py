@@ -9,7 +9,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from callstream.console.views import CallView, Scope, WholeCall
+from callstream.console.views import CallView, RelayView, Scope, WholeCall
 from callstream.tenants.directory import Tenant
 from callstream_cli.operator.activity import activity_of
 from callstream_cli.operator.lookup import ID_HELP, find_call
@@ -148,6 +148,7 @@ class _OneCall:
                     ("state", call.state),
                     ("started (UTC)", in_words(call.started_at)),
                     ("ended (UTC)", in_words(call.ended_at)),
+                    *([("lines said", self._lines())] if self.whole.lines else []),
                 ]
             )
         ]
@@ -162,11 +163,23 @@ class _OneCall:
         about = f"{self.whole.call.call_id} {self.whole.call.state}"
         return f"{about}; {summary(self.whole.streams)}; relays {by_name(relays)}"
 
+    def _lines(self) -> str:
+        """The lines of each speaker: `12 customer, 9 agent`."""
+        speakers = {
+            track: role
+            for relay in self.whole.relays
+            if relay.transcription is not None
+            for track, role in relay.transcription.speakers.items()
+        }
+        lines = self.whole.lines.items()
+        return by_name({str(speakers.get(track, track)): count for track, count in lines})
+
     def _relays(self) -> RenderableType:
         return table(
             [
                 Column("relay", is_id=True),
                 "surface",
+                Column("sink", is_text=True),
                 Column("name", is_text=True, optional=2),
                 Column("track", optional=1),
                 "state",
@@ -179,6 +192,7 @@ class _OneCall:
                 (
                     relay.relay_id,
                     relay.surface,
+                    _sink(relay),
                     relay.name or "-",
                     relay.track,
                     relay.state,
@@ -192,6 +206,11 @@ class _OneCall:
             otherwise="none",
             wide=self.wide,
         )
+
+
+def _sink(relay: RelayView) -> str:
+    """Where the audio goes: `transcription en-US`."""
+    return f"{relay.sink} {relay.transcription.language}" if relay.transcription else relay.sink
 
 
 def _title(text: str) -> Text:

@@ -52,6 +52,11 @@ def show_done(value: object, text: str, *, as_json: bool) -> None:
         typer.echo(text)
 
 
+def printable(text: str) -> str:
+    """What somebody has said, without characters that a terminal might obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def show_table(
     columns: Sequence[str | Column],
     rows: Iterable[Sequence[str]],

@@ -27,6 +27,7 @@ from callstream.frames.records import (
 )
 from callstream.frames.stream_counts import StreamCounts
 from callstream_cli import close_codes, formats
+from callstream_cli.operator.output import printable
 
 _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
     Start: frozenset({"from_number", "to_number", "parameters", "tags", "client_state"}),
@@ -209,11 +210,6 @@ def _words(event: RecordEvent) -> Sequence[str]:
         case _:
             words = []
     return [word for word in words if word]
-
-
-def printable(text: str) -> str:
-    """What was said, without characters that a terminal might obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _figures(counts: StreamCounts) -> str:

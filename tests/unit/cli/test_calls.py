@@ -71,6 +71,8 @@ def test_calls_show_prints_the_whole_call_as_json(deployment: Deployment) -> Non
         {
             "relay_id": "relay-1",
             "surface": "telnyx",
+            "sink": "websocket",
+            "transcription": None,
             "name": "recorder",
             "track": "both_tracks",
             "state": "requested",
@@ -114,8 +116,8 @@ def test_calls_show_prints_the_call(deployment: Deployment) -> None:
         "b acme leg-2 streaming 2026-11-21 12:01:00 - 0 -",
         "",
         "relays",
-        "relay surface name track state asked for (UTC) changed dropped error",
-        "relay-1 telnyx - both_tracks requested 2026-11-21 12:00:00 12:00:00 0 -",
+        "relay surface sink name track state asked for (UTC) changed dropped error",
+        "relay-1 telnyx websocket - both_tracks requested 2026-11-21 12:00:00 12:00:00 0 -",
     ]
 
 

@@ -20,6 +20,7 @@ from callstream.console.views import (
 )
 from callstream.errors import UnreadableItem
 from callstream.relays.store import RelayStore
+from callstream.transcription.transcripts import TranscriptStore
 from tests.unit.activity import NOW, NUMBERS, Deployment
 from tests.unit.items import active_call, connected_stream, started_stream
 
@@ -47,7 +48,9 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
 
 @pytest.fixture
 def activity(deployment: Deployment) -> Activity:
-    return Activity(StreamStore(deployment.table, timedelta(0)), RelayStore(deployment.table))
+    table = deployment.table
+    streams = StreamStore(table, timedelta(0))
+    return Activity(streams, RelayStore(table), TranscriptStore(table))
 
 
 def ids(streams: list[StreamView]) -> list[str]:

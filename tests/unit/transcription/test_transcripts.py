@@ -7,7 +7,9 @@ import pytest
 from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.calls.call_requests import call_key
 from callstream.dialects.events import Track
+from callstream.errors import UnreadableItem
 from callstream.frames.records import Transcript, Word
 from callstream.transcription.transcripts import KeptLine, TranscriptStore
 from tests.template import create_table
@@ -62,3 +64,13 @@ def test_last_line_is_that_of_the_highest_number_of_its_track(table: DynamoTable
 
     assert store.last("acme", "CA1", "inbound") == kept(10)
     assert store.last("acme", "CA1", "outbound") == kept(11, "outbound")
+
+
+def test_line_of_another_version_is_refused_without_its_text(table: DynamoTable) -> None:
+    key = call_key("acme", "CA1") | {"sk": "LINE#inbound#00000001"}
+    table.put(key | {"line": '{"stream_id": "s", "line": {"text": "secret"}}'})
+
+    with pytest.raises(UnreadableItem, match="KeptLine") as raised:
+        TranscriptStore(table).lines("acme", "CA1", "inbound")
+
+    assert "secret" not in str(raised.value)

@@ -1,10 +1,12 @@
 """Read models of what goes on in a deployment: streams with their counters, calls, relays.
 
+`callstream.console.transcripts` has those of what is said.
+
 For the operator's tool, the web console and dashboards. Views have no phone numbers, and nothing
 that tenants and carriers send along: attributes, parameters, URLs and tokens stay in the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -13,11 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from callstream.calls.lifecycle import CallState, RelayState, StreamState
 from callstream.calls.model import Call, MediaStream
 from callstream.calls.store import StreamStore
-from callstream.dialects.events import Tracks
+from callstream.dialects.events import TRACKS, Track, Tracks
+from callstream.identity import SinkKind
 from callstream.relays.model import Relay
 from callstream.relays.store import RelayStore
 from callstream.tenants.directory import Surface
 from callstream.times import from_milliseconds
+from callstream.transcription.model import Redaction, Role, Speaker
+from callstream.transcription.transcripts import TranscriptStore
 
 
 def _time(value: object) -> object:
@@ -29,11 +34,13 @@ Time = Annotated[datetime, BeforeValidator(_time)]
 Ids = Annotated[list[str], BeforeValidator(sorted)]
 
 
-class _View(BaseModel):
+class View(BaseModel):
+    """The base of all views."""
+
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class StreamView(_View):
+class StreamView(View):
     """A media stream and its counters (`MediaStream` says what each of them means)."""
 
     stream_id: str
@@ -74,7 +81,7 @@ class StreamView(_View):
         return cls.model_validate(stream)
 
 
-class CallView(_View):
+class CallView(View):
     """A call, or one leg of it."""
 
     call_id: str
@@ -92,11 +99,30 @@ class CallView(_View):
         return cls.model_validate(call)
 
 
-class RelayView(_View):
+def _roles(speakers: object) -> object:
+    if not isinstance(speakers, Mapping):
+        return speakers
+    return {
+        track: speaker.role if isinstance(speaker, Speaker) else speaker
+        for track, speaker in speakers.items()
+    }
+
+
+class TranscriptionView(View):
+    """How a relay transcribes."""
+
+    language: str
+    redaction: Redaction
+    speakers: Annotated[dict[Track, Role], BeforeValidator(_roles)]
+
+
+class RelayView(View):
     """A relay, without what its tenant may want to keep secret."""
 
     relay_id: str
     surface: Surface
+    sink: SinkKind
+    transcription: TranscriptionView | None
     name: str | None
     track: Tracks
     state: RelayState
@@ -111,13 +137,17 @@ class RelayView(_View):
         return cls.model_validate(relay)
 
 
-class WholeCall(_View):
-    """A call with all that belongs to it. Its `legs` include the call itself."""
+class WholeCall(View):
+    """A call with all that belongs to it. Its `legs` include the call itself.
+
+    `lines` counts the lines of the call's transcript by track.
+    """
 
     call: CallView
     legs: list[CallView]
     streams: list[StreamView]
     relays: list[RelayView]
+    lines: dict[Track, int]
 
 
 type Scope = Literal["live", "all"]
@@ -130,9 +160,12 @@ class Activity:
     is of another version.
     """
 
-    def __init__(self, streams: StreamStore, relays: RelayStore) -> None:
+    def __init__(
+        self, streams: StreamStore, relays: RelayStore, transcripts: TranscriptStore
+    ) -> None:
         self._streams = streams
         self._relays = relays
+        self._transcripts = transcripts
 
     def streams(
         self, scope: Scope, tenant_id: str | None = None, call_id: str | None = None
@@ -198,6 +231,9 @@ class Activity:
             legs += [leg for leg in of_session if leg.call_id != call.call_id]
         streams = [self._streams.stream(stream_id) for leg in legs for stream_id in leg.streams]
         relays = self._relays.relays(call.tenant_id, call.call_id)
+        last = {
+            track: self._transcripts.last(call.tenant_id, call.call_id, track) for track in TRACKS
+        }
         return WholeCall(
             call=call,
             legs=sorted(legs, key=_began),
@@ -205,6 +241,7 @@ class Activity:
             relays=sorted(
                 map(RelayView.of, relays), key=lambda relay: (relay.created_at, relay.relay_id)
             ),
+            lines={track: kept.line.number for track, kept in last.items() if kept is not None},
         )
 
     def _in(self, scope: Scope) -> Iterable[MediaStream]:

@@ -6,7 +6,7 @@ Fields that only some carriers send are optional. The Kinesis records carry the 
 by `kind` (`callstream.frames.records`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -15,6 +15,7 @@ from callstream.audio.formats import AudioFormat
 # Larger counters would be an error, and would not survive readers whose numbers are doubles.
 Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Track = Literal["inbound", "outbound"]
+TRACKS: Final[tuple[Track, ...]] = ("inbound", "outbound")
 Tracks = Literal["inbound_track", "outbound_track", "both_tracks"]
 """The tracks of a call that a relay takes, in the words that Telnyx and SignalWire share."""
 

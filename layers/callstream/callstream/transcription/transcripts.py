@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from callstream.calls.call_requests import call_key
 from callstream.dialects.events import Track
-from callstream.errors import ConditionFailed
+from callstream.errors import ConditionFailed, UnreadableItem
 from callstream.frames.records import Transcript
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
@@ -32,7 +32,11 @@ class KeptLine(Struct, frozen=True):
 
 
 class TranscriptStore:
-    """The transcripts of calls. Every method may raise `Unavailable`."""
+    """The transcripts of calls.
+
+    Every method may raise `Unavailable`; those that read raise `UnreadableItem` if a line is of
+    another version.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -75,4 +79,7 @@ def _line_key(tenant_id: str, call_id: str, track: Track, number: int) -> Item:
 
 
 def _read(item: Item) -> KeptLine:
-    return msgspec.json.decode(item["line"], type=KeptLine)
+    try:
+        return msgspec.json.decode(item["line"], type=KeptLine)
+    except msgspec.ValidationError as error:
+        raise UnreadableItem(KeptLine.__name__, str(error)) from None
