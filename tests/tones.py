@@ -1,14 +1,13 @@
-"""Speech for tests of recognition: each word is a tone of its own.
+"""Speech for tests of recognition: each word is a tone of its own, or the lines are known before.
 
-Whoever hears the same audio again hears the same words again. Words begin with loudness, and half
-a second of quiet ends a line.
+Whoever hears the same tones again hears the same words again. Half a second of quiet ends a line.
 """
 
 import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, override
 
 import audioop
 
@@ -24,7 +23,6 @@ _WORD_MS: Final = 200
 _GAP_MS: Final = 80
 _QUIET_MS: Final = 500
 _BLOCK_MS: Final = 20
-_LOUD: Final = 800
 _FIRST_HZ: Final = 400
 _STEP_HZ: Final = 60
 
@@ -73,7 +71,10 @@ class Line:
 
 
 class Ear:
-    """Recognises the words of one track."""
+    """Recognises the tones of one track."""
+
+    loudness = 800
+    """The root mean square from which on a block is loud."""
 
     def __init__(self) -> None:
         self.words_heard = 0
@@ -88,20 +89,22 @@ class Ear:
         whole = len(audio) // block_bytes * block_bytes
         self._rest = audio[whole:]
         for start in range(0, whole, block_bytes):
-            yield from self._hear_block(audio[start : start + block_bytes])
+            block = audio[start : start + block_bytes]
+            self._at_ms += _BLOCK_MS
+            is_loud = audioop.rms(block, 2) >= self.loudness
+            self._quiet_ms = 0 if is_loud else self._quiet_ms + _BLOCK_MS
+            yield from self._hear_loud(block) if is_loud else self._hear_quiet()
 
     def end(self) -> Iterator[Line]:
         """The last lines."""
         yield from self._end_word()
         yield from self._end_line()
 
-    def _hear_block(self, block: bytes) -> Iterator[Line]:
-        self._at_ms += _BLOCK_MS
-        if audioop.rms(block, 2) >= _LOUD:
-            self._quiet_ms = 0
-            self._word += block
-            return
-        self._quiet_ms += _BLOCK_MS
+    def _hear_loud(self, block: bytes) -> Iterator[Line]:
+        self._word += block
+        yield from ()
+
+    def _hear_quiet(self) -> Iterator[Line]:
         if self._quiet_ms >= 2 * _BLOCK_MS:
             yield from self._end_word()
         if self._quiet_ms >= _QUIET_MS:
@@ -121,6 +124,46 @@ class Ear:
         if self._words:
             yield Line(self._words, is_final=True)
             self._words = ()
+
+
+class ScriptedEar(Ear):
+    """Takes whatever is loud, until a pause, for the next line of a script."""
+
+    loudness = 100
+
+    def __init__(self, script: Iterator[str]) -> None:
+        super().__init__()
+        self._script = script
+        self._line: list[str] = []
+        self._began_ms = self._ended_ms = 0
+
+    @override
+    def _hear_loud(self, block: bytes) -> Iterator[Line]:
+        if not self._line:
+            self._line = next(self._script, HALF_A_WORD).split()
+            self._began_ms = self._at_ms - _BLOCK_MS
+        self._ended_ms = self._at_ms
+        known = (self._at_ms - self._began_ms) // 300
+        if len(self._words) < min(known, len(self._line)):
+            self.words_heard += 1
+            self._words = self._spread(known)
+            yield Line(self._words, is_final=False)
+
+    @override
+    def _end_word(self) -> Iterator[Line]:
+        yield from ()
+
+    @override
+    def _end_line(self) -> Iterator[Line]:
+        if self._line:
+            yield Line(self._spread(len(self._line)), is_final=True)
+            self._line, self._words = [], ()
+
+    def _spread(self, known: int) -> tuple[Heard, ...]:
+        words = self._line[:known]
+        step = (self._ended_ms - self._began_ms) // len(words)
+        starts = range(self._began_ms, self._ended_ms, step)
+        return tuple(Heard(word, at, at + step) for word, at in zip(words, starts, strict=False))
 
 
 def _word_of(audio: bytes) -> str:

@@ -23,7 +23,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.tones import Ear, Line
+from tests.tones import Ear, Line, ScriptedEar
 from tests.transcribe_checks import (
     AUDIO_HEADERS,
     REGION,
@@ -58,8 +58,8 @@ class Fault:
 class _Channel:
     """Turns lines into results as Amazon does."""
 
-    def __init__(self, channel_id: str | None, settings: Mapping[str, str]) -> None:
-        self.ear = Ear()
+    def __init__(self, channel_id: str | None, settings: Mapping[str, str], ear: Ear) -> None:
+        self.ear = ear
         self._channel_id = channel_id
         self._spoken = settings.get("transcript-format") == "SPOKEN"
         self._marks = settings.get("pii-entity-types", "").split(",")
@@ -75,21 +75,12 @@ class _Channel:
         result_id = f"{self._channel_id}-{self._number}"
         if line.is_final:
             self._number = 0
-        items: list[dict[str, Any]] = []
-        for word in line.words:
-            text = word.text if self._spoken or items else word.text.capitalize()
-            item = {"Content": text, "Type": "pronunciation", "VocabularyFilterMatch": False}
-            item |= {"StartTime": word.start_ms / 1000, "EndTime": word.end_ms / 1000}
-            items.append(item | ({"Confidence": 0.9876} if line.is_final else {}))
-        text = " ".join(item["Content"] for item in items)
+        items, text = [*self._items(line)], ""
+        for item in items:
+            text += " " * bool(text and item["Type"] == "pronunciation") + item["Content"]
         alternative: dict[str, Any] = {"Transcript": text, "Items": items}
-        if line.is_final:
-            if entities := [*self._entities(items)]:
-                alternative["Entities"] = entities
-            if not self._spoken:
-                at = items[-1]["EndTime"]
-                stop = {"Content": ".", "Type": "punctuation", "StartTime": at, "EndTime": at}
-                alternative |= {"Transcript": f"{text}.", "Items": [*items, stop]}
+        if line.is_final and (entities := [*self._entities(items)]):
+            alternative["Entities"] = entities
         return {
             "Alternatives": [alternative],
             "EndTime": line.words[-1].end_ms / 1000,
@@ -97,6 +88,25 @@ class _Channel:
             "ResultId": result_id,
             "StartTime": line.words[0].start_ms / 1000,
         } | ({"ChannelId": self._channel_id} if self._channel_id else {})
+
+    def _items(self, line: Line) -> Iterator[dict[str, Any]]:
+        confidence = {"Confidence": 0.9876} if line.is_final else {}
+        for number, word in enumerate(line.words):
+            text = word.text.rstrip(".,?!")
+            times = {"StartTime": word.start_ms / 1000, "EndTime": word.end_ms / 1000}
+            yield (
+                times
+                | confidence
+                | {
+                    "Content": text if self._spoken or number else text.capitalize(),
+                    "Type": "pronunciation",
+                    "VocabularyFilterMatch": False,
+                }
+            )
+            is_last = line.is_final and number == len(line.words) - 1
+            if not self._spoken and (mark := word.text[len(text) :] or "." * is_last):
+                at = times["EndTime"]
+                yield {"Content": mark, "Type": "punctuation", "StartTime": at, "EndTime": at}
 
     def _entities(self, items: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         for item in items:
@@ -119,6 +129,7 @@ class StandIn:
         longest_s: of a session.
         most_streams: sessions at once.
         port: to listen at; 0 for any.
+        script: the lines of each channel, in place of what tones say.
         sessions: the parameters of all sessions so far.
         refusals: the names of all exceptions that were sent because of the client.
         frames: the bytes of audio of all frames so far.
@@ -137,6 +148,7 @@ class StandIn:
     refusals: list[str] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     port: int = 0
+    script: dict[int, Iterator[str]] | None = None
     url: str = ""
     _open: dict[str, "_StandInSession"] = field(default_factory=dict)
 
@@ -144,6 +156,15 @@ class StandIn:
     def open_sessions(self) -> int:
         """How many sessions are open."""
         return len(self._open)
+
+    def ear(self, channel: int) -> Ear:
+        """What recognises a channel of a new session."""
+        return Ear() if self.script is None else ScriptedEar(self.script[channel])
+
+    def cut(self) -> None:
+        """Drop all connections; from any thread."""
+        for session in [*self._open.values()]:
+            session.cut()
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
@@ -269,14 +290,22 @@ class _StandInSession:
         self._service, self._connection, self._fault = service, connection, fault
         self._channels = int(settings.get("number-of-channels", "1"))
         ids = [None] if self._channels == 1 else ["ch_0", "ch_1"]
-        self._heard = [_Channel(channel_id, settings) for channel_id in ids]
+        self._heard = [
+            _Channel(channel_id, settings, service.ear(number))
+            for number, channel_id in enumerate(ids)
+        ]
         self._held: list[dict[str, Any]] = []
-        self._ended_by: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ended_by: asyncio.Future[bytes] = self._loop.create_future()
 
     def end_by(self, refused: Refused) -> None:
         """End the session by an exception."""
         if not self._ended_by.done():
             self._ended_by.set_exception(refused)
+
+    def cut(self) -> None:
+        """Drop the connection; from any thread."""
+        self._loop.call_soon_threadsafe(self._connection.transport.abort)
 
     async def run(self) -> None:
         """Serve the session to its end. Raises Refused, _Faulted or ConnectionClosed."""

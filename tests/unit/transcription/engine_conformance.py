@@ -4,7 +4,8 @@ The tests of an engine inherit from `EngineConformance` and give a `subject`:
 
     class TestMyEngine(EngineConformance):
         @pytest.fixture(scope="class")
-        def subject(self) -> Subject: ...
+        @classmethod
+        def subject(cls) -> Subject: ...
 
 The audio is speech (tests/speech_samples.py). An engine that only plays a script, such as the one
 behind the stand-in of a vendor, gets the lines before their audio, and may take any loud audio
@@ -150,7 +151,8 @@ class EngineConformance:
     """What is asked of every engine."""
 
     @pytest.fixture(scope="class")
-    def heard(self, subject: Subject) -> Heard:
+    @classmethod
+    def heard(cls, subject: Subject) -> Heard:
         """The conversation, as the engine understands it. Its last word has no silence after it."""
         subject.expect([*CONVERSATION])
         audio = sound([*CONVERSATION], 2, CONVERSATION[-1].end_ms)
