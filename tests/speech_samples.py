@@ -9,11 +9,9 @@ The sentences are ordinary, and chosen so that a small model understands most of
 takes 8 to 10 % of the words for others, as a synthetic voice is not clear on the telephone.
 """
 
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from shutil import which
 from typing import Final, Literal, NamedTuple
@@ -22,6 +20,7 @@ import audioop
 import pytest
 
 from callstream_cli import audio
+from tests.word_error_rate import words
 
 type Voice = Literal["rms", "slt"]
 """A voice of flite: a man's and a woman's."""
@@ -74,31 +73,6 @@ def synthesise(text: str, voice: Voice = "slt") -> bytes:
     if which("flite") is None:
         pytest.skip("flite, which speaks the sentence, is not installed")
     return audioop.ulaw2lin(_speak(text, voice), 2)
-
-
-def words(text: str) -> list[str]:
-    """The words of ``text``, without punctuation and capitals."""
-    plain = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return re.findall(r"[a-z0-9']+", plain)
-
-
-def word_errors(said: str, understood: str) -> int:
-    """How many words are replaced, missing or too many in ``understood``."""
-    expected = words(understood)
-    before = list(range(len(expected) + 1))
-    for row, word in enumerate(words(said), 1):
-        now = [row]
-        for column, other in enumerate(expected, 1):
-            replaced = before[column - 1] + (word != other)
-            now.append(min(before[column] + 1, now[-1] + 1, replaced))
-        before = now
-    return before[-1]
-
-
-def word_error_rate(pairs: Iterable[tuple[str, str]]) -> float:
-    """The errors in all pairs of what was said and understood, over the words that were said."""
-    pairs = list(pairs)
-    return sum(word_errors(*pair) for pair in pairs) / sum(len(words(said)) for said, _ in pairs)
 
 
 def _recorded(sample: Sample) -> Path:

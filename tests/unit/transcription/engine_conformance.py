@@ -26,7 +26,8 @@ from callstream.transcription.engine import (
     SessionSettings,
     Utterance,
 )
-from tests.speech_samples import sentences, synthesise, word_errors, words
+from tests.speech_samples import sentences, synthesise
+from tests.word_error_rate import word_errors, words
 
 BYTES_PER_MS: Final = SAMPLE_RATE * 2 // 1000
 PIECE_MS: Final = 100

@@ -1,210 +1,120 @@
 """How people say numbers: strategies for digits in words, and for what is said around them."""
 
-from collections.abc import Sequence
-
 from hypothesis import strategies as st
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 DIGITS = {
-    "en-US": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
-    "es-US": ["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"],
+    "en-US": _words("zero one two three four five six seven eight nine"),
+    "es-US": _words("cero uno dos tres cuatro cinco seis siete ocho nueve"),
 }
-BELOW_100 = {
-    "en-US": {
-        **dict(
-            enumerate(
-                [
-                    "ten",
-                    "eleven",
-                    "twelve",
-                    "thirteen",
-                    "fourteen",
-                    "fifteen",
-                    "sixteen",
-                    "seventeen",
-                    "eighteen",
-                    "nineteen",
-                ],
-                10,
-            )
-        ),
-        **{
-            10 * ten + unit: word if not unit else f"{word}{{}}{DIGITS['en-US'][unit]}"
-            for ten, word in enumerate(
-                ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
-            )
-            for unit in range(10)
-        },
-    },
-    "es-US": {
-        **dict(
-            enumerate(
-                [
-                    "diez",
-                    "once",
-                    "doce",
-                    "trece",
-                    "catorce",
-                    "quince",
-                    "dieciséis",
-                    "diecisiete",
-                    "dieciocho",
-                    "diecinueve",
-                    "veinte",
-                    "veintiuno",
-                    "veintidós",
-                    "veintitrés",
-                    "veinticuatro",
-                    "veinticinco",
-                    "veintiséis",
-                    "veintisiete",
-                    "veintiocho",
-                    "veintinueve",
-                ],
-                10,
-            )
-        ),
-        **{
-            10 * ten + unit: word if not unit else f"{word} y {DIGITS['es-US'][unit]}"
-            for ten, word in enumerate(
-                ["treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"], 3
-            )
-            for unit in range(10)
-        },
-    },
+_TEENS = {
+    "en-US": _words(
+        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+    ),
+    "es-US": _words(
+        "diez once doce trece catorce quince dieciséis diecisiete dieciocho diecinueve "
+        "veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis "
+        "veintisiete veintiocho veintinueve"
+    ),
 }
-TENS = {
-    language: [word for value, word in words.items() if value % 10 == 0]
-    for language, words in BELOW_100.items()
+_TENS = {
+    "en-US": _words("twenty thirty forty fifty sixty seventy eighty ninety"),
+    "es-US": _words("treinta cuarenta cincuenta sesenta setenta ochenta noventa"),
 }
-HUNDREDS = {
+# A place in braces is a space or a hyphen.
+_BETWEEN = {"en-US": "{}", "es-US": " y "}
+TWO_DIGITS = {
+    language: _TEENS[language]
+    + [
+        ten if unit == 0 else f"{ten}{_BETWEEN[language]}{DIGITS[language][unit]}"
+        for ten in _TENS[language]
+        for unit in range(10)
+    ]
+    for language in DIGITS
+}
+_HUNDREDS = {
     "en-US": [f"{digit} hundred" for digit in DIGITS["en-US"][1:]],
-    "es-US": [
-        "ciento",
-        "doscientos",
-        "trescientos",
-        "cuatrocientos",
-        "quinientos",
-        "seiscientos",
-        "setecientos",
-        "ochocientos",
-        "novecientos",
-    ],
+    "es-US": _words(
+        "ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos "
+        "ochocientos novecientos"
+    ),
 }
-THOUSAND = {"en-US": "thousand", "es-US": "mil"}
-REPEATS = {"en-US": {2: "double", 3: "triple"}, "es-US": {2: "doble", 3: "triple"}}
-HESITATIONS = {"en-US": ["uh", "um", "dash"], "es-US": ["eh", "este", "guion"]}
-# Words around numbers, none of which is a number; some sound like numbers, or are in other senses.
+_THOUSAND = {"en-US": "thousand", "es-US": "mil"}
+_REPEATS = {"en-US": {2: "double", 3: "triple"}, "es-US": {2: "doble", 3: "triple"}}
+HESITATIONS = {"en-US": _words("uh um dash"), "es-US": _words("eh este guion")}
+# Words around numbers, of which none is a number; some sound like numbers, or contain one.
 WORDS = {
-    "en-US": [
-        "my",
-        "card",
-        "is",
-        "please",
-        "the",
-        "account",
-        "of",
-        "charge",
-        "it",
-        "again",
-        "thanks",
-        "no",
-        "someone",
-        "fortune",
-        "tent",
-        "weight",
-        "hundreds",
-        "often",
-        "canine",
-        "oneself",
-        "wonder",
-        "before",
-        "today",
-        "street",
-        "seventh",
-        "fourth",
-    ],
-    "es-US": [
-        "mi",
-        "tarjeta",
-        "es",
-        "por",
-        "favor",
-        "la",
-        "cuenta",
-        "de",
-        "gracias",
-        "otra",
-        "vez",
-        "ninguno",
-        "calle",
-        "dosis",
-        "seises",
-        "miles",
-        "entonces",
-        "cuarto",
-        "nuevamente",
-        "treintena",
-    ],
+    "en-US": _words(
+        "my card is please the account of charge it again thanks no someone fortune tent weight "
+        "hundreds often canine oneself wonder before today street seventh fourth"
+    ),
+    "es-US": _words(
+        "mi tarjeta es por favor la cuenta de gracias otra vez ninguno calle dosis seises "
+        "miles entonces cuarto nuevamente treintena"
+    ),
 }
 
 
 @st.composite
 def ways(draw: st.DrawFn, digits: str, language: str) -> str:
-    """A way of saying digits: in pieces of figures, digits, pairs, hundreds, thousands, repeats."""
+    """A way of saying digits: by figures, digits, pairs, hundreds, thousands, repeats."""
     said: list[str] = []
     rest = digits
     while rest:
-        piece, word = draw(st.sampled_from(_pieces(rest, language)))
-        rest = rest[piece:]
-        said.append(word.format(draw(st.sampled_from([" ", "-"]))))
-        if rest and piece == 2 and word in TENS[language]:
+        length, words = draw(st.sampled_from(_pieces(rest, language)))
+        rest = rest[length:]
+        said.append(words.format(draw(st.sampled_from([" ", "-"]))))
+        if not rest:
+            break
+        if words in _TENS[language]:
             # Nobody says 201 as `twenty one` without a pause: that is 21.
             said.append(", ")
-        elif rest and said == ["oh"]:
+        elif said == ["oh"]:
             # `Oh, two` and `oh, um, two` are something else.
             said.append(" ")
-        elif rest:
+        else:
             said.append(draw(st.sampled_from([" ", " ", " ", ", ", "-", " - ", ". ", " … "])))
             if draw(st.integers(0, 9)) == 0:
                 said.append(draw(st.sampled_from(HESITATIONS[language])) + " ")
     return "".join(said)
 
 
-def _pieces(digits: str, language: str) -> Sequence[tuple[int, str]]:
+def _pieces(digits: str, language: str) -> list[tuple[int, str]]:
     """How the next digits may be said: how many they are, and the words."""
     first = int(digits[0])
     found = [(1, digits[0]), (1, DIGITS[language][first])]
     found += [(length, digits[:length]) for length in (2, 4) if len(digits) >= length]
-    if first == 0 and language == "en-US":
-        found.append((1, "oh"))
+    if first == 0:
+        return [*found, (1, "oh")] if language == "en-US" else found
     found += [
         (count, f"{word} {DIGITS[language][first]}")
-        for count, word in REPEATS[language].items()
-        if digits[:count] == digits[0] * count
+        for count, word in _REPEATS[language].items()
+        if digits.startswith(digits[0] * count)
     ]
-    if first and len(digits) > 1:
-        found.append((2, _below_100(digits[:2], language)))
-    if first and len(digits) > 2:
-        found.append((3, _below_1000(digits[:3], language)))
-    if first and len(digits) > 3:
-        rest = _below_1000(digits[1:4], language) if int(digits[1:4]) else ""
-        thousand = f"{DIGITS[language][first]} {THOUSAND[language]} {rest}".strip()
+    if len(digits) >= 2:
+        found.append((2, _below_1000(int(digits[:2]), language)))
+    if len(digits) >= 3:
+        found.append((3, _below_1000(int(digits[:3]), language)))
+    if len(digits) >= 4:
+        rest = _below_1000(int(digits[1:4]), language) if int(digits[1:4]) else ""
+        thousand = f"{DIGITS[language][first]} {_THOUSAND[language]} {rest}".strip()
         found.append((4, thousand.removeprefix("uno ")))
     return found
 
 
-def _below_100(digits: str, language: str) -> str:
-    value = int(digits)
-    return DIGITS[language][value] if value < 10 else BELOW_100[language][value]
-
-
-def _below_1000(digits: str, language: str) -> str:
-    hundreds, rest = int(digits[0]), int(digits[1:])
+def _below_1000(number: int, language: str) -> str:
+    hundreds, rest = divmod(number, 100)
     if not hundreds:
-        return _below_100(digits[1:], language)
+        return DIGITS[language][rest] if rest < 10 else TWO_DIGITS[language][rest - 10]
     if not rest:
-        return "cien" if (hundreds, language) == (1, "es-US") else HUNDREDS[language][hundreds - 1]
-    return f"{HUNDREDS[language][hundreds - 1]} {_below_100(digits[1:], language)}"
+        return (
+            "cien" if number == 100 and language == "es-US" else _HUNDREDS[language][hundreds - 1]
+        )
+    return f"{_HUNDREDS[language][hundreds - 1]} {_below_1000(rest, language)}"
 
 
 def around(language: str) -> st.SearchStrategy[str]:
