@@ -85,7 +85,7 @@ DOCUMENT: Final = Document(
             asapp.STOP_STREAMING,
             "A pause: `start-streaming` continues it. Nothing that is said after the request is "
             "transcribed. The answer comes when the last lines have been made, with what was "
-            "transcribed since `start-streaming`; if that takes more than 6 seconds, with what is "
+            "transcribed since `start-streaming`; if that takes more than 8 seconds, with what is "
             "known by then. Stopping twice changes nothing.",
             body={"namespace": "twilio", "guid": _CALL},
             answer={

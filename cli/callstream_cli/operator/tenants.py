@@ -150,6 +150,8 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
         fields.append((f"webhook {surface}", webhook.url))
         if webhook.failover_url is not None:
             fields.append((f"failover {surface}", webhook.failover_url))
+        if webhook.secret_header is not None:
+            fields.append((f"secret header {surface}", webhook.secret_header))
     show_fields(fields)
 
 

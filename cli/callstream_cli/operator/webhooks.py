@@ -1,16 +1,17 @@
 """``callstream webhooks``: the URLs that a tenant's callbacks go to."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from callstream.destinations import without_credentials
+from callstream.tenants.credentials import new_secret
 from callstream.tenants.directory import NewWebhook, Surface, Tenant, Webhook
 from callstream_cli.deployment import administration_of
-from callstream_cli.operator.errors import good_values
+from callstream_cli.operator.errors import BadValueError, good_values
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
-from callstream_cli.operator.output import show_json, show_table
+from callstream_cli.operator.output import show_fields, show_json, show_table
 from callstream_cli.operator.standard_input import STANDARD_INPUT, read_line
 
 
@@ -30,18 +31,53 @@ def set_(
         str | None,
         typer.Option(metavar="URL", help="A URL to try when the first URL fails; - as above."),
     ] = None,
+    secret_header: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For asapp: send a secret in this header of each request. A new secret is made, "
+            "and shown once.",
+        ),
+    ] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar=STANDARD_INPUT,
+            help="Read the secret of --secret-header from standard input, after the URLs; on a "
+            "terminal, ask for it without echo. It is never an argument: others see command lines.",
+        ),
+    ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Set where a tenant's callbacks of a surface go. Replaces both URLs."""
+    """Set where a tenant's callbacks of a surface go. Replaces both URLs and the secret.
+
+    The webhook of asapp gets the lines of transcripts. Its requests are not signed: a secret in a
+    header shows that they come from here.
+    """
     with administration_of(stack) as administration:
+        _check(surface, secret_header, secret)
         given = [read_line("URL") if each == STANDARD_INPUT else each for each in (url, failover)]
+        fields = {"url": given[0], "failover_url": given[1]}
+        if secret_header is not None:
+            made = new_secret() if secret is None else read_line("secret")
+            fields |= {"secret_header": secret_header, "secret": made}
         with good_values():
-            webhook = NewWebhook.model_validate({"url": given[0], "failover_url": given[1]})
+            webhook = NewWebhook.model_validate(fields)
         tenant = administration.change_tenant(
             tenant_id, lambda tenant: {"webhooks": {**tenant.webhooks, surface: webhook}}
         )
-    _show(tenant, as_json=as_json)
+    is_new = secret_header is not None and secret is None
+    _show(tenant, as_json=as_json, new=webhook if is_new else None)
+
+
+def _check(surface: Surface, secret_header: str | None, secret: str | None) -> None:
+    if secret_header is not None and surface != "asapp":
+        raise BadValueError("--secret-header is for asapp only: other callbacks are signed")
+    if secret is not None and secret_header is None:
+        raise BadValueError("--secret needs --secret-header")
+    if secret not in {None, STANDARD_INPUT}:
+        raise BadValueError("--secret takes - only: the secret is read from standard input")
 
 
 def clear(
@@ -66,30 +102,54 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 
 
 def shown(tenant: Tenant) -> Mapping[Surface, Webhook]:
-    """A tenant's webhooks, by surface, without the user names and passwords in their URLs."""
+    """A tenant's webhooks, by surface, without secrets and the passwords in their URLs."""
     return {
         surface: Webhook(
             url=_masked(webhook.url),
             failover_url=webhook.failover_url and _masked(webhook.failover_url),
+            secret_header=webhook.secret_header,
+            secret=webhook.secret and _MASK,
         )
         for surface, webhook in sorted(tenant.webhooks.items())
     }
 
 
+_MASK: Final = "***"
+
+
 def _masked(url: str) -> str:
     bare, authorization = without_credentials(url)
-    return bare if authorization is None else bare.replace("://", "://***@", 1)
+    return bare if authorization is None else bare.replace("://", f"://{_MASK}@", 1)
 
 
-def _show(tenant: Tenant, *, as_json: bool) -> None:
+def _show(tenant: Tenant, *, as_json: bool, new: Webhook | None = None) -> None:
+    """Show a tenant's webhooks, and the secret of the new one, if there is one."""
+    webhooks = shown(tenant)
     if as_json:
-        show_json(shown(tenant))
+        secrets = {"asapp": {"secret": new.secret}} if new else {}
+        show_json(
+            {
+                surface: webhook.model_dump() | secrets.get(surface, {})
+                for surface, webhook in webhooks.items()
+            }
+        )
         return
+    columns = ["surface", "url", "failover"]
+    if any(webhook.secret for webhook in webhooks.values()):
+        columns.append("secret header")
     show_table(
-        ["surface", "url", "failover"],
+        columns,
         [
-            (surface, webhook.url, webhook.failover_url or "none")
-            for surface, webhook in shown(tenant).items()
+            (
+                surface,
+                webhook.url,
+                webhook.failover_url or "none",
+                webhook.secret_header or "none",
+            )[: len(columns)]
+            for surface, webhook in webhooks.items()
         ],
         otherwise=f"{tenant.tenant_id} has no webhooks.",
     )
+    if new is not None:
+        show_fields([("secret", str(new.secret))])
+        typer.echo("The secret will not be shown again.", err=True)

@@ -22,23 +22,22 @@ from tests.unit.items import started_stream
 from tests.unit.relays.test_transcriptions import LATER, Scene
 
 SUMMARY = {
-    "track": {
-        "inbound": {"audio_bytes": 1_438_400, "audio_ms": 89_900, "lines": 7},
-        "outbound": {"audio_bytes": 1_400_000, "audio_ms": 87_500, "lines": 4},
-    },
+    "inbound": {"audio_bytes": 1_438_400, "audio_ms": 89_900, "lines": 7},
+    "outbound": {"audio_bytes": 1_400_000, "audio_ms": 87_500, "lines": 4},
     "seconds": 89,
 }
 
 
 class StopScene(Scene):
-    """A transcribed call with two open streams; `in_wait` is what happens in the first wait."""
+    """A transcribed call with two open streams; `in_waits` is what happens in each wait."""
 
     def __init__(self, table: DynamoTable) -> None:
         super().__init__(table)
         self.refused = False
         self.put: list[Record] = []
         self.waits: list[float] = []
-        self.in_wait: Callable[[], None] = lambda: None
+        self.states: list[str] = []
+        self.in_waits: list[Callable[[], None]] = []
         streams = StreamStore(table, timedelta(days=1))
         self.stopping = TranscriptionStop(
             self.transcriptions, self.relays, streams, _Frames(self), self._pause
@@ -53,18 +52,24 @@ class StopScene(Scene):
     def stop_command(self) -> StoppedTranscription:
         return self.stopping.stop("acme", "CA1", LATER)
 
+    def run_starts(self) -> None:
+        """A run becomes the owner of the last relay."""
+        self.relays.advance(self.made()[-1], RelayEvent.CONNECT, LATER, {"owner_run_id": "run"})
+
     def run_ends(self, *, summary: bool = True, event: RelayEvent = RelayEvent.STOP) -> None:
-        """The run of the last relay ends it, as it does at `halted`, or when it fails."""
+        """The run of the last relay ends it: a command has stopped it, or it fails."""
         relay = self.made()[-1]
         last: dict[str, Any] = {"notified_at": 1}
         last |= {"summary": SUMMARY} if summary else {}
         last |= {"error": "engine"} if event is RelayEvent.FAIL else {}
-        self.relays.advance(relay, event, LATER, last)
+        if not self.relays.advance(relay, event, LATER, last):
+            self.relays.conclude(relay, last)
 
     def _pause(self, seconds: float) -> None:
         self.waits.append(seconds)
-        if len(self.waits) == 1:
-            self.in_wait()
+        self.states.append(self.made()[-1].state)
+        if len(self.waits) <= len(self.in_waits):
+            self.in_waits[len(self.waits) - 1]()
 
 
 class _Frames:
@@ -92,14 +97,16 @@ def test_stop_halts_the_relay_on_every_open_stream_and_awaits_the_summary(
     scene: StopScene,
 ) -> None:
     relay_id = scene.start().relay_id
-    scene.in_wait = scene.run_ends
+    scene.run_starts()
+    scene.in_waits = [scene.run_ends]
     stopped = scene.stop_command()
 
     assert [(each.stream_id, each.route, each.received_at) for each in scene.put] == [
         (stream_id, "autotranscribe", milliseconds(LATER)) for stream_id in ("s1", "s2")
     ]
     assert {each.event for each in scene.put} == {Halted(str(relay_id))}
-    assert len(scene.waits) == 1
+    # The run is stopped by the time of the first wait.
+    assert scene.states == ["stopped"]
     assert stopped.seconds == 89
     assert stopped.sides == {
         "customer": TrackSummary(1_438_400, 89_900, 7),
@@ -108,9 +115,19 @@ def test_stop_halts_the_relay_on_every_open_stream_and_awaits_the_summary(
     assert (stopped.error, scene.found().is_on) == (None, False)
 
 
+def test_relay_without_a_run_gets_time_to_transcribe_what_was_said(scene: StopScene) -> None:
+    scene.start()
+    scene.in_waits = [lambda: None, scene.run_starts, lambda: None, scene.run_ends]
+    stopped = scene.stop_command()
+
+    assert scene.states == ["requested", "requested", "stopped", "stopped"]
+    assert stopped.sides["customer"].lines == 7
+
+
 def test_second_stop_changes_nothing_and_answers_the_same(scene: StopScene) -> None:
     scene.start()
-    scene.in_wait = scene.run_ends
+    scene.run_starts()
+    scene.in_waits = [scene.run_ends]
     stopped = scene.stop_command()
 
     assert scene.stop_command() == stopped
@@ -142,9 +159,10 @@ def test_run_that_does_not_answer_is_stopped_and_its_summary_is_known_later(
     scene: StopScene,
 ) -> None:
     scene.start()
+    scene.run_starts()
     stopped = scene.stop_command()
 
-    assert sum(scene.waits) == pytest.approx(6)
+    assert sum(scene.waits) == pytest.approx(8)
     assert not scene.made()[0].is_active
     assert (stopped.seconds, stopped.sides["customer"]) == (90, TrackSummary())
 

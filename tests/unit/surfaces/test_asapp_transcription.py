@@ -155,13 +155,17 @@ def test_stop_answers_the_documented_summary_of_each_side() -> None:
     }
 
 
-def test_stop_of_a_failed_transcription_says_so() -> None:
-    stops: Any = Stops(error="engine_lost")
+@pytest.mark.parametrize(
+    ("reason", "code", "message"),
+    [
+        ("died", 5000, "Internal error: died"),
+        ("undecodable_audio", 4082, "The audio cannot be decoded: undecodable_audio"),
+    ],
+)
+def test_stop_of_a_failed_transcription_says_so(reason: str, code: int, message: str) -> None:
+    stops: Any = Stops(error=reason)
     answer = ask(StopStreaming(stops), validate(CallBody, CALL, strict=True))
 
-    assert (answer["isOk"], answer["errorMessage"]) == (
-        False,
-        "the transcription has failed: engine_lost",
-    )
+    assert (answer["isOk"], answer["errorMessage"]) == (False, message)
     statuses = [each["status"]["code"] for each in answer["autotranscribeResponse"].values()]
-    assert statuses == [5000, 5000]
+    assert statuses == [code, code]

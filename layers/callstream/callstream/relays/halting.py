@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct, convert
 
-from callstream.calls.lifecycle import RelayEvent
+from callstream.calls.lifecycle import RelayEvent, RelayState
 from callstream.calls.store import StreamStore
 from callstream.errors import NotFound
 from callstream.frames import records
@@ -24,24 +24,20 @@ from callstream.transcription.model import Role
 _logger = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 5
-# The engine gives its last lines within seconds: together some 6 s.
-_LOOKS: Final = 30
+# A run looks every second whether it is stopped; its engine then gives the last lines: 8 s in all.
+_LOOKS: Final = 40
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
 
 
 class TrackSummary(Struct, frozen=True):
-    """How much of one track was transcribed: audio in 16-bit linear PCM at 8 kHz, and lines."""
+    """How much of one track was transcribed: audio in 16-bit linear PCM at 8 kHz, and lines.
+
+    The item of a relay that has ended has `summary`: one of these for each track, and `seconds`.
+    """
 
     audio_bytes: int = 0
     audio_ms: int = 0
     lines: int = 0
-
-
-class Summary(Struct, frozen=True):
-    """The `summary` in a relay's item: how much of each track it has transcribed, and how long."""
-
-    track: dict[str, TrackSummary] = {}
-    seconds: int = 0
 
 
 class StoppedTranscription(Struct, frozen=True):
@@ -70,9 +66,9 @@ class TranscriptionStop:
         """Stop transcribing a call. Changes nothing if the transcription is stopped already.
 
         Audio that is received from `now` on reaches no engine: before the command counts as carried
-        out, the frames stream has a `halted` for the relay. The relay then transcribes what was
-        said before and ends by itself, with its summary. If that takes more than some seconds, the
-        relay is stopped, and the answer has what is known by then.
+        out, the frames stream has a `halted` for the relay. The relay is stopped, and transcribes
+        what was said before. If its summary does not come within some seconds, the result has what
+        is known by then.
 
         Raises:
             NotFound: the call was never transcribed.
@@ -112,26 +108,35 @@ class TranscriptionStop:
             self.frames.put(stream.stream_id, records.encode(record))
 
     def _await_end(self, relay: Relay, now: datetime) -> None:
-        """Wait until the relay has its summary, or is over without one; then it is over."""
+        """Stop the relay, and wait until it has its summary, or is over without one.
+
+        A relay that no run owns yet gets some seconds first: what was said since its start is still
+        to be transcribed.
+        """
+        is_stopped = False
         for _ in range(_LOOKS):
-            if {"summary", "notified_at"} & self.relays.noted(relay).keys():
+            item = self.relays.noted(relay)
+            if {"summary", "notified_at"} & item.keys():
                 break
+            if not is_stopped and item.get("state") != RelayState.REQUESTED:
+                self.relays.advance(relay, RelayEvent.STOP, now)
+                is_stopped = True
             self.pause(_SECONDS_BETWEEN_LOOKS)
         else:
             _logger.warning("summary not in time", extra={"relay_id": relay.relay_id})
-        # A run ends at `halted`; this is for a run that has not come so far, or does not exist.
-        self.relays.advance(relay, RelayEvent.STOP, now)
+        if not is_stopped:
+            self.relays.advance(relay, RelayEvent.STOP, now)
 
 
 def _stopped(transcription: Transcription, relay: Relay, item: Item) -> StoppedTranscription:
-    summary = convert(item.get("summary", {}), Summary)
+    summary = item.get("summary", {})
     settings = relay.transcription
     speakers = settings.speakers if settings is not None else {}
     return StoppedTranscription(
         transcription=transcription,
-        seconds=summary.seconds if "summary" in item else transcription.seconds,
+        seconds=summary.get("seconds", transcription.seconds),
         sides={
-            speaker.role: summary.track.get(track, TrackSummary())
+            speaker.role: convert(summary.get(track, {}), TrackSummary)
             for track, speaker in speakers.items()
         },
         error=item.get("error"),

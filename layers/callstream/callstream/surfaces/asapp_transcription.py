@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+from callstream.dialects.asapp import STATUSES
 from callstream.relays.halting import StoppedTranscription, TrackSummary, TranscriptionStop
 from callstream.relays.model import CallCommand, RelaySpec
 from callstream.relays.transcriptions import TranscriptionStarter
@@ -40,6 +41,8 @@ _REDACTIONS: Final[dict[str, Redaction]] = {
     "unredacted": "unredacted",
     "redacted_and_unredacted": "both",
 }
+# By the reason of the relay. A relay for another reason has met an internal error.
+_FAILURES: Final = {"undecodable_audio": 4082, "unsupported_language": 4050}
 
 
 def refusal(params: AutotranscribeParams, transcriber: Transcriber) -> Status | None:
@@ -48,9 +51,9 @@ def refusal(params: AutotranscribeParams, transcriber: Transcriber) -> Status | 
     ASAPP has no code for a deployment without a transcriber: 4080 is "audio cannot be transcribed".
     """
     if params.asks_for_redaction and params.detailed_token:
-        return Status(code=4093, description="detailedToken cannot be had together with redaction")
+        return Status(code=4093, description=STATUSES[4093])
     if params.asks_for_redaction and not params.smart_formatting:
-        return Status(code=4092, description="redaction cannot be had without smartFormatting")
+        return Status(code=4092, description=STATUSES[4092])
     if transcriber == "none":
         return Status(code=4080, description="this deployment has no transcriber")
     if params.language not in LANGUAGES[transcriber]:
@@ -159,4 +162,5 @@ def _status(stopped: StoppedTranscription) -> Status:
     """The status of a transcription at its end: a relay may have failed before the command."""
     if stopped.error is None:
         return Status()
-    return Status(code=5000, description=f"the transcription has failed: {stopped.error}")
+    code = _FAILURES.get(stopped.error, 5000)
+    return Status(code=code, description=f"{STATUSES[code]}: {stopped.error}")

@@ -10,7 +10,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import (
@@ -20,8 +20,8 @@ from pydantic import (
     Field,
     HttpUrl,
     PlainSerializer,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -115,19 +115,15 @@ class NewWebhook(Webhook):
 
     @field_validator("secret_header")
     @classmethod
-    def _check_header(cls, name: str | None) -> str | None:
-        if name is not None and name.lower() in _TAKEN_HEADERS:
+    def _check_header(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is None:
+            return None
+        if name.lower() in _TAKEN_HEADERS:
             raise PydanticCustomError("header", "The requests have this header anyway")
+        urls = filter(None, (info.data.get("url"), info.data.get("failover_url")))
+        if name.lower() == "authorization" and any(without_credentials(url)[1] for url in urls):
+            raise PydanticCustomError("header", "This header has the password of the URL already")
         return name
-
-    @model_validator(mode="after")
-    def _check_authorization(self) -> Self:
-        has_password = any(without_credentials(url)[1] for url in self.urls)
-        if has_password and "authorization" in self.secret_headers:
-            raise PydanticCustomError(
-                "header", "The header authorization has the password of the URL already"
-            )
-        return self
 
 
 class Tenant(_Model):

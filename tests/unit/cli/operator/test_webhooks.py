@@ -1,6 +1,7 @@
 """The webhooks' commands."""
 
 import pytest
+from pydantic import ValidationError
 
 from callstream.tenants.directory import (
     Directory,
@@ -82,3 +83,71 @@ class TestWebhooks:
             text = ok(command, "show", "acme")
             assert "https://***@a.example/cb?x=1" in text
             assert "s3cret" not in result.output + text
+
+    def test_secret_is_made_and_shown_once(self, directory: Directory) -> None:
+        made = ask("webhooks", "set", "acme", "asapp", URL, "--secret-header", "X-Hook-Secret")
+
+        secret = made["asapp"].pop("secret")
+        assert made == {
+            "asapp": {"url": URL, "failover_url": None, "secret_header": "X-Hook-Secret"}
+        }
+        assert len(secret) > 20
+        stored = directory.tenant("acme")
+        assert stored is not None
+        assert stored.webhooks["asapp"].secret_headers == {"x-hook-secret": secret}
+        assert ask("webhooks", "show", "acme")["asapp"]["secret"] == "***"
+        for command in ("webhooks", "tenants"):
+            text = ok(command, "show", "acme")
+            assert "X-Hook-Secret" in text
+            assert secret not in text
+        again = run("webhooks", "set", "acme", "asapp", URL, "--secret-header", "X-Hook-Secret")
+        assert secret not in again.output
+        assert "will not be shown again" in again.stderr
+        # Nothing of the old one stays.
+        assert ask("webhooks", "set", "acme", "asapp", URL) == {
+            "asapp": {"url": URL, "failover_url": None}
+        }
+
+    def test_secret_is_read_from_standard_input_and_not_shown(self, directory: Directory) -> None:
+        arguments = ["asapp", "-", "--secret-header", "Authorization", "--secret", "-"]
+        given = f"{URL}\nBearer s3cret\n"
+        result = run("webhooks", "set", "acme", *arguments, answer=given)
+
+        assert result.exit_code == 0
+        assert "s3cret" not in result.output
+        stored = directory.tenant("acme")
+        assert stored is not None
+        assert stored.webhooks["asapp"].secret_headers == {"authorization": "Bearer s3cret"}
+        assert "s3cret" not in repr(stored)
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (
+                ["telnyx", URL, "--secret-header", "X-A"],
+                "--secret-header is for asapp only: other callbacks are signed",
+            ),
+            (["asapp", URL, "--secret", "-"], "--secret needs --secret-header"),
+            (
+                ["asapp", URL, "--secret-header", "X-A", "--secret", "s3cret"],
+                "--secret takes - only: the secret is read from standard input",
+            ),
+            (
+                ["asapp", URL, "--secret-header", "Content-Type"],
+                "secret_header: The requests have this header anyway",
+            ),
+            (
+                ["asapp", "https://me:pw@a.example/", "--secret-header", "authorization"],
+                "secret_header: This header has the password of the URL already",
+            ),
+        ],
+    )
+    def test_bad_secret_is_refused(self, arguments: list[str], reason: str) -> None:
+        assert refusal("webhooks", "set", "acme", *arguments, status=2) == reason
+
+    @pytest.mark.parametrize("value", ["", "two\nlines", "ünicode", " x", "x" * 1025])
+    def test_secret_that_is_no_header_is_refused(self, value: str) -> None:
+        with pytest.raises(ValidationError):
+            Webhook(url=URL, secret_header="X-A", secret=value)
+        with pytest.raises(ValidationError):
+            Webhook(url=URL, secret_header=f"X {value}", secret="s3cret")
