@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "expose": "local.expose",
     "call": "carrier.command",
     "listen": "listener.command",
+    "bridge": "bridge.command",
     "transcript": "operator.transcript",
     "tail": "reading.tail",
     "record": "reading.record",
