@@ -14,7 +14,6 @@ Source: docs.asapp.com, AutoTranscribe "Direct WebSocket". Every conversation en
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple, override
@@ -124,34 +123,27 @@ class ConversationState(Struct):
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a conversation can offer.
-
-    `languages` are those that the engine recognises. `always_redacts` is a setting of the operator.
-    """
-
-    languages: AbstractSet[str]
-    always_redacts: bool = False
-
-
 class AsappConversation(Conversation):
     """One conversation.
 
     Args:
         stream_id: our id of the stream.
         opened_at: when the client connected, in milliseconds since 1970.
-        terms: what it can offer.
+        languages: the languages that the engine recognises.
         snapshot: where the conversation was in the run before; None for the first run.
     """
 
     # Eight of its 16 methods are those of `Conversation`; the others are one for each rule.
 
     def __init__(
-        self, stream_id: str, opened_at: int, terms: Terms, snapshot: bytes | None = None
+        self,
+        stream_id: str,
+        opened_at: int,
+        languages: AbstractSet[str],
+        snapshot: bytes | None = None,
     ) -> None:
         self._stream_id = stream_id
-        self._terms = terms
+        self._languages = languages
         self.state = ConversationState(opened_at, opened_at)
         # What waits for `startStream`, and when it was received.
         self._held: list[_Held] = []
@@ -262,7 +254,7 @@ class AsappConversation(Conversation):
                 return self._reject(event, received_at)
 
     def _start(self, start: Start, received_at: int) -> Sequence[Step]:
-        if (refusal := _refusal(start, self._terms)) is not None:
+        if (refusal := _refusal(start, self._languages)) is not None:
             return self._end(*refusal, received_at)
         asked = start.transcription or _ABSENT
         speaker = Speaker(
@@ -321,19 +313,17 @@ class AsappConversation(Conversation):
         return [Answer(text), Close()]
 
 
-def _refusal(start: Start, terms: Terms) -> tuple[int, str] | None:
+def _refusal(start: Start, languages: AbstractSet[str]) -> tuple[int, str] | None:
     """The code and the fault of a start that cannot be done; None if it can."""
     asked = start.transcription or _ABSENT
     has_redacted = asked.redaction in {"redacted", "redacted_and_unredacted"}
-    has_unredacted = asked.redaction in {"unredacted", "redacted_and_unredacted"}
     unheard = f"{asked.language} is transcribed on AWS only"
     refusals = (
         (asked.language not in _LANGUAGES, 4050, ""),
-        (asked.language not in terms.languages, 4050, unheard),
+        (asked.language not in languages, 4050, unheard),
         (start.format.encoding != "L16", 4051, ""),
         (start.format.sample_rate != SAMPLE_RATE, 4053, ""),
         (has_redacted and not asked.smart_formatting, 4092, ""),
         (has_redacted and asked.word_times, 4093, ""),
-        (has_unredacted and terms.always_redacts, 4094, ""),
     )
     return next(((code, fault) for applies, code, fault in refusals if applies), None)
