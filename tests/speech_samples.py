@@ -57,6 +57,10 @@ class Sample(NamedTuple):
     voice: Voice
 
 
+CARD: Final = Sample("My card number is four two four two.", "slt")
+"""What nobody may see whose caller pauses the transcription."""
+
+
 def sentences() -> list[Sample]:
     """Twenty sentences, in turns of two voices."""
     return [Sample(text, "rms" if at % 2 else "slt") for at, text in enumerate(_TWENTY)]
@@ -90,7 +94,7 @@ def _speak(text: str, voice: Voice) -> bytes:
 def main() -> None:
     """Record the sentences."""
     RECORDED.mkdir(exist_ok=True)
-    for sample in sentences():
+    for sample in [*sentences(), CARD]:
         audio.save(_recorded(sample), {"inbound": _speak(*sample)})
     print(sum(path.stat().st_size for path in RECORDED.iterdir()), "bytes", file=sys.stderr)  # noqa: T201
 

@@ -7,6 +7,7 @@ import typer
 from callstream.tenants.directory import ROUTES, Limits, Tenant
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator import webhooks
+from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.limits import effective, in_words
 from callstream_cli.operator.options import Json, OfTenant, Stack, Wide, Yes, confirm
 from callstream_cli.operator.output import Column, show_done, show_fields, show_json, show_table
@@ -74,13 +75,27 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
 def update(
     tenant_id: OfTenant,
     *,
-    name: Annotated[str, typer.Option(help="A name for people.")],
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    always_redact: Annotated[
+        bool | None,
+        typer.Option(
+            "--always-redact/--redact-as-asked",
+            help="Whether commands that ask for transcripts without redaction are refused.",
+        ),
+    ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Rename a tenant. Routes, limits and webhooks have commands of their own."""
+    """Rename a tenant, or set whether its transcripts are always redacted.
+
+    Omitted settings stay. Routes, limits and webhooks have commands of their own.
+    """
+    changes = {"name": name, "always_redacts": always_redact}
+    given = {field: value for field, value in changes.items() if value is not None}
     with administration_of(stack) as administration:
-        tenant = administration.change_tenant(tenant_id, lambda _: {"name": name})
+        if not given:
+            raise BadValueError("give --name, --always-redact or --redact-as-asked")
+        tenant = administration.change_tenant(tenant_id, lambda _: given)
     _show(tenant, as_json=as_json)
 
 
@@ -143,6 +158,7 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
         ("routes", ", ".join(sorted(tenant.routes)) or "none"),
     ]
     fields.append(("twilio signature", tenant.twilio_signature))
+    fields.append(("transcripts", "always redacted" if tenant.always_redacts else "as asked"))
     for surface, limits in effective(tenant).items():
         default = " (default)" if limits == Limits() else ""
         fields.append((f"limits {surface}", in_words(limits) + default))

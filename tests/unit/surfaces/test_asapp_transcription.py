@@ -20,7 +20,9 @@ from callstream.transcription.model import Transcriber
 
 CALL = {"namespace": "twilio", "guid": "CA1"}
 START = CALL | {"customerId": "cust-42", "agentId": "agent-7"}
-TENANT = SimpleNamespace(tenant_id="acme", routes=frozenset({"autotranscribe"}))
+TENANT = SimpleNamespace(
+    tenant_id="acme", routes=frozenset({"autotranscribe"}), always_redacts=False
+)
 
 
 def body(**params: Any) -> StartStreamingBody:
@@ -61,6 +63,18 @@ def test_refusal_has_the_documented_code(
     status = refusal(body(**params).autotranscribe_params, transcriber)
 
     assert (status and status.code) == code
+
+
+@pytest.mark.parametrize(
+    ("output", "code"),
+    [("redacted", None), ("unredacted", 4094), ("redacted_and_unredacted", 4094)],
+)
+def test_tenant_that_always_redacts_gets_no_other_text(output: str, code: int | None) -> None:
+    params = body(redactionOutput=output).autotranscribe_params
+    status = refusal(params, "offline", always_redacts=True)
+
+    assert (status and status.code) == code
+    assert refusal(body().autotranscribe_params, "offline", always_redacts=True) is None
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ _REDACTIONS: Final[dict[str, Redaction]] = {
 _FAILURES: Final = {"undecodable_audio": 4082, "unsupported_language": 4050}
 
 
-def refusal(params: AutotranscribeParams, transcriber: Transcriber) -> Status | None:
+def refusal(
+    params: AutotranscribeParams, transcriber: Transcriber, *, always_redacts: bool = False
+) -> Status | None:
     """Why a call cannot be transcribed in this way; None if it can.
 
     ASAPP has no code for a deployment without a transcriber: 4080 is "audio cannot be transcribed".
@@ -54,6 +56,8 @@ def refusal(params: AutotranscribeParams, transcriber: Transcriber) -> Status | 
         return Status(code=4093, description=STATUSES[4093])
     if params.asks_for_redaction and not params.smart_formatting:
         return Status(code=4092, description=STATUSES[4092])
+    if always_redacts and params.redaction_output != "redacted":
+        return Status(code=4094, description=STATUSES[4094])
     if transcriber == "none":
         return Status(code=4080, description="this deployment has no transcriber")
     if params.language not in LANGUAGES[transcriber]:
@@ -100,7 +104,11 @@ class StartStreaming:
         """
         check_route(command, "autotranscribe")
         body = command.body
-        status = refusal(body.autotranscribe_params, self.transcriber)
+        status = refusal(
+            body.autotranscribe_params,
+            self.transcriber,
+            always_redacts=command.tenant.always_redacts,
+        )
         if status is not None:
             side = SideStarted(stream_id="", status=status)
             return Started(

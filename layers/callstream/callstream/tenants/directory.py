@@ -131,7 +131,8 @@ class Tenant(_Model):
 
     `project_id` is the tenant's SignalWire project; `account_id` has its form for each vendor. The
     keys that sign the tenant's callbacks follow from `callback_key_id`: a new id makes new keys.
-    `twilio_signature` is for the tenant's media URLs; the auth token for it is in a secret.
+    `twilio_signature` is for the tenant's media URLs; the auth token for it is in a secret. With
+    `always_redacts`, no command gets the text of a transcript before redaction.
     """
 
     tenant_id: Identifier
@@ -143,6 +144,7 @@ class Tenant(_Model):
     routes: _Names = frozenset()
     webhooks: dict[Surface, Webhook] = {}
     twilio_signature: TwilioSignature = "off"
+    always_redacts: bool = False
 
     def limits_on(self, surface: Surface) -> Limits:
         """The tenant's limits on a surface."""

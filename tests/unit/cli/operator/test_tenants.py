@@ -31,6 +31,7 @@ class TestTenants:
             "routes": ["autotranscribe", "genagent"],
             "webhooks": {},
             "twilio_signature": "off",
+            "always_redacts": False,
         }
         tenant = directory.tenant("acme")
         assert tenant is not None
@@ -94,6 +95,16 @@ class TestTenants:
             listed[1]["project_id"],
         ]
 
+    def test_update_changes_what_is_given(self, acme: Tenant, directory: Directory) -> None:
+        assert ask("tenants", "update", "acme", "--always-redact")["always_redacts"]
+        ok("tenants", "update", "acme", "--name", "Acme & Co.")
+        changed = acme.model_copy(update={"name": "Acme & Co.", "always_redacts": True})
+        assert directory.tenant("acme") == changed
+
+        assert not ask("tenants", "update", "acme", "--redact-as-asked")["always_redacts"]
+        line = refusal("tenants", "update", "acme", status=2)
+        assert line == "give --name, --always-redact or --redact-as-asked"
+
     def test_show(self, acme: Tenant, directory: Directory) -> None:
         directory.save(
             acme.model_copy(
@@ -112,6 +123,7 @@ class TestTenants:
             f"account sid AC{acme.project_id.hex}",
             "routes autotranscribe, genagent",
             "twilio signature off",
+            "transcripts as asked",
             "limits asapp none a second, 7 a day",
             "limits clerk 100 a second, none a day (default)",
             "limits telnyx 100 a second, none a day (default)",
