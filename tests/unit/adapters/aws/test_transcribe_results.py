@@ -64,6 +64,7 @@ def test_final_becomes_words_with_their_punctuation() -> None:
         item("es", 1.0, 1.2496),
         item("?", 1.25, 1.25, "punctuation"),
         item(")", 1.25, 1.25, "punctuation"),
+        item("¡", 1.3, 1.3, "punctuation"),
         item("Yo", 1.3, 1.5),
     )
 
@@ -72,11 +73,11 @@ def test_final_becomes_words_with_their_punctuation() -> None:
             0,
             480,
             1600,
-            "¿Quién es?) Yo",
+            "¿Quién es?) ¡Yo",
             (
                 Word("Quién", 500, 900, before="¿", confidence=0.98),
                 Word("es", 1000, 1250, after="?)"),
-                Word("Yo", 1300, 1500),
+                Word("Yo", 1300, 1500, before="¡"),
             ),
         )
     ]
@@ -188,12 +189,24 @@ def test_settled_time_of_silence_follows_after_fifteen_quiet_seconds() -> None:
     assert read.settled_ms(0) == 39_000
 
 
+def test_settled_time_of_silence_that_is_fed_at_once_follows_in_real_time() -> None:
+    read = Results(1)
+    read.fed(60_000)
+    for _ in range(25):
+        read.look()
+    assert read.settled_ms(0) == 11_000
+
+    read.add(event(result(40, 41, id_="1", partial=True)))
+    assert read.settled_ms(0) == 36_000
+
+
 def test_partial_that_is_given_up_does_not_hold_the_settled_time() -> None:
     read = Results(1)
     read.add(event(result(1, 2, id_="1", partial=True), result(3, 4, item("a"), id_="2")))
 
     assert [each.text for each in iter(read.take, None)] == ["a"]
-    assert read.settled_ms(0) == 4000
+    read.add(event(result(30, 31, id_="3", partial=True)))
+    assert read.settled_ms(0) == 26_000
 
 
 @st.composite

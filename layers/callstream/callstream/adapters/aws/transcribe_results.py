@@ -19,9 +19,12 @@ _LEAD_MS: Final = 500
 # If a channel's audio has given no result by the time that another channel's audio, later by so
 # much, gives one: then it gives none.
 _BEHIND_MS: Final = 5000
-# The same, if no channel gives any result, in seconds. The connection notices sooner if Amazon is
-# gone.
+# If no channel gives any result for so many seconds after some audio was fed, it gives none. The
+# connection notices sooner if Amazon is gone.
 _QUIET_LOOKS: Final = 15
+# Amazon recognises in real time: audio that is fed faster may still wait there. A little more than
+# a second each second, to keep up.
+_QUIET_STEP_MS: Final = 1100
 
 # `[PII]`, or a type such as `[NAME]`, in place of what was said.
 _PLACEHOLDER: Final = re.compile(r"\[[A-Z][A-Z_]*\]")
@@ -145,7 +148,7 @@ class Results:
     def look(self) -> None:
         """Note that Amazon has sent nothing for a second."""
         if len(self._fed_at_looks) == _QUIET_LOOKS:
-            self._quiet_until = self._fed_at_looks[0]
+            self._quiet_until = min(self._fed_at_looks[0], self._quiet_ms + _QUIET_STEP_MS)
         self._fed_at_looks.append(self._fed)
 
     def end(self) -> None:
@@ -159,10 +162,14 @@ class Results:
         channel = self._channels[number]
         pending = [began - _LEAD_MS for began in channel.partials.values()]
         pending += [final.start_ms for final in self._finals if final.channel == number]
-        quiet = max(self._quiet_until, self._reached - _BEHIND_MS)
-        settled = max(channel.taken_until, min([quiet, *pending]))
+        settled = max(channel.taken_until, min([self._quiet_ms, *pending]))
         channel.settled = max(channel.settled, settled)
         return channel.settled
+
+    @property
+    def _quiet_ms(self) -> int:
+        """Before this place, what has given no result by now gives none."""
+        return max(self._quiet_until, self._reached - _BEHIND_MS)
 
 
 def _ms(seconds: float) -> int:
