@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
                     )
                 with logged("agents not dispatched", identity.stream_id):
                     inbox = token_of(event).attributes.get("inbox", "")
-                    _agents.dispatch(identity, inbox, start, clock.now())
+                    _agents.dispatch(identity, inbox, start, received_at(event), clock.now())
             case (Stop(), _):
                 _streams.stop(identity.stream_id, clock.now())
     if isinstance(received.event, Stop):

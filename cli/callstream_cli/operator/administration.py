@@ -21,6 +21,7 @@ from callstream.tenants.directory import (
     Tenant,
 )
 from callstream.tenants.issuing import Issued, issue
+from callstream.transcription.model import LANGUAGES, Transcriber
 from callstream_cli.operator.errors import (
     BadValueError,
     OperatorError,
@@ -259,6 +260,8 @@ class Administration:
         there = self.agents.of_route(tenant_id, agent.route, agent.inbox)
         if len(there) >= MOST_OF_A_ROUTE:
             raise OperatorError(f"there are {MOST_OF_A_ROUTE} agents already, which is the most")
+        if spec.transcription and any(each.spec.transcription for each in there):
+            raise OperatorError("these calls are transcribed already: agents list")
         if spec.name is not None and spec.name in {each.spec.name for each in there}:
             raise OperatorError(f"there is an agent of the name {spec.name!r} already")
         try:
@@ -279,6 +282,15 @@ class Administration:
         if agent is None:
             raise OperatorError(f"{tenant_id} has no agent {agent_id!r}")
         return agent
+
+    @property
+    def transcriber(self) -> Transcriber:
+        """The engine that the deployment transcribes with."""
+        name = self._output("TranscriberName")
+        known = {each: each for each in LANGUAGES}
+        if name not in known:
+            raise OperatorError(f"the stack has a transcriber of another version: {name}")
+        return known[name]
 
     def _auth_token(self, tenant: Tenant) -> str:
         """The tenant's present AuthToken: the secret that also signs its callbacks."""

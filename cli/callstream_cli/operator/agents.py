@@ -1,4 +1,4 @@
-"""``callstream agents``: WebSockets that get the calls of a route automatically."""
+"""``callstream agents``: what gets the calls of a route automatically, as they start."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,9 @@ import typer
 
 from callstream.dialects.events import Tracks
 from callstream.relays.agents import Agent
+from callstream.relays.model import RelaySpec
 from callstream.tenants.directory import ROUTES
+from callstream.transcription.model import Redaction
 from callstream_cli.deployment import administration_of
 from callstream_cli.name_values import name_values
 from callstream_cli.operator.agent_dialects import (
@@ -18,6 +20,14 @@ from callstream_cli.operator.agent_dialects import (
     check,
     settings_of,
     spec_of,
+)
+from callstream_cli.operator.agent_transcription import (
+    Language,
+    TranscriptionOptions,
+    check_needs_no_transcription,
+    check_transcribes_only,
+    transcription_of,
+    transcription_settings_of,
 )
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Wide, Yes, confirm
@@ -28,15 +38,16 @@ from callstream_cli.operator.standard_input import STANDARD_INPUT, read_line
 def add(
     tenant_id: OfTenant,
     url: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="URL", help="The agent's WebSocket; - if its URL shall not be seen here."
+            metavar="[URL]",
+            help="The agent's WebSocket; - if its URL shall not be seen here. Not to transcribe.",
         ),
-    ],
+    ] = None,
     *,
     dialect: Annotated[
-        DialectName, typer.Option(help="Which vendor's messages the agent understands.")
-    ],
+        DialectName | None, typer.Option(help="Which vendor's messages the agent understands.")
+    ] = None,
     route: Annotated[
         str | None,
         typer.Option(help=f"For the streams of ASAPP's URLs: {' or '.join(sorted(ROUTES))}."),
@@ -44,7 +55,10 @@ def add(
     inbox: Annotated[
         str | None, typer.Option(help="For the streams of Clerk Chat's URLs for this inbox.")
     ] = None,
-    track: Annotated[Tracks, typer.Option(help="Whom the agent hears.")] = "inbound_track",
+    track: Annotated[
+        Tracks | None,
+        typer.Option(help="Whom the agent hears. By default inbound_track; to transcribe, both."),
+    ] = None,
     codec: Annotated[
         Literal["PCMU", "PCMA", "G722", "OPUS", "AMR-WB", "L16"] | None,
         typer.Option(help="The codec that the agent gets and sends. By default the call's own."),
@@ -85,10 +99,39 @@ def add(
     status_callback_method: Annotated[
         Literal["GET", "POST"] | None, typer.Option(help="not telnyx: and how. By default POST.")
     ] = None,
+    transcribe: Annotated[
+        bool, typer.Option("--transcribe", help="Transcribe the calls, in place of a WebSocket.")
+    ] = False,
+    language: Annotated[
+        Language | None, typer.Option(help="--transcribe: the language. By default en-US.")
+    ] = None,
+    redaction: Annotated[
+        Redaction | None,
+        typer.Option(help="--transcribe: which texts are kept and sent. By default redacted."),
+    ] = None,
+    word_times: Annotated[
+        bool, typer.Option("--word-times", help="--transcribe: with the times of words.")
+    ] = False,
+    plain_words: Annotated[
+        bool,
+        typer.Option(
+            "--plain-words", help="--transcribe: no punctuation, no capitals, no figures."
+        ),
+    ] = False,
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRACK=ROLE,…",
+            help="--transcribe: who speaks. By default inbound=customer,outbound=agent.",
+        ),
+    ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
     """Have the calls of a route, or of an inbox, forked to an agent as they start.
+
+    With --transcribe, they are transcribed from their beginning: callstream transcript shows what
+    is said, and the tenant's webhook for asapp gets every line.
 
     What is - is read from standard input, a line each: URL, auth token, parameters, status
     callback, in this order. A terminal is asked for them, without echo.
@@ -99,11 +142,19 @@ def add(
         if auth_token not in {None, STANDARD_INPUT}:
             raise BadValueError("--auth-token takes - only: the token is read from standard input")
         administration.tenant(tenant_id)
+        asked = TranscriptionOptions(
+            track=track,
+            language=language,
+            redaction=redaction,
+            word_times=word_times,
+            plain_words=plain_words,
+            speakers=speakers,
+        )
         options = AgentOptions(
-            url=url,
+            url=url or "",
             auth_token=auth_token,
             parameters=_parameters(parameter or ()),
-            track=track,
+            track=track or "inbound_track",
             codec=codec,
             sampling_rate=sampling_rate,
             fill_silence=fill_silence,
@@ -113,8 +164,15 @@ def add(
             status_callback=status_callback,
             status_callback_method=status_callback_method,
         )
-        check(dialect, options)
-        spec = spec_of(dialect, _read(options))
+        if transcribe:
+            check_transcribes_only(dialect, options)
+            spec = transcription_of(asked, administration.transcriber)
+        else:
+            check_needs_no_transcription(asked)
+            if url is None or dialect is None:
+                raise BadValueError("give the agent's URL and --dialect, or --transcribe")
+            check(dialect, options)
+            spec = spec_of(dialect, _read(options))
         agent = administration.create_agent(tenant_id, route, inbox, spec)
     if as_json:
         show_json(as_dict(agent))
@@ -147,8 +205,8 @@ def list_(
             (
                 agent.agent_id,
                 _place(agent),
-                agent.spec.surface,
-                _masked(agent.spec.url),
+                agent.spec.dialect or "-",
+                _masked(agent.spec.url) if agent.spec.url else _transcribed(agent.spec),
                 agent.spec.track,
                 agent.spec.name or "-",
                 "stored" if agent.spec.handshake_headers else "none",
@@ -190,13 +248,14 @@ def as_dict(agent: Agent) -> dict[str, Any]:
         "tenant_id": agent.tenant_id,
         "route": agent.route,
         "inbox": agent.inbox or None,
-        "dialect": spec.surface,
-        "url": _masked(spec.url),
+        "dialect": spec.dialect,
+        "url": _masked(spec.url) if spec.url else None,
         "track": spec.track,
         "name": spec.name,
         "auth_token_stored": bool(spec.handshake_headers),
         "parameters": len(spec.parameters),
-        "settings": settings_of(spec),
+        "settings": {} if spec.transcription else settings_of(spec),
+        "transcription": transcription_settings_of(spec),
     }
 
 
@@ -204,9 +263,13 @@ def _place(agent: Agent) -> str:
     return f"the inbox {agent.inbox}" if agent.inbox else agent.route
 
 
-def _masked(url: str | None) -> str:
+def _transcribed(spec: RelaySpec) -> str:
+    return f"transcription {spec.transcription.language}" if spec.transcription else "-"
+
+
+def _masked(url: str) -> str:
     """Scheme, host and port: the rest of a URL may hold secrets."""
-    parts = urlsplit(url or "")
+    parts = urlsplit(url)
     rest = "/…" if parts.path.strip("/") or parts.query else "/"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"
 

@@ -26,12 +26,16 @@ from callstream.relays.agent_claims import AgentClaims
 from callstream.relays.agents import Agent, AgentDispatcher, AgentStore
 from callstream.relays.model import CallCommand, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
+from callstream.relays.transcriptions import Transcriptions, TranscriptionStarter
 from callstream.tenants.directory import Directory, Inbox, Tenant
+from callstream.times import milliseconds
+from callstream.transcription.model import Speaker, TranscriptionSettings
 from tests.starter import Starter
 from tests.tables import AtomicTable
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SINCE = milliseconds(NOW) - 40
 TELNYX = RelaySpec(
     surface="telnyx",
     sink="websocket",
@@ -49,6 +53,17 @@ SIGNALWIRE = RelaySpec(
     url="wss://recorder.example.com/",
     track="both_tracks",
     name="main",
+)
+TRANSCRIPTION = RelaySpec(
+    surface="asapp",
+    sink="transcription",
+    track="both_tracks",
+    transcription=TranscriptionSettings(
+        speakers={
+            "inbound": Speaker(transcript_id="", role="customer"),
+            "outbound": Speaker(transcript_id="", role="agent"),
+        }
+    ),
 )
 L16 = AudioFormat("L16", 16_000, 1)
 
@@ -116,7 +131,7 @@ class World:
 
     def arguments(self, stream_id: str, form: AudioFormat = PCMU_8K) -> tuple[Any, ...]:
         identity, start = self.begin(stream_id, form)
-        return identity, "", start, NOW
+        return identity, "", start, SINCE, NOW
 
     def dispatch_late(self, mine: tuple[Any, ...], meanwhile: tuple[Any, ...]) -> None:
         """Dispatch agents for `mine`, and for `meanwhile` between its reads and its write."""
@@ -344,3 +359,73 @@ class TestAgentDispatcher:
         assert call is not None
         assert note is not None
         assert note["expires_at"] == call["expires_at"]
+
+    def test_transcription_has_the_call_from_its_beginning(self, world: World) -> None:
+        world.agent("a", TRANSCRIPTION)
+        world.dispatch("stream-1")
+
+        [relay] = world.on_the_call()
+        assert world.starter.asked == [("start", relay.relay_id, None)]
+        assert relay.since == SINCE
+        assert relay.transcription is not None
+        speakers = relay.transcription.speakers
+        ids = {speaker.role: speaker.transcript_id for speaker in speakers.values()}
+        assert len({*ids.values(), ""}) == 3
+        # As if a command had come, so that commands stop and resume it.
+        known = Transcriptions(world.table).get("acme", "CA1")
+        assert known is not None
+        assert (known.is_on, known.relay_id, known.stream_ids) == (True, relay.relay_id, ids)
+
+    def test_call_has_one_transcription(self, world: World) -> None:
+        world.agent("a", TRANSCRIPTION)
+        world.agent("b", TRANSCRIPTION)
+        world.dispatch("stream-1")
+        starter = TranscriptionStarter(world.table, world.relays, world.starter)
+
+        command = CallCommand("acme", "CA1", NOW + timedelta(seconds=1))
+        found = starter.start(TRANSCRIPTION, command)
+
+        [relay] = world.on_the_call()
+        assert found.relay_id == relay.relay_id
+
+    @pytest.mark.parametrize("comes", ["before", "waiting"])
+    def test_transcription_by_command_is_the_only_one(self, world: World, comes: str) -> None:
+        world.agent("a", TRANSCRIPTION)
+        arguments = world.arguments("stream-1") if comes == "before" else None
+        starter = TranscriptionStarter(world.table, world.relays, world.starter)
+        starter.start(TRANSCRIPTION, CallCommand("acme", "CA1", NOW))
+
+        world.dispatcher.dispatch(*(arguments or world.arguments("stream-1")))
+
+        assert len(world.on_the_call()) == (comes == "before")
+
+    def test_transcription_goes_on_in_the_same_transcripts_when_the_call_comes_back(
+        self, world: World
+    ) -> None:
+        world.agent("a", TRANSCRIPTION)
+        world.dispatch("stream-1")
+        world.streams.disconnect("stream-1", NOW)
+        world.dispatch("stream-2")
+
+        first, second = world.on_the_call()
+        assert {first.state, second.state} == {RelayState.REQUESTED, RelayState.STOPPED}
+        assert first.transcription == second.transcription
+        known = Transcriptions(world.table).get("acme", "CA1")
+        assert known is not None
+        assert known.relay_id in {
+            each.relay_id for each in (first, second) if each.state is RelayState.REQUESTED
+        }
+
+    def test_transcription_that_a_command_has_stopped_does_not_come_back(
+        self, world: World
+    ) -> None:
+        world.agent("a", TRANSCRIPTION)
+        world.dispatch("stream-1")
+        known = Transcriptions(world.table).get("acme", "CA1")
+        assert known is not None
+        Transcriptions(world.table).stop("acme", "CA1", known, NOW)
+        world.streams.disconnect("stream-1", NOW)
+
+        world.dispatch("stream-2")
+
+        assert len(world.on_the_call()) == 1

@@ -15,6 +15,11 @@ from callstream.ports import Item, Table
 from callstream.relays.model import CallCommand, Relay
 from callstream.relays.requests import build_start
 from callstream.relays.store import RelayStore
+from callstream.relays.transcriptions import (
+    Transcription,
+    Transcriptions,
+    build_transcription,
+)
 from callstream.table_requests import optimistically
 
 _ATTEMPTS: Final = 5
@@ -63,6 +68,7 @@ class AgentClaims:
     def __init__(self, table: Table, relays: RelayStore) -> None:
         self._table = table
         self._relays = relays
+        self._transcriptions = Transcriptions(table)
 
     def make_relay(
         self, agent_id: str, relay: Relay, stream_id: str, now: datetime
@@ -73,6 +79,8 @@ class AgentClaims:
         their relay, because it may continue one of them. Only if all those streams have ended does
         the agent get a new relay; its last relay, which is about to end, is stopped.
         If another relay of the call has the name, the new relay goes without a name.
+        A call has one transcription: none is made while another goes on, or if a command has
+        stopped the last.
 
         Raises:
             UnknownCall, CallEnded
@@ -91,11 +99,24 @@ class AgentClaims:
             if before is not None:
                 last = relay.model_copy(update={"relay_id": before})
                 self._relays.advance(last, RelayEvent.STOP, now)
+            also: list[Item] = []
+            if relay.transcription is not None:
+                found = self._transcriptions.get(relay.tenant_id, relay.call_id)
+                if found is not None and (not found.is_on or self._goes_on(found, relay)):
+                    return None
+                also = [build_transcription(relay, found, call.expires_at)]
             has_name = not self._relays.has_taken_name(relay)
             made = relay if has_name else relay.model_copy(update={"name": None})
             expires_at = call.expires_at
             claimed = build_claim(made, agent_id, stream_id, before, expires_at)
-            self._table.transact([*build_start(made, command, expires_at), claimed])
+            self._table.transact([*build_start(made, command, expires_at), claimed, *also])
             return made
 
         return optimistically(attempt, _ATTEMPTS)
+
+    def _goes_on(self, found: Transcription, relay: Relay) -> bool:
+        """Whether a call's transcription waits for its relay, or the relay is active."""
+        if found.relay_id is None:
+            return True
+        last = self._relays.get(relay.tenant_id, relay.call_id, found.relay_id)
+        return last is not None and last.is_active

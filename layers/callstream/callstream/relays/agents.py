@@ -1,4 +1,6 @@
-"""Agents: consumers that get all calls of a route or an inbox, from each call's start.
+"""Agents: what gets all calls of a route or an inbox, from each call's start.
+
+An agent is a consumer at a URL, or the transcription of every call.
 
 In the Directory table, beside their tenant:
 
@@ -25,6 +27,7 @@ from callstream.ports import Item, RelayStarter, Table
 from callstream.relays.agent_claims import AgentClaims
 from callstream.relays.model import CallCommand, Relay, RelaySpec
 from callstream.tenants.directory import Directory, Identifier, inbox_key, tenant_key
+from callstream.transcription.model import Role
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +41,10 @@ _NAMESPACE: Final = UUID("0b5c7a52-6a0e-5c39-8f0e-6f6f6b1e4c55")
 
 
 class Agent(BaseModel):
-    """A consumer that gets every call of a route, or of one inbox of the route `inbox`."""
+    """What gets every call of a route, or of one inbox of the route `inbox`.
+
+    The speakers of a transcription get the ids of their transcripts with each call.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -110,7 +116,9 @@ class AgentDispatcher:
     claims: AgentClaims
     starter: RelayStarter
 
-    def dispatch(self, stream: StreamIdentity, inbox: str, start: Start, now: datetime) -> None:
+    def dispatch(
+        self, stream: StreamIdentity, inbox: str, start: Start, since: int, now: datetime
+    ) -> None:
         """Make and start the relays of the agents that are not on the call yet.
 
         The relays' ids follow from stream and agent, so a repeated start makes no relay twice. A
@@ -120,6 +128,7 @@ class AgentDispatcher:
             stream: the stream, which has started and is in its call.
             inbox: the inbox that the stream's URL was for; "" for any other route.
             start: the carrier's start message.
+            since: when that message was received, in milliseconds since 1970.
             now: the time.
 
         Raises:
@@ -137,7 +146,7 @@ class AgentDispatcher:
         reachable = True
         for agent in agents:
             relay_id = _relay_id(agent, stream.stream_id)
-            relay = Relay.of(agent.spec, relay_id, command)
+            relay = Relay.of(_of_call(agent.spec, command, since), relay_id, command)
             try:
                 made = self.claims.make_relay(agent.agent_id, relay, stream.stream_id, now)
             except CallError:
@@ -157,6 +166,24 @@ class AgentDispatcher:
             _logger.warning("%s", error, extra={"relay_id": relay.relay_id})
             return False
         return True
+
+
+def _of_call(spec: RelaySpec, command: CallCommand, since: int) -> RelaySpec:
+    """The spec for one call: a transcription has the call from its beginning, and its own ids."""
+    settings = spec.transcription
+    if settings is None:
+        return spec
+    speakers = {
+        track: each.model_copy(update={"transcript_id": _transcript_id(command, each.role)})
+        for track, each in settings.speakers.items()
+    }
+    settings = settings.model_copy(update={"speakers": speakers})
+    return spec.model_copy(update={"since": since, "transcription": settings})
+
+
+def _transcript_id(command: CallCommand, role: Role) -> str:
+    """The same for every relay of the call, whose lines go on in the same transcripts."""
+    return str(uuid5(_NAMESPACE, f"{command.tenant_id}/{command.call_id}/{role}"))
 
 
 def _relay_id(agent: Agent, stream_id: str) -> str:

@@ -83,6 +83,26 @@ def build_put(key: Item, new: Transcription, old: Transcription | None) -> Item:
     return {"Put": put}
 
 
+def build_transcription(relay: Relay, old: Transcription | None, expires_at: int) -> Item:
+    """Make a relay the transcription of its call, as a command to transcribe the call would.
+
+    Args:
+        relay: the new relay.
+        old: the call's transcription as it was read; None if the call had none.
+        expires_at: when the call's items expire, in seconds since 1970.
+    """
+    settings = relay.transcription or TranscriptionSettings()
+    new = Transcription(
+        is_on=True,
+        stream_ids={each.role: each.transcript_id for each in settings.speakers.values()},
+        spec=RelaySpec.model_validate(relay.model_dump(include=set(RelaySpec.model_fields))),
+        relay_id=relay.relay_id,
+        started_at=relay.created_at,
+        expires_at=expires_at,
+    )
+    return build_put(transcription_key(relay.tenant_id, relay.call_id), new, old)
+
+
 class Transcriptions:
     """The transcriptions of calls. Both methods may raise `Unavailable`."""
 

@@ -39,7 +39,10 @@ def deployed() -> Iterator[Mapping[str, str]]:
                 for output, name in _references(source["Outputs"]).items()
                 if name in {*SECRETS, "DirectoryTable"}
             }
-            | {"TwilioSecretsPrefix": {"Value": TWILIO_PREFIX}},
+            | {
+                "TwilioSecretsPrefix": {"Value": TWILIO_PREFIX},
+                "TranscriberName": {"Value": "offline"},
+            },
         }
         cloudformation = boto3.client("cloudformation")
         cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(stack))

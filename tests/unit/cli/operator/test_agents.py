@@ -22,7 +22,9 @@ from callstream.surfaces import (
 from callstream_cli.operator import agent_dialects
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.agent_dialects import DialectName
-from tests.unit.cli.commands import ask, ok, refusal, run
+from callstream_cli.operator.agent_transcription import TranscriptionOptions, transcription_of
+from callstream_cli.operator.errors import OperatorError
+from tests.unit.cli.commands import ask, ok, refusal, run, words
 from tests.unit.cli.operator.deployed import (
     AGENT,
     URL,
@@ -63,6 +65,7 @@ class TestAgents:
             "auth_token_stored": True,
             "parameters": 2,
             "settings": {"fill_silence": False, "legs": "self", "mode": "rtp"},
+            "transcription": None,
         }
         second = ask("agents", "add", "acme", AGENT, *self.GENAGENT, "signalwire")
         assert ask("agents", "list", "acme") == [second, first]
@@ -344,3 +347,80 @@ class TestAgents:
 
         ok("tenants", "delete", "acme", "--yes")
         assert administration.agents.all("acme") == []
+
+
+@pytest.mark.usefixtures("acme")
+class TestTranscribingAgents:
+    ROUTE = ("--route", "genagent", "--transcribe")
+    WITH_ALONE = (
+        "--language, --redaction, --word-times, --plain-words, --speakers: with --transcribe"
+    )
+
+    def test_add_and_list_a_transcription(self, administration: Administration) -> None:
+        options = ["--redaction", "both", "--word-times", "--plain-words"]
+        speakers = ["--speakers", "outbound=customer,inbound=agent"]
+
+        added = ask("agents", "add", "acme", *self.ROUTE, *options, *speakers)
+        assert added == {
+            "agent_id": added["agent_id"],
+            "tenant_id": "acme",
+            "route": "genagent",
+            "inbox": None,
+            "dialect": None,
+            "url": None,
+            "track": "both_tracks",
+            "name": None,
+            "auth_token_stored": False,
+            "parameters": 0,
+            "settings": {},
+            "transcription": {
+                "language": "en-US",
+                "redaction": "both",
+                "word_times": True,
+                "plain_words": True,
+                "speakers": {"inbound": "agent", "outbound": "customer"},
+            },
+        }
+        [agent] = administration.agents.all("acme")
+        assert agent.spec.sink == "transcription"
+        assert words(ok("agents", "list", "acme"))[1] == (
+            f"{added['agent_id']} genagent - transcription en-US both_tracks - none 0"
+        )
+
+    def test_calls_of_a_route_have_one_transcription(self) -> None:
+        ok("agents", "add", "acme", *self.ROUTE)
+
+        assert refusal("agents", "add", "acme", *self.ROUTE) == (
+            "these calls are transcribed already: agents list"
+        )
+
+    def test_transcription_that_cannot_work_is_refused_at_once(self) -> None:
+        spanish = TranscriptionOptions(language="es-US")
+
+        assert refusal("agents", "add", "acme", *self.ROUTE, "--language", "es-US") == (
+            "es-US is not transcribed by Transcriber=offline"
+        )
+        assert transcription_of(spanish, "amazon").transcription is not None
+        with pytest.raises(OperatorError, match="no transcriber: set its parameter Transcriber"):
+            transcription_of(TranscriptionOptions(), "none")
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ((*ROUTE, AGENT), "--transcribe goes without URL, and without the options for a URL"),
+            (
+                (*ROUTE, "--codec", "PCMU"),
+                "--transcribe goes without URL, and without the options for a URL",
+            ),
+            (("--route", "genagent", AGENT, "--dialect", "telnyx", "--word-times"), WITH_ALONE),
+            (("--route", "genagent"), "give the agent's URL and --dialect, or --transcribe"),
+            (
+                (*ROUTE, "--speakers", "inbound=customer"),
+                "--speakers: as inbound=customer,outbound=agent, or the other way round",
+            ),
+        ],
+    )
+    def test_options_that_do_not_go_together_are_refused(
+        self, options: tuple[str, ...], error: str
+    ) -> None:
+        assert refusal("agents", "add", "acme", *options, status=2) == error
