@@ -1,6 +1,7 @@
 """A run's place in its call, for the run that goes on after it."""
 
-from typing import Self
+from collections.abc import Callable
+from typing import Final, Self
 
 import msgspec
 from msgspec import Struct
@@ -9,6 +10,9 @@ from callstream.dialects.events import Track
 from callstream.frames.stream_order import StreamSnapshot
 from callstream.relays.merger import Source
 from callstream.relays.timings import RelayTimings
+
+_MOST_RECENT: Final = 30
+"""At a checkpoint every other second, these are the last 60 seconds."""
 
 
 class Checkpoint(Struct):
@@ -42,3 +46,30 @@ class Checkpoint(Struct):
         ]
         earliest = min([self.at, *received]) - timings.delivery
         return max(earliest, self.at - timings.farthest_back)
+
+
+class RecentCheckpoints:
+    """The recent checkpoints of a run, of which the newest settled one counts.
+
+    A sink may need a while until all events are done that came before a checkpoint.
+
+    Args:
+        first: the checkpoint that the run goes on from.
+        is_settled: whether the next run may go on from this snapshot of the sink.
+    """
+
+    def __init__(self, first: Checkpoint, is_settled: Callable[[bytes], bool]) -> None:
+        self._settled = first
+        self._later: list[Checkpoint] = []
+        self._is_settled = is_settled
+
+    def add(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Add the run's present place; returns the newest checkpoint that is settled."""
+        self._later.append(checkpoint)
+        for place in range(len(self._later) - 1, -1, -1):
+            if self._is_settled(self._later[place].sink):
+                self._settled = self._later[place]
+                del self._later[: place + 1]
+                break
+        del self._later[:-_MOST_RECENT]
+        return self._settled

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from callstream.calls.model import StartedStream
-from callstream.dialects.events import Mark
+from callstream.dialects.events import Mark, Start
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
 from callstream.relays.checkpoint import Checkpoint
@@ -82,10 +82,20 @@ class Intake:
         """Wait until every fan-out worker knows of the subscriptions."""
         await asyncio.sleep(self._timings.propagation)
 
-    async def missed(self, checkpoint: Checkpoint) -> Sequence[Record]:
-        """The records since a checkpoint; none, and a line in the log, if they cannot be read."""
+    async def missed(self, checkpoint: Checkpoint, *, is_first: bool = False) -> Sequence[Record]:
+        """The records since a checkpoint; none, and a line in the log, if they cannot be read.
+
+        Args:
+            checkpoint: where to begin.
+            is_first: whether no run was there before. Then a stream that starts after the
+                checkpoint is taken from number 1 on.
+        """
         stream_ids = {*checkpoint.streams, *self._subscribed}
-        return await self._read(stream_ids, checkpoint.since(self._timings))
+        found = await self._read(stream_ids, checkpoint.since(self._timings))
+        if is_first:
+            starts = (each for each in found if isinstance(each.event, Start))
+            self.merger.expect_whole(each.stream_id for each in starts)
+        return found
 
     async def listen(self, missed: Sequence[Record] = ()) -> None:
         """Give the sink the missed records, then new ones, until all streams of the call are over.

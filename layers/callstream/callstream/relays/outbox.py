@@ -55,6 +55,7 @@ class Outbox:
         """Take all messages that wait."""
         texts = [text for text, _ in self._waiting]
         self._waiting.clear()
+        self._idle.set()
         return texts
 
     def _drop_oldest(self) -> bool:

@@ -14,6 +14,8 @@ fan-out or the sweep starts another run, which takes over: that run goes on from
 reads the later records from Kinesis. So no frame is lost, but the frames of the last two seconds
 may be sent again, with the numbers that they had.
 
+A first run may begin in the past: then it reads the records since that time from Kinesis, too.
+
 The three kinds of runs start by one sequence of steps; `_STEPS` has the steps of each kind.
 """
 
@@ -21,7 +23,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from callstream.calls.model import StartedStream
 from callstream.relays.checkpoint import Checkpoint
@@ -32,6 +34,9 @@ from callstream.relays.ports import CallSource, DialFailed, Lease
 from callstream.relays.sinks.sink import Sink
 from callstream.relays.supervision import Supervisor, ending_by
 from callstream.relays.timings import RelayTimings
+
+if TYPE_CHECKING:
+    from callstream.frames.records import Record
 
 _logger = logging.getLogger(__name__)
 
@@ -70,6 +75,8 @@ class RelayRun:
         clock: time in seconds, the same for all runs of a relay.
         seconds: how long this run may take.
         timings: how long to wait.
+        since: a first run begins with what was received then, by `clock`, or at the beginning of
+            the call if that is later; None: with what comes.
     """
 
     def __init__(
@@ -81,12 +88,14 @@ class RelayRun:
         clock: Callable[[], float],
         seconds: float,
         timings: RelayTimings,
+        since: float | None = None,
     ) -> None:
         self._lease = lease
         self._source = source
         self._sink = sink
         self._clock = clock
         self._timings = timings
+        self._since = since
         self._ends_at = clock() + seconds
         # Frames that the runs before have dropped.
         self._dropped_before = 0
@@ -135,8 +144,9 @@ class RelayRun:
         streams: Sequence[StartedStream],
         left: Checkpoint | None,
     ) -> Outcome | None:
-        if not steps.connects:
+        if not steps.connects or self._since is not None:
             await intake.propagated()
+        listens_since = self._clock()
         if steps.accepts:
             await asyncio.to_thread(self._lease.report_ready)
             if (left := await self._accept_hand_over()) is None:
@@ -145,8 +155,10 @@ class RelayRun:
                 return Outcome(Ending.CALL)
         if left is not None:
             intake.resume(left)
-        missed = await intake.missed(left) if left is not None and steps.reads_missed else ()
         await self._sink.open(streams, None if left is None else left.sink, intake)
+        if steps.connects and self._since is not None:
+            left = self._beginning(self._since, streams)
+        missed = await self._missed(steps, intake, left, listens_since)
         supervisor = Supervisor(
             self._lease,
             intake,
@@ -155,14 +167,28 @@ class RelayRun:
             ends_at=self._ends_at,
             timings=self._timings,
             dropped_before=self._dropped_before,
+            left=left,
         )
         if steps.connects:
-            checkpoint = supervisor.checkpoint()
+            checkpoint = supervisor.first_checkpoint
             if not await asyncio.to_thread(self._lease.acquire, checkpoint):
                 return None
         if steps.looks_again and (ending := await ending_by(self._lease)):
             return Outcome(ending)
         return await supervisor.run(missed)
+
+    async def _missed(
+        self, steps: _Steps, intake: Intake, left: Checkpoint | None, listens_since: float
+    ) -> "Sequence[Record]":
+        # A run that hands over may leave a place from before this run got all records.
+        if left is None or not (steps.reads_missed or left.at < listens_since):
+            return ()
+        return await intake.missed(left, is_first=steps.connects)
+
+    def _beginning(self, since: float, streams: Sequence[StartedStream]) -> Checkpoint:
+        """The place of a first run that begins in the past."""
+        began = min(stream.connected_at for stream in streams) / 1000
+        return Checkpoint({}, {}, self._sink.snapshot(), max(began, since))
 
     async def _take_over(self) -> Checkpoint | None:
         return self._resumed(await asyncio.to_thread(self._lease.take_over))
@@ -185,7 +211,7 @@ class RelayRun:
 
     async def _streams(self, left: Checkpoint | None) -> Sequence[StartedStream]:
         """The first streams to follow, with those that ended after the checkpoint."""
-        if left is None:
+        since = self._since if left is None else left.since(self._timings)
+        if since is None:
             return await asyncio.to_thread(self._source.open_streams)
-        since = left.since(self._timings)
         return await asyncio.to_thread(self._source.streams_since, since)

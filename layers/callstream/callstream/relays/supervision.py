@@ -8,7 +8,7 @@ from typing import Final
 
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
-from callstream.relays.checkpoint import Checkpoint
+from callstream.relays.checkpoint import Checkpoint, RecentCheckpoints
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.intake import Intake
 from callstream.relays.ports import Lease, LeaseStatus
@@ -51,6 +51,7 @@ class Supervisor:
         ends_at: when the run is killed.
         timings: how long to wait.
         dropped_before: how many frames the runs before have dropped.
+        left: the checkpoint that the run goes on from; None for its present place.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Supervisor:
         ends_at: float,
         timings: RelayTimings,
         dropped_before: int,
+        left: Checkpoint | None,
     ) -> None:
         self._lease = lease
         self._intake = intake
@@ -74,12 +76,13 @@ class Supervisor:
         self._hands_over_at = ends_at - timings.hand_over
         self._calls_successor_at = self._hands_over_at
         self._stops_at = ends_at - timings.finish_patience
+        self._written = left or self._checkpoint()
+        self._recent = RecentCheckpoints(self._written, sink.is_settled)
 
-    def checkpoint(self) -> bytes:
-        """Where the run is, for a run that goes on after it."""
-        streams, sources = self._intake.merger.snapshot()
-        sink, now = self._sink.snapshot(), self._clock()
-        return Checkpoint(streams, sources, sink, now, self._dropped).encode()
+    @property
+    def first_checkpoint(self) -> bytes:
+        """Where the run begins."""
+        return self._written.encode()
 
     async def run(self, missed: Sequence[Record]) -> Outcome:
         """Give the sink the missed records, then new ones, until something ends the run.
@@ -94,8 +97,7 @@ class Supervisor:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             outcomes = [task.result() for task in done]
             outcome = min(outcomes, key=lambda outcome: outcome.ending.precedence)
-            if outcome.ending.flushes_return_path:
-                await self._sink.flush()
+            await self._sink.flush(outcome.ending)
         finally:
             for task in tasks:
                 task.cancel()
@@ -112,13 +114,14 @@ class Supervisor:
         if ending.finishes_sink:
             has_sent_all = await self._sink.finish(is_final=ending.is_final)
         if ending is Ending.SUCCESSOR:
-            handed_over = await asyncio.to_thread(lease.hand_over, self.checkpoint())
+            checkpoint = self._recent.add(self._checkpoint())
+            handed_over = await asyncio.to_thread(lease.hand_over, checkpoint.encode())
             if not handed_over and await ending_by(self._lease) is Ending.COMMAND:
                 # A command came between, and no other run is going to end the relay.
                 return await self._leave(Outcome(Ending.COMMAND))
         elif ending.needs_rescue:
             # The next run sends the rest, from the last checkpoint on.
-            await self._renew(self.checkpoint() if has_sent_all else None)
+            await self._renew(has_new_place=has_sent_all)
             await asyncio.to_thread(lease.call_rescue)
         return outcome
 
@@ -139,8 +142,7 @@ class Supervisor:
                 if ending := await self._look():
                     return Outcome(ending)
                 if looks % self._timings.looks_per_checkpoint == 0:
-                    # While messages wait to be sent, the last checkpoint is better than a new one.
-                    await self._renew(self.checkpoint() if self._sink.idle else None)
+                    await self._renew()
             except Unavailable as error:
                 _logger.warning("a look is left out: %s", error)
             if self._clock() >= self._stops_at:
@@ -162,8 +164,17 @@ class Supervisor:
             await asyncio.to_thread(self._lease.call_successor)
         return None
 
-    async def _renew(self, checkpoint: bytes | None) -> None:
-        await asyncio.to_thread(self._lease.renew, checkpoint, self._dropped)
+    async def _renew(self, *, has_new_place: bool = True) -> None:
+        """Write a heartbeat, with the newest settled checkpoint unless it has been written."""
+        settled = self._recent.add(self._checkpoint()) if has_new_place else self._written
+        encoded = None if settled is self._written else settled.encode()
+        await asyncio.to_thread(self._lease.renew, encoded, self._dropped)
+        self._written = settled
+
+    def _checkpoint(self) -> Checkpoint:
+        """Where the run is now."""
+        streams, sources = self._intake.merger.snapshot()
+        return Checkpoint(streams, sources, self._sink.snapshot(), self._clock(), self._dropped)
 
     @property
     def _dropped(self) -> int:

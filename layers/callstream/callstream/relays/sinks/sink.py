@@ -5,7 +5,7 @@ from typing import Protocol
 
 from callstream.calls.model import StartedStream
 from callstream.frames.records import StreamEvent
-from callstream.relays.endings import Outcome
+from callstream.relays.endings import Ending, Outcome
 
 
 class MarkFeed(Protocol):
@@ -23,9 +23,8 @@ class Sink(Protocol):
     1. `connect`. If that raises, no other method is called.
     2. `open`.
     3. `run`, as a task that begins before the first `take`. Meanwhile `take` for each event;
-       `idle`, `drained`, `snapshot` and `dropped` at any time since `open`.
-    4. `flush`, depending on how the run ends, while `run` and `take` go on; then `run` is
-       cancelled, if it has not returned.
+       `is_settled`, `drained`, `snapshot` and `dropped` at any time since `open`.
+    4. `flush`, while `run` and `take` go on; then `run` is cancelled, if it has not returned.
     5. `finish`, depending on how the run ends; a second time if a command comes then.
     6. `close`, in any case after `connect`, even if no other method was called.
     """
@@ -62,22 +61,28 @@ class Sink(Protocol):
             received_at: when API Gateway received the message, in milliseconds since 1970.
         """
 
-    @property
-    def idle(self) -> bool:
-        """Whether all taken events have been sent. Only then is `snapshot` exact."""
-
     async def drained(self) -> None:
-        """Wait until the sink is idle."""
+        """Wait until the sink can take more missed events."""
 
     def snapshot(self) -> bytes:
         """Where the sink is, for `open` of the next run."""
+
+    def is_settled(self, snapshot: bytes) -> bool:
+        """Whether all events are done that had been taken before this snapshot of this run.
+
+        Only then may the next run go on from the snapshot.
+        """
 
     @property
     def dropped(self) -> int:
         """How many frames this run had to drop, because the other side is slow."""
 
-    async def flush(self) -> None:
-        """Post the other side's messages to the carrier; takes a few seconds at most."""
+    async def flush(self, ending: Ending) -> None:
+        """Do what must still be done while events come; takes a few seconds at most.
+
+        Args:
+            ending: how the run ends.
+        """
 
     async def finish(self, *, is_final: bool) -> bool:
         """Send the messages that wait and, if the relay is over, the last message.

@@ -142,9 +142,8 @@ class WebSocketSink(Sink):
         texts = self._fork.take(stream_id, event, self._elapsed_ms)
         self._outbox.put(texts, is_audio=isinstance(event, Media))
 
-    @property
     @override
-    def idle(self) -> bool:
+    def is_settled(self, snapshot: bytes) -> bool:
         return self._outbox.idle
 
     @override
@@ -162,8 +161,10 @@ class WebSocketSink(Sink):
         return self._outbox.dropped
 
     @override
-    async def flush(self) -> None:
-        await self._return_path.flush(self._timings.finish_patience)
+    async def flush(self, ending: Ending) -> None:
+        """Post the consumer's messages to the carrier."""
+        if ending.flushes_return_path:
+            await self._return_path.flush(self._timings.finish_patience)
 
     @override
     async def finish(self, *, is_final: bool) -> bool:
