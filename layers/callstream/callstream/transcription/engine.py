@@ -89,7 +89,10 @@ class Session(Protocol):
         """
 
     def settled_ms(self, channel: int) -> int:
-        """Up to where this channel's audio is done: later utterances begin after this time."""
+        """Up to where this channel's audio is done: later utterances begin after this time.
+
+        An utterance that `receive` has not returned yet is not done.
+        """
 
     async def close(self) -> None:
         """Give up the session, in any state."""
