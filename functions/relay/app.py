@@ -20,7 +20,6 @@ def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401  # Lam
     extra = {"relay_id": invocation.relay_id}
     run = _factory.make(invocation, context.get_remaining_time_in_millis() / 1000)
     if run is None:
-        _logger.warning("no such relay, or it has been started before", extra=extra)
         return
     try:
         outcome = asyncio.run(run.run(invocation.run_as))

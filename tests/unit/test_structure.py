@@ -89,7 +89,15 @@ COVERED_ELSEWHERE = {
     "wiring/endpoints.py": "tests/replay/test_replay.py",
     "wiring/media.py": "tests/replay/test_replay.py",
     "wiring/notifier.py": "tests/replay/test_replay.py",
+    "relays/sinks/call_audio.py": "tests/unit/relays/sinks/test_transcription.py",
+    "relays/sinks/incoming_audio.py": "tests/unit/relays/sinks/test_transcription.py",
+    "relays/sinks/transcript_lines.py": "tests/unit/relays/sinks/test_transcription.py",
+    "relays/sinks/line_maker.py": "tests/unit/relays/sinks/test_transcription.py",
+    "relays/sinks/recognition.py": "tests/unit/relays/sinks/test_transcription.py",
+    "transcription/kept_audio.py": "tests/unit/transcription/test_recogniser.py",
+    "wiring/relay_runs.py": "tests/stack/test_forks.py",
     "wiring/relays.py": "tests/stack/test_forks.py",
+    "wiring/transcription.py": "tests/stack/test_transcription.py",
     "wiring/state.py": "tests/replay/test_replay.py",
     "wiring/transcription_commands.py": "tests/replay/test_replay.py",
 }
@@ -139,14 +147,15 @@ def test_a_function_imports_nothing_of_a_layer_that_it_has_not(function: str) ->
     assert all(layer in layers for layer in needs)
 
 
-def test_the_relay_function_has_the_layers_of_all_codecs_and_no_other_function_has_theirs() -> None:
+def test_functions_that_convert_audio_have_the_layers_of_all_codecs_and_no_others_do() -> None:
     # Codecs are imported by their names, which `reached` does not follow.
     codecs = (LIBRARY / "audio" / "codecs").glob("*.py")
     needs = {LAYERED[each] for path in codecs for each in reached(path) & {*LAYERED}}
 
     assert needs == {"CodecsLayer", "SocketsLayer"}
-    assert all(layer in str(FUNCTIONS["relay"]["Layers"]) for layer in needs)
-    others = FUNCTIONS.keys() - {"relay"}
+    convert = {"relay", "transcription"}
+    assert all(layer in str(FUNCTIONS[each]["Layers"]) for each in convert for layer in needs)
+    others = FUNCTIONS.keys() - convert
     assert not any("CodecsLayer" in str(FUNCTIONS[each].get("Layers")) for each in others)
 
 

@@ -14,12 +14,15 @@ FUNCTIONS = {
     if resource["Type"] == "AWS::Serverless::Function"
 }
 # Resources with many names, of which only the beginning is known.
+# Actions that IAM knows no resources for.
+WITHOUT_RESOURCES = {"transcribe:StartStreamTranscriptionWebSocket"}
 BY_PREFIX = ("/@connections/*", ":secret:${AWS::StackName}/twilio/*")
 
 
 def statements(function: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for policy in function["Policies"]:
-        yield from policy["Statement"]
+        for statement in policy["Statement"]:
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -49,6 +52,8 @@ def test_policies_name_only_resources_of_the_deployment(name: str) -> None:
     for statement in statements(FUNCTIONS[name]):
         resources = list(texts(statement["Resource"]))
         assert resources
+        if {*texts(statement["Action"])} <= WITHOUT_RESOURCES:
+            continue
         for resource in resources:
             assert "*" not in resource or resource.endswith(BY_PREFIX), resource
 
@@ -70,5 +75,8 @@ def test_function_that_invokes_itself_allows_recursion() -> None:
         and resource.endswith(next(texts(function["FunctionName"])).rpartition("}")[2])
     ]
 
-    assert [function["CodeUri"] for function in recursive] == ["functions/relay"]
+    assert [function["CodeUri"] for function in recursive] == [
+        "functions/relay",
+        "functions/transcription",
+    ]
     assert all(function["RecursiveLoop"] == "Allow" for function in recursive)

@@ -55,15 +55,26 @@ class FanOutSettings(Struct, frozen=True):
     relay_connections_url: str
 
 
-class RelaySettings(Struct, frozen=True):
-    """What a relay works with."""
+class RunSettings(Struct, frozen=True):
+    """What a run of a relay works with, whatever its sink."""
 
     directory_table: str
-    connections_url: str
     relay_url: str
     frames_stream: str
-    callback_master_secret: str
     l16_byte_order: Literal["big", "little"] = "big"
+
+
+class ConsumerSettings(Struct, frozen=True):
+    """What a relay to a consumer works with."""
+
+    connections_url: str
+    callback_master_secret: str
+
+
+class TranscriptionFunctionSettings(Struct, frozen=True):
+    """Which function transcribes; none if it is empty."""
+
+    transcription_function: str = ""
 
 
 class AgentSettings(Struct, frozen=True):
@@ -83,6 +94,12 @@ class TranscriberSettings(Struct, frozen=True):
     """Which engine transcribes calls."""
 
     transcriber: Literal["none", "amazon", "offline"]
+
+
+class EngineSettings(TranscriberSettings, frozen=True):
+    """Which engine transcribes calls. `transcribe_url` is for tests: where Amazon's engine is."""
+
+    transcribe_url: str = ""
 
 
 class CallbackQueueSettings(Struct, frozen=True):

@@ -16,7 +16,7 @@ from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.arrivals import Arrival
 from callstream.frames.records import Record
-from callstream.wiring.relays import read_up
+from callstream.wiring.relay_runs import read_up
 
 STREAM = "frames"
 MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)

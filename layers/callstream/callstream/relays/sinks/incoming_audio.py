@@ -1,0 +1,170 @@
+"""The audio that a transcription takes: chosen by its time of receipt, decoded, and in its place.
+
+Audio waits for a moment before the engine gets it: when a command stops the relay, the record that
+says so may come a little later than frames that were received after it.
+"""
+
+import asyncio
+import math
+from array import array
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from msgspec import Struct, field
+
+from callstream.audio.conversion import can_convert
+from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.calls.model import StartedStream
+from callstream.dialects.events import Media, Track
+from callstream.relays.sinks.call_audio import CallAudio, Stretch
+from callstream.relays.sinks.fork_audio import ForkAudio
+from callstream.transcription.engine import SAMPLE_RATE
+
+_PCM: Final = AudioFormat("L16", SAMPLE_RATE, 1)
+_HOLD: Final = 0.2
+"""So many seconds a frame waits."""
+
+
+class AudioSnapshot(Struct):
+    """Where the audio is, for the run that goes on after this one. Times are in milliseconds.
+
+    `ends` is up to where each track was taken, in the call's time, and `taken_ms` how much of it.
+    `offsets` are the beginnings of
+    the streams in the call's time, and `shifts` are those of `CallAudio`.
+    """
+
+    ends: dict[Track, int] = field(default_factory=dict)
+    taken_ms: dict[Track, int] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)
+    shifts: dict[str, int] = field(default_factory=dict)
+
+
+class _Frame(NamedTuple):
+    stream_id: str
+    media: Media
+    received_at: int
+    arrived_at: float
+
+
+class IncomingAudio:
+    """The audio of one run.
+
+    Args:
+        tracks: the tracks to take, in the order of the samples.
+        since: audio that was received before is left out; in milliseconds since 1970.
+        began_at: when the call started, in milliseconds since 1970: the zero of the call's time.
+        left: where the run before was.
+        l16_byte_order: the byte order of L16 of the call.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        since: int,
+        began_at: int,
+        left: AudioSnapshot,
+        l16_byte_order: ByteOrder,
+    ) -> None:
+        self._tracks = tracks
+        self._since = since
+        self._began_at = began_at
+        self._left = left
+        self._byte_order: ByteOrder = l16_byte_order
+        self._placed = CallAudio(tracks, left.shifts)
+        self._decoder = ForkAudio(_PCM, l16_byte_order=l16_byte_order)
+        self._held: deque[_Frame] = deque()
+        self._newest = 0
+        self._until = math.inf
+        self.sources: dict[Track, str] = {}
+        """The stream that each track was last taken from."""
+        self.is_decodable = True
+        """Whether this function has all codecs of the call."""
+        self.passed = asyncio.Event()
+        """Set when something comes that was received after the end."""
+
+    def add_stream(self, stream_id: str, format_: AudioFormat, started_at: int) -> None:
+        """Add a stream that started at a time, in milliseconds since 1970."""
+        self._decoder.add_stream(stream_id, format_)
+        self._left.offsets.setdefault(stream_id, max(0, started_at - self._began_at))
+
+    def prepare(self, streams: Iterable[StartedStream]) -> None:
+        """Add streams, and import their codecs; blocking."""
+        for stream in streams:
+            self.add_stream(stream.stream_id, stream.format, stream.started_at)
+            try:
+                self._decoder.prepare(stream.stream_id, self._tracks)
+            except ImportError:
+                self.is_decodable = False
+            self.is_decodable &= can_convert(stream.format, _PCM)
+
+    def end_at(self, moment: float) -> None:
+        """Take no audio that was received at this time or later, in milliseconds since 1970."""
+        self._until = min(self._until, moment)
+
+    @property
+    def until(self) -> float:
+        """The time of `end_at`; infinite if there is none."""
+        return self._until
+
+    def take(self, stream_id: str, media: Media, received_at: int, now: float) -> None:
+        """Take a frame that comes at `now`, in seconds."""
+        if received_at >= self._until:
+            self.passed.set()
+        elif received_at >= self._since and media.track in self._tracks:
+            self._hold(_Frame(stream_id, media, received_at, now))
+
+    def due(self, now: float, *, is_final: bool = False) -> list[Stretch]:
+        """The audio that is ready for the engine.
+
+        Args:
+            now: the time in seconds.
+            is_final: whether nothing follows.
+        """
+        while self._held and (is_final or self._is_due(self._held[0], now)):
+            frame = self._held.popleft()
+            if frame.received_at < self._until:
+                self._place(frame, now)
+        return self._placed.take(now, is_final=is_final)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether frames wait."""
+        return bool(self._held)
+
+    def snapshot(self) -> AudioSnapshot:
+        """Where the audio is."""
+        self._left.shifts = self._placed.shifts
+        return self._left
+
+    def _hold(self, frame: _Frame) -> None:
+        self._held.append(frame)
+        self._newest = max(self._newest, frame.received_at)
+        left, track = self._left, frame.media.track
+        length_ms = round(self._decoder.length_ms(frame.stream_id, frame.media.audio))
+        left.taken_ms[track] = left.taken_ms.get(track, 0) + length_ms
+        left.ends[track] = self._time_of(frame) + length_ms
+
+    def _time_of(self, frame: _Frame) -> int:
+        """When a frame begins, in the call's time."""
+        return frame.media.timestamp + self._left.offsets.get(frame.stream_id, 0)
+
+    def _is_due(self, frame: _Frame, now: float) -> bool:
+        is_old = self._newest - frame.received_at >= _HOLD * 1000
+        return is_old or now - frame.arrived_at >= _HOLD
+
+    def _place(self, frame: _Frame, now: float) -> None:
+        track = frame.media.track
+        self.sources[track] = frame.stream_id
+        at_ms = self._time_of(frame)
+        for payload in self._decoder.take(frame.stream_id, track, frame.media.audio, at_ms):
+            samples = payload.audio
+            if self._byte_order != "little":
+                samples = _swapped(samples)
+            self._placed.put(frame.stream_id, track, round(payload.at_ms), samples, now)
+
+
+def _swapped(samples: bytes) -> bytes:
+    swapped = array("h", samples)
+    swapped.byteswap()
+    return swapped.tobytes()

@@ -1,0 +1,152 @@
+"""Builds the runs of relays: their leases, and the sources of their records. Builds no sink."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, override
+from uuid import uuid4
+
+from callstream.adapters import clock
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
+from callstream.adapters.network import websockets
+from callstream.calls.lifecycle import RelayState
+from callstream.calls.model import StartedStream
+from callstream.calls.store import StreamStore
+from callstream.errors import Unavailable
+from callstream.frames.records import Record
+from callstream.relays.invocation import RelayInvocation, RunKind
+from callstream.relays.lease import RelayLease
+from callstream.relays.model import Relay
+from callstream.relays.ports import CallSource, Feed
+from callstream.relays.run import RelayRun
+from callstream.relays.sinks.sink import Sink
+from callstream.relays.timings import RelayTimings
+from callstream.tenants.directory import Directory
+from callstream.wiring.notifier import relay_notifier, starter
+from callstream.wiring.settings import RunSettings, load
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+_logger = logging.getLogger(__name__)
+
+# A run without a heartbeat for 20 seconds is replaced (`callstream.relays.sweep`).
+_READING_SECONDS: Final = 10.0
+
+# The states in which a relay waits for a run of a kind. A rescue may find that the relay is over,
+# and have to notify the tenant.
+_WAITS_IN: Final = {
+    RunKind.FIRST: {RelayState.REQUESTED},
+    RunKind.SUCCESSOR: {RelayState.STREAMING},
+    RunKind.RESCUE: {*RelayState},
+}
+
+
+class RelayRuns:
+    """Makes the runs of this process. Raises msgspec.ValidationError if a setting is missing."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.settings = load(RunSettings, environment)
+        self.notifier = relay_notifier(environment)
+        self.directory = Directory(DynamoTable(self.settings.directory_table))
+        self.starter = starter(environment)
+        self.timings = RelayTimings()
+        self._kinesis = kinesis_client()
+
+    def waiting(self, invocation: RelayInvocation) -> Relay | None:
+        """The relay of an invocation; None if the relay does not wait for such a run."""
+        relay = self.notifier.relays.get(
+            invocation.tenant_id, invocation.call_id, invocation.relay_id
+        )
+        if relay is None or relay.state not in _WAITS_IN[invocation.run_as]:
+            return None
+        return relay
+
+    def make(
+        self, relay: Relay, sink: Sink, invocation: RelayInvocation, seconds: float
+    ) -> RelayRun:
+        """Make the run of a relay that an invocation asks for, which may take so many seconds."""
+        run_id = str(uuid4())
+        lease = RelayLease(
+            relay=relay,
+            relays=self.notifier.relays,
+            notifier=self.notifier,
+            directory=self.directory,
+            starter=self.starter,
+            clock=clock.now,
+            run_id=run_id,
+            follows=invocation.after,
+        )
+        return RelayRun(
+            lease,
+            RelaySource(relay, run_id, self.notifier.streams, self._kinesis, self.settings),
+            sink,
+            clock=time.time,
+            seconds=seconds,
+            timings=self.timings,
+            since=None if relay.since is None else relay.since / 1000,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySource(CallSource):
+    """The streams of one relay's call, for one of its runs."""
+
+    relay: Relay
+    run_id: str
+    streams: StreamStore
+    kinesis: "KinesisClient"
+    settings: RunSettings
+
+    @override
+    def open_streams(self) -> Sequence[StartedStream]:
+        return self.streams.open_streams(self.relay.tenant_id, self.relay.call_id)
+
+    @override
+    def streams_since(self, moment: float) -> Sequence[StartedStream]:
+        since_ms = round(moment * 1000)
+        return self.streams.streams_since(self.relay.tenant_id, self.relay.call_id, since_ms)
+
+    @override
+    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+        since = datetime.fromtimestamp(moment, UTC)
+        reader = FrameStreamReader(self.kinesis, self.settings.frames_stream, since)
+        return read_up(reader, stream_ids)
+
+    @override
+    async def open_feed(self) -> Feed:
+        url = self.settings.relay_url
+        return await websockets.open_feed(url, self.relay.identity, self.run_id)
+
+
+def read_up(
+    reader: FrameStreamReader,
+    stream_ids: Collection[str],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> list[Record]:
+    """The records of streams from where a reader is until now, or what can be read in 10 seconds.
+
+    If many relays read at once, Kinesis refuses some requests for a moment; they are repeated.
+    """
+    found: list[Record] = []
+    until = clock() + _READING_SECONDS
+    while clock() < until:
+        try:
+            arrivals = reader.poll()
+        except Unavailable as error:
+            _logger.warning("what was missed is read again: %s", error)
+        else:
+            found += [
+                arrival.record
+                for arrival in arrivals
+                if arrival.partition_key in stream_ids and isinstance(arrival.record, Record)
+            ]
+            if reader.caught_up:
+                return found
+        sleep(reader.seconds_until_due())
+    _logger.error("not all that was missed could be read; the consumer may have a gap")
+    return found

@@ -1,0 +1,158 @@
+"""Builds the runs of transcriptions. Imports only what the deployed engine needs."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import override
+
+from botocore.session import get_session
+from msgspec import to_builtins
+
+from callstream.adapters import clock
+from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.record_sinks import KinesisSink
+from callstream.callbacks.model import CallbackQueue
+from callstream.calls.model import Call
+from callstream.dialects.events import Track
+from callstream.frames.record_copies import RecordCopies
+from callstream.frames.records import Record
+from callstream.relays.halting import TrackSummary
+from callstream.relays.invocation import RelayInvocation
+from callstream.relays.model import Relay
+from callstream.relays.notifier import RelayNotifier, callback_of_line
+from callstream.relays.run import RelayRun
+from callstream.relays.sinks.fork import TRACKS
+from callstream.relays.sinks.transcript_lines import LineDelivery, TranscriptLines
+from callstream.relays.sinks.transcription import CallBook, TranscriptionSink
+from callstream.times import milliseconds
+from callstream.transcription.engine import Engine
+from callstream.transcription.transcripts import KeptLine, TranscriptStore
+from callstream.wiring.notifier import callback_queue
+from callstream.wiring.relay_runs import RelayRuns
+from callstream.wiring.settings import EngineSettings, TableSettings, load
+
+
+def engine(environment: Mapping[str, str]) -> Engine:
+    """The engine of this deployment, whose module alone is imported."""
+    settings = load(EngineSettings, environment)
+    match settings.transcriber:
+        case "amazon":
+            from callstream.adapters.aws.transcribe import TranscribeEngine  # noqa: PLC0415
+
+            return TranscribeEngine(get_session(), settings.transcribe_url or None)
+        case other:
+            raise ValueError(f"there is no engine of the name {other}")
+
+
+class TranscriptionRunFactory:
+    """Makes the runs of this process."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._runs = RelayRuns(environment)
+        self._engine = engine(environment)
+        self._store = TranscriptStore(DynamoTable(load(TableSettings, environment).streams_table))
+        self._callbacks = callback_queue(environment)
+        frames_stream = self._runs.settings.frames_stream
+        self.lines = RecordCopies("lines", lambda: KinesisSink(frames_stream), time.monotonic)
+        """Puts the lines on the frames stream."""
+
+    def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:
+        """Make the run that an invocation asks for; None if the relay does not wait for one.
+
+        Args:
+            invocation: which relay, and how the run starts.
+            seconds: how long the run may take.
+        """
+        relay = self._runs.waiting(invocation)
+        if relay is None or relay.sink != "transcription":
+            return None
+        book = RelayBook(relay, self._runs.notifier)
+        delivery = RelayLines(relay, book, self._store, self._callbacks, self.lines)
+        sink = TranscriptionSink(
+            relay,
+            self._engine,
+            TranscriptLines(delivery, relay.relay_id, TRACKS[relay.track]),
+            book,
+            clock=time.time,
+            timings=self._runs.timings,
+            l16_byte_order=self._runs.settings.l16_byte_order,
+        )
+        return self._runs.make(relay, sink, invocation, seconds)
+
+
+@dataclass(slots=True)
+class RelayBook(CallBook):
+    """What the Streams table knows of a relay and its call."""
+
+    relay: Relay
+    notifier: RelayNotifier
+    _call: Call | None = None
+    _routes: dict[str, str] = field(default_factory=dict)
+
+    @override
+    def started_at(self) -> int | None:
+        return None if (call := self._read()) is None else call.started_at
+
+    @property
+    def expires_at(self) -> int:
+        """When the table drops the call, in seconds since 1970. Raises `Unavailable`."""
+        return 0 if (call := self._read()) is None else call.expires_at
+
+    def route(self, stream_id: str) -> str:
+        """The use of a stream. Raises `Unavailable`."""
+        if stream_id not in self._routes:
+            stream = self.notifier.streams.stream(stream_id)
+            self._routes[stream_id] = "" if stream is None else stream.route
+        return self._routes[stream_id]
+
+    @override
+    def stopped_at(self) -> int | None:
+        relay = self.relay
+        now = self.notifier.relays.get(relay.tenant_id, relay.call_id, relay.relay_id)
+        return None if now is None or now.is_active else now.updated_at
+
+    @override
+    def write_summary(self, tracks: Mapping[Track, TrackSummary], seconds: int) -> None:
+        summary = {**to_builtins(tracks), "seconds": seconds}
+        self.notifier.relays.conclude(self.relay, {"summary": summary})
+
+    def _read(self) -> Call | None:
+        if self._call is None:
+            self._call = self.notifier.streams.call(self.relay.tenant_id, self.relay.call_id)
+        return self._call
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLines(LineDelivery):
+    """Where the lines of a relay go: the table, the tenant's web hook, and the frames stream."""
+
+    relay: Relay
+    book: RelayBook
+    store: TranscriptStore
+    callbacks: CallbackQueue
+    copies: RecordCopies
+
+    @override
+    def last(self, track: Track) -> KeptLine | None:
+        return self.store.last(self.relay.tenant_id, self.relay.call_id, track)
+
+    @override
+    def after(self, track: Track, number: int) -> Sequence[KeptLine]:
+        return self.store.lines(self.relay.tenant_id, self.relay.call_id, track, number)
+
+    @override
+    def keep(self, kept: KeptLine) -> bool:
+        relay = self.relay
+        return self.store.keep(relay.tenant_id, relay.call_id, kept, self.book.expires_at)
+
+    @override
+    def send(self, kept: KeptLine, *, again: bool) -> None:
+        """Queue the callback, which counts once, and put the copy on the frames stream once."""
+        now, settings = clock.now(), self.relay.transcription
+        if settings is not None and (speaker := settings.speakers.get(kept.line.track)):
+            self.callbacks.send(callback_of_line(self.relay, speaker, kept.line, now))
+        if not again:
+            route, tenant_id = self.book.route(kept.stream_id), self.relay.tenant_id
+            self.copies.put(
+                Record(kept.stream_id, tenant_id, route, None, milliseconds(now), kept.line)
+            )

@@ -1,0 +1,1 @@
+"""The transcription of calls on the deployed stack."""
