@@ -23,7 +23,7 @@ client.api.base_url = base_url
 
 # The SDK has no class for a call's streams; its other classes send requests in this way.
 path = f"/Accounts/{project}/Calls/{call_id}/Streams"
-form = {"Url": consumer_url, "Track": "inbound_track", "Name": "example"}
+form = {"Url": consumer_url, "Track": "inbound_track", "Name": "by-signalwire"}
 stream = client.api.v2010.create("POST", path, data=form)
 print(stream["sid"], stream["status"])
 if stop:

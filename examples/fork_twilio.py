@@ -18,7 +18,7 @@ client = Client(
     os.environ["CALLSTREAM_TWILIO_ACCOUNT_SID"], os.environ["CALLSTREAM_TWILIO_AUTH_TOKEN"]
 )
 client.api.base_url = os.environ["CALLSTREAM_TWILIO_URL"]
-stream = client.calls(call_id).streams.create(url=consumer_url, name="example")
+stream = client.calls(call_id).streams.create(url=consumer_url, name="by-twilio")
 print(stream.sid, stream.status)
 if stop:
     print(stream.sid, stream.update(status="stopped").status)

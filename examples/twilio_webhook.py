@@ -49,4 +49,6 @@ def media_url() -> str:
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8080"))), WebHook).serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8080"))), WebHook)
+    print("listening on port", server.server_port, flush=True)
+    server.serve_forever()

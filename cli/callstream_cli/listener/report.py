@@ -167,4 +167,6 @@ def _ending(state: ForkState) -> str:
         return "open"
     stop = "" if state.stop else ", without a stop"
     code = close_codes.in_words(state.disconnected.code)
-    return f"closed with {code} by the {state.closed_by}{stop}"
+    # The other side may be a simulator or a replay.
+    by = "listener" if state.closed_by == "listener" else "other side"
+    return f"closed with {code} by the {by}{stop}"

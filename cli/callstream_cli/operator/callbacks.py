@@ -51,7 +51,8 @@ def list_(
             length = _queue(outputs).length()
             queued = f"In the queue, with callbacks that wait behind others: about {length}."
     of_tenant = [view for view in views if tenant_id in {None, view.tenant_id}]
-    _show(of_tenant, wide=wide, as_json=as_json)
+    otherwise = "No callback was given up." if dead else "No callback waits to be sent again."
+    _show(of_tenant, otherwise, wide=wide, as_json=as_json)
     if queued and not as_json:
         typer.echo(queued)
 
@@ -83,7 +84,7 @@ def resend(
         sent = dead.resend(_queue(outputs), whole)
         if callback_id is not None and not sent:
             raise OperatorError(f"no callback {callback_id!r} was given up")
-    _show([_given_up(each) for each in sent], as_json=as_json)
+    _show([_given_up(each) for each in sent], "No callback was given up.", as_json=as_json)
 
 
 def _whole_id(dead: DeadCallbacks, text: str) -> str:
@@ -138,7 +139,7 @@ def _given_up(dead: DeadCallback) -> _View:
     )
 
 
-def _show(views: Sequence[_View], *, as_json: bool, wide: bool = False) -> None:
+def _show(views: Sequence[_View], otherwise: str, *, as_json: bool, wide: bool = False) -> None:
     if as_json:
         show_json(views)
         return
@@ -170,6 +171,6 @@ def _show(views: Sequence[_View], *, as_json: bool, wide: bool = False) -> None:
             )
             for view in views
         ],
-        otherwise="There are no such callbacks.",
+        otherwise=otherwise,
         wide=wide,
     )
