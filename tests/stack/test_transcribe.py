@@ -310,10 +310,10 @@ def test_service_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_logs_have_neither_the_signed_url_nor_what_was_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     # The stand-in logs what it receives, and botocore what it signs, for every service.
     caplog.set_level(logging.WARNING, "websockets.server")
     caplog.set_level(logging.WARNING, "botocore")
+    caplog.set_level(logging.DEBUG)  # last, because it also sets the level of the handler
 
     async def act(engine: TranscribeEngine) -> None:
         assert await texts(engine, TWO_LINES)
