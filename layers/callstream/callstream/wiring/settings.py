@@ -97,7 +97,7 @@ class TranscriberSettings(Struct, frozen=True):
 
 
 class EngineSettings(TranscriberSettings, frozen=True):
-    """Which engine transcribes calls. `transcribe_url` is for tests: where Amazon's engine is."""
+    """Which engine transcribes calls, and where Amazon's is (`transcribe_url`)."""
 
     transcribe_url: str = ""
 
@@ -179,3 +179,16 @@ def is_local(environment: Mapping[str, str]) -> bool:
     if "AWS_ENDPOINT_URL" not in environment:
         raise msgspec.ValidationError("`local` is for the local stack alone - at `$.local`")
     return True
+
+
+def transcribe_url(environment: Mapping[str, str]) -> str | None:
+    """Where Amazon Transcribe is instead of at its own address; None if it is there.
+
+    Raises:
+        msgspec.ValidationError: audio would leave without encryption, and this is not the local
+            stack.
+    """
+    url = load(EngineSettings, environment).transcribe_url
+    if url and not url.startswith("wss://") and not is_local(environment):
+        raise msgspec.ValidationError("a URL with `wss://` is needed - at `$.transcribe_url`")
+    return url or None

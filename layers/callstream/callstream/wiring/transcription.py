@@ -29,7 +29,7 @@ from callstream.transcription.engine import Engine
 from callstream.transcription.transcripts import KeptLine, TranscriptStore
 from callstream.wiring.notifier import callback_queue
 from callstream.wiring.relay_runs import RelayRuns
-from callstream.wiring.settings import EngineSettings, TableSettings, load
+from callstream.wiring.settings import EngineSettings, TableSettings, load, transcribe_url
 
 
 def engine(environment: Mapping[str, str]) -> Engine:
@@ -39,7 +39,7 @@ def engine(environment: Mapping[str, str]) -> Engine:
         case "amazon":
             from callstream.adapters.aws.transcribe import TranscribeEngine  # noqa: PLC0415
 
-            return TranscribeEngine(get_session(), settings.transcribe_url or None)
+            return TranscribeEngine(get_session(), transcribe_url(environment))
         case other:
             raise ValueError(f"there is no engine of the name {other}")
 
