@@ -83,20 +83,41 @@ def update(
             help="Whether commands that ask for transcripts without redaction are refused.",
         ),
     ] = None,
+    vocabulary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LANGUAGE=NAME",
+            help="A vocabulary of Amazon Transcribe for a language, as in en-US=our-products; "
+            "without a name none. Repeat for several languages.",
+        ),
+    ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Rename a tenant, or set whether its transcripts are always redacted.
+    """Rename a tenant, or set how its calls are transcribed.
 
     Omitted settings stay. Routes, limits and webhooks have commands of their own.
     """
     changes = {"name": name, "always_redacts": always_redact}
     given = {field: value for field, value in changes.items() if value is not None}
+
+    def change(tenant: Tenant) -> dict[str, Any]:
+        named = tenant.engine_vocabularies | dict(map(_vocabulary, vocabulary or ()))
+        used = {language: name for language, name in named.items() if name}
+        return given | {"engine_vocabularies": used}
+
     with administration_of(stack) as administration:
-        if not given:
-            raise BadValueError("give --name, --always-redact or --redact-as-asked")
-        tenant = administration.change_tenant(tenant_id, lambda _: given)
+        if not given and not vocabulary:
+            raise BadValueError("give --name, --always-redact, --redact-as-asked or --vocabulary")
+        tenant = administration.change_tenant(tenant_id, change)
     _show(tenant, as_json=as_json)
+
+
+def _vocabulary(text: str) -> tuple[str, str]:
+    language, separator, name = text.partition("=")
+    if not separator:
+        raise BadValueError(f"--vocabulary {text}: give LANGUAGE=NAME")
+    return language, name
 
 
 def disable(
@@ -159,6 +180,9 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
     ]
     fields.append(("twilio signature", tenant.twilio_signature))
     fields.append(("transcripts", "always redacted" if tenant.always_redacts else "as asked"))
+    fields += [
+        (f"vocabulary {language}", name) for language, name in tenant.engine_vocabularies.items()
+    ]
     for surface, limits in effective(tenant).items():
         default = " (default)" if limits == Limits() else ""
         fields.append((f"limits {surface}", in_words(limits) + default))

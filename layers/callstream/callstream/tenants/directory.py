@@ -126,6 +126,10 @@ class NewWebhook(Webhook):
         return name
 
 
+_Language = Annotated[str, Field(pattern=r"^[a-z]{2}-[A-Z]{2}$")]
+_VocabularyName = Annotated[str, Field(pattern=r"^[0-9A-Za-z._-]{1,200}$")]
+
+
 class Tenant(_Model):
     """A customer.
 
@@ -133,6 +137,7 @@ class Tenant(_Model):
     keys that sign the tenant's callbacks follow from `callback_key_id`: a new id makes new keys.
     `twilio_signature` is for the tenant's media URLs; the auth token for it is in a secret. With
     `always_redacts`, no command gets the text of a transcript before redaction.
+    `engine_vocabularies` names, for a language, a vocabulary that the speech engine knows.
     """
 
     tenant_id: Identifier
@@ -145,6 +150,7 @@ class Tenant(_Model):
     webhooks: dict[Surface, Webhook] = {}
     twilio_signature: TwilioSignature = "off"
     always_redacts: bool = False
+    engine_vocabularies: dict[_Language, _VocabularyName] = {}
 
     def limits_on(self, surface: Surface) -> Limits:
         """The tenant's limits on a surface."""

@@ -76,8 +76,15 @@ class TranscriptionRunFactory:
             clock=time.time,
             timings=self._runs.timings,
             l16_byte_order=self._runs.settings.l16_byte_order,
+            vocabulary=self._vocabulary(relay),
         )
         return self._runs.make(relay, sink, invocation, seconds)
+
+    def _vocabulary(self, relay: Relay) -> str | None:
+        tenant = self._runs.directory.tenant(relay.tenant_id)
+        if tenant is None or relay.transcription is None:
+            return None
+        return tenant.engine_vocabularies.get(relay.transcription.language)
 
 
 @dataclass(slots=True)

@@ -32,6 +32,7 @@ class TestTenants:
             "webhooks": {},
             "twilio_signature": "off",
             "always_redacts": False,
+            "engine_vocabularies": {},
         }
         tenant = directory.tenant("acme")
         assert tenant is not None
@@ -103,7 +104,22 @@ class TestTenants:
 
         assert not ask("tenants", "update", "acme", "--redact-as-asked")["always_redacts"]
         line = refusal("tenants", "update", "acme", status=2)
-        assert line == "give --name, --always-redact or --redact-as-asked"
+        assert line == "give --name, --always-redact, --redact-as-asked or --vocabulary"
+
+    def test_update_changes_the_vocabulary_of_a_language(self, acme: Tenant) -> None:
+        def update(*vocabularies: str) -> object:
+            options = [part for each in vocabularies for part in ("--vocabulary", each)]
+            return ask("tenants", "update", acme.tenant_id, *options)["engine_vocabularies"]
+
+        assert update("en-US=bills", "es-US=facturas") == {"en-US": "bills", "es-US": "facturas"}
+        assert "vocabulary en-US bills" in " ".join(ok("tenants", "show", "acme").split())
+        assert update("es-US=") == {"en-US": "bills"}
+        assert "LANGUAGE=NAME" in refusal(
+            "tenants", "update", "acme", "--vocabulary", "x", status=2
+        )
+        for wrong in ("english=bills", "en-US=our bills"):
+            refusal("tenants", "update", "acme", "--vocabulary", wrong, status=2)
+        assert ask("tenants", "show", "acme")["engine_vocabularies"] == {"en-US": "bills"}
 
     def test_show(self, acme: Tenant, directory: Directory) -> None:
         directory.save(

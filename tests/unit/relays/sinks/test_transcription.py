@@ -19,7 +19,7 @@ from callstream.relays.run import RelayRun
 from callstream.relays.sinks.transcript_lines import LineDelivery, TranscriptLines
 from callstream.relays.sinks.transcription import CallBook, TranscriptionSink
 from callstream.relays.timings import RelayTimings
-from callstream.transcription.engine import EngineFailed
+from callstream.transcription.engine import EngineFailed, SessionSettings
 from callstream.transcription.transcripts import KeptLine
 from tests.relays import make_relay
 from tests.unit.items import started_stream
@@ -149,6 +149,7 @@ class Scene:
             clock=self.clock,
             timings=timings,
             l16_byte_order="little",
+            vocabulary=self.fields.get("vocabulary"),
         )
         made = RelayRun(
             self.lease,
@@ -246,6 +247,25 @@ def test_sink_keeps_and_sends_every_line_with_its_number_and_times() -> None:
         assert summary["inbound"].audio_ms == 6300
         assert summary["inbound"].audio_bytes == 6300 * 16
         assert [each.lines for each in summary.values()] == [2, 1]
+
+    play_without_waiting(act)
+
+
+@pytest.mark.parametrize(("redaction", "finds_private"), [("both", True), ("unredacted", False)])
+def test_engine_gets_the_settings_of_the_transcription(
+    redaction: str, *, finds_private: bool
+) -> None:
+    async def act() -> None:
+        scene = Scene(redaction=redaction, vocabulary="ours")
+        scene.start()
+        running = scene.run()
+        await scene.silence(1)
+        await scene.end()
+        await running
+        settings = {each.settings for each in scene.engine.sessions}
+        assert settings == {
+            SessionSettings("en-US", channels=2, finds_private=finds_private, vocabulary="ours")
+        }
 
     play_without_waiting(act)
 

@@ -82,6 +82,7 @@ class TranscriptionSink(Sink):
         clock: time in seconds, the same for all runs of a relay.
         timings: how long to wait.
         l16_byte_order: the byte order of L16 of the call.
+        vocabulary: the engine's vocabulary to use.
     """
 
     # Ten of its 18 methods are those of the `Sink` protocol.
@@ -100,8 +101,10 @@ class TranscriptionSink(Sink):
         clock: Callable[[], float],
         timings: RelayTimings,
         l16_byte_order: ByteOrder = "big",
+        vocabulary: str | None = None,
     ) -> None:
         self._relay = relay
+        self._vocabulary = vocabulary
         self._settings = relay.transcription or TranscriptionSettings()
         self._tracks = TRACKS[relay.track]
         self._engine = engine
@@ -147,6 +150,7 @@ class TranscriptionSink(Sink):
             channels=len(self._tracks),
             smart_formatting=self._settings.smart_formatting,
             finds_private=self._settings.redaction != "unredacted",
+            vocabulary=self._vocabulary,
         )
         self._recognition = Recognition(self._engine, settings, settled, self._give, self._clock)
         self._is_open = True
