@@ -18,6 +18,7 @@ from websockets.typing import Origin
 
 from callstream.adapters.aws import transcribe
 from callstream.adapters.aws.transcribe import TranscribeEngine, TranscribeSession
+from callstream.adapters.aws.transcribe_results import Results
 from callstream.adapters.aws.transcribe_wire import audio_frame
 from callstream.transcription.engine import EngineFailed, SessionSettings, Utterance
 from tests.tones import quiet, speech, stereo
@@ -227,6 +228,24 @@ def test_feed_of_a_session_that_has_failed_says_why() -> None:
 
     message = "The requested vocabulary couldn't be found."
     run(act, StandIn(faults=[Fault("exception", "start", "BadRequestException", message)]))
+
+
+def test_session_whose_reader_has_a_fault_does_not_end_as_if_all_had_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_results: Results, _payload: bytes) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Results, "add", fails)
+
+    async def act(engine: TranscribeEngine) -> None:
+        session = await engine.open(MONO)
+        await feed(session, speech("hello"))
+        with pytest.raises(ZeroDivisionError):
+            await session.receive()
+        await session.close()
+
+    run(act)
 
 
 def test_receive_of_a_session_that_is_closed_meanwhile_fails() -> None:
