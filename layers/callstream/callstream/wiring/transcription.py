@@ -40,8 +40,12 @@ def engine(environment: Mapping[str, str]) -> Engine:
             from callstream.adapters.aws.transcribe import TranscribeEngine  # noqa: PLC0415
 
             return TranscribeEngine(get_session(), transcribe_url(environment))
-        case other:
-            raise ValueError(f"there is no engine of the name {other}")
+        case "offline":
+            from callstream.adapters.speech.engine import OfflineEngine  # noqa: PLC0415
+
+            return OfflineEngine()
+        case "none":
+            raise ValueError("nothing is to be transcribed")
 
 
 class TranscriptionRunFactory:
