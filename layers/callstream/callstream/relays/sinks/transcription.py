@@ -116,6 +116,8 @@ class TranscriptionSink(Sink):
         self._left = TranscriptionSnapshot()
         self._sending: asyncio.Task[Never] | None = None
         self._is_open = self._is_halted = False
+        self.failure: RecognitionFailed | None = None
+        """Why the engine recognises nothing any more; None as long as it does."""
 
     @override
     async def connect(self) -> None:
@@ -168,7 +170,7 @@ class TranscriptionSink(Sink):
                     await asyncio.sleep(_OTHER_STREAMS)
                     return Outcome(Ending.COMMAND)
         except RecognitionFailed as failed:
-            reason = failed.reason
+            self.failure, reason = failed, failed.reason
         await self._conclude()
         return Outcome(Ending.FAILURE, reason)
 
