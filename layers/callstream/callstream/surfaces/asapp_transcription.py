@@ -42,7 +42,12 @@ _REDACTIONS: Final[dict[str, Redaction]] = {
     "redacted_and_unredacted": "both",
 }
 # By the reason of the relay. A relay for another reason has met an internal error.
-_FAILURES: Final = {"undecodable_audio": 4082, "unsupported_language": 4050}
+_FAILURES: Final = {
+    "undecodable_audio": 4082,
+    "unsupported_language": 4050,
+    "engine_refuses": 4080,
+    "engine_busy": 5002,
+}
 
 
 def refusal(

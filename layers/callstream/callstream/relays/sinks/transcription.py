@@ -171,7 +171,7 @@ class TranscriptionSink(Sink):
                     await asyncio.sleep(_OTHER_STREAMS)
                     return Outcome(Ending.COMMAND)
         except RecognitionFailed as failed:
-            self.failure, reason = failed, failed.reason
+            self.failure, reason = failed, _reason(failed)
         await self._conclude()
         return Outcome(Ending.FAILURE, reason)
 
@@ -299,3 +299,10 @@ class TranscriptionSink(Sink):
 
 def _decode(snapshot: bytes) -> TranscriptionSnapshot:
     return msgspec.msgpack.decode(snapshot, type=TranscriptionSnapshot)
+
+
+def _reason(failed: RecognitionFailed) -> str:
+    """The relay's reason; the engine's own is in the log."""
+    if failed.is_permanent:
+        return "engine_refuses"
+    return "engine_busy" if failed.is_busy else "engine_failed"
