@@ -49,6 +49,8 @@ SOONER: Final = 2.5
 """How many times as long as the engine's own final a webhook may take on the local stack."""
 AMAZON_AN_HOUR: Final = 1.44
 """Amazon Transcribe's list price for an hour of one stream, us-east-1, autumn 2026."""
+READS_AN_HOUR: Final = 3600
+"""How often Lambda on AWS reads the frames for the fan-out, which sends each batch on."""
 
 _TRACKS: Final[tuple[Track, Track]] = ("inbound", "outbound")
 _BYTES_A_MS: Final = 16
@@ -61,12 +63,9 @@ _NEAR_MS: Final = 700
 _SHORT, _LONG = 2, 10
 _HOUR: Final = 3600
 _PATIENCE_SECONDS: Final = 60
-_FRAME_MS: Final = 20
-# A relay's run hands over after so many minutes.
-_RUN_SECONDS: Final = 14 * 60
-_FUNCTIONS: Final = frozenset(
-    {"TranscriptionFunction", "FanOutFunction", "CallbackDeliveryFunction"}
-)
+# After its last line, a run ends and writes its summary.
+_ENDING_SECONDS: Final = 8
+_FUNCTIONS: Final = frozenset({"TranscriptionFunction", "CallbackDeliveryFunction"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +281,13 @@ def _deployed(
         local.down()
     further = (_HOUR - short.seconds) / (spoken.seconds - short.seconds)
     hour = little + (much - little) * further
-    runs = {"Lambda GB-seconds": _HOUR * stack.memory_mb / 1024}
-    return delays(spoken, lines), hour.replaced(runs)
+    return delays(spoken, lines), hour + Counts(
+        {
+            "Lambda GB-seconds": _HOUR * stack.memory_mb / 1024,
+            "Lambda invocations": READS_AN_HOUR,
+            "WebSocket messages": READS_AN_HOUR,
+        }
+    )
 
 
 class _Stack:
@@ -341,24 +345,25 @@ class _Stack:
 
     def _counted(self) -> Counts:
         """What the functions of a transcription have done since the last time."""
-        # The run ends, and writes its summary.
-        time.sleep(_QUIET_SECONDS)
+        time.sleep(_ENDING_SECONDS)
         with self._ledger.open("rb") as file:
             file.seek(self._read_to)
             written = file.read()
         self._read_to += len(written)
-        lines = [
-            line
-            for line in written.decode().splitlines()
-            if json.loads(line)["function"] in _FUNCTIONS
-        ]
+        lines = [line for line in written.decode().splitlines() if _is_for_lines(line)]
         counts = Counts()
         for each in Counts.of_ledger(lines).values():
             counts += each
         return counts
 
 
-_QUIET_SECONDS: Final = 8.0
+def _is_for_lines(noted: str) -> bool:
+    """Whether an operation belongs to a transcription, and does not depend on reads of frames."""
+    operation: dict[str, Any] = json.loads(noted)
+    function = operation["function"]
+    if function == "FanOutFunction":
+        return bool(operation["what"] == "capacity" or operation.get("service") == "dynamodb")
+    return function in _FUNCTIONS
 
 
 def _line(came_at: float, body: dict[str, Any], report: CallReport) -> Line:
