@@ -63,6 +63,43 @@ def clerk_media_url(stack: StackDescription, inbox: str) -> str:
         raise GatewayError("the gateway's answer holds no connectUrl") from None
 
 
+def start_streaming(stack: StackDescription, call_id: str) -> None:
+    """Have a call transcribed from now on, by ASAPP's command, as the described tenant.
+
+    Raises:
+        GatewayError: the call is not transcribed.
+    """
+    started = _transcription(
+        stack, "start-streaming", call_id, customerId="caller", agentId="agent"
+    )
+    if not started.get("isOk"):
+        raise GatewayError(f"the call is not transcribed: {started.get('errorMessage')}")
+
+
+def stop_streaming(stack: StackDescription, call_id: str) -> None:
+    """Have a call no longer transcribed, by ASAPP's command, as the described tenant.
+
+    Raises:
+        GatewayError: the call was not transcribed.
+    """
+    _transcription(stack, "stop-streaming", call_id)
+
+
+def _transcription(
+    stack: StackDescription, command: str, call_id: str, **fields: str
+) -> dict[str, object]:
+    credentials = stack["credentials"]["asapp"]
+    headers = {
+        "asapp-api-id": str(credentials["id"]),
+        "asapp-api-secret": str(credentials["secret"]),
+        "Content-Type": "application/json",
+    }
+    body = json.dumps({"namespace": "twilio", "guid": call_id, **fields}).encode()
+    url = f"{stack['rest']['asapp']}/mg-autotranscribe/v1/{command}"
+    answer = json.loads(_request("POST", url, headers, body))
+    return dict(answer)
+
+
 def fork_as_telnyx(
     stack: StackDescription, call_id: str, consumer_url: str, *, answers: bool = False
 ) -> None:
@@ -85,25 +122,6 @@ def fork_as_telnyx(
             "stream_bidirectional_target_legs": "self",
         }
     _request("POST", url, headers, json.dumps(body).encode())
-
-
-def transcribe_as_asapp(stack: StackDescription, call_id: str) -> None:
-    """Transcribe both speakers of a call, by ASAPP's command, as the described tenant.
-
-    Raises:
-        GatewayError: the call is not transcribed.
-    """
-    credentials = stack["credentials"]["asapp"]
-    headers = {
-        "asapp-api-id": str(credentials["id"]),
-        "asapp-api-secret": str(credentials["secret"]),
-        "Content-Type": "application/json",
-    }
-    url = f"{stack['rest']['asapp']}/mg-autotranscribe/v1/start-streaming"
-    body = {"namespace": "twilio", "guid": call_id, "customerId": "customer", "agentId": "agent"}
-    answer = json.loads(_request("POST", url, headers, json.dumps(body).encode()))
-    if not answer["isOk"]:
-        raise GatewayError(str(answer["errorMessage"]))
 
 
 def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:

@@ -3,13 +3,8 @@
 import os
 
 from callstream.surfaces.asapp import STREAMING_URL, AsappSurface, GiveStreamingUrl
-from callstream.wiring import endpoints, transcription_commands
+from callstream.wiring import endpoints
 
 handler = endpoints.handler(
-    AsappSurface(),
-    STREAMING_URL,
-    GiveStreamingUrl(
-        endpoints.media_urls(os.environ), transcription_commands.transcriber(os.environ)
-    ),
-    os.environ,
+    AsappSurface(), STREAMING_URL, GiveStreamingUrl(endpoints.media_urls(os.environ)), os.environ
 )

@@ -83,8 +83,7 @@ def allowed(function: str) -> set[str]:
     return {
         action
         for policy in properties["Policies"]
-        for conditional in policy["Statement"]
-        for statement in [conditional.get("Fn::If", [None, conditional])[1]]
+        for statement in policy["Statement"]
         for action in (
             [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
         )

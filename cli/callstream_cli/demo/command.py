@@ -4,23 +4,29 @@ import asyncio
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
+from random import SystemRandom
 from typing import Final
 
 import typer
 from rich.console import Console
 
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
+from callstream.adapters.speech import library
 from callstream.errors import Unavailable
 from callstream_cli import audio, event_loop, live_display
 from callstream_cli.carrier.command import INTERRUPTED
+from callstream_cli.carrier.identity import made_up
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.demo import conversation
 from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.forking import fork, listening
 from callstream_cli.demo.rehearsal import rehearse
-from callstream_cli.demo.summary import LABEL, of_a_busy_machine, of_call, of_fork
+from callstream_cli.demo.summary import LABEL, of_a_busy_machine, of_call, of_fork, of_transcript
+from callstream_cli.demo.transcript import in_words
 from callstream_cli.demo.verdict import problems
-from callstream_cli.gateway import GatewayError, media_url
+from callstream_cli.gateway import GatewayError, media_url, start_streaming
 from callstream_cli.hanging import print_hanging
 from callstream_cli.listener.wav_files import store
 from callstream_cli.local import aws
@@ -31,6 +37,7 @@ from callstream_cli.local.progress import ConsoleProgress
 from callstream_cli.local.stack import LocalStack
 
 RECORDING: Final = audio.DEMO_RECORDING
+SAID: Final = conversation.LINES
 
 # The local stack has no quota, and the display should not lag.
 _POLL_SECONDS: Final = 0.1
@@ -43,13 +50,15 @@ def demo(port: Port = None) -> None:
     """Play a call through the gateway, with a verdict.
 
     Starts the local stack if it does not run, and then stops it at the end. A carrier simulator
-    plays a recorded conversation in real time, and commands of Telnyx and SignalWire fork the call
-    to two consumers in this process. The live display shows the frames that go in, the records that
-    arrive on Kinesis, and what each consumer receives. At the end, the audio on Kinesis and the
-    audio of each consumer, from the moment of its fork, are compared bit for bit with the
-    recording.
+    plays a recorded conversation in real time. A command of ASAPP has the call transcribed, and
+    commands of Telnyx and SignalWire fork the call to two consumers in this process. What is said
+    is shown line by line; the live display shows the frames that go in, the records that arrive on
+    Kinesis, and what each consumer receives. At the end, the audio on Kinesis and the audio of each
+    consumer, from the moment of its fork, are compared bit for bit with the recording, and the
+    transcript with its words.
 
-    Ends with status 1 if anything is missing or different.
+    Ends with status 1 if anything is missing or different, or if more than a tenth of the words is
+    not recognised.
     """
     console = Console()
     stack = local_stack(port)
@@ -92,7 +101,11 @@ def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
 async def _play(console: Console, stack: StackDescription) -> bool:
     """Play and show the call; return whether all audio arrived undamaged."""
     tracks = audio.load(RECORDING)
-    view = DemoView(len(tracks["inbound"]) // audio.BYTES_PER_MS)
+    # The local stack's engine does not run everywhere.
+    said = SAID if library.is_supported() and library.find() else ()
+    view = DemoView(len(tracks["inbound"]) // audio.BYTES_PER_MS, said=said)
+    # A command to transcribe comes before the media, so that the first words are transcribed too.
+    call_id = made_up("twilio", SystemRandom()).call_id
 
     def watch(report: CallReport) -> None:
         view.report = report
@@ -100,17 +113,19 @@ async def _play(console: Console, stack: StackDescription) -> bool:
     with aws.talking_to(stack["aws_endpoint_url"]):
         client = kinesis_client()
     with ConsoleProgress(console).step("Starting the functions with a short call"):
-        await rehearse(stack)
+        await rehearse(stack, transcribes=bool(said))
     # Reads from now on: the call begins later.
     reader = FrameStreamReader(client, stack["frames_stream"], "LATEST", poll_seconds=_POLL_SECONDS)
     url = await asyncio.to_thread(media_url, stack, "autotranscribe")
+    if said:
+        await asyncio.to_thread(start_streaming, stack, call_id)
     async with (
         listening(view.consumers) as consumer_urls,
         live_display.shown(console, view.picture, view.line),
     ):
-        call = asyncio.create_task(place_call(url, CallPlan(tracks), watch=watch))
+        call = asyncio.create_task(place_call(url, CallPlan(tracks, call_id=call_id), watch=watch))
         forking = asyncio.create_task(_fork(stack, view, consumer_urls))
-        await _follow(reader, call, view)
+        await _follow(console, reader, call, view)
         forking.cancel()
     return _conclude(console, await call, view)
 
@@ -123,7 +138,7 @@ async def _fork(stack: StackDescription, view: DemoView, consumer_urls: Sequence
 
 
 async def _follow(
-    reader: FrameStreamReader, call: asyncio.Task[CallReport], view: DemoView
+    console: Console, reader: FrameStreamReader, call: asyncio.Task[CallReport], view: DemoView
 ) -> None:
     """Collect records until all have landed and all forks have ended, or nothing comes any more."""
     clock = asyncio.get_running_loop().time
@@ -131,6 +146,8 @@ async def _follow(
     while not call.done() or clock() < give_up_at:
         arrivals = await asyncio.to_thread(reader.poll)
         view.landings.add(arrivals)
+        for line in view.new_lines():
+            console.print(in_words(line), highlight=False, markup=False, soft_wrap=True)
         if arrivals or not call.done():
             give_up_at = clock() + _PATIENCE_SECONDS
         if call.done() and (call.result().error or view.complete):
@@ -146,6 +163,7 @@ def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
         audio.save(recording, {track: landing.recording.audio(track) for track in audio.TRACKS})
         lines = [
             *of_call(report, landing),
+            *of_transcript(report, landing),
             f"Listen   {recording.relative_to(ROOT)} (caller left, agent right)",
         ]
         for consumer in view.consumers:
@@ -155,12 +173,17 @@ def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
                 lines += [f"Listen   {path.relative_to(ROOT)}" for path in files]
         for text in [*lines, *of_a_busy_machine(report, landing)]:
             print_hanging(console, text[:LABEL], text[LABEL:])
-    found = problems(report, landing, view.landings.unreadable, view.consumers)
+    found = problems(report, landing, view.landings.unreadable, view.consumers, view.said)
     if not found:
         frames = " and ".join(f"{report.frames[track]} {track}" for track in audio.TRACKS)
+        words = view.recognised.values()
+        right, expected = (sum(map(attrgetter(name), words)) for name in ("right", "expected"))
         for text in (
             f"[bold green]✓ Every frame arrived:[/] {frames}, bit for bit.",
             "[bold green]✓ Both consumers got every frame since they joined,[/] bit for bit.",
+            f"[bold green]✓ The transcript has what was said:[/] {right} of {expected} words."
+            if view.said
+            else "Not transcribed: the offline speech engine does not run on this machine.",
         ):
             console.print(text, highlight=False)
     for problem in found:

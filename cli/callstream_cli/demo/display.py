@@ -8,10 +8,14 @@ from rich.console import RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
+from callstream.dialects.events import Track
+from callstream.frames.records import Transcript
 from callstream_cli.audio import FRAME_BYTES, FRAME_MS, TRACKS
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import VENDORS, Consumer
+from callstream_cli.demo.conversation import Said
 from callstream_cli.demo.landing import Landing, Landings, percentile
+from callstream_cli.demo.transcript import Recognised, recognised
 
 LINE: Final = 100
 """The most characters of a line in a log."""
@@ -23,6 +27,8 @@ class DemoView:
 
     call_ms: int
     """The length of the recording."""
+    said: Sequence[Said] = field(default=(), kw_only=True)
+    """What is said in the recording."""
     report: CallReport | None = None
     landings: Landings = field(default_factory=Landings)
     consumers: Sequence[Consumer] = field(
@@ -34,11 +40,28 @@ class DemoView:
         """The records of the call that have landed; None before its `start` has."""
         return self.landings.of(self.report.identity.stream_id) if self.report else None
 
+    _shown: int = 0
+
+    @property
+    def recognised(self) -> Mapping[Track, Recognised]:
+        """How much of what is said is in the transcript, for each track with a speaker."""
+        transcript = self.landing.recording.transcript if self.landing else []
+        return recognised(self.said, transcript)
+
     @property
     def complete(self) -> bool:
-        """Whether all records have landed, and every fork has ended."""
+        """Whether all records have landed, with all words, and every fork has ended."""
         landed = self.landing is not None and self.landing.complete
-        return landed and all(consumer.ended for consumer in self.consumers)
+        is_transcribed = all(each.heard >= each.expected for each in self.recognised.values())
+        return landed and is_transcribed and all(consumer.ended for consumer in self.consumers)
+
+    def new_lines(self) -> Sequence[Transcript]:
+        """The lines of the transcript that have come since the last call of this method."""
+        if self.landing is None:
+            return []
+        new = [line for line, _ in [*self.landing.lines.values()][self._shown :]]
+        self._shown += len(new)
+        return new
 
     def picture(self) -> RenderableType:
         """The present state as a panel."""

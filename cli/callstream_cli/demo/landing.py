@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from callstream.dialects.events import Media
+from callstream.dialects.events import Media, Track
 from callstream.frames.arrivals import Arrival
 from callstream.frames.recording import StreamRecording
-from callstream.frames.records import Record
+from callstream.frames.records import Record, Transcript
 
 
 @dataclass(slots=True)
@@ -20,6 +20,8 @@ class Landing:
     kinds: Counter[str] = field(default_factory=Counter)
     arrived_at: dict[int, int] = field(default_factory=dict)
     """When each frame came to Kinesis, by its sequence number; in milliseconds since 1970."""
+    lines: dict[tuple[Track, int], tuple[Transcript, int]] = field(default_factory=dict)
+    """Each line of the transcript, by its track and number, and when the line came to Kinesis."""
     in_gateway: list[int] = field(default_factory=list)
     """Milliseconds from API Gateway to Kinesis, for each frame."""
 
@@ -30,6 +32,9 @@ class Landing:
         if isinstance(record.event, Media):
             self.arrived_at.setdefault(record.event.sequence, arrived_at)
             self.in_gateway.append(arrived_at - record.received_at)
+        elif isinstance(record.event, Transcript):
+            place = record.event.track, record.event.number
+            self.lines.setdefault(place, (record.event, arrived_at))
 
     @property
     def complete(self) -> bool:
@@ -37,8 +42,9 @@ class Landing:
         return self.recording.stop is not None and not self.recording.stats().missing
 
     def summary(self) -> str:
-        """The records by kind, in words."""
-        return ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
+        """The carrier's records by kind, in words."""
+        kinds = self.kinds.items()
+        return ", ".join(f"{count} {kind}" for kind, count in kinds if kind != "transcript")
 
     def since_sending(self, sent_at: Mapping[int, float]) -> list[float]:
         """Milliseconds from the carrier to Kinesis, for each frame; `sent_at` is in seconds."""

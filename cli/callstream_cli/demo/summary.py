@@ -8,6 +8,7 @@ from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import JOINING_SECONDS, Consumer
 from callstream_cli.demo.display import percentiles
 from callstream_cli.demo.landing import Landing, percentile
+from callstream_cli.demo.transcript import since_spoken
 
 # The width of a line's label: "Latency  ".
 LABEL: Final = 9
@@ -27,6 +28,12 @@ def of_call(report: CallReport, landing: Landing) -> Iterator[str]:
     }
     measured = [f"{name} {percentiles(each)}" for name, each in latencies.items() if each]
     yield f"Latency  {'; '.join(measured)}"
+
+
+def of_transcript(report: CallReport, landing: Landing) -> Iterator[str]:
+    """A line about the transcript; none if nothing was recognised."""
+    if waits := [*since_spoken(report, landing)]:
+        yield f"Heard    {len(waits)} lines, {percentiles(waits)} after their last words were sent"
 
 
 def of_fork(report: CallReport, consumer: Consumer) -> Iterator[str]:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from callstream_cli import audio
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import Consumer
+from callstream_cli.demo.conversation import SPEAKERS, Said
 from callstream_cli.demo.landing import Landing
+from callstream_cli.demo.transcript import recognised
 
 
 def problems(
@@ -13,6 +15,7 @@ def problems(
     landing: Landing | None,
     unreadable: int,
     consumers: Sequence[Consumer] = (),
+    said: Sequence[Said] = (),
 ) -> Sequence[str]:
     """All faults, in words; empty if there are none."""
     found = [report.error] if report.error else []
@@ -41,4 +44,10 @@ def problems(
     ]
     for consumer in consumers:
         found += consumer.problems(report)
+    found += [
+        f"the transcript has {each.right} of the {SPEAKERS[track]}'s {each.expected} words right,"
+        f" among {each.heard}"
+        for track, each in recognised(said, recorded.transcript).items()
+        if not each.is_good
+    ]
     return found

@@ -37,6 +37,8 @@ MADE = [
 ]
 PAIRS = [(source, target) for source in (*MADE, AMR_WB) for target in MADE]
 SPEECH_SECONDS = 3
+# In samples: two seconds of silence, and then the words of the caller that speech.awb has too.
+SPEECH_BEGINS = 15_640
 
 
 def name(format_: object) -> str:
@@ -92,7 +94,8 @@ def amr_wb_payloads(file: str) -> list[bytes]:
 @lru_cache
 def speech(rate: int) -> Wave:
     recording, own = soundfile.read(ROOT / "cli/callstream_cli/assets/conversation.wav")
-    spectrum = np.fft.rfft(32_767 * recording[own : own * (1 + SPEECH_SECONDS), 0])
+    words = recording[SPEECH_BEGINS : SPEECH_BEGINS + own * SPEECH_SECONDS, 0]
+    spectrum = np.fft.rfft(32_767 * words)
     spectrum[3200 * SPEECH_SECONDS :] = 0
     return np.asarray(soxr.resample(np.fft.irfft(spectrum), own, rate, "VHQ"), np.float64)
 

@@ -92,7 +92,7 @@ def test_start_streaming_has_the_documented_defaults() -> None:
         "customer",
         "agent",
     )
-    assert body.autotranscribe_params.asked_redaction is None
+    assert not body.autotranscribe_params.asks_for_redaction
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ from callstream.dialects import DIALECTS
 from callstream.dialects.events import CarrierEvent, Media, Start, Stop, Track
 from callstream.errors import UnreadableMessage
 from callstream.frames.arrivals import Arrival
-from callstream.frames.records import Record, RecordEvent, Rejected
+from callstream.frames.records import Record, RecordEvent, Rejected, Transcript
 from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.consumers import VENDORS, Consumer
+from callstream_cli.demo.conversation import Said
 from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.landing import Landings, percentile
-from callstream_cli.demo.summary import of_a_busy_machine, of_call, of_fork
+from callstream_cli.demo.summary import of_a_busy_machine, of_call, of_fork, of_transcript
+from callstream_cli.demo.transcript import in_words, recognised
 from callstream_cli.demo.verdict import problems
 from callstream_cli.listener.behaviour import Handshake
 from callstream_cli.listener.fork_state import ForkState
@@ -361,3 +363,77 @@ def test_summary_of_a_call_fits_a_log(world: World) -> None:
     assert [line.split()[0] for line in summary] == ["Sent", "Landed", "Latency"]
     assert summary[2] == "Latency  since sent p50 7 ms, p95 7 ms; in gateway p50 5 ms, p95 5 ms"
     assert max(map(len, summary)) <= 100
+
+
+SAID = (
+    Said("inbound", 0, "My water has been off since this morning, and it is cold."),
+    Said("outbound", 0, "I am sorry."),
+)
+WORDS = SAID[0].text
+
+
+def line(number: int, text: str, track: Track = "inbound") -> Transcript:
+    return Transcript("r1", number, track, 0, 40, "en-US", text)
+
+
+@pytest.mark.parametrize(
+    ("heard", "right", "is_good"),
+    [
+        (["My water has been off since this morning", "and it is cold."], 12, True),
+        (["my WATER has been off since this morning, and it is gold"], 11, True),
+        (["My water has been off since this morning."], 8, False),
+        ([f"{WORDS} Yes, yes, yes."], 12, False),
+        (["And it is cold. My water has been off since this morning."], 8, False),
+        ([], 0, False),
+    ],
+)
+def test_words_are_compared_in_their_order(heard: list[str], right: int, *, is_good: bool) -> None:
+    transcript = [line(number, text) for number, text in enumerate(heard, 1)]
+
+    found = recognised(SAID, transcript)["inbound"]
+
+    assert (found.expected, found.right, found.is_good) == (12, right, is_good)
+
+
+def test_verdict_has_the_words_that_were_not_recognised(world: World) -> None:
+    world.events.append(line(1, "I am story.", "outbound"))
+    view = world.view()
+
+    assert problems(world.report, view.landing, 0, (), SAID) == [
+        "the transcript has 0 of the caller's 12 words right, among 0",
+        "the transcript has 2 of the agent's 3 words right, among 3",
+    ]
+
+
+def test_call_is_complete_with_its_last_words(world: World) -> None:
+    view = world.view()
+    view.consumers, view.said = (), SAID
+    assert not view.complete
+
+    view.landings.add([_arrival(line(1, WORDS)), _arrival(line(1, "I am story", "outbound"))])
+
+    assert view.complete
+
+
+def test_lines_are_shown_once_as_they_come(world: World) -> None:
+    view = world.view()
+    assert view.new_lines() == []
+
+    view.landings.add([_arrival(line(1, "One."))])
+    assert [*map(in_words, view.new_lines())] == ["  0.0 s  caller  One."]
+
+    view.landings.add([_arrival(line(1, "One.")), _arrival(line(1, "Two.", "outbound"))])
+    assert [*map(in_words, view.new_lines())] == ["  0.0 s  agent   Two."]
+
+
+def test_summary_has_the_time_from_the_last_word_to_its_line(world: World) -> None:
+    view = world.view()
+    assert view.landing is not None
+    assert [*of_transcript(world.report, view.landing)] == []
+
+    view.landings.add([_arrival(line(1, "One."))])
+
+    assert "transcript" not in "".join(of_call(world.report, view.landing))
+    assert [*of_transcript(world.report, view.landing)] == [
+        "Heard    1 lines, p50 7 ms, p95 7 ms after their last words were sent"
+    ]
