@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, handler, imports, latency, parsing, resampling
+from bench import calls, handler, imports, latency, parsing, resampling, transcription
 from bench.billing import PRICES
 from bench.measures import BenchError, Measure
 from bench.samples import ROOT
 
-SECTIONS = ("handler", "import", "parse", "resample", "latency", "cost", "growth")
+SECTIONS = ("handler", "import", "parse", "resample", "latency", "cost", "growth", "transcription")
 OVER = 1
 NOT_MEASURED = 2
 
@@ -75,6 +75,7 @@ class _Bench:
             "latency": lambda: latency.measure(state_dir, port),
             "cost": lambda: calls.cost(self._session()),
             "growth": lambda: calls.growth(self._session()),
+            "transcription": lambda: transcription.measure(state_dir, port),
         }
         self.found: list[Measure] = []
         self.missing: dict[str, str] = {}

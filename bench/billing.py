@@ -107,6 +107,16 @@ _BY_NUMBER: Final = (
     "Secrets Manager calls",
 )
 
+# Kinesis bills the bytes that are read, and Lambda the functions that run.
+_COUNTED_ELSEWHERE: Final = frozenset(
+    {
+        "kinesis GetRecords",
+        "kinesis GetShardIterator",
+        "kinesis ListShards",
+        "lambda Invoke",
+    }
+)
+
 
 def _units(noted: Mapping[str, Any]) -> Counter[str]:
     function = noted["function"]
@@ -115,6 +125,10 @@ def _units(noted: Mapping[str, Any]) -> Counter[str]:
             counts = Counter({"Lambda invocations": 1, f"invocations of {function}": 1})
             counts[f"CPU microseconds of {function}"] = round(spent * 1e6)
             counts += _gateway_units(kind, size)
+        case {"what": "request", "service": service, "operation": operation} if (
+            f"{service} {operation}" in _COUNTED_ELSEWHERE
+        ):
+            counts = Counter()
         case {"what": "request", "service": service, "bytes": size}:
             counts = Counter({f"{service} requests of {function}": 1})
             counts += _service_units(service, noted["operation"], size)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import boto3
 
@@ -130,6 +130,36 @@ def play(state_dir: Path, port: int | None) -> Session:
         local.down()
 
 
+def meter(description: StackDescription, ledger: Path) -> dict[str, int]:
+    """Let all functions of a local stack write what they do to a ledger.
+
+    Returns:
+        Each function's memory in MB, by its logical id.
+    """
+    ledger.unlink(missing_ok=True)
+    with aws.talking_to(description["aws_endpoint_url"]):
+        functions, cloudformation = boto3.client("lambda"), boto3.client("cloudformation")
+    layer = functions.publish_layer_version(
+        LayerName="bench", Content={"ZipFile": _metered_layer()}
+    )["LayerVersionArn"]
+    memory: dict[str, int] = {}
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
+    for resource in (each for page in pages for each in page["StackResourceSummaries"]):
+        if resource["ResourceType"] != "AWS::Lambda::Function":
+            continue
+        name, logical_id = resource["PhysicalResourceId"], resource["LogicalResourceId"]
+        now = functions.get_function_configuration(FunctionName=name)
+        memory[logical_id] = now["MemorySize"]
+        added = {"BENCH_LEDGER": str(ledger), "BENCH_FUNCTION": logical_id}
+        functions.update_function_configuration(
+            FunctionName=name,
+            Handler="metered.handler",
+            Layers=[*(used["Arn"] for used in now.get("Layers", [])), layer],
+            Environment={"Variables": now["Environment"]["Variables"] | added},
+        )
+    return memory
+
+
 class _Stack:
     """A local stack whose functions are metered."""
 
@@ -138,31 +168,7 @@ class _Stack:
         self._log = log
         self._ledger = ledger
         self._read_to = 0
-        self.memory_mb = 0
-        ledger.unlink(missing_ok=True)
-        with aws.talking_to(description["aws_endpoint_url"]):
-            functions, cloudformation = boto3.client("lambda"), boto3.client("cloudformation")
-        layer = functions.publish_layer_version(
-            LayerName="bench", Content={"ZipFile": _metered_layer()}
-        )["LayerVersionArn"]
-        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
-        for page in pages:
-            for resource in page["StackResourceSummaries"]:
-                if resource["ResourceType"] == "AWS::Lambda::Function":
-                    self._meter(functions, resource, layer)
-
-    def _meter(self, functions: Any, resource: Any, layer: str) -> None:  # noqa: ANN401
-        name = resource["PhysicalResourceId"]
-        now = functions.get_function_configuration(FunctionName=name)
-        if resource["LogicalResourceId"] == "MediaFrameFunction":
-            self.memory_mb = now["MemorySize"]
-        added = {"BENCH_LEDGER": str(self._ledger), "BENCH_FUNCTION": resource["LogicalResourceId"]}
-        functions.update_function_configuration(
-            FunctionName=name,
-            Handler="metered.handler",
-            Layers=[*(used["Arn"] for used in now.get("Layers", [])), layer],
-            Environment={"Variables": now["Environment"]["Variables"] | added},
-        )
+        self.memory_mb = meter(description, ledger)["MediaFrameFunction"]
 
     def play(self, calls: int, seconds: int) -> Played:
         """Play concurrent calls of one track, and count until all of them are closed."""

@@ -124,6 +124,25 @@ def fork_as_telnyx(
     _request("POST", url, headers, json.dumps(body).encode())
 
 
+def transcribe_as_asapp(stack: StackDescription, call_id: str) -> None:
+    """Transcribe both speakers of a call, by ASAPP's command, as the described tenant.
+
+    Raises:
+        GatewayError: the call is not transcribed.
+    """
+    credentials = stack["credentials"]["asapp"]
+    headers = {
+        "asapp-api-id": str(credentials["id"]),
+        "asapp-api-secret": str(credentials["secret"]),
+        "Content-Type": "application/json",
+    }
+    url = f"{stack['rest']['asapp']}/mg-autotranscribe/v1/start-streaming"
+    body = {"namespace": "twilio", "guid": call_id, "customerId": "customer", "agentId": "agent"}
+    answer = json.loads(_request("POST", url, headers, json.dumps(body).encode()))
+    if not answer["isOk"]:
+        raise GatewayError(str(answer["errorMessage"]))
+
+
 def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:
     """Fork both tracks of a call to a WebSocket, by SignalWire's command, as the described tenant.
 

@@ -3,8 +3,13 @@
 import os
 
 from callstream.surfaces.asapp import STREAMING_URL, AsappSurface, GiveStreamingUrl
-from callstream.wiring import endpoints
+from callstream.wiring import endpoints, transcription_commands
 
 handler = endpoints.handler(
-    AsappSurface(), STREAMING_URL, GiveStreamingUrl(endpoints.media_urls(os.environ)), os.environ
+    AsappSurface(),
+    STREAMING_URL,
+    GiveStreamingUrl(
+        endpoints.media_urls(os.environ), transcription_commands.transcriber(os.environ)
+    ),
+    os.environ,
 )

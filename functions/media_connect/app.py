@@ -4,8 +4,9 @@ import logging
 import os
 from typing import Any
 
-from callstream.access.websocket_events import OK, REFUSED, identity_of, token_of
+from callstream.access.websocket_events import OK, REFUSED, identity_of, received_at, token_of
 from callstream.adapters import clock
+from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
 from callstream.errors import TokenRejected
 from callstream.wiring.state import stream_store
 
@@ -16,9 +17,22 @@ _streams = stream_store(os.environ)
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Answer the handshake. In an outage, raise: the carrier gets a 5xx and may connect again."""
     connection_id = event["requestContext"]["connectionId"]
+    identity, token = identity_of(event), token_of(event)
     try:
-        _streams.open(identity_of(event), token_of(event), connection_id, clock.now())
+        _streams.open(identity, token, connection_id, clock.now())
     except TokenRejected as rejected:
         _logger.info("connection refused: %s", rejected.reason)
         return REFUSED
+    if ATTRIBUTE in token.attributes:
+        # Most handshakes are carriers', and do not wait for these modules.
+        from callstream.surfaces.clients import SPECS  # noqa: PLC0415
+        from callstream.wiring.clients import client_streams  # noqa: PLC0415
+
+        client_streams(os.environ).start(
+            identity,
+            SPECS[token.attributes[ATTRIBUTE]],
+            token.attributes.get(SESSION_ATTRIBUTE),
+            received_at(event),
+            clock.now(),
+        )
     return OK

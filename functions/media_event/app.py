@@ -1,4 +1,7 @@
-"""Every other route: `connected`, `start`, `dtmf`, `mark`, `stop`, and `$default` for the rest."""
+"""Every other route: `connected`, `start`, `dtmf`, `mark`, `stop`, and `$default` for the rest.
+
+All messages of clients that stream their own audio come to `$default`, audio too.
+"""
 
 import os
 from functools import cache
@@ -8,8 +11,11 @@ from callstream.access.websocket_events import OK, identity_of, logged, received
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.calls.stream_requests import Started
+from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
 from callstream.dialects.events import Start, Stop
+from callstream.frames.client_messages import read_client
 from callstream.frames.publisher import read
+from callstream.identity import StreamIdentity, StreamToken
 from callstream.wiring.agents import agent_dispatcher
 from callstream.wiring.media import publisher
 from callstream.wiring.settings import ConnectionsSettings, load
@@ -24,7 +30,11 @@ _transcriptions = transcription_starter(os.environ)
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message. Its record comes first, so that no record is lost with the state."""
-    identity, received = identity_of(event), read(event.get("body") or "")
+    identity, token = identity_of(event), token_of(event)
+    if ATTRIBUTE in token.attributes:
+        _take_from_client(event, identity, token)
+        return OK
+    received = read(event.get("body") or "")
     _publisher.publish(identity, received_at(event), received)
     with logged("state lost", identity.stream_id):
         match received:
@@ -36,7 +46,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
                         identity.tenant_id, start.call_id, received_at(event), clock.now()
                     )
                 with logged("agents not dispatched", identity.stream_id):
-                    inbox = token_of(event).attributes.get("inbox", "")
+                    inbox = token.attributes.get("inbox", "")
                     _agents.dispatch(identity, inbox, start, received_at(event), clock.now())
             case (Stop(), _):
                 _streams.stop(identity.stream_id, clock.now())
@@ -45,6 +55,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
         with logged("connection not closed", identity.stream_id):
             _connections().close(event["requestContext"]["connectionId"])
     return OK
+
+
+def _take_from_client(event: dict[str, Any], identity: StreamIdentity, token: StreamToken) -> None:
+    """Take a message of a client, whose relay answers it, and closes the connection in the end."""
+    dialect, session_id = token.attributes[ATTRIBUTE], token.attributes.get(SESSION_ATTRIBUTE)
+    received = read_client(dialect, event.get("body") or "", identity.stream_id, session_id)
+    _publisher.publish(identity, received_at(event), received)
+    if isinstance(received.event, Stop):
+        with logged("state lost", identity.stream_id):
+            _streams.stop(identity.stream_id, clock.now())
 
 
 @cache

@@ -83,7 +83,8 @@ def allowed(function: str) -> set[str]:
     return {
         action
         for policy in properties["Policies"]
-        for statement in policy["Statement"]
+        for conditional in policy["Statement"]
+        for statement in [conditional.get("Fn::If", [None, conditional])[1]]
         for action in (
             [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
         )

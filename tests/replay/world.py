@@ -147,7 +147,7 @@ class World:
         kinesis.create_stream(StreamName="FramesStream", ShardCount=1)
         self._kinesis = kinesis
         self._queues = {"OverflowQueue": self._sqs.create_queue(QueueName="OverflowQueue")}
-        if function in {"callback_delivery", "relay", "sweep"}:
+        if function in {"callback_delivery", "relay", "sweep", "transcription"}:
             for name in ("CallbackQueue", "CallbackDeadLetterQueue"):
                 self._queues[name] = self._sqs.create_queue(
                     QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"}

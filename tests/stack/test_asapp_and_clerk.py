@@ -46,7 +46,7 @@ def test_transcription_starts_waits_stops_and_starts_again(stack: DeployedStack)
             "asapp",
             "/autotranscribe/v1/streaming-url",
             {"externalId": "conversation-1"},
-            {"external_id": "conversation-1"},
+            {"dialect": "asapp", "external_id": "conversation-1"},
         ),
         (
             "clerk",

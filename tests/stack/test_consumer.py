@@ -409,6 +409,23 @@ def test_recording_has_on_the_right_what_the_caller_hears_of_an_echo(
     assert len(right[1]) == pytest.approx(len(heard[1]), abs=800)
 
 
+def test_call_of_another_tenant_is_forked_with_credentials_for_the_meantime(
+    terminal: Terminal, consumer_url: str
+) -> None:
+    assert terminal.type_in("tenants", "create", "acting", "--name", "Acting")[0] == 0
+    options = ("--tenant", "acting", "--call-id", "CA-acting", "--hold", "1")
+    fork = ("--fork", consumer_url, "--dialect", "twilio")
+
+    status, out, err = terminal.type_in("call", *options, *fork, "--speed", "20")
+
+    assert (status, err) == (0, "")
+    assert out.startswith("call CA-acting, stream ")
+    assert terminal.json("calls", "show", "CA-acting")["tenant_id"] == "acting"
+    [relay] = terminal.json("calls", "show", "CA-acting")["relays"]
+    assert relay["surface"] == "twilio"
+    assert terminal.json("credentials", "list", "acting") == []
+
+
 def _speech(file: Path, channel: int) -> tuple[float, Any]:
     """From the first to the last loud sample of a channel; when that begins, in seconds."""
     with wave.open(str(file)) as reader:

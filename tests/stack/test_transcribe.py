@@ -161,7 +161,19 @@ def test_last_words_come_though_finals_are_slow_and_share_an_event() -> None:
     run(act, StandIn(results_an_event=2))
 
 
-SECOND_LINE: Final = 3 * 280 + 700
+def test_silence_is_settled_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcribe, "_LOOK_SECONDS", 0.005)
+
+    async def act(engine: TranscribeEngine) -> None:
+        session = await engine.open(MONO)
+        await feed(session, quiet(2000))
+        assert session.settled_ms(0) == 0
+        async with asyncio.timeout(60):
+            while session.settled_ms(0) < 2000:  # noqa: ASYNC110  # time alone changes it
+                await asyncio.sleep(0.01)
+        await session.close()
+
+    run(act)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ async def _soon(seconds: float) -> None:
     await asyncio.sleep(seconds / 100)
 
 
-def recognised(stand_in: StandIn) -> dict[int, str]:
+def recognised(stand_in: StandIn, last_words: float = 3000) -> dict[int, str]:
     """What a recogniser gives for each channel, lower case, without stops."""
     given: list[Utterance] = []
 
@@ -47,7 +47,7 @@ def recognised(stand_in: StandIn) -> dict[int, str]:
                 give=given.append,
                 clock=time.monotonic,
                 sleep=_soon,
-                limits=RecogniserLimits(last_words=3000),
+                limits=RecogniserLimits(last_words=last_words),
             )
             running = asyncio.create_task(recogniser.run())
             for piece in batched(AUDIO, 640, strict=False):
@@ -90,3 +90,10 @@ def test_session_that_is_cut_at_any_word_loses_and_doubles_none(word: int) -> No
 def test_sessions_that_go_wrong_lose_and_double_no_word(faults: list[Fault | None]) -> None:
     assert recognised(StandIn(faults=[*faults], results_an_event=2)) == SAID
     assert recognised(StandIn(faults=[*faults], final_delay_s=0.01)) == SAID
+
+
+def test_session_that_falls_silent_before_the_end_loses_no_word() -> None:
+    stand_in = StandIn(faults=[Fault("deaf", 6)])
+
+    assert recognised(stand_in, last_words=100) == SAID
+    assert len(stand_in.sessions) == 2

@@ -71,6 +71,12 @@ def test_every_attempt_is_counted() -> None:
     assert counts["retries"] == 1
 
 
+def test_reads_and_started_functions_are_counted_elsewhere() -> None:
+    lines = [request("kinesis", "GetRecords"), request("lambda", "Invoke")]
+
+    assert messages(lines).operations == 0
+
+
 def test_operation_without_a_price_is_refused() -> None:
     with pytest.raises(ValueError, match="no price is known for s3 PutObject"):
         messages([request("s3", "PutObject")])

@@ -92,7 +92,7 @@ def test_start_streaming_has_the_documented_defaults() -> None:
         "customer",
         "agent",
     )
-    assert not body.autotranscribe_params.asks_for_redaction
+    assert body.autotranscribe_params.asked_redaction is None
 
 
 @pytest.mark.parametrize(

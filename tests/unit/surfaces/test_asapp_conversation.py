@@ -3,7 +3,6 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from random import Random
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callstream.dialects.events import Media, Vocabulary
 from callstream.frames.client_messages import read_client
 from callstream.frames.records import Disconnected, Halted, Record, Transcript
 from callstream.relays.merger import StreamMerger
@@ -21,18 +21,18 @@ from callstream.relays.sinks.conversation import (
     Failure,
     Finish,
     Hear,
-    Learn,
     Step,
+    Terms,
 )
 from callstream.surfaces.asapp_conversation import AsappConversation
-from callstream.transcription.model import Phrase, Speaker, TranscriptionSettings
+from callstream.transcription.model import Speaker, TranscriptionSettings
 
 BEGAN = 1_795_262_400_000
 SENDER = {"role": "agent", "externalId": "agent-7"}
 START: dict[str, Any] = {"message": "startStream", "sender": SENDER}
 FINISH: dict[str, Any] = {"message": "finishStream"}
 WORDS: dict[str, Any] = {"message": "updateVocabulary", "phrases": [{"phrase": "IEEE"}]}
-BOTH = {"en-US", "es-US"}
+BOTH = Terms({"en-US", "es-US"})
 
 
 def audio(number: int, size: int = 320) -> dict[str, Any]:
@@ -55,14 +55,14 @@ def sound(messages: Iterable[dict[str, Any]]) -> bytes:
 class Host:
     """Does what the sink does with the steps, with an engine that gives a line for each Finish."""
 
-    def __init__(self, languages: AbstractSet[str] = BOTH, *, fails: Failure | None = None) -> None:
-        self.conversation = AsappConversation("stream-1", BEGAN, languages)
+    def __init__(self, terms: Terms = BOTH, *, fails: Failure | None = None) -> None:
+        self.conversation = AsappConversation("stream-1", BEGAN, terms)
         self.fails = fails
         self.answers: list[dict[str, Any]] = []
         self.heard = b""
         self.times: list[int] = []
         self.settings: TranscriptionSettings | None = None
-        self.learnt: list[Phrase] = []
+        self.learnt: list[str] = []
         self.closed = 0
         self.now = BEGAN
 
@@ -82,13 +82,16 @@ class Host:
 
     def line(self, number: int) -> None:
         line = Transcript("stream-1", number, "inbound", 0, 1840, "en-US", "Hello.")
-        self.do(self.conversation.line(line))
+        text = self.conversation.line(line)
+        if text is not None:
+            self.answers.append(json.loads(text))
+            self.conversation.count_line()
 
     def do(self, steps: Sequence[Step]) -> None:
         # The next run of the relay goes on from here.
         left = self.conversation.snapshot()
-        languages = self.conversation._languages
-        self.conversation = AsappConversation("stream-1", BEGAN, languages, left)
+        terms = self.conversation._terms
+        self.conversation = AsappConversation("stream-1", BEGAN, terms, left)
         for step in steps:
             match step:
                 case Begin(settings):
@@ -97,11 +100,11 @@ class Host:
                     if self.fails:
                         self.do(self.conversation.failed(self.fails, self.now))
                         return
-                case Hear(frame):
+                case Hear(Media() as frame):
                     self.times.append(frame.timestamp)
                     self.heard += frame.audio
-                case Learn(phrases):
-                    self.learnt += phrases
+                case Hear(Vocabulary() as vocabulary):
+                    self.learnt += [each.phrase for each in vocabulary.phrases]
                 case Answer(text):
                     assert not self.closed
                     self.answers.append(json.loads(text))
@@ -152,7 +155,7 @@ def test_conversation_goes_as_documented() -> None:
     }
     assert host.heard == sound([audio(1), audio(2)])
     assert host.times == [0, 20]
-    assert host.learnt == [Phrase(phrase="IEEE")]
+    assert host.learnt == ["IEEE"]
 
 
 def test_settings_are_those_of_start_stream() -> None:
@@ -182,11 +185,11 @@ def test_text_is_redacted_by_default() -> None:
 
 
 MANY = [{"phrase": f"word {number}"} for number in range(150)]
-ENGLISH = {"en-US"}
+ENGLISH, ALWAYS = Terms({"en-US"}), Terms({"en-US"}, always_redacts=True)
 
 
 @pytest.mark.parametrize(
-    ("messages", "languages", "code"),
+    ("messages", "terms", "code"),
     [
         (["{"], BOTH, "4040"),
         ([START, {"message": "pauseStream"}], BOTH, "4040"),
@@ -202,12 +205,13 @@ ENGLISH = {"en-US"}
         ([START, WORDS | {"phrases": []}], BOTH, "4091"),
         ([START | {"redactionOutput": "redacted", "smartFormatting": False}], BOTH, "4092"),
         ([START | {"redactionOutput": "redacted", "detailedToken": True}], BOTH, "4093"),
+        ([START | {"redactionOutput": "unredacted"}], ALWAYS, "4094"),
+        ([START | {"redactionOutput": "redacted_and_unredacted"}], ALWAYS, "4094"),
+        ([START | {"redactionOutput": "redacted"}, FINISH], ALWAYS, "1000"),
     ],
 )
-def test_message_gets_its_status_code(
-    messages: Any, languages: AbstractSet[str], code: str
-) -> None:
-    host = Host(languages).say(*messages)
+def test_message_gets_its_status_code(messages: Any, terms: Terms, code: str) -> None:
+    host = Host(terms).say(*messages)
 
     assert host.code == code
     assert host.kinds.count("finalResponse") == 1

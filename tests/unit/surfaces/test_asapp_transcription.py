@@ -173,6 +173,8 @@ def test_stop_answers_the_documented_summary_of_each_side() -> None:
     ("reason", "code", "message"),
     [
         ("died", 5000, "Internal error: died"),
+        ("engine_busy", 5002, "No instance is free: engine_busy"),
+        ("engine_refuses", 4080, "The audio cannot be transcribed: engine_refuses"),
         ("undecodable_audio", 4082, "The audio cannot be decoded: undecodable_audio"),
     ],
 )

@@ -30,6 +30,8 @@ from callstream.dialects.events import (
 )
 from callstream.errors import UnreadableMessage
 
+FORMAT: Final = AudioFormat("L16", 8000, 1)
+"""The only format of the audio."""
 BAD_AUDIO: Final = "bad_audio"
 """The reason of a rejected message whose audio is no base64, or no whole samples."""
 BAD_VOCABULARY: Final = "bad_vocabulary"
@@ -166,6 +168,27 @@ def parse(
             return Vocabulary(message.sequence, tuple(phrases))
         case _FinishStream():
             return Stop(message.sequence)
+
+
+def redaction_fault(
+    redaction: str | None, *, smart_formatting: bool, detailed_token: bool, always_redacts: bool
+) -> int | None:
+    """The code for a `redactionOutput` that the other choices contradict; None if none does.
+
+    Args:
+        redaction: the value; None if there is none. Then text is redacted, and nothing contradicts.
+        smart_formatting: whether text is formatted.
+        detailed_token: whether there are words with their times.
+        always_redacts: whether the operator allows no text before redaction.
+    """
+    if redaction in {"redacted", "redacted_and_unredacted"}:
+        if detailed_token:
+            return 4093
+        if not smart_formatting:
+            return 4092
+    if redaction in {"unredacted", "redacted_and_unredacted"} and always_redacts:
+        return 4094
+    return None
 
 
 def start_response(stream_id: str) -> str:

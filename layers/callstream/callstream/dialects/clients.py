@@ -7,6 +7,7 @@ The frame function, which carriers alone use, does not import them.
 
 from typing import Final, Protocol, TypeAlias
 
+from callstream.audio.formats import AudioFormat
 from callstream.dialects import asapp
 from callstream.dialects.events import Media, Start, Stop, Vocabulary
 
@@ -20,6 +21,10 @@ ClientEvent: TypeAlias = Start | Media | Vocabulary | Stop
 
 class ClientDialect(Protocol):
     """The interface of a client's dialect."""
+
+    @property
+    def FORMAT(self) -> AudioFormat:  # noqa: N802  # a constant of the module
+        """The format of the audio in the records."""
 
     def parse(self, text: str | bytes, stream_id: str, session_id: str | None) -> ClientEvent:
         """Read a message that the client sends. Raises `UnreadableMessage`.

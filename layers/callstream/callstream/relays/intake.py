@@ -163,6 +163,8 @@ class Intake:
     async def _catch_up(self, missed: Sequence[Record]) -> None:
         size = self._timings.batch
         for first in range(0, len(missed), size):
+            # Until then the call is not over, even if it has no open stream.
+            self._had_streams_at = self._clock()
             self._hand_on(missed[first : first + size])
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timings.batch_patience):

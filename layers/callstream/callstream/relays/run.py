@@ -158,6 +158,9 @@ class RelayRun:
         await self._sink.open(streams, None if left is None else left.sink, intake)
         if steps.connects and self._since is not None:
             left = self._beginning(self._since, streams)
+            began_ms = self._since * 1000
+            whole = (each.stream_id for each in streams if each.connected_at >= began_ms)
+            intake.merger.expect_whole(whole)
         missed = await self._missed(steps, intake, left, listens_since)
         supervisor = Supervisor(
             self._lease,

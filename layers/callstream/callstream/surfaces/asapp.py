@@ -7,7 +7,6 @@ as `401-01`. The texts of `message` are not documented: ours begin with the stat
 400 and 422 name the fault.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 
 from callstream import errors
 from callstream.access.media_urls import MediaUrls
+from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
 from callstream.surfaces.asapp_models import (
     CallBody,
     Error,
@@ -27,6 +27,7 @@ from callstream.surfaces.asapp_models import (
 )
 from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.tenants.directory import Surface
+from callstream.transcription.model import Transcriber
 
 Product = Literal["genagent", "autotranscribe"]
 
@@ -133,26 +134,16 @@ class GiveMediaUrl:
             Unavailable: the signing keys could not be read.
         """
         check_route(command, self.product)
-        return _mint(self.urls, command, MEDIA_PATHS[self.product], self.product)
-
-
-def _mint(
-    urls: MediaUrls,
-    command: Command[Any],
-    path: str,
-    product: Product,
-    attributes: Mapping[str, str] | None = None,
-) -> StreamingUrl:
-    url = urls.mint(
-        path=path,
-        tenant_id=command.tenant.tenant_id,
-        route=product,
-        use="many",
-        now=command.now,
-        twilio_signature=command.tenant.twilio_signature,
-        attributes=attributes,
-    )
-    return StreamingUrl(streaming_url=url)
+        return StreamingUrl(
+            streaming_url=self.urls.mint(
+                path=MEDIA_PATHS[self.product],
+                tenant_id=command.tenant.tenant_id,
+                route=self.product,
+                use="many",
+                now=command.now,
+                twilio_signature=command.tenant.twilio_signature,
+            )
+        )
 
 
 def _transcription(
@@ -190,21 +181,36 @@ STREAMING_URL: Final = _transcription(
 
 @dataclass(frozen=True, slots=True)
 class GiveStreamingUrl:
-    """Gives URLs for a client's own stream."""
+    """Gives URLs for a client's own stream, which is transcribed at once."""
 
     urls: MediaUrls
+    transcriber: Transcriber
 
     def __call__(self, command: Command[StreamingUrlBody]) -> StreamingUrl:
         """Mint a URL.
 
         Raises:
             NotFound: the tenant has no route for transcription.
-            Unavailable: the signing keys could not be read.
+            Unavailable: the signing keys could not be read, or this deployment does not transcribe.
         """
         check_route(command, "autotranscribe")
-        external_id = command.body.external_id
-        attributes = {"external_id": external_id} if external_id else None
-        return _mint(self.urls, command, "autotranscribe", "autotranscribe", attributes)
+        if self.transcriber == "none":
+            raise errors.Unavailable("transcription", "none")
+        attributes, external_id = {ATTRIBUTE: "asapp"}, command.body.external_id
+        if external_id:
+            attributes[SESSION_ATTRIBUTE] = external_id
+        # Twilio does not sign the handshakes of clients.
+        return StreamingUrl(
+            streaming_url=self.urls.mint(
+                path="autotranscribe",
+                tenant_id=command.tenant.tenant_id,
+                route="autotranscribe",
+                use="many",
+                now=command.now,
+                twilio_signature="off",
+                attributes=attributes,
+            )
+        )
 
 
 START_STREAMING: Final = _transcription(

@@ -13,7 +13,6 @@ Source: docs.asapp.com, AutoTranscribe "Direct WebSocket". Every conversation en
 """
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple, override
@@ -27,7 +26,6 @@ from callstream.calls.call_requests import CONNECTION_LIMIT
 from callstream.dialects import asapp
 from callstream.dialects.events import (
     Media,
-    SpokenPhrase,
     Start,
     Stop,
     TranscriptionRequest,
@@ -42,14 +40,12 @@ from callstream.relays.sinks.conversation import (
     Failure,
     Finish,
     Hear,
-    Learn,
     Step,
+    Terms,
 )
-from callstream.transcription.engine import SAMPLE_RATE
 from callstream.transcription.model import (
     MOST_PHRASE_LENGTH,
     MOST_PHRASES,
-    Phrase,
     Redaction,
     Speaker,
     TranscriptionSettings,
@@ -129,21 +125,21 @@ class AsappConversation(Conversation):
     Args:
         stream_id: our id of the stream.
         opened_at: when the client connected, in milliseconds since 1970.
-        languages: the languages that the engine recognises.
+        terms: what it can offer.
         snapshot: where the conversation was in the run before; None for the first run.
     """
 
-    # Eight of its 16 methods are those of `Conversation`; the others are one for each rule.
+    # Nine of its 17 methods are those of `Conversation`; the others are one for each rule.
 
     def __init__(
         self,
         stream_id: str,
         opened_at: int,
-        languages: AbstractSet[str],
+        terms: Terms,
         snapshot: bytes | None = None,
     ) -> None:
         self._stream_id = stream_id
-        self._languages = languages
+        self._terms = terms
         self.state = ConversationState(opened_at, opened_at)
         # What waits for `startStream`, and when it was received.
         self._held: list[_Held] = []
@@ -199,11 +195,14 @@ class AsappConversation(Conversation):
         return self._end(4083, "no message for 60 seconds", now)
 
     @override
-    def line(self, line: Transcript) -> Sequence[Step]:
+    def line(self, line: Transcript) -> str | None:
         if self.state.phase is Phase.OVER:
-            return []
+            return None
+        return msgspec.json.encode(transcript_message(line)).decode()
+
+    @override
+    def count_line(self) -> None:
         self.state.transcripts += 1
-        return [Answer(msgspec.json.encode(transcript_message(line)).decode())]
 
     @override
     def finished(self, now: int) -> Sequence[Step]:
@@ -243,9 +242,9 @@ class AsappConversation(Conversation):
             case Media():
                 at_ms = self.state.audio_bytes // _BYTES_A_MS
                 self.state.audio_bytes += len(event.audio)
-                return [Hear(replace(event, timestamp=at_ms))]
+                return [Hear(replace(event, timestamp=at_ms), received_at)]
             case Vocabulary():
-                return self._learn(event.phrases, received_at)
+                return self._learn(event, received_at)
             case Stop():
                 return self._end(_OK, "", received_at)
             case Start():
@@ -254,7 +253,7 @@ class AsappConversation(Conversation):
                 return self._reject(event, received_at)
 
     def _start(self, start: Start, received_at: int) -> Sequence[Step]:
-        if (refusal := _refusal(start, self._languages)) is not None:
+        if (refusal := _refusal(start, self._terms)) is not None:
             return self._end(*refusal, received_at)
         asked = start.transcription or _ABSENT
         speaker = Speaker(
@@ -272,7 +271,8 @@ class AsappConversation(Conversation):
         self.state.phase, self.state.began_at = Phase.STREAMING, received_at
         return [Begin(settings), Answer(asapp.start_response(self._stream_id))]
 
-    def _learn(self, phrases: Sequence[SpokenPhrase], received_at: int) -> Sequence[Step]:
+    def _learn(self, vocabulary: Vocabulary, received_at: int) -> Sequence[Step]:
+        phrases = vocabulary.phrases
         self.state.phrases += len(phrases)
         if self.state.phrases > MOST_PHRASES:
             fault = f"a stream may have {MOST_PHRASES} phrases"
@@ -281,8 +281,7 @@ class AsappConversation(Conversation):
         if any(len(text) > MOST_PHRASE_LENGTH for text in texts):
             fault = f"a phrase may have {MOST_PHRASE_LENGTH} characters"
             return self._end(4084, fault, received_at)
-        learnt = (Phrase(phrase=each.phrase, sounds_like=each.sounds_like) for each in phrases)
-        return [Learn(tuple(learnt)), Answer(asapp.vocabulary_response())]
+        return [Hear(vocabulary, received_at), Answer(asapp.vocabulary_response())]
 
     def _reject(self, rejected: Rejected, received_at: int) -> Sequence[Step]:
         return self._end(_REJECTIONS.get(rejected.reason, 4040), rejected.detail, received_at)
@@ -313,17 +312,21 @@ class AsappConversation(Conversation):
         return [Answer(text), Close()]
 
 
-def _refusal(start: Start, languages: AbstractSet[str]) -> tuple[int, str] | None:
+def _refusal(start: Start, terms: Terms) -> tuple[int, str] | None:
     """The code and the fault of a start that cannot be done; None if it can."""
     asked = start.transcription or _ABSENT
-    has_redacted = asked.redaction in {"redacted", "redacted_and_unredacted"}
+    contradicted = asapp.redaction_fault(
+        asked.redaction,
+        smart_formatting=asked.smart_formatting,
+        detailed_token=asked.word_times,
+        always_redacts=terms.always_redacts,
+    )
     unheard = f"{asked.language} is transcribed on AWS only"
     refusals = (
         (asked.language not in _LANGUAGES, 4050, ""),
-        (asked.language not in languages, 4050, unheard),
-        (start.format.encoding != "L16", 4051, ""),
-        (start.format.sample_rate != SAMPLE_RATE, 4053, ""),
-        (has_redacted and not asked.smart_formatting, 4092, ""),
-        (has_redacted and asked.word_times, 4093, ""),
+        (asked.language not in terms.languages, 4050, unheard),
+        (start.format.encoding != asapp.FORMAT.encoding, 4051, ""),
+        (start.format.sample_rate != asapp.FORMAT.sample_rate, 4053, ""),
+        (contradicted is not None, contradicted or _OK, ""),
     )
     return next(((code, fault) for applies, code, fault in refusals if applies), None)

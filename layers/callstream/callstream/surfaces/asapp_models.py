@@ -50,9 +50,9 @@ class AutotranscribeParams(_Model):
     redaction_output: Literal["redacted", "unredacted", "redacted_and_unredacted"] = "redacted"
 
     @property
-    def asks_for_redaction(self) -> bool:
-        """Whether the body names redacted text; by default text is redacted as far as it can be."""
-        return "redaction_output" in self.model_fields_set and self.redaction_output != "unredacted"
+    def asked_redaction(self) -> str | None:
+        """What the body asks for; by default text is redacted as far as it can be."""
+        return self.redaction_output if "redaction_output" in self.model_fields_set else None
 
 
 class TrackMap(_Model):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-from callstream.dialects.asapp import STATUSES
+from callstream.dialects.asapp import STATUSES, redaction_fault
 from callstream.relays.halting import StoppedTranscription, TrackSummary, TranscriptionStop
 from callstream.relays.model import CallCommand, RelaySpec
 from callstream.relays.transcriptions import TranscriptionStarter
@@ -42,7 +42,12 @@ _REDACTIONS: Final[dict[str, Redaction]] = {
     "redacted_and_unredacted": "both",
 }
 # By the reason of the relay. A relay for another reason has met an internal error.
-_FAILURES: Final = {"undecodable_audio": 4082, "unsupported_language": 4050}
+_FAILURES: Final = {
+    "undecodable_audio": 4082,
+    "unsupported_language": 4050,
+    "engine_refuses": 4080,
+    "engine_busy": 5002,
+}
 
 
 def refusal(
@@ -52,12 +57,14 @@ def refusal(
 
     ASAPP has no code for a deployment without a transcriber: 4080 is "audio cannot be transcribed".
     """
-    if params.asks_for_redaction and params.detailed_token:
-        return Status(code=4093, description=STATUSES[4093])
-    if params.asks_for_redaction and not params.smart_formatting:
-        return Status(code=4092, description=STATUSES[4092])
-    if always_redacts and params.redaction_output != "redacted":
-        return Status(code=4094, description=STATUSES[4094])
+    contradicted = redaction_fault(
+        params.asked_redaction,
+        smart_formatting=params.smart_formatting,
+        detailed_token=params.detailed_token,
+        always_redacts=always_redacts,
+    )
+    if contradicted is not None:
+        return Status(code=contradicted, description=STATUSES[contradicted])
     if transcriber == "none":
         return Status(code=4080, description="this deployment has no transcriber")
     if params.language not in LANGUAGES[transcriber]:

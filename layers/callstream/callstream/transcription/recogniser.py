@@ -32,11 +32,13 @@ _SAMPLES_A_MS: Final = SAMPLE_RATE // 1000
 
 
 class RecognitionFailed(CallstreamError):
-    """The engine recognises nothing any more; `reason` is one of a small set, safe to log."""
+    """The engine recognises nothing any more. The attributes are those of `EngineFailed`."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, failed: EngineFailed) -> None:
+        super().__init__(failed.reason)
+        self.reason = failed.reason
+        self.is_permanent = failed.is_permanent
+        self.is_busy = failed.is_busy
 
 
 class RecogniserLimits(Struct, frozen=True):
@@ -166,7 +168,7 @@ class Recogniser:
                 failures = 1 if has_lasted or self._has_given else failures + 1
                 _logger.warning("the engine has failed: %s, %d in a row", failed.reason, failures)
                 if failed.is_permanent or failures >= self._limits.most_failures:
-                    raise RecognitionFailed(failed.reason) from failed
+                    raise RecognitionFailed(failed) from failed
                 await self._sleep(_pause(failures, is_busy=failed.is_busy))
 
     @property

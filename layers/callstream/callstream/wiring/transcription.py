@@ -3,12 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import override
+from functools import partial
+from typing import TYPE_CHECKING, override
 
 from botocore.session import get_session
 from msgspec import to_builtins
 
 from callstream.adapters import clock
+from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.callbacks.model import CallbackQueue
@@ -21,15 +23,29 @@ from callstream.relays.invocation import RelayInvocation
 from callstream.relays.model import Relay
 from callstream.relays.notifier import RelayNotifier, callback_of_line
 from callstream.relays.run import RelayRun
+from callstream.relays.sinks.conversation import Terms
+from callstream.relays.sinks.conversing import ConversingSink, TranscriptionMaker
 from callstream.relays.sinks.fork import TRACKS
 from callstream.relays.sinks.transcript_lines import LineDelivery, TranscriptLines
 from callstream.relays.sinks.transcription import CallBook, TranscriptionSink
+from callstream.surfaces.clients import CONVERSATIONS
+from callstream.tenants.directory import Tenant
 from callstream.times import milliseconds
 from callstream.transcription.engine import Engine
+from callstream.transcription.model import TranscriptionSettings
 from callstream.transcription.transcripts import KeptLine, TranscriptStore
 from callstream.wiring.notifier import callback_queue
 from callstream.wiring.relay_runs import RelayRuns
-from callstream.wiring.settings import EngineSettings, TableSettings, load, transcribe_url
+from callstream.wiring.settings import (
+    ConnectionsSettings,
+    EngineSettings,
+    TableSettings,
+    load,
+    transcribe_url,
+)
+
+if TYPE_CHECKING:
+    from callstream.relays.sinks.sink import Sink
 
 
 def engine(environment: Mapping[str, str]) -> Engine:
@@ -59,6 +75,8 @@ class TranscriptionRunFactory:
         frames_stream = self._runs.settings.frames_stream
         self.lines = RecordCopies("lines", lambda: KinesisSink(frames_stream), time.monotonic)
         """Puts the lines on the frames stream."""
+        connections = load(ConnectionsSettings, environment)
+        self._connections = ApiConnections(connections.connections_url)
 
     def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:
         """Make the run that an invocation asks for; None if the relay does not wait for one.
@@ -71,24 +89,46 @@ class TranscriptionRunFactory:
         if relay is None or relay.sink != "transcription":
             return None
         book = RelayBook(relay, self._runs.notifier)
-        delivery = RelayLines(relay, book, self._store, self._callbacks, self.lines)
-        sink = TranscriptionSink(
-            relay,
-            self._engine,
-            TranscriptLines(delivery, relay.relay_id, TRACKS[relay.track]),
-            book,
-            clock=time.time,
-            timings=self._runs.timings,
-            l16_byte_order=self._runs.settings.l16_byte_order,
-            vocabulary=self._vocabulary(relay),
-        )
+        lines = RelayLines(relay, book, self._store, self._callbacks, self.lines)
+        tenant = self._runs.directory.tenant(relay.tenant_id)
+        maker = SinkMaker(relay, tenant, book, lines, self._engine, self._runs)
+        if relay.dialect is None:
+            sink: Sink = maker.make(relay.transcription or TranscriptionSettings(), lines)
+        else:
+            always_redacts = tenant is not None and tenant.always_redacts
+            terms = Terms(self._engine.languages, always_redacts)
+            converses = partial(CONVERSATIONS[relay.dialect], terms=terms)
+            sink = ConversingSink(self._connections, converses, maker, clock=time.time)
         return self._runs.make(relay, sink, invocation, seconds)
 
-    def _vocabulary(self, relay: Relay) -> str | None:
-        tenant = self._runs.directory.tenant(relay.tenant_id)
-        if tenant is None or relay.transcription is None:
-            return None
-        return tenant.engine_vocabularies.get(relay.transcription.language)
+
+@dataclass(frozen=True, slots=True)
+class SinkMaker(TranscriptionMaker):
+    """Makes the sink that transcribes a relay's call."""
+
+    relay: Relay
+    tenant: Tenant | None
+    book: "RelayBook"
+    lines: LineDelivery
+    engine: Engine
+    runs: RelayRuns
+
+    @override
+    def make(self, settings: TranscriptionSettings, lines: LineDelivery) -> TranscriptionSink:
+        vocabularies = {} if self.tenant is None else self.tenant.engine_vocabularies
+        relay = self.relay.model_copy(update={"transcription": settings})
+        # Clients' dialects have L16 in the order of RFC 3551.
+        is_carrier = relay.dialect is None
+        return TranscriptionSink(
+            relay,
+            self.engine,
+            TranscriptLines(lines, relay.relay_id, TRACKS[relay.track]),
+            self.book,
+            clock=time.time,
+            timings=self.runs.timings,
+            l16_byte_order=self.runs.settings.l16_byte_order if is_carrier else "big",
+            vocabulary=vocabularies.get(settings.language),
+        )
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def renewed(refresh: Any) -> Session:
 
 def test_session_may_be_long_unless_its_credentials_are_renewed_meanwhile() -> None:
     assert TranscribeEngine(session()).longest_session_s == 3.8 * 3600
-    assert TranscribeEngine(renewed(dict)).longest_session_s == 600
+    assert TranscribeEngine(renewed(dict)).longest_session_s == 480
 
 
 @pytest.mark.parametrize(

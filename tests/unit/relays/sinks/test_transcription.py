@@ -408,7 +408,9 @@ def test_frames_that_all_come_late_are_not_lost() -> None:
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        (EngineFailed("denied", is_permanent=True), "denied"),
+        (EngineFailed("denied", is_permanent=True), "engine_refuses"),
+        (EngineFailed("full", is_busy=True), "engine_busy"),
+        (EngineFailed("broken"), "engine_failed"),
         (None, "undecodable_audio"),
     ],
 )
@@ -426,7 +428,7 @@ def test_relay_fails_if_the_engine_or_the_audio_is_of_no_use(
             scene.all_streams = scene.streams
         scene.start()
         running = scene.run()
-        await scene.silence(5)
+        await scene.silence(20)
 
         assert await running == Outcome(Ending.FAILURE, reason)
         assert scene.lease.reported[-1] == ("finished", reason, 0)

@@ -73,8 +73,8 @@ def ways(draw: st.DrawFn, digits: str, language: str) -> str:
         if words in _TENS[language]:
             # Nobody says 201 as `twenty one` without a pause: that is 21.
             said.append(", ")
-        elif said == ["oh"]:
-            # `Oh, two` and `oh, um, two` are something else.
+        elif said == ["oh"] or not rest.strip("0"):
+            # `Oh, two`, `oh, um, two` and `two, uh, oh` are something else.
             said.append(" ")
         else:
             said.append(draw(st.sampled_from([" ", " ", " ", ", ", "-", " - ", ". ", " … "])))

@@ -12,6 +12,7 @@ from callstream.transcription.text.formatting import without_formatting
         ("U.S.A. “quoted” (yes)", "usa quoted yes"),
         ("¿Qué? ¡Sí!", "qué sí"),
         ("It's ##-## [NAME], 5%", "it's ##-## [NAME] 5%"),
+        ("He said 'yes' twice.", "he said yes twice"),
         ("... ", ""),
     ],
 )

@@ -49,7 +49,7 @@ def test_words_share_the_time_by_letters_without_times_of_the_engine() -> None:
 
 
 def test_words_share_the_time_if_the_words_of_the_engine_are_not_those_of_its_text() -> None:
-    said = utterance("on and on", Word("off", 1000, 1100))
+    said = utterance("on and on", Word("on", 1000, 1100), Word("off", 1200, 1300))
 
     assert [word.start_ms for word in words_of(Draft.of(said.text), said)] == [1000, 1285, 1714]
 

@@ -37,8 +37,9 @@ _MOST_CHANNELS: Final = 2
 _SAMPLE_BYTES: Final = 2
 # Amazon ends a session after four hours.
 _LONGEST_SECONDS: Final = 3.8 * 3600
-# If credentials expire, a session is said to fall silent. botocore renews them ten minutes before.
-_TEMPORARY_SECONDS: Final = 600.0
+# If credentials expire, a session is said to fall silent. botocore renews them ten minutes before;
+# two of these are left to wait for a quiet moment.
+_TEMPORARY_SECONDS: Final = 480.0
 _OPEN_SECONDS: Final = 10
 _CLOSE_SECONDS: Final = 2
 # Sooner than `Results` takes silence for an answer.

@@ -6,12 +6,24 @@ their order.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from callstream.dialects.events import Media
+from callstream.dialects.events import Media, Vocabulary
 from callstream.frames.records import StreamEvent, Transcript
-from callstream.transcription.model import Phrase, TranscriptionSettings
+from callstream.transcription.model import TranscriptionSettings
+
+
+class Terms(NamedTuple):
+    """What a conversation can offer.
+
+    `languages` are those that the engine recognises. With `always_redacts` the client gets no text
+    before redaction.
+    """
+
+    languages: AbstractSet[str]
+    always_redacts: bool = False
 
 
 class Failure(Enum):
@@ -32,15 +44,13 @@ class Begin(NamedTuple):
 
 
 class Hear(NamedTuple):
-    """Transcribe a frame, whose timestamp is its place in the client's audio."""
+    """Transcribe a frame, whose timestamp is its place in the client's audio, or take phrases.
 
-    frame: Media
+    `received_at` is when API Gateway received the event, in milliseconds since 1970.
+    """
 
-
-class Learn(NamedTuple):
-    """Write these phrases, too, where they are heard from now on."""
-
-    phrases: tuple[Phrase, ...]
+    event: Media | Vocabulary
+    received_at: int
 
 
 class Answer(NamedTuple):
@@ -57,7 +67,7 @@ class Close(NamedTuple):
     """Close the client's connection."""
 
 
-Step = Begin | Hear | Learn | Answer | Finish | Close
+Step = Begin | Hear | Answer | Finish | Close
 
 
 class Conversation(Protocol):
@@ -73,8 +83,11 @@ class Conversation(Protocol):
     def expire(self, now: int) -> Sequence[Step]:
         """The steps that are due by now."""
 
-    def line(self, line: Transcript) -> Sequence[Step]:
-        """Take a new line of the transcript."""
+    def line(self, line: Transcript) -> str | None:
+        """The message of a line of the transcript; None if the client is gone."""
+
+    def count_line(self) -> None:
+        """Take note that a line has been sent."""
 
     def finished(self, now: int) -> Sequence[Step]:
         """The last line has been taken."""

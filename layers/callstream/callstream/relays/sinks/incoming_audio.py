@@ -5,6 +5,7 @@ says so may come a little later than frames that were received after it.
 """
 
 import asyncio
+import logging
 import math
 from array import array
 from collections import deque
@@ -20,6 +21,8 @@ from callstream.dialects.events import Media, Track
 from callstream.relays.sinks.call_audio import CallAudio, Stretch
 from callstream.relays.sinks.fork_audio import ForkAudio
 from callstream.transcription.engine import SAMPLE_RATE
+
+_logger = logging.getLogger(__name__)
 
 _PCM: Final = AudioFormat("L16", SAMPLE_RATE, 1)
 _HOLD: Final = 0.2
@@ -94,9 +97,13 @@ class IncomingAudio:
             self.add_stream(stream.stream_id, stream.format, stream.started_at)
             try:
                 self._decoder.prepare(stream.stream_id, self._tracks)
+                can_decode = can_convert(stream.format, _PCM)
             except ImportError:
+                can_decode = False
+            if not can_decode:
                 self.is_decodable = False
-            self.is_decodable &= can_convert(stream.format, _PCM)
+                extra = {"stream_id": stream.stream_id}
+                _logger.error("no codec for %s here", stream.format.encoding, extra=extra)
 
     def end_at(self, moment: float) -> None:
         """Take no audio that was received at this time or later, in milliseconds since 1970."""

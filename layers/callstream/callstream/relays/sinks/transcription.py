@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from callstream.audio.formats import ByteOrder
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, SpokenPhrase, Start, Track, Vocabulary
+from callstream.errors import Unavailable
 from callstream.frames.records import Halted, StreamEvent
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.halting import TrackSummary
@@ -116,6 +117,8 @@ class TranscriptionSink(Sink):
         self._left = TranscriptionSnapshot()
         self._sending: asyncio.Task[Never] | None = None
         self._is_open = self._is_halted = False
+        self.failure: RecognitionFailed | None = None
+        """Why the engine recognises nothing any more; None as long as it does."""
 
     @override
     async def connect(self) -> None:
@@ -168,7 +171,7 @@ class TranscriptionSink(Sink):
                     await asyncio.sleep(_OTHER_STREAMS)
                     return Outcome(Ending.COMMAND)
         except RecognitionFailed as failed:
-            reason = failed.reason
+            self.failure, reason = failed, _reason(failed)
         await self._conclude()
         return Outcome(Ending.FAILURE, reason)
 
@@ -214,7 +217,9 @@ class TranscriptionSink(Sink):
     async def flush(self, ending: Ending) -> None:
         """Let the audio come that was received before a command stopped the relay."""
         if ending is Ending.COMMAND:
-            stopped_at = await asyncio.to_thread(self._book.stopped_at)
+            stopped_at: int | None = None
+            with suppress(Unavailable):
+                stopped_at = await asyncio.to_thread(self._book.stopped_at)
             self._audio.end_at(stopped_at or self._clock() * 1000)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timings.delivery):
@@ -285,8 +290,19 @@ class TranscriptionSink(Sink):
             taken_ms = self._audio.snapshot().taken_ms.get(track, 0)
             lines = self._lines.numbers[track] - self._left.numbers_before.get(track, 0)
             tracks[track] = TrackSummary(taken_ms * _BYTES_A_MS, taken_ms, lines)
-        await asyncio.to_thread(self._book.write_summary, tracks, max(0, round(seconds)))
+        try:
+            await asyncio.to_thread(self._book.write_summary, tracks, max(0, round(seconds)))
+        except Unavailable as error:
+            extra = {"relay_id": self._relay.relay_id}
+            _logger.warning("the summary is not written: %s", error, extra=extra)
 
 
 def _decode(snapshot: bytes) -> TranscriptionSnapshot:
     return msgspec.msgpack.decode(snapshot, type=TranscriptionSnapshot)
+
+
+def _reason(failed: RecognitionFailed) -> str:
+    """The relay's reason; the engine's own is in the log."""
+    if failed.is_permanent:
+        return "engine_refuses"
+    return "engine_busy" if failed.is_busy else "engine_failed"

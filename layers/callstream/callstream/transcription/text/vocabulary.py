@@ -17,11 +17,7 @@ def with_vocabulary(draft: Draft, vocabulary: tuple[Phrase, ...]) -> Draft:
 
     Whole words are compared, in any case; the longest match wins. Punctuation around a match stays.
     """
-    if not vocabulary:
-        return draft
     pattern, phrases = _compiled(vocabulary)
-    if not phrases:
-        return draft
     return draft.edited(
         Edit(match.start(), match.end(), phrases[key])
         for match in pattern.finditer(draft.text)
