@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct, structs, to_builtins
 
-from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track
+from callstream.dialects.events import Connected, Dtmf, Error, Mark, Media, Start, Track, Vocabulary
 from callstream.frames.reader import ReadEvent, Stream, StreamOver
 from callstream.frames.records import (
     Cleared,
@@ -30,7 +30,10 @@ from callstream_cli import close_codes, formats
 from callstream_cli.operator.output import printable
 
 _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
-    Start: frozenset({"from_number", "to_number", "parameters", "tags", "client_state"}),
+    Start: frozenset(
+        {"from_number", "to_number", "parameters", "tags", "client_state", "transcription"}
+    ),
+    Vocabulary: frozenset({"phrases"}),
     Dtmf: frozenset({"digit"}),
     Rejected: frozenset({"head", "detail"}),
     Error: frozenset({"detail"}),
@@ -195,6 +198,8 @@ def _words(event: RecordEvent) -> Sequence[str]:
         case Media():
             place = f"{event.track}, chunk {event.chunk}, {event.timestamp} ms"
             words = [f"{event.sequence}", f"{place}, {len(event.audio)} bytes"]
+        case Vocabulary():
+            words = [f"{len(event.phrases)} phrases"]
         case Returned():
             words = [f"by {event.relay_id}, {len(event.audio)} bytes"]
         case Cleared():

@@ -210,7 +210,7 @@ class RelayStore:
             return None
 
     def conclude(self, relay: Relay, last: Item) -> None:
-        """Write the last attributes of a relay that has ended."""
+        """Write attributes that no other run writes, also of a relay that has ended."""
         self._table.update(set_request(key_of(relay), last, "attribute_exists(pk)"))
 
     def _is_repeat(self, command: CallCommand) -> bool:

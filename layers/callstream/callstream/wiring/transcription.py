@@ -24,7 +24,7 @@ from callstream.relays.model import Relay
 from callstream.relays.notifier import RelayNotifier, callback_of_line
 from callstream.relays.run import RelayRun
 from callstream.relays.sinks.conversation import Terms
-from callstream.relays.sinks.conversing import ConversingSink, TranscriptionMaker
+from callstream.relays.sinks.conversing import ConversingSink
 from callstream.relays.sinks.fork import TRACKS
 from callstream.relays.sinks.transcript_lines import LineDelivery, TranscriptLines
 from callstream.relays.sinks.transcription import CallBook, TranscriptionSink
@@ -103,8 +103,8 @@ class TranscriptionRunFactory:
 
 
 @dataclass(frozen=True, slots=True)
-class SinkMaker(TranscriptionMaker):
-    """Makes the sink that transcribes a relay's call."""
+class SinkMaker:
+    """Makes the sink that transcribes a relay's call; a `TranscriptionMaker`."""
 
     relay: Relay
     tenant: Tenant | None
@@ -113,12 +113,17 @@ class SinkMaker(TranscriptionMaker):
     engine: Engine
     runs: RelayRuns
 
-    @override
     def make(self, settings: TranscriptionSettings, lines: LineDelivery) -> TranscriptionSink:
-        vocabularies = {} if self.tenant is None else self.tenant.engine_vocabularies
+        """Make the sink; see `callstream.relays.sinks.conversing.TranscriptionMaker`."""
         relay = self.relay.model_copy(update={"transcription": settings})
-        # Clients' dialects have L16 in the order of RFC 3551.
-        is_carrier = relay.dialect is None
+        byte_order = self.runs.settings.l16_byte_order
+        if relay.dialect is not None:
+            # Clients' dialects have L16 in the order of RFC 3551.
+            byte_order = "big"
+            # For the operator: how this client's audio is transcribed, and who speaks.
+            stored = settings.model_dump(mode="json", exclude_none=True)
+            self.runs.notifier.relays.conclude(relay, {"transcription": stored})
+        vocabularies = {} if self.tenant is None else self.tenant.engine_vocabularies
         return TranscriptionSink(
             relay,
             self.engine,
@@ -126,7 +131,7 @@ class SinkMaker(TranscriptionMaker):
             self.book,
             clock=time.time,
             timings=self.runs.timings,
-            l16_byte_order=self.runs.settings.l16_byte_order if is_carrier else "big",
+            l16_byte_order=byte_order,
             vocabulary=vocabularies.get(settings.language),
         )
 
@@ -200,7 +205,12 @@ class RelayLines(LineDelivery):
     def send(self, kept: KeptLine, *, again: bool) -> None:
         """Queue the callback, which counts once, and put the copy on the frames stream once."""
         now, settings = clock.now(), self.relay.transcription
-        if settings is not None and (speaker := settings.speakers.get(kept.line.track)):
+        is_carrier = self.relay.dialect is None  # a client gets its lines on its own connection
+        if (
+            is_carrier
+            and settings is not None
+            and (speaker := settings.speakers.get(kept.line.track))
+        ):
             self.callbacks.send(callback_of_line(self.relay, speaker, kept.line, now))
         if not again:
             route, tenant_id = self.book.route(kept.stream_id), self.relay.tenant_id

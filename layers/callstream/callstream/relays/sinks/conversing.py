@@ -61,7 +61,10 @@ class TranscriptionMaker(Protocol):
         """Where the lines of every relay go."""
 
     def make(self, settings: TranscriptionSettings, lines: LineDelivery) -> TranscribingSink:
-        """Make the sink, with the settings that the client asks for; its lines go to `lines`."""
+        """Make the sink, with the settings that the client asks for; its lines go to `lines`.
+
+        Blocking. Raises `Unavailable`.
+        """
 
 
 class ConversationSnapshot(Struct):
@@ -266,7 +269,7 @@ class ConversingSink(Sink):
 
     async def _transcribe(self, settings: TranscriptionSettings, left: bytes | None) -> None:
         lines = ConversationLines(self._maker.lines, self._conversation, self._client)
-        made = self._maker.make(settings, lines)
+        made = await asyncio.to_thread(self._maker.make, settings, lines)
         await made.connect()
         await made.open([self._stream], left, self._marks)
         self._settings, self._transcription = settings, made
