@@ -85,8 +85,8 @@ DOCUMENT: Final = Document(
             asapp.STOP_STREAMING,
             "A pause: `start-streaming` continues it. Nothing that is said after the request is "
             "transcribed. The answer comes when the last lines have been made, with what was "
-            "transcribed since `start-streaming`; if that takes more than 8 seconds, with what is "
-            "known by then. Stopping twice changes nothing.",
+            "transcribed since `start-streaming`; if that takes too long, with counts of 0, and a "
+            "repetition has the true ones later. Stopping twice changes nothing.",
             body={"namespace": "twilio", "guid": _CALL},
             answer={
                 "isOk": True,

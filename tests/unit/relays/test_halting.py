@@ -124,6 +124,15 @@ def test_relay_without_a_run_gets_time_to_transcribe_what_was_said(scene: StopSc
     assert stopped.sides["customer"].lines == 7
 
 
+def test_relay_that_no_run_takes_is_stopped(scene: StopScene) -> None:
+    scene.start()
+    stopped = scene.stop_command()
+
+    assert sum(scene.waits) == pytest.approx(15)
+    assert scene.made()[0].state == "stopped"
+    assert stopped.sides["customer"] == TrackSummary()
+
+
 def test_second_stop_changes_nothing_and_answers_the_same(scene: StopScene) -> None:
     scene.start()
     scene.run_starts()

@@ -24,8 +24,10 @@ from callstream.transcription.model import Role
 _logger = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 5
+# A run starts within seconds, unless Lambda is busy: together 15 s.
+_LOOKS_FOR_A_RUN: Final = 75
 # A run looks every second whether it is stopped; its engine then gives the last lines: 8 s in all.
-_LOOKS: Final = 40
+_LOOKS_FOR_THE_END: Final = 40
 _SECONDS_BETWEEN_LOOKS: Final = 0.2
 
 
@@ -110,22 +112,24 @@ class TranscriptionStop:
     def _await_end(self, relay: Relay, now: datetime) -> None:
         """Stop the relay, and wait until it has its summary, or is over without one.
 
-        A relay that no run owns yet gets some seconds first: what was said since its start is still
-        to be transcribed.
+        A relay that no run owns yet is left to its run for a while: what was said since its start
+        is still to be transcribed.
         """
-        is_stopped = False
-        for _ in range(_LOOKS):
-            item = self.relays.noted(relay)
-            if {"summary", "notified_at"} & item.keys():
-                break
-            if not is_stopped and item.get("state") != RelayState.REQUESTED:
-                self.relays.advance(relay, RelayEvent.STOP, now)
-                is_stopped = True
+        self._await(relay, _LOOKS_FOR_A_RUN, lambda item: item["state"] != RelayState.REQUESTED)
+        self.relays.advance(relay, RelayEvent.STOP, now)
+        if "owner_run_id" in self.relays.noted(relay):
+            self._await(
+                relay,
+                _LOOKS_FOR_THE_END,
+                lambda item: not {"summary", "notified_at"}.isdisjoint(item),
+            )
+
+    def _await(self, relay: Relay, looks: int, has_come: Callable[[Item], bool]) -> None:
+        for _ in range(looks):
+            if has_come(self.relays.noted(relay)):
+                return
             self.pause(_SECONDS_BETWEEN_LOOKS)
-        else:
-            _logger.warning("summary not in time", extra={"relay_id": relay.relay_id})
-        if not is_stopped:
-            self.relays.advance(relay, RelayEvent.STOP, now)
+        _logger.warning("summary not in time", extra={"relay_id": relay.relay_id})
 
 
 def _stopped(transcription: Transcription, relay: Relay, item: Item) -> StoppedTranscription:
