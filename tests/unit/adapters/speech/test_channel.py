@@ -4,7 +4,7 @@ from array import array
 
 import pytest
 
-from callstream.adapters.speech.channel import Channel, Spoken, without_repetition
+from callstream.adapters.speech.channel import Channel, Spoken
 from callstream.adapters.speech.library import Segment
 
 RATE = 8_000
@@ -18,8 +18,9 @@ class Script:
     A segment is noticed half a second after its beginning, and its end 0.1 s late.
     """
 
-    def __init__(self, *segments: tuple[float, float]) -> None:
+    def __init__(self, *segments: tuple[float, float], goes_on_at: float = 0.0) -> None:
         self._segments = [*segments]
+        self._goes_on_at = goes_on_at
         self._time = 0.0
         self.pieces: list[int] = []
         self.starts: list[float] = []
@@ -39,6 +40,8 @@ class Script:
         found: list[Segment] = []
         while self._segments and self._segments[0][0] + 0.5 <= self._time:
             start, end = self._segments[0]
+            if found and self._time < self._goes_on_at:
+                break
             if end + 0.1 > self._time:
                 return [*found, Segment(start, self._time, is_over=False)]
             found.append(Segment(*self._segments.pop(0), is_over=True))
@@ -88,17 +91,38 @@ def test_segment_is_not_decoded_with_the_end_of_the_segment_before() -> None:
     assert script.decoded[1] == [*[0] * 300, *range(2_000, 3_000), *[0] * AROUND]
 
 
-def test_segment_that_goes_on_after_a_cut_begins_at_the_cut_and_is_decoded_from_its_own_beginning(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    script = Script((1, 16), (15.5, 20))
-    texts = iter(["so this goes on, and on", "and on and on it goes"])
-    monkeypatch.setattr(script, "text", lambda *_: next(texts))
+def pausing(seconds: float, pause: float) -> bytes:
+    """Loud audio, less so for 80 ms from ``pause`` seconds on."""
+    samples = array("h", [9_000]) * round(seconds * RATE)
+    first = round(pause * RATE)
+    samples[first : first + 640] = array("h", [900]) * 640
+    return samples.tobytes()
 
-    assert spoken(script, ramp(22)) == [
-        Spoken(1_000, 16_000, "so this goes on, and on"),
-        Spoken(16_000, 20_000, "and on it goes"),
+
+@pytest.mark.parametrize("goes_on_at", [16.1, 16.2])
+def test_segment_that_is_too_long_is_cut_where_it_is_quietest_and_nothing_is_decoded_twice(
+    goes_on_at: float,
+) -> None:
+    # The detector cuts after 15 s; it reports what goes on at the same time, or a moment later.
+    script = Script((1, 16), (15.5, 20), goes_on_at=goes_on_at)
+
+    assert spoken(script, pausing(22, 14.3)) == [
+        Spoken(1_000, 14_340, "words"),
+        Spoken(14_340, 20_000, "words"),
     ]
+    assert script.decoded[1][AROUND:-AROUND] == [900] * 40 + [9_000] * 5_620
+
+
+def test_long_segment_after_which_nothing_is_said_is_not_cut() -> None:
+    script = Script((1, 16.2))
+
+    assert spoken(script, pausing(20, 14.3)) == [Spoken(1_000, 16_200, "words")]
+
+
+def test_long_segment_at_the_end_of_the_audio_is_not_lost() -> None:
+    script = Script((1, 16.2))
+
+    assert spoken(script, pausing(16.3, 14.3)) == [Spoken(1_000, 16_200, "words")]
 
 
 @pytest.mark.parametrize("piece_ms", [1, 20, 100, 250, 1_000])
@@ -173,21 +197,3 @@ def test_audio_that_is_done_is_forgotten() -> None:
         channel.add(bytes(RATE * 2))
 
         assert len(channel._audio) <= 3.5 * RATE * 2
-
-
-@pytest.mark.parametrize(
-    ("before", "text", "rest"),
-    [
-        ("it goes on", "on and on", "and on"),
-        ("it goes on and", "Goes on, and on", "on"),
-        ("it goes on", "it stops", "it stops"),
-        ("one two three four", "one two three four", "one two three four"),
-        ("two three four", "two three four five", "five"),
-        ("", "and so", "and so"),
-        ("stop", "Stop!", ""),
-    ],
-)
-def test_up_to_three_words_that_repeat_the_last_are_dropped(
-    before: str, text: str, rest: str
-) -> None:
-    assert without_repetition(before.split(), text) == rest

@@ -3,7 +3,7 @@
 from array import array
 from typing import Final, NamedTuple, Protocol
 
-from callstream.adapters.speech.library import Samples, Segment
+from callstream.adapters.speech.library import LONGEST_SEGMENT_S, Samples, Segment
 from callstream.transcription.engine import SAMPLE_RATE
 
 _SAMPLE_BYTES: Final = 2
@@ -21,7 +21,10 @@ _SHORTEST: Final = 250 * _MS
 _RESTART_AFTER: Final = 60_000 * _MS
 _QUIET: Final = 2_000 * _MS
 _SCALE: Final = 1 / 32_768
-_MOST_REPEATED: Final = 3
+# A segment that is too long is cut at the quietest 80 ms of its last three seconds.
+_CUT_WITHIN: Final = 3_000 * _MS
+_STEP: Final = 10 * _MS
+_STEPS: Final = 8
 
 
 class Spoken(NamedTuple):
@@ -63,14 +66,16 @@ class Channel:
         self._origin = 0
         self._open: int | None = None
         self._last_end = 0
-        self._last_words: list[str] = []
+        # A long segment that may go on; whether the next segment begins where the last was cut.
+        self._held: list[Segment] = []
+        self._is_cut = False
+        self._is_over = False
         detector.start()
 
     @property
     def settled_ms(self) -> int:
         """Up to where the audio is done: what comes later begins after this time."""
-        begins = self._seen - _NOTICING if self._open is None else self._open
-        return max(begins - _LEAD, self._last_end, 0) // _MS
+        return max(self._begins - _LEAD, self._last_end, 0) // _MS
 
     def add(self, audio: bytes) -> list[Spoken]:
         """Add 16-bit linear PCM; give what has been said meanwhile."""
@@ -84,12 +89,17 @@ class Channel:
 
     def finish(self) -> list[Spoken]:
         """End the audio; give the rest of what has been said."""
-        end = self._end
+        self._is_over, end = True, self._end
         # The detector notices a last short word by the silence after it.
         self._audio += bytes(_NOTICING * _SAMPLE_BYTES)
         self._detect(self._end)
         del self._audio[(end - self._kept) * _SAMPLE_BYTES :]
         return self._decoded(self._detector.stop())
+
+    @property
+    def _begins(self) -> int:
+        """Where the open segment begins, or the next at the earliest."""
+        return self._seen - _NOTICING if self._open is None else self._open
 
     @property
     def _end(self) -> int:
@@ -106,34 +116,48 @@ class Channel:
 
     def _decoded(self, segments: list[Segment]) -> list[Spoken]:
         self._open = None
+        new, segments, self._held = segments, [*self._held, *segments], []
+        # Only the next look shows whether somebody goes on to speak after a long segment.
+        if new and _is_long(new[-1]) and not self._is_over:
+            self._held = [segments[-1]]
+            segments[-1] = segments[-1]._replace(is_over=False)
         spoken: list[Spoken] = []
-        for segment in segments:
-            start, end = (self._origin + round(at * SAMPLE_RATE) for at in segment[:2])
+        for at, segment in enumerate(segments):
+            start, end = (self._origin + round(time * SAMPLE_RATE) for time in segment[:2])
+            start = self._last_end if self._is_cut else max(start, self._last_end)
             if not segment.is_over:
                 self._open = start
-            elif end - start >= _SHORTEST and start < self._end:
+                break
+            # The detector cuts a long segment anywhere; the next segment begins before the cut.
+            self._is_cut = at + 1 < len(segments) and segments[at + 1].start < segment.end
+            if self._is_cut:
+                end = self._quietest(end - _CUT_WITHIN, end)
+            if end - start >= _SHORTEST and start < self._end:
                 spoken += self._decode(start, min(end, self._end))
         return spoken
 
     def _decode(self, start: int, end: int) -> list[Spoken]:
-        # A long segment was cut: then the next begins half a second before the cut, and repeats it.
-        repeats = start < self._last_end
-        begin = max(start if repeats else max(self._last_end, start - _LEAD), self._kept)
+        begin = max(start - _LEAD, self._last_end, self._kept)
         samples = _silence(_LEAD - (start - begin)) + self._samples(begin, end) + _silence(_TAIL)
         text = self._decoder.text(samples, SAMPLE_RATE)
-        text = without_repetition(self._last_words, text) if repeats else text
-        start, self._last_end = max(start, self._last_end), end
-        self._last_words = text.split()
+        self._last_end = end
         return [Spoken(start // _MS, end // _MS, text)] if text else []
+
+    def _quietest(self, start: int, end: int) -> int:
+        """The middle of the quietest moment: there is most likely no word."""
+        samples = self._samples(start, end)
+        steps = range(0, len(samples) - _STEP, _STEP)
+        loudness = [sum(map(abs, samples[at : at + _STEP])) for at in steps]
+        of_moments = [sum(loudness[at : at + _STEPS]) for at in range(len(loudness) - _STEPS + 1)]
+        return start + (of_moments.index(min(of_moments)) * _STEP) + _STEP * _STEPS // 2
 
     def _forget(self) -> None:
         """Drop audio that no later segment has; start the detector again if it is time."""
-        if self._open is not None:
-            return
-        needed = max(self._kept, self._seen - _NOTICING - _LEAD)
+        needed = max(self._kept, self._begins - _LEAD)
         del self._audio[: (needed - self._kept) * _SAMPLE_BYTES]
         self._kept = needed
-        if self._seen - self._origin > _RESTART_AFTER and self._seen - self._last_end > _QUIET:
+        is_quiet = self._open is None and self._seen - self._last_end > _QUIET
+        if is_quiet and self._seen - self._origin > _RESTART_AFTER:
             self._detector.stop()
             self._detector.start()
             # A word that begins just now must not lose its beginning.
@@ -141,18 +165,9 @@ class Channel:
             self._detect(seen)
 
 
+def _is_long(segment: Segment) -> bool:
+    return segment.is_over and segment.end - segment.start >= LONGEST_SEGMENT_S
+
+
 def _silence(samples: int) -> Samples:
     return array("f", [0.0]) * samples
-
-
-def without_repetition(before: list[str], text: str) -> str:
-    """Drop up to three words at the beginning of ``text`` that are the last of ``before``."""
-    words = text.split()
-    for count in range(_MOST_REPEATED, 0, -1):
-        if count <= len(words) and _plain(before[-count:]) == _plain(words[:count]):
-            return " ".join(words[count:])
-    return text
-
-
-def _plain(words: list[str]) -> list[str]:
-    return ["".join(filter(str.isalnum, word)).lower() for word in words]

@@ -19,9 +19,8 @@ from typing import Final, NamedTuple
 _HEADER_VERSION: Final = 30_000
 _TINY: Final = 0
 _FORCE_UPDATE: Final = 1
-# A part of a segment that goes on for longer than two thirds of this is cut off: after 15 s, since
-# decoding takes longer for each second of a long segment.
-_LONGEST_SEGMENT: Final = "22.5"
+LONGEST_SEGMENT_S: Final = 15.0
+"""Where a segment is cut off: for each second of a longer segment, decoding takes longer."""
 
 type Samples = array[float]
 """Samples from -1 to 1, as 32-bit floats."""
@@ -177,7 +176,8 @@ class Detector:
             skip_transcription="true",
             # Seconds between two looks. The default loses up to half a second at the end.
             transcription_interval="0.1",
-            vad_max_segment_duration=_LONGEST_SEGMENT,
+            # The library cuts at two thirds of this.
+            vad_max_segment_duration=str(LONGEST_SEGMENT_S * 1.5),
             # Otherwise every line keeps its audio.
             return_audio_data="false",
         )
