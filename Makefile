@@ -28,10 +28,12 @@ run: setup ## Start the local stack, play a call through it, and compare every b
 
 # SAM looks for python3.13 on the path.
 deploy: export PATH := $(CURDIR)/.local/tools/sam/bin:$(PATH)
+deploy: export PARAMETERS := $(PARAMETERS)
 deploy: export CALLSTREAM_UV := $(CURDIR)/$(UV)
 deploy: export CALLSTREAM_LAYER_PYTHON := $(CURDIR)/.local/tools/sam/bin/python
 deploy: setup ## Deploy to AWS, without questions; PARAMETERS="EnhancedFanOut=true …"
 	$(SAM) build
+	.venv/bin/python scripts/leave-out-speech
 	$(SAM) deploy --no-confirm-changeset --no-fail-on-empty-changeset \
 		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 

@@ -142,6 +142,13 @@ def test_finish_gives_what_is_being_said_up_to_the_end_of_the_audio() -> None:
     assert script.pieces[-1] == 400 + 4_800
 
 
+def test_segments_that_end_at_the_same_time_keep_their_times() -> None:
+    assert spoken(Script((1, 2.38), (2.39, 3)), ramp(2.45)) == [
+        Spoken(1_000, 2_380, "words"),
+        Spoken(2_390, 2_450, "words"),
+    ]
+
+
 def test_remainder_of_a_segment_that_has_no_room_for_a_word_is_dropped() -> None:
     assert spoken(Script((1, 1.2)), ramp(3)) == []
 
