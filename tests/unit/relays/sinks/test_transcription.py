@@ -172,14 +172,15 @@ class Scene:
         for feed in self.feeds:
             feed.put([self.records[-1]])
 
-    async def say(self, *tracks: bytes) -> None:
-        """Bring the audio of both tracks in real time."""
+    async def say(self, *tracks: bytes, ahead_ms: int = 0) -> None:
+        """Bring the audio of both tracks in real time; the inbound clock may be ahead."""
         size = FRAME_MS * 16
         for at in range(0, len(tracks[0]), size):
             for track, audio in zip(TRACKS, tracks, strict=True):
                 self.numbers += 1
                 frame = audio[at : at + size]
-                self.bring(Media(self.numbers, track, self.numbers, self.at_ms, frame))
+                at_ms = self.at_ms + (ahead_ms if track == "inbound" else 0)
+                self.bring(Media(self.numbers, track, self.numbers, at_ms, frame))
             self.at_ms += FRAME_MS
             await asyncio.sleep(FRAME_MS / 1000)
 
@@ -434,6 +435,30 @@ def test_frames_that_all_come_late_are_not_lost() -> None:
         assert await running == Outcome(Ending.CALL)
         assert scene.table.words("outbound") == ["3:8000"]
         assert scene.table.words("inbound")[-1] == "2:8000"
+
+    play_without_waiting(act)
+
+
+def test_tracks_with_clocks_of_their_own_are_in_step() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.start()
+        running = scene.run()
+        audio = sound(0, 2000) + sound(1, 500) + sound(0, 3000) + sound(2, 500)
+        await scene.say(audio, audio, ahead_ms=60_000)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        running = scene.run(RunKind.RESCUE)
+        await scene.say(audio, audio, ahead_ms=60_000)
+        await scene.end()
+        await running
+
+        said = ["1:500", "2:500"] * 2
+        assert [scene.table.words(track) for track in TRACKS] == [said, said]
+        assert len(scene.engine.sessions) == 2
+        for number in range(1, 5):
+            one, other = (scene.table.kept[track, number].line.start_ms for track in TRACKS)
+            assert abs(one - other) <= 40
 
     play_without_waiting(act)
 

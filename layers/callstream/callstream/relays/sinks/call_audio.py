@@ -49,12 +49,18 @@ class CallAudioCounters(Struct):
     late_ms: int = 0
 
 
+def clock_of(stream_id: str, track: Track) -> str:
+    """The name of the clock of a stream's track."""
+    return f"{stream_id}/{track}"
+
+
 class CallAudio:
     """The timeline of one run.
 
     Args:
         tracks: the tracks, in the order of their samples.
-        shifts: of streams whose clock has jumped back: how many samples are added to their times.
+        shifts: of streams and tracks whose clock has jumped back (`clock_of`): how many samples are
+            added to their times.
     """
 
     def __init__(self, tracks: Sequence[Track], shifts: Mapping[str, int]) -> None:
@@ -80,13 +86,14 @@ class CallAudio:
             samples: 16-bit linear, little-endian.
             now: when the frame comes, in seconds.
         """
-        place = at_ms * _MS + self.shifts.get(stream_id, 0)
+        clock = clock_of(stream_id, track)
+        place = at_ms * _MS + self.shifts.get(clock, 0)
         if self._read is None:
             self._read = max(0, place - _LEAD)
         heard = self._heard.get(track)
         if heard is not None and abs(place - heard) <= _JITTER:
             place = heard
-        place = self._follow_clock(stream_id, place)
+        place = self._follow_clock(clock, place)
         if place < (read := self._read):
             count = min(read - place, len(samples) // SAMPLE_BYTES)
             self.counters.late_ms += count // _MS
@@ -123,7 +130,7 @@ class CallAudio:
         stretches, self._stretches = self._stretches, []
         return stretches
 
-    def _follow_clock(self, stream_id: str, place: int) -> int:
+    def _follow_clock(self, clock: str, place: int) -> int:
         """Where a frame belongs; begins the timeline anew if it must."""
         read = self._read or 0
         end = read + self._newest
@@ -132,7 +139,7 @@ class CallAudio:
             return max(place, self._filled_from)
         if read - place > _JUMP_BACK:
             self.counters.jumps += 1
-            self.shifts[stream_id] = self.shifts.get(stream_id, 0) + end - place
+            self.shifts[clock] = self.shifts.get(clock, 0) + end - place
             return end
         if place - end > _LONGEST_GAP:
             self._emit(end)

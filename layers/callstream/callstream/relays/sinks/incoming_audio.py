@@ -18,13 +18,14 @@ from callstream.audio.conversion import can_convert
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, Track
-from callstream.relays.sinks.call_audio import CallAudio, Stretch
+from callstream.relays.sinks.call_audio import CallAudio, Stretch, clock_of
 from callstream.relays.sinks.fork_audio import ForkAudio
 from callstream.transcription.engine import SAMPLE_RATE
 
 _logger = logging.getLogger(__name__)
 
 _PCM: Final = AudioFormat("L16", SAMPLE_RATE, 1)
+_SAMPLES_A_MS: Final = SAMPLE_RATE // 1000
 _HOLD: Final = 0.2
 """So many seconds a frame waits."""
 
@@ -150,7 +151,9 @@ class IncomingAudio:
         left, track = self._left, frame.media.track
         length_ms = round(self._decoder.length_ms(frame.stream_id, frame.media.audio))
         left.taken_ms[track] = left.taken_ms.get(track, 0) + length_ms
-        left.ends[track] = self._time_of(frame) + length_ms
+        shift_ms = self._placed.shifts.get(clock_of(frame.stream_id, track), 0) // _SAMPLES_A_MS
+        end = self._time_of(frame) + shift_ms + length_ms
+        left.ends[track] = max(left.ends.get(track, 0), end)
 
     def _time_of(self, frame: _Frame) -> int:
         """When a frame begins, in the call's time."""
