@@ -1,7 +1,7 @@
 """Stopping a transcription: the cut, the end of its relay, and what the answer knows."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -49,8 +49,8 @@ class StopScene(Scene):
             table.put(stream_key(stream.stream_id) | item)
         self.put_call(streams={"s0", "s1", "s2"}, open_streams={"s1", "s2"})
 
-    def stop_command(self) -> StoppedTranscription:
-        return self.stopping.stop("acme", "CA1", LATER)
+    def stop_command(self, now: datetime = LATER) -> StoppedTranscription:
+        return self.stopping.stop("acme", "CA1", now)
 
     def run_starts(self) -> None:
         """A run becomes the owner of the last relay."""
@@ -139,7 +139,7 @@ def test_second_stop_changes_nothing_and_answers_the_same(scene: StopScene) -> N
     scene.in_waits = [scene.run_ends]
     stopped = scene.stop_command()
 
-    assert scene.stop_command() == stopped
+    assert scene.stop_command(LATER + timedelta(seconds=5)) == stopped
     assert len(scene.put) == 2
 
 
