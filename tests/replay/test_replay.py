@@ -5,8 +5,8 @@ where they matter, the `records` on Kinesis, the `overflow`, the `items` of the 
 the named attributes; those of `absent` must be missing), the messages `posted` to WebSocket
 connections, the connections that were `closed`, and of callbacks those `sent` to tenants' servers,
 `put_off` and `buried`. `given` is the state before: stored items, services that are `down`,
-`connections` with their last use, and the answers of `servers`. A text `~…` is a regular
-expression.
+variables of the `environment`, `connections` with their last use, and the answers of `servers`. A
+text `~…` is a regular expression.
 """
 
 import importlib.util
@@ -240,7 +240,8 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
             world.streams.put(item | sets)
         for item in given.get("directory", []):
             world.directory.put(item)
-        for name, value in world.environment(function).items():
+        variables = world.environment(function) | given.get("environment", {})
+        for name, value in variables.items():
             monkeypatch.setenv(name, value)
         handler = load(function)
 
