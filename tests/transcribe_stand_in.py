@@ -133,6 +133,8 @@ class StandIn:
         sessions: the parameters of all sessions so far.
         refusals: the names of all exceptions that were sent because of the client.
         frames: the bytes of audio of all frames so far.
+        unfinished: how many sessions were closed without an empty frame before, as by a client that
+            dies, or were cut.
     """
 
     keys: dict[str, Key] = field(default_factory=lambda: {"test": Key("test")})
@@ -147,6 +149,7 @@ class StandIn:
     sessions: list[dict[str, str]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
+    unfinished: int = 0
     port: int = 0
     script: dict[int, Iterator[str]] | None = None
     url: str = ""
@@ -231,8 +234,7 @@ class StandIn:
                 await connection.send(exception_frame(refused.exception, refused.message))
                 await connection.close()
         except ConnectionClosed:
-            # Without the empty frame before.
-            self.refusals.append("BadRequestException")
+            self.unfinished += 1
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
