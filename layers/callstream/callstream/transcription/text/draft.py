@@ -42,6 +42,7 @@ class Draft(Struct, frozen=True):
         text = "".join([*pieces, self.text[done:]])
         return Draft(text, [*starts, *self.starts[done:]], [*ends, *self.ends[done:]])
 
-    def stands_for(self, start: int, end: int, source_start: int, source_end: int) -> bool:
-        """Whether `text[start:end]` stands for a character of this part of the source."""
-        return self.starts[start] < source_end and self.ends[end - 1] > source_start
+    @property
+    def source_length(self) -> int:
+        """How long the source is, as far as the text stands for it."""
+        return max(self.ends, default=0)

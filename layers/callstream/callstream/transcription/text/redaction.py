@@ -74,25 +74,23 @@ def redacted(
         language: such as `en-US`.
         before: the tail of the speaker's line before, if this line may go on with its number.
     """
-    text = draft.text
+    length = draft.source_length
+    marked = {at for start, end in private for at in range(start, min(end, length))}
 
     def is_marked(start: int, end: int) -> bool:
-        return any(draft.stands_for(start, end, *span) for span in private)
+        return any(at in marked for at in range(draft.starts[start], draft.ends[end - 1]))
 
-    masks = [
-        Edit(number.start, number.end, MASK * number.digits)
-        for run, is_private in _judged(text, language, before)
+    masks = {
+        number.start: Edit(number.start, number.end, MASK * number.digits)
+        for run, is_private in _judged(draft.text, language, before)
         for number in run.numbers
         if is_private or is_marked(number.start, number.end)
-    ]
-    masks += [
-        Edit(*word.span(), MASK * len(word[0]))
-        for word in _WORD_OR_PLACEHOLDER.finditer(text)
-        if word["word"]
-        and is_marked(*word.span())
-        and not any(mask.start <= word.start() < mask.end for mask in masks)
-    ]
-    return draft.edited(sorted(masks, key=lambda mask: mask.start))
+    }
+    masked = {at for mask in masks.values() for at in range(mask.start, mask.end)}
+    for word in _WORD_OR_PLACEHOLDER.finditer(draft.text) if marked else ():
+        if word["word"] and word.start() not in masked and is_marked(*word.span()):
+            masks[word.start()] = Edit(*word.span(), MASK * len(word[0]))
+    return draft.edited(masks[start] for start in sorted(masks))
 
 
 def private_spans(text: str, language: str, before: Tail | None = None) -> list[Span]:

@@ -72,12 +72,12 @@ def _timed_by_engine(utterance: Utterance) -> list[_Timed]:
 def _timed_by_letters(utterance: Utterance) -> list[_Timed]:
     words = list(_WORD.finditer(utterance.text))
     letters = [max(1, sum(map(str.isalnum, word[0]))) for word in words]
-    length = utterance.end_ms - utterance.start_ms
+    length, total = utterance.end_ms - utterance.start_ms, sum(letters)
     timed: list[_Timed] = []
     said = 0
     for word, count in zip(words, letters, strict=True):
         start, end = (
-            utterance.start_ms + length * number // sum(letters) for number in (said, said + count)
+            utterance.start_ms + length * number // total for number in (said, said + count)
         )
         timed.append(_Timed(*word.span(), start, end))
         said += count
