@@ -6,7 +6,7 @@ import pytest
 
 from callstream.dialects.events import Media
 from callstream.frames.records import Disconnected, Record, RecordEvent
-from callstream.relays.checkpoint import Checkpoint
+from callstream.relays.checkpoint import Checkpoint, RecentCheckpoints
 from callstream.relays.merger import StreamMerger
 from callstream.relays.timings import RelayTimings
 
@@ -46,3 +46,21 @@ def test_a_checkpoint_is_read_as_it_was_written() -> None:
     written = checkpoint(990)
 
     assert Checkpoint.decode(written.encode()) == written
+
+
+def test_recent_checkpoints_give_the_newest_that_is_settled() -> None:
+    settled: set[bytes] = set()
+    made = [Checkpoint({}, {}, bytes([number]), number) for number in range(200)]
+    recent = RecentCheckpoints(made[0], settled.__contains__)
+
+    assert recent.add(made[1]) is made[0]
+    assert recent.add(made[2]) is made[0]
+    settled |= {made[1].sink, made[2].sink}
+    assert recent.add(made[3]) is made[2]
+    settled.clear()
+    for each in made[4:]:
+        assert recent.add(each) is made[2]
+    settled.add(made[150].sink)
+    assert recent.add(made[3]) is made[2]  # no longer among the recent
+    settled.add(made[190].sink)
+    assert recent.add(made[3]) is made[190]
