@@ -18,7 +18,7 @@ from tests.word_error_rate import word_errors
 
 CUSTOMER = Sample("I forgot my password and cannot open my account.", "rms")
 AGENT = Sample("Please hold the line while I look for your order.", "rms")
-PAUSE = bytes(2 * 16_000)
+PAUSE = bytes(16_000)
 SUMMARY = {"totalAudioBytes", "audioDurationMs", "streamingSeconds", "transcripts"}
 
 

@@ -234,7 +234,7 @@ def test_language_that_the_engine_lacks_is_refused_with_the_reason() -> None:
 def test_engine_that_fails_has_its_status_code(fails: Failure, code: str) -> None:
     host = Host(fails=fails).say(START)
 
-    assert host.kinds == ["finalResponse"]
+    assert host.kinds == ["startResponse", "finalResponse"]
     assert host.code == code
 
 

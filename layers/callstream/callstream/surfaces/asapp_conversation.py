@@ -269,7 +269,7 @@ class AsappConversation(Conversation):
             speakers={"inbound": speaker},
         )
         self.state.phase, self.state.began_at = Phase.STREAMING, received_at
-        return [Begin(settings), Answer(asapp.start_response(self._stream_id))]
+        return [Answer(asapp.start_response(self._stream_id)), Begin(settings)]
 
     def _learn(self, vocabulary: Vocabulary, received_at: int) -> Sequence[Step]:
         phrases = vocabulary.phrases

@@ -6,7 +6,10 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from random import Random
 from typing import Any, override
+
+import pytest
 
 from callstream.calls.model import StartedStream
 from callstream.errors import Unavailable
@@ -28,7 +31,7 @@ from callstream.transcription.model import TranscriptionSettings
 from tests.relays import make_relay
 from tests.unit.items import started_stream
 from tests.unit.relays.scenes import Feed, Lease, Source, play_without_waiting
-from tests.unit.relays.sinks.test_transcription import Table
+from tests.unit.relays.sinks.test_transcription import Table, speech
 from tests.unit.transcription.scripted_engine import ScriptedEngine, ScriptedSession, sound
 
 BEGAN = 1_000_000
@@ -240,6 +243,7 @@ def test_answers_are_sent_again_if_api_gateway_does_not_take_them() -> None:
         scene.send(FINISH)
         await running
 
+        assert scene.kinds[0] == "startResponse"
         assert scene.words == ["7:500", "8:500"]
         assert scene.client.answers[-1]["summary"]["transcripts"] == 2
 
@@ -325,6 +329,68 @@ def test_relay_that_is_stopped_ends_the_stream() -> None:
         assert await running == Outcome(Ending.COMMAND)
         assert scene.words == ["7:500"]
         assert scene.code == "5001"
+
+    play_without_waiting(act)
+
+
+def test_answer_that_a_run_could_not_send_is_sent_by_the_next_run() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.client.fails = 99
+        first = scene.run()
+        scene.send(START)
+        await scene.say(sound(0, 5000))
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert scene.lease.checkpoint is not None
+        scene.client.fails = 0
+        second = scene.run(RunKind.RESCUE)
+        scene.send(FINISH)
+        await second
+
+        assert scene.kinds == ["startResponse", "finalResponse"]
+
+    play_without_waiting(act)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_runs_that_die_lose_no_word_and_no_count(seed: int) -> None:
+    async def act() -> None:
+        random = Random(seed)  # noqa: S311  # a scene, not a secret
+        scene = Scene()
+        running = scene.run()
+
+        async def kill() -> None:
+            nonlocal running
+            while True:
+                # Some runs are too short for a checkpoint of their own.
+                await asyncio.sleep(random.uniform(3, 12))
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                running = scene.run(RunKind.RESCUE)
+
+        killing = asyncio.create_task(kill())
+        scene.client.fails = 2
+        scene.send(START)
+        audio, words = speech(random, 1, 60)
+        audio += bytes(-len(audio) % 1600)
+        await scene.say(audio)
+        killing.cancel()
+        scene.send({"message": "updateVocabulary", "phrases": [{"phrase": "x"}]}, FINISH)
+
+        assert await running == Outcome(Ending.CONSUMER)
+        # A line may come twice, with the same start.
+        lines = {
+            answer["start"]: answer["utterance"][0]["text"]
+            for answer in scene.client.answers
+            if answer["message"] == "transcript"
+        }
+        assert " ".join(lines[start] for start in sorted(lines)).split() == words
+        assert scene.kinds.count("finalResponse") == 1
+        assert "startResponse" in scene.kinds
+        assert scene.code == "1000"
+        assert scene.client.answers[-1]["summary"]["totalAudioBytes"] == len(audio)
+        assert scene.client.answers[-1]["summary"]["transcripts"] == len(lines)
 
     play_without_waiting(act)
 

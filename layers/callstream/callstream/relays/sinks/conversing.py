@@ -7,8 +7,8 @@ a conversation are carried out, and the transcript's lines go to the client too.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Protocol, override
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, override
 
 import msgspec
 from msgspec import Struct
@@ -32,8 +32,13 @@ from callstream.relays.sinks.conversation import (
 from callstream.relays.sinks.conversation_client import Client, ConversationLines
 from callstream.relays.sinks.sink import MarkFeed, Sink
 from callstream.relays.sinks.transcript_lines import LineDelivery
+from callstream.relays.sinks.transcription import TranscriptionSnapshot
 from callstream.transcription.model import TranscriptionSettings
 from callstream.transcription.recogniser import RecognitionFailed
+
+_BEGINNING: Final = msgspec.msgpack.encode(TranscriptionSnapshot())
+"""Where a transcription is that a run before has begun, and of which there is no snapshot: some of
+its lines may have been kept, and are not made again."""
 
 _logger = logging.getLogger(__name__)
 
@@ -110,7 +115,7 @@ class ConversingSink(Sink):
         self._maker = maker
         self._clock = clock
         self._steps: deque[Step] = deque()
-        self._is_doing = False
+        self._is_doing = self._is_resumed = False
         self._changed = asyncio.Event()
         self._settings: TranscriptionSettings | None = None
         self._transcription: TranscribingSink | None = None
@@ -126,7 +131,10 @@ class ConversingSink(Sink):
     ) -> None:
         self._stream, self._marks = streams[0], marks
         self._client = Client(self._connections, self._stream.connection_id)
-        left = None if snapshot is None else _decode(snapshot)
+        left, self._is_resumed = (
+            None if snapshot is None else _decode(snapshot),
+            snapshot is not None,
+        )
         self._conversation = self._converses(
             self._stream.stream_id,
             self._stream.connected_at,
@@ -209,7 +217,7 @@ class ConversingSink(Sink):
 
     # --- Steps ---
 
-    def _add(self, steps: Sequence[Step]) -> None:
+    def _add(self, steps: Iterable[Step]) -> None:
         for step in steps:
             # Nothing waits for an answer on its way: the transcription takes its events at once.
             if isinstance(step, Hear) and self._transcription is not None:
@@ -258,7 +266,7 @@ class ConversingSink(Sink):
 
     async def _begin(self, settings: TranscriptionSettings) -> None:
         try:
-            await self._transcribe(settings, None)
+            await self._transcribe(settings, _BEGINNING if self._is_resumed else None)
         except DialFailed:
             await self._fail(Failure.REFUSED)
         except Unavailable:
@@ -273,6 +281,9 @@ class ConversingSink(Sink):
         await made.connect()
         await made.open([self._stream], left, self._marks)
         self._settings, self._transcription = settings, made
+        # What has come meanwhile is heard before anything that comes from now on.
+        waiting, self._steps = self._steps, deque[Step]()
+        self._add(waiting)
 
     async def _finish(self) -> None:
         await self._stop_running()
