@@ -1,14 +1,19 @@
 """ASAPP's surface: credentials, errors, and the bodies that its endpoints take."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from callstream import errors
-from callstream.surfaces.asapp import STREAMING_URL, AsappSurface
-from callstream.surfaces.asapp_models import CallBody, StartStreamingBody
+from callstream.access.media_urls import MediaUrls
+from callstream.access.tokens import KeyRing
+from callstream.surfaces.asapp import STREAMING_URL, AsappSurface, GiveStreamingUrl
+from callstream.surfaces.asapp_models import CallBody, StartStreamingBody, StreamingUrlBody
 from callstream.surfaces.bodies import validate
-from callstream.surfaces.pipeline import Request
+from callstream.surfaces.pipeline import Command, Request
+from callstream.tenants.directory import Tenant
 
 SURFACE = AsappSurface()
 CALL = {"namespace": "twilio", "guid": "CA1"}
@@ -112,3 +117,23 @@ def test_other_bodies_are_refused(fields: dict[str, Any]) -> None:
 
 def test_stop_streaming_takes_the_call_alone() -> None:
     assert validate(CallBody, CALL, strict=True).guid == "CA1"
+
+
+def test_streaming_url_of_a_deployment_without_an_engine_is_unavailable() -> None:
+    class OfTenant:
+        tenant = Tenant(
+            tenant_id="acme",
+            name="Acme",
+            project_id=UUID(int=1),
+            callback_key_id="x",
+            routes=frozenset({"autotranscribe"}),
+        )
+
+    class Unused:
+        def current(self) -> KeyRing:
+            raise AssertionError("no token is made")
+
+    command = Command(OfTenant(), StreamingUrlBody(), {}, datetime(2026, 11, 28, tzinfo=UTC))  # type: ignore[arg-type]
+
+    with pytest.raises(errors.Unavailable):
+        GiveStreamingUrl(MediaUrls(Unused(), "wss://x/{path}/{token}"), "none")(command)
