@@ -39,7 +39,6 @@ COVERED_ELSEWHERE = {
     "adapters/clock.py": "tests/replay/test_replay.py",
     "adapters/network/connecting.py": "tests/stack/test_dialling.py",
     "adapters/speech/library.py": "tests/unit/adapters/speech/test_engine.py",
-    "adapters/speech/messages.py": "tests/unit/adapters/speech/test_engine.py",
     "adapters/speech/worker.py": "tests/unit/adapters/speech/test_engine.py",
     "adapters/network/dns.py": "tests/stack/test_dialling.py",
     "adapters/network/websockets.py": "tests/stack/test_dialling.py",

@@ -126,9 +126,17 @@ def test_feed_waits_while_the_worker_takes_nothing() -> None:
         session = await OfflineEngine().open(SessionSettings("en-US"))
         (pid,) = processes(session)
         kill(session, signal.SIGSTOP)
-        feeding = asyncio.create_task(feed_on(session))
-        done, _ = await asyncio.wait([feeding], timeout=0.1)
-        assert not done
+        fed_s = 0
+
+        async def feed() -> None:
+            nonlocal fed_s
+            while fed_s < 1_000:
+                await session.feed(SECOND)
+                fed_s += 1
+
+        feeding = asyncio.create_task(feed())
+        await asyncio.wait([feeding], timeout=0.2)
+        assert fed_s < 20
         feeding.cancel()
         await session.close()
         assert not is_running(pid)
@@ -158,6 +166,21 @@ def test_session_fails_if_its_worker_takes_nothing_for_too_long(
 
     assert run(failure(feed_on)) == "takes no audio"
     assert run(failure(finish)) == "no answer in time"
+
+
+@needs_engine
+def test_settled_time_follows_silence() -> None:
+    async def act() -> None:
+        session = await OfflineEngine().open(SessionSettings("en-US"))
+        for _ in range(3):
+            await session.feed(SECOND)
+        await until(lambda: session.settled_ms(0) > 0)
+        await session.finish()
+        assert await session.receive() is None
+        assert session.settled_ms(0) == 3_000 - 1_100
+        await session.close()
+
+    run(act())
 
 
 @needs_engine
