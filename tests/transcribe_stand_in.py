@@ -38,6 +38,8 @@ from tests.transcribe_checks import (
 
 PATH: Final = "/stream-transcription-websocket"
 PRIVATE: Final = {"4111111111111111": "CREDIT_DEBIT_NUMBER", "8642": "PIN"}
+KEYS: Final = {"test": Key("test"), "000000000000": Key("local")}
+"""The keys that are known: of tests, and of the local stack's functions."""
 _RATE: Final = 8000
 
 
@@ -137,7 +139,7 @@ class StandIn:
             dies, or were cut.
     """
 
-    keys: dict[str, Key] = field(default_factory=lambda: {"test": Key("test")})
+    keys: dict[str, Key] = field(default_factory=lambda: dict(KEYS))
     faults: list[Fault | None] = field(default_factory=list)
     refuses_by_http: bool = False
     final_delay_s: float = 0
@@ -405,10 +407,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--access-key", default="test")
-    parser.add_argument("--secret", default="test")
-    options = parser.parse_args(arguments)
-    stand_in = StandIn(keys={options.access_key: Key(options.secret)}, port=options.port)
+    stand_in = StandIn(port=parser.parse_args(arguments).port)
     with stand_in.running():
         print(stand_in.url, flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):
