@@ -318,6 +318,34 @@ def test_client_that_is_gone_ends_the_relay_and_its_words_are_kept() -> None:
     play_without_waiting(act)
 
 
+def slow_to_finish(session: ScriptedSession) -> None:
+    """Let a session take its time for the last words."""
+    finish = session.finish
+
+    async def later() -> None:
+        await asyncio.sleep(4)
+        await finish()
+
+    session.finish = later  # type: ignore[method-assign]
+
+
+def test_client_that_leaves_while_its_last_words_come_ends_the_relay_with_them() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedEngine(slow_to_finish))
+        running = scene.run()
+        scene.send(START)
+        await scene.say(sound(7, 500) + sound(0, 5000) + sound(8, 300))
+        scene.send(FINISH)
+        await asyncio.sleep(1)
+        scene.hang_up()
+
+        assert await running == Outcome(Ending.CALL)
+        assert scene.table.words("inbound") == ["7:500", "8:300"]
+        assert len(scene.engine.sessions) == 1
+
+    play_without_waiting(act)
+
+
 def test_relay_that_is_stopped_ends_the_stream() -> None:
     async def act() -> None:
         scene = Scene()

@@ -439,6 +439,32 @@ def test_frames_that_all_come_late_are_not_lost() -> None:
     play_without_waiting(act)
 
 
+def test_call_that_ends_while_the_words_before_a_gap_come_keeps_those_after_it() -> None:
+    def be_slow(session: ScriptedSession) -> None:
+        finish = session.finish
+
+        async def later() -> None:
+            await asyncio.sleep(4)
+            await finish()
+
+        session.finish = later  # type: ignore[method-assign]
+
+    async def act() -> None:
+        scene = Scene(ScriptedEngine(be_slow))
+        scene.start()
+        running = scene.run()
+        await scene.silence(6)
+        await scene.say(sound(1, 1000), bytes(1000 * 16))
+        scene.at_ms += 60_000
+        await scene.say(sound(2, 1000), bytes(1000 * 16))
+        await scene.end()
+
+        assert await running == Outcome(Ending.CALL)
+        assert scene.table.words("inbound") == ["1:1000", "2:1000"]
+
+    play_without_waiting(act)
+
+
 def test_tracks_with_clocks_of_their_own_are_in_step() -> None:
     async def act() -> None:
         scene = Scene()

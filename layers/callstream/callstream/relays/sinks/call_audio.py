@@ -134,9 +134,10 @@ class CallAudio:
         """Where a frame belongs; begins the timeline anew if it must."""
         read = self._read or 0
         end = read + self._newest
-        if self._filled_from is not None and self._filled_from <= place + _JITTER < read + _JITTER:
-            self._read = self._filled_from
-            return max(place, self._filled_from)
+        filled = self._filled_from
+        if filled is not None and filled - _PATIENCE <= place < read:
+            self._read = filled
+            return filled if filled - _JITTER <= place < filled else place
         if read - place > _JUMP_BACK:
             self.counters.jumps += 1
             self.shifts[clock] = self.shifts.get(clock, 0) + end - place

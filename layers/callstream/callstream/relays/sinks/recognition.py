@@ -67,7 +67,8 @@ class Recognition:
             self._recogniser.finish()
             # `stop` may have been here.
             self._working = self._working or asyncio.create_task(self._recogniser.run())
-            await self._working
+            # A run that ends meanwhile waits here once more.
+            await asyncio.shield(self._working)
             self._keep_places()
             self._recogniser = self._working = None
 

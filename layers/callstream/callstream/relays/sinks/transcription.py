@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Never, Protocol, override
@@ -18,6 +19,7 @@ from callstream.relays.endings import Ending, Outcome
 from callstream.relays.halting import TrackSummary
 from callstream.relays.model import Relay
 from callstream.relays.ports import DialFailed
+from callstream.relays.sinks.call_audio import Stretch
 from callstream.relays.sinks.fork import TRACKS
 from callstream.relays.sinks.incoming_audio import AudioSnapshot, IncomingAudio
 from callstream.relays.sinks.line_maker import LineMaker
@@ -115,6 +117,8 @@ class TranscriptionSink(Sink):
         self._timings = timings
         self._byte_order: ByteOrder = l16_byte_order
         self._left = TranscriptionSnapshot()
+        # `feed` may wait, and be given up: then `finish` goes on.
+        self._due = deque[Stretch]()
         self._sending: asyncio.Task[Never] | None = None
         self._is_open = self._is_halted = False
         self.failure: RecognitionFailed | None = None
@@ -265,8 +269,10 @@ class TranscriptionSink(Sink):
 
     async def _pump(self, *, is_final: bool = False) -> None:
         """Give the engine the audio that is due. Raises `RecognitionFailed`."""
-        for stretch in self._audio.due(self._clock(), is_final=is_final):
-            await self._recognition.feed(stretch)
+        self._due += self._audio.due(self._clock(), is_final=is_final)
+        while self._due:
+            await self._recognition.feed(self._due[0])
+            self._due.popleft()
         self._recognition.check()
 
     def _give(self, utterance: Utterance) -> None:
