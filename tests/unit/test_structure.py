@@ -95,7 +95,6 @@ COVERED_ELSEWHERE = {
     "wiring/endpoints.py": "tests/replay/test_replay.py",
     "wiring/media.py": "tests/replay/test_replay.py",
     "wiring/notifier.py": "tests/replay/test_replay.py",
-    "relays/sinks/call_audio.py": "tests/unit/relays/sinks/test_transcription.py",
     "relays/sinks/incoming_audio.py": "tests/unit/relays/sinks/test_transcription.py",
     "relays/sinks/transcript_lines.py": "tests/unit/relays/sinks/test_transcription.py",
     "relays/sinks/line_maker.py": "tests/unit/relays/sinks/test_transcription.py",
