@@ -1,1 +1,155 @@
-"""The transcription of calls on the deployed stack."""
+"""The transcription of a call on the deployed stack, by Amazon's stand-in, with all that dies."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import audioop
+from websockets.asyncio.client import connect
+
+from callstream.audio.formats import PCMU_8K
+from callstream.dialects import twilio
+from callstream.dialects.events import Media, Start, Stop, Track
+from callstream_cli.gateway import media_url
+from tests.stack.conftest import DeployedStack, eventually
+from tests.stack.faults import kill_workers, names_of
+from tests.tones import WORDS, quiet, speech
+from tests.transcribe_checks import Key
+from tests.transcribe_stand_in import StandIn
+
+FRAME = 160
+TRACKS: tuple[Track, ...] = ("inbound", "outbound")
+# Redaction leaves these as they are.
+PLAIN = [word for word in WORDS if not word.isdigit() and word not in {"one", "two", "three"}]
+
+
+@contextmanager
+def transcribed_by(stack: DeployedStack, stand_in: StandIn) -> Iterator[str]:
+    """Let the stack transcribe by a stand-in, in runs of 4 s before the hand-over."""
+    client = stack.client("lambda")
+    [name] = names_of(stack, "TranscriptionFunction")
+    before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    amazon = {"CALLSTREAM_TRANSCRIBER": "amazon", "CALLSTREAM_TRANSCRIBE_URL": stand_in.url}
+    client.update_function_configuration(
+        FunctionName=name, Environment={"Variables": before | amazon}, Timeout=64
+    )
+    try:
+        yield name
+    finally:
+        client.update_function_configuration(
+            FunctionName=name, Environment={"Variables": before}, Timeout=900
+        )
+
+
+class TonesCall:
+    """A Twilio call on which both sides speak without an end; sentences of words of `PLAIN`."""
+
+    def __init__(self, call_id: str, sentences: int) -> None:
+        random = Random(call_id)  # noqa: S311  # it must repeat
+        self.id = call_id
+        self.said = {
+            track: [
+                " ".join(random.choices(PLAIN, k=random.randrange(2, 9))) for _ in range(sentences)
+            ]
+            for track in TRACKS
+        }
+        self._audio = {
+            track: audioop.lin2ulaw(quiet(500) + b"".join(map(speech, said)) + quiet(1000), 2)
+            for track, said in self.said.items()
+        }
+
+    async def talk(self, url: str) -> None:
+        """Call, speak in real time, and hang up."""
+        number = 1
+        async with connect(url, proxy=None, compression=None) as socket:
+            start = Start(number, "MZ1", self.id, "AC", TRACKS, PCMU_8K)
+            await socket.send(twilio.render(start, "MZ1"))
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            for at in range(0, max(map(len, self._audio.values())), FRAME):
+                await asyncio.sleep(began + at / 8000 - clock())
+                for track, audio in self._audio.items():
+                    number += 1
+                    frame = audio[at : at + FRAME].ljust(FRAME, b"\xff")
+                    media = Media(number, track, at // FRAME + 1, at // 8, frame)
+                    await socket.send(twilio.render(media, "MZ1"))
+            await socket.send(twilio.render(Stop(number + 1, self.id, "AC"), "MZ1"))
+
+
+def lines(stack: DeployedStack, call_id: str) -> dict[str, list[dict[str, Any]]]:
+    """The kept lines of a call, by track."""
+    items = stack.table("streams").query(
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :line)",
+        ExpressionAttributeValues={":pk": f"CALL#demo#{call_id}", ":line": "LINE#"},
+    )["Items"]
+    found: dict[str, list[dict[str, Any]]] = {track: [] for track in TRACKS}
+    for item in items:
+        line = json.loads(item["line"])["line"]
+        found[line["track"]].append(line)
+    return found
+
+
+def relay_of(stack: DeployedStack, call_id: str) -> dict[str, Any]:
+    """The relay of a call."""
+    item: dict[str, Any]
+    [item] = stack.table("streams").query(
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :relay)",
+        ExpressionAttributeValues={":pk": f"CALL#demo#{call_id}", ":relay": "RELAY#"},
+    )["Items"]
+    return item
+
+
+def text(found: list[dict[str, Any]]) -> list[str]:
+    return " ".join(line["text"] for line in found).lower().replace(".", "").split()
+
+
+def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
+    stack: DeployedStack,
+) -> None:
+    call = TonesCall("CA-transcribed", sentences=8)
+
+    async def act(stand_in: StandIn, function: str) -> None:
+        url = media_url(stack.description, "autotranscribe")
+        talking = asyncio.create_task(call.talk(url))
+        body = {"namespace": "twilio", "guid": call.id, "customerId": "c", "agentId": "a"}
+        answer = await asyncio.to_thread(
+            stack.request,
+            "asapp",
+            "POST",
+            "/mg-autotranscribe/v1/start-streaming",
+            stack.credentials() | {"content-type": "application/json"},
+            json.dumps(body).encode(),
+        )
+        assert answer.status == 200, answer
+        assert answer.body["isOk"], answer
+        first = await asyncio.to_thread(eventually, lambda: stand_in.open_sessions and owner())
+        await asyncio.sleep(1)
+        stand_in.cut()
+        await asyncio.to_thread(eventually, lambda: owner() != first)
+        await asyncio.sleep(1)
+        second = owner()
+        assert kill_workers(stack, function)
+        await asyncio.to_thread(eventually, lambda: owner() != second)
+        await talking
+
+    def owner() -> object:
+        return relay_of(stack, call.id).get("owner_run_id")
+
+    # The keys of the emulator.
+    keys = {"000000000000": Key("test")}
+    with StandIn(keys).running() as stand_in, transcribed_by(stack, stand_in) as function:
+        asyncio.run(act(stand_in, function))
+        relay = eventually(lambda: (it := relay_of(stack, call.id)).get("summary") and it)
+
+    found = lines(stack, call.id)
+    assert {track: text(found[track]) for track in TRACKS} == {
+        track: " ".join(said).split() for track, said in call.said.items()
+    }
+    for track in TRACKS:
+        assert [line["number"] for line in found[track]] == [*range(1, len(found[track]) + 1)]
+        assert relay["summary"][track]["lines"] == len(found[track])
+    assert relay["rescues"] >= 1
+    assert not stand_in.refusals
