@@ -113,7 +113,10 @@ class RelaySource(CallSource):
     @override
     def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
         since = datetime.fromtimestamp(moment, UTC)
-        reader = FrameStreamReader(self.kinesis, self.settings.frames_stream, since)
+        # The other shards' limits are for the calls there.
+        reader = FrameStreamReader(
+            self.kinesis, self.settings.frames_stream, since, partition_keys=stream_ids
+        )
         return read_up(reader, stream_ids)
 
     @override

@@ -136,6 +136,25 @@ def test_kinesis_reader_begins_at_the_position(
     kinesis.reader(position)
 
 
+def test_kinesis_reader_reads_only_the_shards_of_some_partition_keys(kinesis: Kinesis) -> None:
+    middle = 1 << 127
+    ranges = {"low": (0, middle - 1), "high": (middle, 2 * middle - 1)}
+    shards = [
+        _shard(shard_id)
+        | {"HashKeyRange": {"StartingHashKey": str(first), "EndingHashKey": str(last)}}
+        for shard_id, (first, last) in ranges.items()
+    ]
+    kinesis.stub.add_response("list_shards", {"Shards": shards})
+    kinesis.iterator("high", "i1", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i1", 1, then="i2")
+    # The MD5 of "stream-5" begins with bb, that of "stream-7" with b4.
+    reader = FrameStreamReader(
+        kinesis.client, STREAM, "TRIM_HORIZON", partition_keys=["stream-5", "stream-7"]
+    )
+
+    assert [number_of(arrival) for arrival in reader.poll()] == ["1"]
+
+
 def test_kinesis_reader_reads_all_pages_of_shards(kinesis: Kinesis) -> None:
     kinesis.stub.add_response("list_shards", {"Shards": [_shard("a")], "NextToken": "more"})
     kinesis.stub.add_response("list_shards", {"Shards": [_shard("b")]}, {"NextToken": "more"})

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import md5
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import boto3
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import (
         ChildShardTypeDef,
         GetShardIteratorInputTypeDef,
+        HashKeyRangeTypeDef,
         ListShardsInputTypeDef,
         RecordTypeDef,
         ShardFilterTypeDef,
@@ -61,6 +63,8 @@ class FrameStreamReader:
         client: a Kinesis client (`kinesis_client`).
         stream: the stream's name.
         position: where to begin.
+        partition_keys: only the shards with records of these are read, and the shards that follow
+            them; None for all shards.
         poll_seconds: the least time between two reads of one shard.
         clock: monotonic time in seconds.
 
@@ -74,11 +78,13 @@ class FrameStreamReader:
         stream: str,
         position: Position,
         *,
+        partition_keys: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._stream = stream
+        self._hashes = None if partition_keys is None else [*map(_hash, partition_keys)]
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._opened_at = datetime.now(UTC)
@@ -146,7 +152,11 @@ class FrameStreamReader:
         while True:
             with unavailable("kinesis"):
                 answer = self._client.list_shards(**request)
-            shards += [shard["ShardId"] for shard in answer["Shards"]]
+            shards += [
+                shard["ShardId"]
+                for shard in answer["Shards"]
+                if self._hashes is None or _has_any(shard["HashKeyRange"], self._hashes)
+            ]
             if not (token := answer.get("NextToken")):
                 return shards
             # AWS refuses every other argument beside a token.
@@ -218,6 +228,16 @@ class FrameStreamReader:
         # The child of a merge is not read until both of its parents have ended.
         shard = self._shards.get(shard_id)
         return shard.read_until if shard else -math.inf
+
+
+def _hash(partition_key: str) -> int:
+    """Kinesis's own hash, which chooses the shard."""
+    return int(md5(partition_key.encode(), usedforsecurity=False).hexdigest(), 16)
+
+
+def _has_any(shard: "HashKeyRangeTypeDef", hashes: Collection[int]) -> bool:
+    first, last = int(shard["StartingHashKey"]), int(shard["EndingHashKey"])
+    return any(first <= each <= last for each in hashes)
 
 
 def _shard_filter(position: Position) -> "ShardFilterTypeDef":
