@@ -102,7 +102,6 @@ COVERED_ELSEWHERE = {
     "transcription/kept_audio.py": "tests/unit/transcription/test_recogniser.py",
     "wiring/relay_runs.py": "tests/stack/test_forks.py",
     "wiring/relays.py": "tests/stack/test_forks.py",
-    "wiring/transcription.py": "tests/stack/test_transcription.py",
     "wiring/state.py": "tests/replay/test_replay.py",
     "wiring/transcription_commands.py": "tests/replay/test_replay.py",
 }

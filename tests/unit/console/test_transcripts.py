@@ -69,7 +69,7 @@ def test_lines_of_both_tracks_come_by_the_times_at_which_they_begin(deployment: 
     for stream, said in [
         ("a", line(1, 0)),
         ("a", line(2, 900)),
-        ("b", line(3, 10)),
+        ("b", line(3, 60_010)),
         ("a", line(1, 400, "outbound")),
     ]:
         deployment.line(stream, "CA1", said)
@@ -149,10 +149,12 @@ def test_reader_of_a_session_reads_all_its_legs_also_later_ones(deployment: Depl
     assert places(reader.new_lines()) == [("CA1", "inbound", 1)]
     assert places(of_call.new_lines()) == [("CA1", "inbound", 1)]
 
-    deployment.stream("b", "CA2", session_id="S1")
+    deployment.stream("b", "CA2", session_id="S1", minutes=1)
     deployment.line("b", "CA2", line(1, 0, relay="gone"))
 
-    assert places(reader.new_lines()) == [("CA2", "inbound", 1)]
+    later = reader.new_lines()
+    assert places(later) == [("CA2", "inbound", 1)]
+    assert later[0].at == NOW + timedelta(minutes=1)
     assert of_call.new_lines() == []
 
 

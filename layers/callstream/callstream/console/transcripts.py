@@ -30,8 +30,8 @@ class WordView(View):
 class LineView(View):
     """A line: what one speaker has said until a pause.
 
-    Times in milliseconds are on the clock of the stream. `at` is the time of day at which the line
-    begins. `unredacted` is there if the transcription was to give both texts.
+    Times in milliseconds count from the start of the call. `at` is the time of day at which the
+    line begins. `unredacted` is there if the transcription was to give both texts.
     """
 
     call_id: str
@@ -86,7 +86,7 @@ class TranscriptReader:
         self._session_id = call.session_id if of_session else None
         # By call and track.
         self._read: dict[tuple[str, Track], int] = {}
-        # By stream.
+        # By call.
         self._began: dict[str, datetime] = {}
         # By relay.
         self._speakers: dict[str, dict[Track, Speaker]] = {}
@@ -137,7 +137,7 @@ class TranscriptReader:
             role=speaker.role if speaker else None,
             external_id=speaker.external_id or None if speaker else None,
             transcript_id=speaker.transcript_id if speaker else None,
-            at=self._beginning(kept.stream_id) + timedelta(milliseconds=line.start_ms),
+            at=self._beginning(call_id) + timedelta(milliseconds=line.start_ms),
             start_ms=line.start_ms,
             end_ms=line.end_ms,
             language=line.language,
@@ -146,14 +146,13 @@ class TranscriptReader:
             words=[WordView.model_validate(word) for word in line.words],
         )
 
-    def _beginning(self, stream_id: str) -> datetime:
-        """When a stream started; when the call did, if the table no longer has the stream."""
-        if stream_id not in self._began:
-            stream = self._streams.stream(stream_id)
-            started_at = None if stream is None else stream.started_at
-            began = self._call.started_at if started_at is None else from_milliseconds(started_at)
-            self._began[stream_id] = began
-        return self._began[stream_id]
+    def _beginning(self, call_id: str) -> datetime:
+        """When a call started. All of its streams are on one timeline from then on."""
+        if call_id not in self._began:
+            call = self._streams.call(self._call.tenant_id, call_id)
+            began = self._call.started_at if call is None else from_milliseconds(call.started_at)
+            self._began[call_id] = began
+        return self._began[call_id]
 
     def _transcribing(self, call_id: str) -> list[Relay]:
         relays = self._relays.relays(self._call.tenant_id, call_id)

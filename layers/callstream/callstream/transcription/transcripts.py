@@ -8,27 +8,39 @@ Lines have what leaves the transcription, and nothing that redaction removes. Th
 never log them. A line is one value in JSON, because DynamoDB has no floating-point numbers.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from callstream.calls.call_requests import call_key
 from callstream.dialects.events import Track
 from callstream.errors import ConditionFailed, UnreadableItem
-from callstream.frames.records import Transcript
+from callstream.frames.records import Transcript, Word
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
 
+_Timed = TypeVar("_Timed", Transcript, Word)
 _DIGITS: Final = 8
 _LAST: Final = 10**_DIGITS - 1
 
 
 class KeptLine(Struct, frozen=True):
-    """A line of a call's transcript. Its times count from the beginning of the stream."""
+    """A line of a call's transcript. Its times count from the start of the call."""
 
     stream_id: str
     line: Transcript
+
+
+def since(line: Transcript, beginning_ms: int) -> Transcript:
+    """A line with times that count from a later beginning, as 0 if they are before it."""
+
+    def counted(timed: _Timed) -> _Timed:
+        start_ms, end_ms = (max(0, at - beginning_ms) for at in (timed.start_ms, timed.end_ms))
+        return replace(timed, start_ms=start_ms, end_ms=end_ms)
+
+    return replace(counted(line), words=tuple(map(counted, line.words)))
 
 
 class TranscriptStore:

@@ -14,7 +14,7 @@ from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.callbacks.model import CallbackQueue
-from callstream.calls.model import Call
+from callstream.calls.model import Call, MediaStream
 from callstream.dialects.events import Track
 from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import Record
@@ -33,7 +33,7 @@ from callstream.tenants.directory import Tenant
 from callstream.times import milliseconds
 from callstream.transcription.engine import Engine
 from callstream.transcription.model import TranscriptionSettings
-from callstream.transcription.transcripts import KeptLine, TranscriptStore
+from callstream.transcription.transcripts import KeptLine, TranscriptStore, since
 from callstream.wiring.notifier import callback_queue
 from callstream.wiring.relay_runs import RelayRuns
 from callstream.wiring.settings import (
@@ -143,7 +143,7 @@ class RelayBook(CallBook):
     relay: Relay
     notifier: RelayNotifier
     _call: Call | None = None
-    _routes: dict[str, str] = field(default_factory=dict)
+    _streams: dict[str, MediaStream | None] = field(default_factory=dict)
 
     @override
     def started_at(self) -> int | None:
@@ -154,12 +154,16 @@ class RelayBook(CallBook):
         """When the table drops the call, in seconds since 1970. Raises `Unavailable`."""
         return 0 if (call := self._read()) is None else call.expires_at
 
-    def route(self, stream_id: str) -> str:
-        """The use of a stream. Raises `Unavailable`."""
-        if stream_id not in self._routes:
-            stream = self.notifier.streams.stream(stream_id)
-            self._routes[stream_id] = "" if stream is None else stream.route
-        return self._routes[stream_id]
+    def record(self, kept: KeptLine, now: int) -> Record:
+        """A line's record, with the times of its stream. Raises `Unavailable`."""
+        stream_id, line, route = kept.stream_id, kept.line, ""
+        if stream_id not in self._streams:
+            self._streams[stream_id] = self.notifier.streams.stream(stream_id)
+        if (stream := self._streams[stream_id]) is not None:
+            route, began_at = stream.route, self.started_at()
+            if began_at is not None and stream.started_at is not None:
+                line = since(line, max(0, stream.started_at - began_at))
+        return Record(stream_id, self.relay.tenant_id, route, None, now, line)
 
     @override
     def stopped_at(self) -> int | None:
@@ -213,7 +217,4 @@ class RelayLines(LineDelivery):
         ):
             self.callbacks.send(callback_of_line(self.relay, speaker, kept.line, now))
         if not again:
-            route, tenant_id = self.book.route(kept.stream_id), self.relay.tenant_id
-            self.copies.put(
-                Record(kept.stream_id, tenant_id, route, None, milliseconds(now), kept.line)
-            )
+            self.copies.put(self.book.record(kept, milliseconds(now)))
