@@ -26,6 +26,8 @@ Format = Literal["text", "json", "vtt"]
 _POLL_SECONDS: Final = 1.0
 # The last lines may come a moment after the call and its transcription have ended.
 _SETTLED_SECONDS: Final = 3.0
+# A transcription that has not ended so long after its call does not work.
+_LAST_WORDS_SECONDS: Final = 90.0
 # How long DynamoDB may refuse reads.
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -113,12 +115,14 @@ class Reading:
 
         Raises:
             Unavailable: the table has not answered; with `follow`, for a minute.
+            OperatorError: the call has ended, and its transcription does not end.
         """
-        over_at: float | None = None
+        over_at = ended_at = None
         answered_at = self.clock()
         while True:
             try:
-                is_over = follow and self.reader.is_over()
+                has_ended = follow and self.reader.has_ended()
+                is_over = has_ended and self.reader.is_over()
                 new = self.reader.new_lines()
             except Unavailable:
                 if not follow or self.clock() - answered_at > _PATIENCE_SECONDS:
@@ -130,10 +134,14 @@ class Reading:
                 self.show(line)
             sys.stdout.flush()
             self.lines = sorted([*self.lines, *new], key=lambda line: line.at)
-            if not is_over:
-                over_at = None
-            elif over_at is None:
-                over_at = answered_at
-            if not follow or (over_at is not None and answered_at - over_at >= _SETTLED_SECONDS):
+            # A call that goes on after all begins to wait anew.
+            ended_at = (ended_at or answered_at) if has_ended else None
+            over_at = (over_at or answered_at) if is_over else None
+            if not follow or (over_at and answered_at - over_at >= _SETTLED_SECONDS):
                 return
+            if ended_at and answered_at - ended_at >= _LAST_WORDS_SECONDS:
+                raise OperatorError(
+                    "the call has ended, and its transcription has not: lines may be missing; "
+                    "`callstream logs` may say why"
+                )
             self.sleep(_POLL_SECONDS)

@@ -11,6 +11,7 @@ from callstream.dialects.events import Track
 from callstream.errors import Unavailable
 from callstream.frames.records import Transcript
 from callstream.transcription.model import Speaker, TranscriptionSettings
+from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.transcript import Reading
 from tests.unit.activity import Deployment
 from tests.unit.cli.commands import ask, ok, refusal, words
@@ -139,10 +140,14 @@ def test_calls_show_has_the_relay_that_transcribes_and_counts_lines(deployment: 
 class Growing:
     """A transcript that grows: a batch of lines each second, and an end. None is an outage."""
 
-    def __init__(self, *batches: list[int] | None, over_at: float) -> None:
-        self.now = 0.0
+    def __init__(self, *batches: list[int] | None, over_at: float, ended_at: float = 0) -> None:
+        self.now = 1.0
         self.batches = [*batches]
         self.over_at = over_at
+        self.ended_at = ended_at
+
+    def has_ended(self) -> bool:
+        return self.now >= self.ended_at
 
     def is_over(self) -> bool:
         return self.now >= self.over_at
@@ -167,17 +172,17 @@ class Growing:
 
 
 def test_follow_shows_lines_as_they_come_until_the_last_can_have_come() -> None:
-    growing = Growing([1], [5], None, [3], [], [8], over_at=3)
+    growing = Growing([1], [5], None, [3], [], [8], over_at=4)
 
     assert growing.read() == ([1, 5, 3, 8], [1, 3, 5, 8])
-    assert growing.now == 6
+    assert growing.now == 7
 
 
 def test_transcript_without_follow_reads_once() -> None:
     growing = Growing([1], [5], over_at=100)
 
     assert growing.read(follow=False) == ([1], [1])
-    assert growing.now == 0
+    assert growing.now == 1
 
 
 def test_follow_gives_up_if_the_table_does_not_answer_for_a_minute() -> None:
@@ -185,4 +190,12 @@ def test_follow_gives_up_if_the_table_does_not_answer_for_a_minute() -> None:
 
     with pytest.raises(Unavailable):
         growing.read()
-    assert growing.now == 61
+    assert growing.now == 62
+
+
+def test_follow_gives_up_a_transcription_that_does_not_end_after_its_call() -> None:
+    growing = Growing([1], ended_at=200, over_at=1000)
+
+    with pytest.raises(OperatorError, match="lines may be missing"):
+        growing.read()
+    assert growing.now == 290

@@ -172,6 +172,7 @@ def test_transcript_is_over_with_its_call_and_its_transcription(deployment: Depl
     deployment.relay("CA1", "fork")
     reader = reader_of(deployment)
     assert not reader.is_over()
+    assert not reader.has_ended()
 
     deployment.streams.disconnect("a", NOW)
     assert not reader.is_over()

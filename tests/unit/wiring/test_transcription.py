@@ -1,5 +1,7 @@
-"""The records of a transcript's lines."""
+"""The sinks of transcriptions as they are wired, and the records of their lines."""
 
+from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -8,8 +10,10 @@ from moto import mock_aws
 from callstream.frames.records import Record, Transcript, Word
 from callstream.relays.notifier import RelayNotifier
 from callstream.relays.store import RelayStore
+from callstream.relays.timings import RelayTimings
+from callstream.transcription.model import TranscriptionSettings
 from callstream.transcription.transcripts import KeptLine
-from callstream.wiring.transcription import RelayBook
+from callstream.wiring.transcription import RelayBook, SinkMaker
 from tests.relays import make_relay
 from tests.unit.activity import NOW, Deployment
 
@@ -51,3 +55,19 @@ def test_record_of_a_line_has_the_times_of_its_stream(
 
     route = "" if stream_id == "gone" else "genagent"
     assert record == Record(stream_id, "acme", route, None, 5, line(*recorded))
+
+
+@pytest.mark.parametrize(("always", "redaction"), [(True, "redacted"), (False, "both")])
+def test_tenants_transcripts_are_redacted_whoever_asks_if_the_operator_says_so(
+    *, always: bool, redaction: str
+) -> None:
+    settings = TranscriptionSettings(redaction="both")
+    runs: Any = SimpleNamespace(
+        timings=RelayTimings(), notifier=None, settings=SimpleNamespace(l16_byte_order="big")
+    )
+    tenant: Any = SimpleNamespace(always_redacts=always, engine_vocabularies={})
+    parts: Any = SimpleNamespace(numbers={})
+    relay = make_relay(sink="transcription", dialect=None, transcription=settings)
+    sink = SinkMaker(relay, tenant, parts, parts, parts, runs).make(settings, parts)
+
+    assert sink._settings.redaction == redaction

@@ -98,16 +98,16 @@ class TranscriptReader:
         self._read |= {(line.call_id, line.track): line.number for line in lines}
         return sorted(lines, key=lambda line: (line.at, line.call_id, line.track, line.number))
 
+    def has_ended(self) -> bool:
+        """Whether all calls have ended. They may still be transcribed."""
+        calls = (self._streams.call(self._call.tenant_id, each) for each in self._call_ids())
+        return not any(call is not None and call.is_active for call in calls)
+
     def is_over(self) -> bool:
         """Whether all calls have ended, and nothing transcribes them any more."""
-        tenant_id = self._call.tenant_id
-        for call_id in self._call_ids():
-            call = self._streams.call(tenant_id, call_id)
-            if call is not None and call.is_active:
-                return False
-            if any(relay.is_active for relay in self._transcribing(call_id)):
-                return False
-        return True
+        return self.has_ended() and not any(
+            relay.is_active for each in self._call_ids() for relay in self._transcribing(each)
+        )
 
     def _call_ids(self) -> Iterable[str]:
         """The call, or the legs of its session, which may become more."""

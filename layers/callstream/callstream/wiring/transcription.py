@@ -115,6 +115,9 @@ class SinkMaker:
 
     def make(self, settings: TranscriptionSettings, lines: LineDelivery) -> TranscriptionSink:
         """Make the sink; see `callstream.relays.sinks.conversing.TranscriptionMaker`."""
+        if self.tenant is not None and self.tenant.always_redacts:
+            # Whoever asked: a command that asks for more is refused, an agent may be older.
+            settings = settings.model_copy(update={"redaction": "redacted"})
         relay = self.relay.model_copy(update={"transcription": settings})
         byte_order = self.runs.settings.l16_byte_order
         if relay.dialect is not None:
