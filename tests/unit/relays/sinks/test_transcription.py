@@ -402,6 +402,61 @@ def test_what_is_said_while_stopped_reaches_no_engine() -> None:
     play_without_waiting(act)
 
 
+def test_stop_waits_for_the_audio_of_the_calls_other_stream() -> None:
+    async def act() -> None:
+        scene = Scene()
+        other = started_stream(
+            "s2",
+            connected_at=1_000_000,
+            started_at=1_000_000,
+            encoding="L16",
+            tracks=["outbound"],
+        )
+        scene.streams.append(other)
+        scene.all_streams.append(other)
+        running = scene.run()
+        await asyncio.sleep(9)
+        began = round(scene.clock() * 1000) - 3000
+
+        def records(stream_id: str, track: Track, word: int) -> list[Record]:
+            spoken: list[RecordEvent] = [
+                Media(number, track, number, 9000 + number * 20, sound(word, 20))
+                for number in range(1, 101)
+            ]
+            return [
+                Record(stream_id, "acme", "x", "twilio", began + number * 20, event)
+                for number, event in enumerate([*spoken, Halted("relay-1")])
+            ]
+
+        scene.feeds[0].put(records("s1", "inbound", 1))
+        # A shard is polled once a second.
+        await asyncio.sleep(1)
+        scene.feeds[0].put(records("s2", "outbound", 2))
+
+        assert await running == Outcome(Ending.COMMAND)
+        assert scene.table.words("inbound") == ["1:2000"]
+        assert scene.table.words("outbound") == ["2:2000"]
+
+    play_without_waiting(act)
+
+
+def test_stop_waits_for_what_waits_for_a_missing_frame() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.start()
+        running = scene.run()
+        await scene.say(sound(1, 5000), bytes(5000 * 16))
+        scene.numbers += 1
+        await scene.say(sound(2, 500), bytes(500 * 16))
+        scene.bring(Halted("relay-1"))
+        await scene.say(sound(3, 3000), bytes(3000 * 16))
+
+        assert await running == Outcome(Ending.COMMAND)
+        assert scene.table.words("inbound") == ["1:5000", "2:500"]
+
+    play_without_waiting(act)
+
+
 def test_stop_that_no_record_tells_of_cuts_at_the_commands_time() -> None:
     async def act() -> None:
         scene = Scene()

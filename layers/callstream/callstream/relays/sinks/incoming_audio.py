@@ -84,12 +84,16 @@ class IncomingAudio:
         """The stream that each track was last taken from."""
         self.is_decodable = True
         """Whether this function has all codecs of the call."""
+        # The streams of which audio may still come that was received before the end.
+        self._coming: set[str] = set()
         self.passed = asyncio.Event()
-        """Set when something comes that was received after the end."""
+        """Set when the end has come of all streams."""
 
     def add_stream(self, stream_id: str, format_: AudioFormat, started_at: int) -> None:
         """Add a stream that started at a time, in milliseconds since 1970."""
         self._decoder.add_stream(stream_id, format_)
+        self._coming.add(stream_id)
+        self.passed.clear()
         self._left.offsets.setdefault(stream_id, max(0, started_at - self._began_at))
 
     def prepare(self, streams: Iterable[StartedStream]) -> None:
@@ -110,6 +114,12 @@ class IncomingAudio:
         """Take no audio that was received at this time or later, in milliseconds since 1970."""
         self._until = min(self._until, moment)
 
+    def end_stream(self, stream_id: str) -> None:
+        """No more audio of a stream comes that was received before the end."""
+        self._coming.discard(stream_id)
+        if not self._coming:
+            self.passed.set()
+
     @property
     def until(self) -> float:
         """The time of `end_at`; infinite if there is none."""
@@ -118,7 +128,7 @@ class IncomingAudio:
     def take(self, stream_id: str, media: Media, received_at: int, now: float) -> None:
         """Take a frame that comes at `now`, in seconds."""
         if received_at >= self._until:
-            self.passed.set()
+            self.end_stream(stream_id)
         elif received_at >= self._since and media.track in self._tracks:
             self._hold(_Frame(stream_id, media, received_at, now))
 

@@ -12,9 +12,9 @@ from msgspec import Struct, field
 
 from callstream.audio.formats import ByteOrder
 from callstream.calls.model import StartedStream
-from callstream.dialects.events import Media, SpokenPhrase, Start, Track, Vocabulary
+from callstream.dialects.events import Media, SpokenPhrase, Start, Stop, Track, Vocabulary
 from callstream.errors import Unavailable
-from callstream.frames.records import Halted, StreamEvent
+from callstream.frames.records import Disconnected, Halted, StreamEvent
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.halting import TrackSummary
 from callstream.relays.model import Relay
@@ -38,7 +38,8 @@ _LAST_WORDS: Final = 25.0
 """At the end, the engine has so many seconds to give the last words."""
 _MOST_BEHIND_MS: Final = 10_000
 """Missed records wait while the engine is so far behind."""
-_OTHER_STREAMS: Final = 0.2
+_LATE: Final = 1.5
+"""The record of a stop does not wait for missing frames, as later frames do."""
 _FRAME_MS: Final = 20
 _BYTES_A_MS: Final = SAMPLE_RATE * 2 // 1000
 
@@ -171,8 +172,6 @@ class TranscriptionSink(Sink):
                 await self._pump()
                 await asyncio.sleep(_TICK)
                 if self._is_halted:
-                    # The other streams of the call may be a little later.
-                    await asyncio.sleep(_OTHER_STREAMS)
                     return Outcome(Ending.COMMAND)
         except RecognitionFailed as failed:
             self.failure, reason = failed, _reason(failed)
@@ -184,8 +183,12 @@ class TranscriptionSink(Sink):
         match event:
             case Halted() if event.relay_id == self._relay.relay_id:
                 self._audio.end_at(received_at)
-                self._audio.passed.set()
+                # Frames that were received before may come a little later.
+                loop = asyncio.get_running_loop()
+                loop.call_later(_LATE, self._audio.end_stream, stream_id)
                 self._is_halted = True
+            case Stop() | Disconnected():
+                self._audio.end_stream(stream_id)
             case Vocabulary():
                 self._maker.add_phrases(event.phrases)
             case Start():
@@ -219,7 +222,10 @@ class TranscriptionSink(Sink):
 
     @override
     async def flush(self, ending: Ending) -> None:
-        """Let the audio come that was received before a command stopped the relay."""
+        """Let the audio come that was received before a command stopped the relay.
+
+        The call's streams are on several shards, whose records come at different times.
+        """
         if ending is Ending.COMMAND:
             stopped_at: int | None = None
             with suppress(Unavailable):
