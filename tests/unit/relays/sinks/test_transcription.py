@@ -9,7 +9,7 @@ import pytest
 
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, SpokenPhrase, Start, Track, Vocabulary
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, UnreadableItem
 from callstream.frames.records import Disconnected, Halted, Record, RecordEvent
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.halting import TrackSummary
@@ -572,6 +572,32 @@ def test_relay_fails_if_the_engine_or_the_audio_is_of_no_use(
         assert await running == Outcome(Ending.FAILURE, reason)
         assert scene.lease.reported[-1] == ("finished", reason, 0)
         assert scene.table.summary is not None
+
+    play_without_waiting(act)
+
+
+def test_run_whose_lines_meet_a_fault_dies_so_that_another_run_sends_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fault(_table: Table, _kept: KeptLine) -> bool:
+        raise UnreadableItem(KeptLine.__name__, "another version")
+
+    async def act() -> None:
+        scene = Scene()
+        scene.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(Table, "keep", fault)
+            running = scene.run()
+            await scene.say(sound(0, 5000) + sound(1, 500), bytes(5500 * 16))
+            await scene.silence(2)
+            with pytest.raises(UnreadableItem):
+                await running
+        running = scene.run(RunKind.RESCUE)
+        await scene.silence(5)
+        await scene.end()
+        await running
+
+        assert scene.table.words("inbound") == ["1:500"]
 
     play_without_waiting(act)
 

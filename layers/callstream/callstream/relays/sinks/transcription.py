@@ -280,6 +280,8 @@ class TranscriptionSink(Sink):
             await self._recognition.feed(self._due[0])
             self._due.popleft()
         self._recognition.check()
+        if self._sending is not None and self._sending.done():
+            self._sending.result()  # a fault; another run may not have it
 
     def _give(self, utterance: Utterance) -> None:
         track = self._tracks[utterance.channel]
