@@ -57,6 +57,14 @@ class Scene:
         ]
 
 
+class MuteSession(ScriptedSession):
+    """A session that takes audio, and gives nothing."""
+
+    async def receive(self) -> Utterance | None:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
 def speech(random: Random, first: int) -> tuple[bytes, list[tuple[str, int]]]:
     """Some 30 s of words with pauses, and the words with their beginnings."""
     audio, words, at = b"", [], 10_000
@@ -142,6 +150,25 @@ def test_recogniser_gives_up_with_the_engines_reason(permanent: bool, tries: int
         with pytest.raises(RecognitionFailed, match="refused"):
             await scene.running
         assert len(asked) == tries
+
+    play_without_waiting(act)
+
+
+def test_recogniser_gives_up_if_no_session_gives_its_last_words() -> None:
+    async def act() -> None:
+        engine = ScriptedEngine()
+
+        async def open_mute(settings: SessionSettings) -> ScriptedSession:
+            engine.sessions.append(MuteSession(settings))
+            return engine.sessions[-1]
+
+        engine.open = open_mute  # type: ignore[method-assign]
+        scene = Scene(engine)
+        await scene.say(sound(1, 1000), sound(0, 1000))
+
+        with pytest.raises(RecognitionFailed, match="silent"):
+            await scene.finish()
+        assert len(engine.sessions) == 5
 
     play_without_waiting(act)
 

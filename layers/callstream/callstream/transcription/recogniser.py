@@ -54,7 +54,7 @@ class RecogniserLimits(Struct, frozen=True):
     """After so many failures in a row the recognition fails."""
     lasting: float = 10.0
     """The failure of a session that has lasted so long, or has given an utterance, is the first of
-    its row."""
+    its row; not that of a session from which only the last utterances were missing."""
     quiet_ms: int = 1000
     """A session is renewed at a moment when no more than so much audio is unsettled …"""
     renewal_patience: float = 120.0
@@ -164,7 +164,8 @@ class Recogniser:
                 await self._recognise()
                 failures = 0
             except EngineFailed as failed:
-                has_lasted = self._clock() - began >= self._limits.lasting
+                lasted = self._clock() - began
+                has_lasted = lasted >= self._limits.lasting and not self._is_finished
                 failures = 1 if has_lasted or self._has_given else failures + 1
                 _logger.warning("the engine has failed: %s, %d in a row", failed.reason, failures)
                 if failed.is_permanent or failures >= self._limits.most_failures:
