@@ -199,6 +199,22 @@ def test_command_replaces_a_relay_that_has_ended_by_itself(scene: Scene) -> None
     assert again.stream_ids == {"customer": "c1", "agent": "a1"}
 
 
+@pytest.mark.parametrize(
+    ("open_streams", "relays"), [({"s1", "s2"}, ["requested"]), ({"s2"}, ["stopped", "requested"])]
+)
+def test_command_replaces_a_relay_whose_streams_have_all_ended(
+    scene: Scene, open_streams: set[str], relays: list[str]
+) -> None:
+    scene.put_call()
+    scene.start()
+    scene.put_call(streams={"s1", "s2"}, open_streams=open_streams)
+
+    again = scene.start("2", LATER)
+    assert [relay.state for relay in scene.made()] == relays
+    assert again.relay_id == scene.made()[-1].relay_id
+    assert again.stream_ids == {"customer": "c1", "agent": "a1"}
+
+
 def test_command_of_an_earlier_version_is_carried_out_anew(scene: Scene) -> None:
     old = {"is_on": True, "stream_ids": {"customer": "c0", "agent": "a0"}, "settings": {}}
     key = transcription_key("acme", "CA1")

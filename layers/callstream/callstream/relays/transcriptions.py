@@ -14,6 +14,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from callstream.calls.call_requests import call_key
+from callstream.calls.lifecycle import RelayEvent
 from callstream.calls.model import Call
 from callstream.errors import CallEnded, Unavailable
 from callstream.ports import Item, RelayStarter, Table
@@ -36,6 +37,7 @@ class Transcription(BaseModel):
 
     `stream_ids` are the ids of both speakers' transcripts; they stay when a call's transcription
     resumes. `relay_id` is the relay that transcribes, or that did last; None before the media.
+    `streams` are the call's streams that were open when the relay was made.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -44,6 +46,7 @@ class Transcription(BaseModel):
     stream_ids: dict[Role, str]
     spec: RelaySpec | None = None
     relay_id: str | None = None
+    streams: frozenset[str] = frozenset()
     started_at: int
     stopped_at: int | None = None
     expires_at: int
@@ -138,6 +141,9 @@ class TranscriptionStarter:
     def start(self, spec: RelaySpec, command: CallCommand) -> Transcription:
         """Start transcribing a call, or resume. Changes nothing while the call is transcribed.
 
+        If all streams have ended that a relay began with, the relay may be about to end, although
+        the call has new streams: another relay takes its place.
+
         Args:
             spec: the spec of the relay; the transcripts' ids in it are for a call that has none.
             command: the call, and the time from which on it is transcribed.
@@ -154,8 +160,10 @@ class TranscriptionStarter:
                 if found.relay_id is None:
                     # Its media may have come while the command was being written.
                     return self._make(found, found, command, call) if call else (found, None)
-                if self._is_live(found, command):
-                    return found, None
+                if (relay := self._live(found, command)) is not None:
+                    if call is None or not found.streams or found.streams & call.open_streams:
+                        return found, None
+                    self.relays.advance(relay, RelayEvent.STOP, command.now)
             new = self._new(spec, found, command)
             if call is not None:
                 return self._make(new, found, command, call)
@@ -211,9 +219,9 @@ class TranscriptionStarter:
             raise CallEnded("the call is over")
         return call
 
-    def _is_live(self, found: Transcription, command: CallCommand) -> bool:
+    def _live(self, found: Transcription, command: CallCommand) -> Relay | None:
         relay = self.relays.get(command.tenant_id, command.call_id, str(found.relay_id))
-        return relay is not None and relay.is_active
+        return relay if relay is not None and relay.is_active else None
 
     def _new(
         self, spec: RelaySpec, before: Transcription | None, command: CallCommand
@@ -252,7 +260,13 @@ class TranscriptionStarter:
             raise ValueError("a transcription of an earlier version cannot be carried out")
         spec = spec.model_copy(update={"since": max(new.started_at, since)})
         relay = Relay.of(spec, str(uuid4()), command)
-        made = new.model_copy(update={"relay_id": relay.relay_id, "expires_at": call.expires_at})
+        made = new.model_copy(
+            update={
+                "relay_id": relay.relay_id,
+                "streams": frozenset(call.open_streams),
+                "expires_at": call.expires_at,
+            }
+        )
         put = build_put(transcription_key(command.tenant_id, command.call_id), made, old)
         self.table.transact([*build_start(relay, command, call.expires_at), put])
         return made, relay
