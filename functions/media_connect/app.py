@@ -2,13 +2,17 @@
 
 import logging
 import os
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from callstream.access.websocket_events import OK, REFUSED, identity_of, received_at, token_of
 from callstream.adapters import clock
 from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
 from callstream.errors import TokenRejected
 from callstream.wiring.state import stream_store
+
+if TYPE_CHECKING:
+    from callstream.relays.client_streams import ClientStreams
 
 _logger = logging.getLogger("callstream")
 _streams = stream_store(os.environ)
@@ -26,9 +30,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     if ATTRIBUTE in token.attributes:
         # Most handshakes are carriers', and do not wait for these modules.
         from callstream.surfaces.clients import SPECS  # noqa: PLC0415
-        from callstream.wiring.clients import client_streams  # noqa: PLC0415
 
-        client_streams(os.environ).start(
+        _clients().start(
             identity,
             SPECS[token.attributes[ATTRIBUTE]],
             token.attributes.get(SESSION_ATTRIBUTE),
@@ -36,3 +39,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
             clock.now(),
         )
     return OK
+
+
+@cache
+def _clients() -> "ClientStreams":
+    from callstream.wiring.clients import client_streams  # noqa: PLC0415
+
+    return client_streams(os.environ)
