@@ -520,6 +520,27 @@ def test_call_that_ends_while_the_words_before_a_gap_come_keeps_those_after_it()
     play_without_waiting(act)
 
 
+def test_run_that_got_no_frames_for_a_while_leaves_their_audio_to_the_next_run() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.start()
+        running = scene.run()
+        await scene.say(sound(1, 5000), bytes(5000 * 16))
+        # The feed is still: zeros take the place of what is said.
+        scene.feeds = []
+        await scene.say(sound(0, 1000) + sound(2, 500) + sound(0, 8500), bytes(10_000 * 16))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        running = scene.run(RunKind.RESCUE)
+        await scene.silence(5)
+        await scene.end()
+
+        assert await running == Outcome(Ending.CALL)
+        assert scene.table.words("inbound") == ["1:5000", "2:500"]
+
+    play_without_waiting(act)
+
+
 def test_tracks_with_clocks_of_their_own_are_in_step() -> None:
     async def act() -> None:
         scene = Scene()

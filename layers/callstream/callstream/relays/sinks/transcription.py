@@ -210,7 +210,11 @@ class TranscriptionSink(Sink):
     @override
     def snapshot(self) -> bytes:
         self._left.audio = self._audio.snapshot()
-        self._left.settled = {track: self._settled_ms(track) for track in self._tracks}
+        # No further than frames have come: zeros may stand for frames that are still on their way.
+        ends = self._left.audio.ends
+        self._left.settled = {
+            track: min(self._settled_ms(track), ends.get(track, 0)) for track in self._tracks
+        }
         self._left.numbers = self._lines.numbers
         self._left.phrases = self._maker.phrases
         return msgspec.msgpack.encode(self._left)
