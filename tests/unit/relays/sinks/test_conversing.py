@@ -303,6 +303,30 @@ def test_engine_that_fails_for_good_ends_the_stream() -> None:
     play_without_waiting(act)
 
 
+def test_client_is_told_if_its_audio_had_to_be_dropped() -> None:
+    async def act() -> None:
+        failing = [EngineFailed("quota", is_busy=True)] * 3
+
+        def refuse(_: ScriptedSession) -> None:
+            if failing:
+                raise failing.pop()
+
+        scene = Scene(ScriptedEngine(refuse))
+        running = scene.run()
+        scene.send(START)
+        for _ in range(120):
+            payload = b64encode(sound(7, 500) + sound(0, 500)).decode()
+            scene.send({"message": "audio", "payload": payload})
+        await asyncio.sleep(30)
+        scene.send(FINISH)
+
+        assert await running == Outcome(Ending.CONSUMER)
+        assert scene.code == "5000"
+        assert 0 < len(scene.words) < 120
+
+    play_without_waiting(act)
+
+
 def test_client_that_is_gone_ends_the_relay_and_its_words_are_kept() -> None:
     async def act() -> None:
         scene = Scene()

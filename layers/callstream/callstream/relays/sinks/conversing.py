@@ -289,7 +289,11 @@ class ConversingSink(Sink):
         await self._stop_running()
         if self._transcription is not None:
             await self._transcription.finish(is_final=True)
-        self._add(self._conversation.finished(self._now_ms))
+        if self.dropped:
+            # The client may have sent faster than the engine can hear.
+            await self._fail(Failure.BROKEN)
+        else:
+            self._add(self._conversation.finished(self._now_ms))
 
     async def _fail(self, failure: Failure) -> None:
         self._running = None
