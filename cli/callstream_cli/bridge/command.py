@@ -38,10 +38,13 @@ def bridge(
     unchanged. It ends with Ctrl-C.
     """
     base = to or _local_base()
+    if not base.startswith(("http://", "https://")):
+        raise typer.BadParameter("an http or https URL, the output AsappApiUrl", param_hint="--to")
     try:
         event_loop.run(_serve(base, Ports(port, media_port)))
     except OSError as error:
-        _fail(f"{HOST}: {error.strerror or error}")
+        reason = error.strerror or error
+        _fail(f"cannot listen on {HOST}, --port {port} --media-port {media_port}: {reason}")
 
 
 async def _serve(base: str, ports: Ports) -> None:
