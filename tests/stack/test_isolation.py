@@ -215,7 +215,9 @@ def theirs(stack: DeployedStack) -> Names:
         assert status == 200
     kinds = {"telnyx": "relay", "signalwire": "stream", "twilio": "twilio_stream"}
     for relay in settled(stack, THEIRS):
-        names[kinds[relay["surface"]]] = relay["relay_id"]
+        # A transcription is named by its call.
+        if (kind := kinds.get(relay["surface"])) is not None:
+            names[kind] = relay["relay_id"]
     return names
 
 

@@ -98,7 +98,7 @@ def test_server_that_hangs_up_is_reported() -> None:
     report = played(hang_up, made(500), speed=1)
 
     assert report.error is not None
-    assert "closed the connection with code 1011 after" in report.error
+    assert "closed the connection with code 1011 (internal error) after" in report.error
 
 
 @pytest.mark.parametrize(

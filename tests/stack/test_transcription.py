@@ -112,8 +112,6 @@ def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
     call = TonesCall("CA-transcribed", sentences=8)
 
     async def act(stand_in: StandIn, function: str) -> None:
-        url = media_url(stack.description, "autotranscribe")
-        talking = asyncio.create_task(call.talk(url))
         body = {"namespace": "twilio", "guid": call.id, "customerId": "c", "agentId": "a"}
         answer = await asyncio.to_thread(
             stack.request,
@@ -125,6 +123,8 @@ def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
         )
         assert answer.status == 200, answer
         assert answer.body["isOk"], answer
+        url = media_url(stack.description, "autotranscribe")
+        talking = asyncio.create_task(call.talk(url))
         first = await asyncio.to_thread(eventually, lambda: stand_in.open_sessions and owner())
         await asyncio.sleep(1)
         stand_in.cut()
