@@ -188,6 +188,26 @@ class Scene:
         table = self.stack.table("streams")
         await asyncio.to_thread(eventually, lambda: "Item" in table.get_item(Key=key))
 
+    async def heard(self, call: SpokenCall, count: int) -> None:
+        """Wait until the webhook has so many lines of each side: a loaded machine is late."""
+        sides = _SIDES.values()
+        await asyncio.to_thread(
+            eventually,
+            lambda: all(len(self.webhook.of(call.id, side)) >= count for side in sides),
+        )
+
+    async def over(self, call: SpokenCall) -> None:
+        """Wait until nothing transcribes the call any more."""
+
+        def ended() -> bool:
+            found = self.stack.table("streams").query(
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :relay)",
+                ExpressionAttributeValues={":pk": f"CALL#demo#{call.id}", ":relay": "RELAY#"},
+            )
+            return all("summary" in relay for relay in found["Items"])
+
+        await asyncio.to_thread(eventually, ended)
+
 
 @pytest.fixture
 def scene(stack: DeployedStack) -> Iterator[Scene]:
@@ -204,11 +224,13 @@ async def paused(scene: Scene, call: SpokenCall, samples: Sequence[Sample]) -> N
         started = await scene.start(call)
         assert await scene.start(call) == started
         await call.speak(samples[:2])
+        await scene.heard(call, 1)
         stopped = await scene.stop(call)
         await call.speak([CARD, CARD], remember=False)
         assert await scene.stop(call, again=True) == stopped
         assert await scene.start(call) == started
         await call.speak(samples[2:])
+        await scene.heard(call, 2)
         await scene.stop(call)
 
 
@@ -217,7 +239,7 @@ async def awaited(scene: Scene, call: SpokenCall, samples: Sequence[Sample]) -> 
     await scene.start(call)
     async with call.going_on(await scene.url()):
         await call.speak(samples)
-    await asyncio.to_thread(eventually, lambda: len(scene.webhook.of(call.id, "agent")) >= 3)
+    await scene.over(call)
     await scene.stop(call)
 
 

@@ -83,7 +83,9 @@ def transcript(
             reading = Reading(reader, _shown(call, format_))
             reading.read(follow=follow)
             if not reading.lines:
-                raise OperatorError(f"nothing of the call {call.call_id} is transcribed")
+                failure = reader.failure()
+                why = "" if failure is None else f": the transcription failed, {failure}"
+                raise OperatorError(f"nothing of the call {call.call_id} is transcribed{why}")
             if format_ == "json":
                 call = find_call(activity, call.call_id, [call.tenant_id])
                 show_json(as_dict(call, reading.lines, personal=personal))

@@ -10,6 +10,7 @@ from callstream.console.transcripts import LineView
 from callstream.dialects.events import Track
 from callstream.errors import Unavailable
 from callstream.frames.records import Transcript
+from callstream.relays.requests import relay_key
 from callstream.transcription.model import Speaker, TranscriptionSettings
 from callstream_cli.operator.errors import OperatorError
 from callstream_cli.operator.transcript import Reading
@@ -119,6 +120,11 @@ def test_transcript_without_a_line_is_an_error(deployment: Deployment) -> None:
     deployment.stream("a", "CA1")
 
     assert refusal("transcript", "CA1") == "nothing of the call CA1 is transcribed"
+    deployment.relay("CA1", "r1", sink="transcription", transcription={})
+    deployment.change(relay_key("acme", "CA1", "r1"), state="failed", error="undecodable_audio")
+    assert refusal("transcript", "CA1") == (
+        "nothing of the call CA1 is transcribed: the transcription failed, undecodable_audio"
+    )
     assert refusal("transcript", "CA2") == "there is no call 'CA2'"
 
 

@@ -75,3 +75,12 @@ def test_a_relay_is_over_even_if_its_callback_is_lost(
 
     assert scene.item("state") == ["failed"]
     assert "callback lost: failed" in caplog.text
+
+
+def test_states_of_a_transcription_are_not_notified(scene: Scene) -> None:
+    transcribing = RELAY.model_copy(update={"sink": "transcription"})
+    scene.notifier.connected(transcribing, {})
+    scene.notifier.failed(transcribing, "engine_refuses")
+
+    assert scene.item("state", "error") == ["failed", "engine_refuses"]
+    assert scene.callbacks.sent == []

@@ -224,7 +224,7 @@ def test_message_gets_its_status_code(messages: Any, terms: Terms, code: str) ->
 def test_language_that_the_engine_lacks_is_refused_with_the_reason() -> None:
     status = Host(ENGLISH).say(START | {"language": "es-US"}).answers[-1]["status"]
 
-    assert status["description"].endswith("es-US is transcribed on AWS only")
+    assert status["description"].endswith("es-US is transcribed by Amazon Transcribe only")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_tenant_that_always_redacts_gets_no_other_text(output: str, code: int | 
 @pytest.mark.parametrize(
     ("params", "transcriber", "code", "message"),
     [
-        ({"language": "es-US"}, "offline", 4050, "es-US is transcribed on AWS only"),
+        ({"language": "es-US"}, "offline", 4050, "es-US is transcribed by Amazon Transcribe only"),
         ({}, "none", 4080, "this deployment has no transcriber"),
     ],
 )

@@ -98,6 +98,16 @@ class TranscriptReader:
         self._read |= {(line.call_id, line.track): line.number for line in lines}
         return sorted(lines, key=lambda line: (line.at, line.call_id, line.track, line.number))
 
+    def failure(self) -> str | None:
+        """Why the calls' latest transcription that failed has failed; None if none has."""
+        failed = [
+            relay
+            for each in self._call_ids()
+            for relay in self._transcribing(each)
+            if relay.error is not None
+        ]
+        return max(failed, key=lambda relay: relay.updated_at).error if failed else None
+
     def has_ended(self) -> bool:
         """Whether all calls have ended. They may still be transcribed."""
         calls = (self._streams.call(self._call.tenant_id, each) for each in self._call_ids())

@@ -68,6 +68,8 @@ class RelayNotifier:
         return {"dropped": dropped, "notified_at": milliseconds(self.clock())}
 
     def _notify(self, relay: Relay, event: Event, reason: str | None = None) -> None:
+        if relay.sink == "transcription":
+            return  # no vendor has a callback for these: its lines are notified of
         try:
             call = self.streams.call(relay.tenant_id, relay.call_id)
             self.callbacks.send(callback_of(relay, call, event, reason, self.clock()))

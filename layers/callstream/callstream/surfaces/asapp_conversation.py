@@ -321,7 +321,7 @@ def _refusal(start: Start, terms: Terms) -> tuple[int, str] | None:
         detailed_token=asked.word_times,
         always_redacts=terms.always_redacts,
     )
-    unheard = f"{asked.language} is transcribed on AWS only"
+    unheard = f"{asked.language} is transcribed by Amazon Transcribe only"
     refusals = (
         (asked.language not in _LANGUAGES, 4050, ""),
         (asked.language not in terms.languages, 4050, unheard),

@@ -68,7 +68,8 @@ def refusal(
     if transcriber == "none":
         return Status(code=4080, description="this deployment has no transcriber")
     if params.language not in LANGUAGES[transcriber]:
-        return Status(code=4050, description=f"{params.language} is transcribed on AWS only")
+        unheard = f"{params.language} is transcribed by Amazon Transcribe only"
+        return Status(code=4050, description=unheard)
     return None
 
 
