@@ -15,7 +15,7 @@ from callstream_cli.carrier.session import CallReport
 from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.test_calls import noise, place
 
-RECORDING: Tracks = {"inbound": noise(30, 9)}
+RECORDING: Tracks = {"inbound": noise(12, 9)}
 CARRIERS: tuple[CarrierName, ...] = ("twilio", "telnyx", "signalwire")
 
 
