@@ -147,7 +147,9 @@ async def _follow(
         arrivals = await asyncio.to_thread(reader.poll)
         view.landings.add(arrivals)
         for line in view.new_lines():
-            console.print(in_words(line), highlight=False, markup=False, soft_wrap=True)
+            console.print(
+                in_words(line), highlight=False, markup=False, soft_wrap=not console.is_terminal
+            )
         if arrivals or not call.done():
             give_up_at = clock() + _PATIENCE_SECONDS
         if call.done() and (call.result().error or view.complete):
