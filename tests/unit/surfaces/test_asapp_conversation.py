@@ -202,6 +202,11 @@ ENGLISH, ALWAYS = Terms({"en-US"}), Terms({"en-US"}, always_redacts=True)
         ([START, audio(1) | {"payload": "AA="}], BOTH, "4082"),
         ([START, WORDS | {"phrases": MANY}, WORDS | {"phrases": MANY}], BOTH, "4084"),
         ([START, WORDS | {"phrases": [{"phrase": "x" * 257}]}], BOTH, "4084"),
+        (
+            [START, WORDS | {"phrases": [{"phrase": "x", "soundsLike": ["é" * 250] * 2}]}],
+            BOTH,
+            "4084",
+        ),
         ([START, WORDS | {"phrases": []}], BOTH, "4091"),
         ([START | {"redactionOutput": "redacted", "smartFormatting": False}], BOTH, "4092"),
         ([START | {"redactionOutput": "redacted", "detailedToken": True}], BOTH, "4093"),

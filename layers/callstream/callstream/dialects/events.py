@@ -124,6 +124,11 @@ class SpokenPhrase(Struct, frozen=True, omit_defaults=True):
     sounds_like: tuple[str, ...] = ()
     category: str | None = None
 
+    @property
+    def size(self) -> int:
+        """The length of all its texts, in bytes of UTF-8."""
+        return len("".join([self.phrase, *self.sounds_like, self.category or ""]).encode())
+
 
 class Vocabulary(_Event, frozen=True, tag="vocabulary"):
     """A client adds phrases to the vocabulary of its stream."""

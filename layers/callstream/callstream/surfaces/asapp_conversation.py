@@ -44,6 +44,7 @@ from callstream.relays.sinks.conversation import (
     Terms,
 )
 from callstream.transcription.model import (
+    MOST_PHRASE_BYTES,
     MOST_PHRASE_LENGTH,
     MOST_PHRASES,
     Redaction,
@@ -280,6 +281,9 @@ class AsappConversation(Conversation):
         texts = (text for each in phrases for text in (each.phrase, *each.sounds_like))
         if any(len(text) > MOST_PHRASE_LENGTH for text in texts):
             fault = f"a phrase may have {MOST_PHRASE_LENGTH} characters"
+            return self._end(4084, fault, received_at)
+        if any(each.size > MOST_PHRASE_BYTES for each in phrases):
+            fault = f"a phrase may have {MOST_PHRASE_BYTES} bytes with all its sounds"
             return self._end(4084, fault, received_at)
         return [Hear(vocabulary, received_at), Answer(asapp.vocabulary_response())]
 

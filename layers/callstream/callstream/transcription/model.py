@@ -22,6 +22,8 @@ Redaction = Literal["redacted", "unredacted", "both"]
 
 MOST_PHRASES = 200
 MOST_PHRASE_LENGTH = 256
+MOST_PHRASE_BYTES = 1000
+"""A phrase with all its sounds: a checkpoint has the phrases, and an item's size is limited."""
 
 
 class _Model(BaseModel):

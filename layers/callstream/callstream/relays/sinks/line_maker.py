@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Final
 
 from pydantic import ValidationError
 
 from callstream.dialects.events import SpokenPhrase, Track
 from callstream.frames.records import Transcript
 from callstream.transcription.engine import Utterance
-from callstream.transcription.model import MOST_PHRASES, Phrase, TranscriptionSettings
+from callstream.transcription.model import (
+    MOST_PHRASE_BYTES,
+    MOST_PHRASES,
+    Phrase,
+    TranscriptionSettings,
+)
 from callstream.transcription.text.line import line_text
 from callstream.transcription.text.redaction import tail_of
-
-_MOST_PHRASE_SIZE: Final = 1000
-"""A phrase with all its sounds. A checkpoint has the phrases, and an item's size is limited."""
 
 
 class LineMaker:
@@ -46,7 +47,8 @@ class LineMaker:
 
     def add_phrases(self, phrases: Sequence[SpokenPhrase]) -> None:
         """Use phrases from now on, the newest as far as there is room."""
-        usable = [each for each in phrases if _size(each) <= _MOST_PHRASE_SIZE]
+        # The client was told of those that are too long.
+        usable = [each for each in phrases if each.size <= MOST_PHRASE_BYTES]
         self.phrases = [*self.phrases, *usable][-MOST_PHRASES:]
         made: list[Phrase] = []
         for each in self.phrases:
@@ -72,7 +74,3 @@ class LineMaker:
             words=text.words,
             unredacted=text.unredacted,
         )
-
-
-def _size(phrase: SpokenPhrase) -> int:
-    return len("".join([phrase.phrase, *phrase.sounds_like]))
