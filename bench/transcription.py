@@ -29,7 +29,7 @@ from callstream.transcription.engine import EngineFailed, SessionSettings
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.demo.landing import percentile
-from callstream_cli.gateway import GatewayError, media_url, transcribe_as_asapp
+from callstream_cli.gateway import GatewayError, media_url, start_streaming
 from callstream_cli.local import aws
 from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import LocalStackError
@@ -322,7 +322,7 @@ class _Stack:
         before = len(self._bodies)
         audio = [audioop.lin2ulaw(bytes(track), 2) for track in spoken.tracks]
         plan = CallPlan(dict(zip(_TRACKS, audio, strict=True)), call_id=call_id)
-        transcribe_as_asapp(self._description, call_id)
+        start_streaming(self._description, call_id)
         report = asyncio.run(place_call(media_url(self._description, "autotranscribe"), plan))
         if report.error:
             raise BenchError(f"a call failed: {report.error}")

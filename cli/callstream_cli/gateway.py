@@ -32,13 +32,8 @@ def media_url(stack: StackDescription, route: Route) -> str:
     Raises:
         GatewayError: the gateway gave no URL.
     """
-    credentials = stack["credentials"]["asapp"]
-    headers = {
-        "asapp-api-id": str(credentials["id"]),
-        "asapp-api-secret": str(credentials["secret"]),
-    }
     url = f"{stack['rest']['asapp']}/mg-{route}/v1/twilio-media-stream-url"
-    body = _request("GET", url, headers)
+    body = _request("GET", url, _asapp_headers(stack))
     try:
         return str(json.loads(body)["streamingUrl"])
     except (ValueError, KeyError, TypeError):
@@ -88,16 +83,19 @@ def stop_streaming(stack: StackDescription, call_id: str) -> None:
 def _transcription(
     stack: StackDescription, command: str, call_id: str, **fields: str
 ) -> dict[str, object]:
-    credentials = stack["credentials"]["asapp"]
-    headers = {
-        "asapp-api-id": str(credentials["id"]),
-        "asapp-api-secret": str(credentials["secret"]),
-        "Content-Type": "application/json",
-    }
+    headers = _asapp_headers(stack) | {"Content-Type": "application/json"}
     body = json.dumps({"namespace": "twilio", "guid": call_id, **fields}).encode()
     url = f"{stack['rest']['asapp']}/mg-autotranscribe/v1/{command}"
     answer = json.loads(_request("POST", url, headers, body))
     return dict(answer)
+
+
+def _asapp_headers(stack: StackDescription) -> dict[str, str]:
+    credentials = stack["credentials"]["asapp"]
+    return {
+        "asapp-api-id": str(credentials["id"]),
+        "asapp-api-secret": str(credentials["secret"]),
+    }
 
 
 def fork_as_telnyx(
@@ -122,25 +120,6 @@ def fork_as_telnyx(
             "stream_bidirectional_target_legs": "self",
         }
     _request("POST", url, headers, json.dumps(body).encode())
-
-
-def transcribe_as_asapp(stack: StackDescription, call_id: str) -> None:
-    """Transcribe both speakers of a call, by ASAPP's command, as the described tenant.
-
-    Raises:
-        GatewayError: the call is not transcribed.
-    """
-    credentials = stack["credentials"]["asapp"]
-    headers = {
-        "asapp-api-id": str(credentials["id"]),
-        "asapp-api-secret": str(credentials["secret"]),
-        "Content-Type": "application/json",
-    }
-    url = f"{stack['rest']['asapp']}/mg-autotranscribe/v1/start-streaming"
-    body = {"namespace": "twilio", "guid": call_id, "customerId": "customer", "agentId": "agent"}
-    answer = json.loads(_request("POST", url, headers, json.dumps(body).encode()))
-    if not answer["isOk"]:
-        raise GatewayError(str(answer["errorMessage"]))
 
 
 def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:
