@@ -1,11 +1,12 @@
 """Builds the runs of relays: their leases, and the sources of their records. Builds no sink."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, override
+from typing import TYPE_CHECKING, Any, Final, Protocol, override
 from uuid import uuid4
 
 from callstream.adapters import clock
@@ -16,6 +17,7 @@ from callstream.calls.lifecycle import RelayState
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.errors import Unavailable
+from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import Record
 from callstream.relays.invocation import RelayInvocation, RunKind
 from callstream.relays.lease import RelayLease
@@ -35,6 +37,8 @@ _logger = logging.getLogger(__name__)
 
 # A run without a heartbeat for 20 seconds is replaced (`callstream.relays.sweep`).
 _READING_SECONDS: Final = 10.0
+# Lambda freezes the process when the handler returns.
+_FLUSH_SECONDS: Final = 2.0
 
 # The states in which a relay waits for a run of a kind. A rescue may find that the relay is over,
 # and have to notify the tenant.
@@ -43,6 +47,28 @@ _WAITS_IN: Final = {
     RunKind.SUCCESSOR: {RelayState.STREAMING},
     RunKind.RESCUE: {*RelayState},
 }
+
+
+class RunFactory(Protocol):
+    """Makes the runs of one function. `copies` puts copies of their output on the frames stream."""
+
+    copies: RecordCopies
+
+    def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:
+        """Make the run that an invocation asks for; None if there is nothing to run here."""
+
+
+def run_once(factory: RunFactory, event: Mapping[str, Any], seconds: float) -> None:
+    """Do the run that a Lambda event asks for, within so many seconds."""
+    invocation = RelayInvocation.decode(event)
+    run = factory.make(invocation, seconds)
+    if run is None:
+        return
+    try:
+        outcome = asyncio.run(run.run(invocation.run_as))
+    finally:
+        factory.copies.flush(_FLUSH_SECONDS)
+    _logger.info("run over: %s", outcome, extra={"relay_id": invocation.relay_id})
 
 
 class RelayRuns:
@@ -62,6 +88,8 @@ class RelayRuns:
             invocation.tenant_id, invocation.call_id, invocation.relay_id
         )
         if relay is None or relay.state not in _WAITS_IN[invocation.run_as]:
+            extra = {"relay_id": invocation.relay_id}
+            _logger.warning("no such relay, or it has been started before", extra=extra)
             return None
         return relay
 

@@ -51,7 +51,7 @@ class RelayRunFactory:
         self._local = is_local(environment)
         self._connections = ApiConnections(self._settings.connections_url)
         frames_stream = self._runs.settings.frames_stream
-        self.answers = RecordCopies("answers", lambda: KinesisSink(frames_stream), time.monotonic)
+        self.copies = RecordCopies("answers", lambda: KinesisSink(frames_stream), time.monotonic)
         """Puts what relays have posted on the frames stream."""
 
     def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:
@@ -67,7 +67,6 @@ class RelayRunFactory:
         extra = {"relay_id": invocation.relay_id}
         relay = self._runs.waiting(invocation)
         if relay is None:
-            _logger.warning("no such relay, or it has been started before", extra=extra)
             return None
         match relay.sink:
             case "websocket":
@@ -92,7 +91,7 @@ class RelayRunFactory:
     def _websocket_sink(self, relay: Relay) -> Sink:
         streams, byte_order = self._runs.notifier.streams, self._runs.settings.l16_byte_order
         legs = CarrierLegs(
-            relay, streams, self._connections, clock.now, byte_order, answers=self.answers
+            relay, streams, self._connections, clock.now, byte_order, answers=self.copies
         )
         return WebSocketSink(
             RelayDialler(relay, self._runs.directory, self._callback_master, self._local),

@@ -73,7 +73,7 @@ class TranscriptionRunFactory:
         self._store = TranscriptStore(DynamoTable(load(TableSettings, environment).streams_table))
         self._callbacks = callback_queue(environment)
         frames_stream = self._runs.settings.frames_stream
-        self.lines = RecordCopies("lines", lambda: KinesisSink(frames_stream), time.monotonic)
+        self.copies = RecordCopies("lines", lambda: KinesisSink(frames_stream), time.monotonic)
         """Puts the lines on the frames stream."""
         connections = load(ConnectionsSettings, environment)
         self._connections = ApiConnections(connections.connections_url)
@@ -89,7 +89,7 @@ class TranscriptionRunFactory:
         if relay is None or relay.sink != "transcription":
             return None
         book = RelayBook(relay, self._runs.notifier)
-        lines = RelayLines(relay, book, self._store, self._callbacks, self.lines)
+        lines = RelayLines(relay, book, self._store, self._callbacks, self.copies)
         tenant = self._runs.directory.tenant(relay.tenant_id)
         maker = SinkMaker(relay, tenant, book, lines, self._engine, self._runs)
         if relay.dialect is None:
