@@ -38,7 +38,7 @@ COVERED_ELSEWHERE = {
     "adapters/aws/record_sinks.py": "tests/replay/test_replay.py",
     "adapters/clock.py": "tests/replay/test_replay.py",
     "adapters/network/connecting.py": "tests/stack/test_dialling.py",
-    "adapters/speech/library.py": "tests/unit/adapters/speech/test_engine.py",
+    "adapters/speech/moonshine.py": "tests/unit/adapters/speech/test_engine.py",
     "adapters/speech/worker.py": "tests/unit/adapters/speech/test_engine.py",
     "adapters/network/dns.py": "tests/stack/test_dialling.py",
     "adapters/network/websockets.py": "tests/stack/test_dialling.py",

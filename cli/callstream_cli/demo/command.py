@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
-from callstream.adapters.speech import library
+from callstream.adapters.speech import moonshine
 from callstream.errors import Unavailable
 from callstream_cli import audio, event_loop, live_display
 from callstream_cli.carrier.command import INTERRUPTED
@@ -102,7 +102,7 @@ async def _play(console: Console, stack: StackDescription) -> bool:
     """Play and show the call; return whether all audio arrived undamaged."""
     tracks = audio.load(RECORDING)
     # The local stack's engine does not run everywhere.
-    said = SAID if library.is_supported() and library.find() else ()
+    said = SAID if moonshine.is_supported() and moonshine.find() else ()
     view = DemoView(len(tracks["inbound"]) // audio.BYTES_PER_MS, said=said)
     # A command to transcribe comes before the media, so that the first words are transcribed too.
     call_id = made_up("twilio", SystemRandom()).call_id

@@ -5,7 +5,7 @@ from array import array
 import pytest
 
 from callstream.adapters.speech.channel import Channel, Spoken
-from callstream.adapters.speech.library import Segment
+from callstream.adapters.speech.moonshine import Segment
 
 RATE = 8_000
 # Silence around a segment that the decoder gets.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from callstream.adapters.speech import engine as module
-from callstream.adapters.speech import library
+from callstream.adapters.speech import moonshine
 from callstream.adapters.speech.engine import OfflineEngine, OfflineSession
 from callstream.transcription.engine import Engine, EngineFailed, Session, SessionSettings
 from tests.unit.transcription.engine_conformance import (
@@ -24,7 +24,7 @@ from tests.unit.transcription.engine_conformance import (
 
 SECOND = bytes(16_000)
 needs_engine = pytest.mark.skipif(
-    library.find() is None or not library.is_supported(),
+    moonshine.find() is None or not moonshine.is_supported(),
     reason="the offline engine runs on Linux for x86_64 only",
 )
 
@@ -235,20 +235,20 @@ def test_utterances_that_came_before_a_crash_are_received() -> None:
 def test_engine_that_is_not_there_says_so(
     missing: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "is_supported", lambda: True)
-    monkeypatch.setattr(library, missing, lambda: None)
+    monkeypatch.setattr(moonshine, "is_supported", lambda: True)
+    monkeypatch.setattr(moonshine, missing, lambda: None)
     with pytest.raises(EngineFailed, match=reason) as failed:
         run(OfflineEngine().open(SessionSettings("en-US")))
 
     assert failed.value.is_permanent
 
 
-@pytest.mark.skipif(not library.is_supported(), reason="a library for x86_64")
+@pytest.mark.skipif(not moonshine.is_supported(), reason="a library for x86_64")
 def test_library_that_cannot_be_loaded_is_a_permanent_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "libmoonshine.so").write_bytes(b"not a library")
-    monkeypatch.setattr(library, "find", lambda: tmp_path)
+    monkeypatch.setattr(moonshine, "find", lambda: tmp_path)
 
     async def act() -> None:
         session = await OfflineEngine().open(SessionSettings("en-US"))

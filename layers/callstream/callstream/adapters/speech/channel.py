@@ -3,7 +3,7 @@
 from array import array
 from typing import Final, NamedTuple, Protocol
 
-from callstream.adapters.speech.library import LONGEST_SEGMENT_S, Samples, Segment
+from callstream.adapters.speech.moonshine import LONGEST_SEGMENT_S, Samples, Segment
 from callstream.transcription.engine import SAMPLE_RATE
 
 _SAMPLE_BYTES: Final = 2

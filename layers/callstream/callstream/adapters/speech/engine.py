@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from callstream.adapters.speech import library, messages, worker
+from callstream.adapters.speech import messages, moonshine, worker
 from callstream.transcription.engine import EngineFailed, SessionSettings, Utterance
 
 _logger = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ class OfflineEngine:
         """
         if settings.language not in self.languages:
             raise EngineFailed("language", is_permanent=True)
-        if not library.is_supported():
+        if not moonshine.is_supported():
             raise EngineFailed("not on this kind of machine", is_permanent=True)
-        folder = library.find()
+        folder = moonshine.find()
         if folder is None:
             raise EngineFailed("not installed", is_permanent=True)
         session = OfflineSession()

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from callstream.adapters.speech import messages
 from callstream.adapters.speech.channel import Channel, Spoken
-from callstream.adapters.speech.library import Decoder, Detector, Library, LibraryError
+from callstream.adapters.speech.moonshine import Decoder, Detector, Library, LibraryError
 
 
 def main() -> None:
