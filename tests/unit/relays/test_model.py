@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
+from callstream.dialogues.model import DialogueSettings
 from callstream.identity import SinkKind
 from callstream.relays.model import RelaySpec
 from callstream.transcription.model import TranscriptionSettings
@@ -80,4 +81,22 @@ def test_transcription_has_settings_and_no_other_sink_has(
             dialect="twilio",
             track="both_tracks",
             transcription=settings,
+        )
+
+
+@pytest.mark.parametrize(
+    ("sink", "settings"),
+    [("dialogflow", None), ("websocket", DialogueSettings(connection_id="app-1"))],
+)
+def test_dialogue_has_settings_and_no_other_sink_has(
+    sink: SinkKind, settings: DialogueSettings | None
+) -> None:
+    with pytest.raises(ValidationError, match="dialogue"):
+        RelaySpec(
+            surface="telnyx",
+            sink=sink,
+            url="wss://consumer.example",
+            dialect="telnyx",
+            track="inbound_track",
+            dialogue=settings,
         )

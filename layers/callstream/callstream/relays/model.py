@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from callstream.audio.formats import AudioFormat, usual_rate
 from callstream.calls.lifecycle import RELAY_LIFECYCLE, RelayEvent, RelayState
 from callstream.dialects.events import Tracks
+from callstream.dialogues.model import DialogueSettings
 from callstream.errors import Conflict
 from callstream.identity import RelayIdentity, SinkKind
 from callstream.tenants.directory import Surface
@@ -72,6 +73,7 @@ class RelaySpec(BaseModel):
             track is even.
         return_audio: the format of the return audio; None is the format that the consumer gets.
         transcription: how to transcribe, if the sink is `transcription`.
+        dialogue: how to talk with a virtual agent, if the sink is `dialogflow`.
         since: the relay takes audio that was received from then on, in milliseconds since 1970;
             None is from where the relay joins the call.
         target_legs: the legs of the call that play the audio that the consumer sends back. `none`
@@ -94,6 +96,7 @@ class RelaySpec(BaseModel):
     fill_silence: bool = False
     return_audio: ReturnAudio | None = None
     transcription: TranscriptionSettings | None = None
+    dialogue: DialogueSettings | None = None
     since: int | None = None
     target_legs: TargetLegs = "self"
     name: str | None = None
@@ -108,6 +111,8 @@ class RelaySpec(BaseModel):
             raise ValueError("a WebSocket sink needs a URL and a dialect")
         if (self.sink == "transcription") != (self.transcription is not None):
             raise ValueError("a transcription has settings, and nothing else has")
+        if (self.sink == "dialogflow") != (self.dialogue is not None):
+            raise ValueError("a dialogue has settings, and nothing else has")
         return self
 
     def return_format(self, fork: AudioFormat) -> AudioFormat:
