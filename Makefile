@@ -76,6 +76,7 @@ deps: setup ## Upgrade requirements to the latest versions that the .in files al
 	$(COMPILE) requirements/signalwire-sdk.in --output-file requirements/signalwire-sdk.txt
 	$(COMPILE) layers/codecs/requirements.in --output-file layers/codecs/requirements.txt
 	$(COMPILE) layers/dependencies/requirements.in --output-file layers/dependencies/requirements.txt
+	$(COMPILE) layers/dialogflow/requirements.in --output-file layers/dialogflow/requirements.txt
 	$(COMPILE) layers/signing/requirements.in --output-file layers/signing/requirements.txt
 	$(COMPILE) layers/sockets/requirements.in --output-file layers/sockets/requirements.txt
 	$(COMPILE) --no-deps layers/speech/requirements.in --output-file layers/speech/requirements.txt
