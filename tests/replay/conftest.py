@@ -2,10 +2,10 @@
 
 from functools import cache
 
-import botocore.loaders
+import botocore.session
 import pytest
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_loader() -> None:
-    botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
+    botocore.session.create_loader = cache(botocore.session.create_loader)
