@@ -209,8 +209,10 @@ class _OneCall:
 
 
 def _sink(relay: RelayView) -> str:
-    """Where the audio goes: `transcription en-US`."""
-    return f"{relay.sink} {relay.transcription.language}" if relay.transcription else relay.sink
+    """Where the audio goes: `transcription en-US`, `dialogflow` and the id of the connection."""
+    if relay.transcription is not None:
+        return f"{relay.sink} {relay.transcription.language}"
+    return f"{relay.sink} {relay.dialogue.connection_id}" if relay.dialogue else relay.sink
 
 
 def _title(text: str) -> Text:

@@ -1,7 +1,7 @@
 """``callstream webhooks``: the URLs that a tenant's callbacks go to."""
 
-from collections.abc import Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -47,31 +47,51 @@ def set_(
             "terminal, ask for it without echo. It is never an argument: others see command lines.",
         ),
     ] = None,
+    dialogue_events: Annotated[
+        bool,
+        typer.Option(
+            "--dialogue-events",
+            help="For telnyx: also send what is said in dialogues with Dialogflow agents, and what "
+            "the agents make of it.",
+        ),
+    ] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Set where a tenant's callbacks of a surface go. Replaces both URLs and the secret.
+    """Set where a tenant's callbacks of a surface go. Replaces all that was set before.
 
     The webhook of asapp gets the lines of transcripts. Its requests are not signed: a secret in a
     header shows that they come from here.
     """
     with administration_of(stack) as administration:
-        _check(surface, secret_header, secret)
+        _check(surface, secret_header, secret, dialogue_events=dialogue_events)
         given = [read_line("URL") if each == STANDARD_INPUT else each for each in (url, failover)]
-        fields = {"url": given[0], "failover_url": given[1]}
+        fields: dict[str, Any] = {"url": given[0], "failover_url": given[1]}
+        fields["dialogue_events"] = dialogue_events
         if secret_header is not None:
             made = new_secret() if secret is None else read_line("secret")
             fields |= {"secret_header": secret_header, "secret": made}
         with good_values():
             webhook = NewWebhook.model_validate(fields)
-        tenant = administration.change_tenant(
-            tenant_id, lambda tenant: {"webhooks": {**tenant.webhooks, surface: webhook}}
-        )
+
+        def changes(tenant: Tenant) -> dict[str, Any]:
+            if dialogue_events and tenant.always_redacts:
+                raise BadValueError(
+                    "--dialogue-events is not for a tenant with --always-redact: nothing in these "
+                    "events is redacted"
+                )
+            return {"webhooks": {**tenant.webhooks, surface: webhook}}
+
+        tenant = administration.change_tenant(tenant_id, changes)
     is_new = secret_header is not None and secret is None
     _show(tenant, as_json=as_json, new=webhook if is_new else None)
 
 
-def _check(surface: Surface, secret_header: str | None, secret: str | None) -> None:
+def _check(
+    surface: Surface, secret_header: str | None, secret: str | None, *, dialogue_events: bool
+) -> None:
+    if dialogue_events and surface != "telnyx":
+        raise BadValueError("--dialogue-events is for telnyx only: the others have no such events")
     if secret_header is not None and surface != "asapp":
         raise BadValueError("--secret-header is for asapp only: other callbacks are signed")
     if secret is not None and secret_header is None:
@@ -109,6 +129,7 @@ def shown(tenant: Tenant) -> Mapping[Surface, Webhook]:
             failover_url=webhook.failover_url and _masked(webhook.failover_url),
             secret_header=webhook.secret_header,
             secret=webhook.secret and _MASK,
+            dialogue_events=webhook.dialogue_events,
         )
         for surface, webhook in sorted(tenant.webhooks.items())
     }
@@ -134,20 +155,18 @@ def _show(tenant: Tenant, *, as_json: bool, new: Webhook | None = None) -> None:
             }
         )
         return
-    columns = ["surface", "url", "failover"]
+    columns: dict[str, Callable[[Surface, Webhook], str]] = {
+        "surface": lambda surface, _: surface,
+        "url": lambda _, webhook: webhook.url,
+        "failover": lambda _, webhook: webhook.failover_url or "none",
+    }
     if any(webhook.secret for webhook in webhooks.values()):
-        columns.append("secret header")
+        columns["secret header"] = lambda _, webhook: webhook.secret_header or "none"
+    if any(webhook.dialogue_events for webhook in webhooks.values()):
+        columns["dialogue events"] = lambda _, webhook: "yes" if webhook.dialogue_events else "no"
     show_table(
-        columns,
-        [
-            (
-                surface,
-                webhook.url,
-                webhook.failover_url or "none",
-                webhook.secret_header or "none",
-            )[: len(columns)]
-            for surface, webhook in webhooks.items()
-        ],
+        list(columns),
+        [tuple(cell(*each) for cell in columns.values()) for each in webhooks.items()],
         otherwise=f"{tenant.tenant_id} has no webhooks.",
     )
     if new is not None:

@@ -14,16 +14,18 @@ from callstream.callbacks.delivery import (
 )
 from callstream.callbacks.model import (
     CallbackRequest,
+    DialogueReport,
     RelayCallback,
     encode,
 )
 from callstream.callbacks.pending import PendingCallbacks
 from callstream.callbacks.worker import CallbackWorker
 from callstream.destinations import Destination
+from callstream.dialogues.virtual_agent import DialogueEnd, Heard, Reply, Sentiment
 from callstream.errors import Unavailable
 from callstream.frames.records import Transcript
 from callstream.ports import Item
-from callstream.relays.notifier import callback_of, callback_of_line
+from callstream.relays.notifier import callback_of, callback_of_line, callback_of_report
 from callstream.tenants.directory import Directory, Tenant, Webhook
 from callstream.transcription.model import Speaker
 from tests.relays import make_relay
@@ -81,6 +83,34 @@ def line_callback(surface: Any = "asapp", **fields: Any) -> RelayCallback:
     }
     speaker = Speaker(transcript_id="stream-c1", role="customer", external_id="cust-42")
     return callback_of_line(relay, speaker, Transcript(**line | fields), NOW)
+
+
+REPORTS: Mapping[Any, DialogueReport] = {
+    "heard": DialogueReport(1, heard=Heard("my card is 4242", is_final=True, confidence=0.9)),
+    "replied": DialogueReport(
+        2,
+        reply=Reply(
+            b"",
+            "Which card?",
+            intent="block card",
+            match_confidence=0.8,
+            parameters={"card": 4242},
+            sentiment=Sentiment(-0.5, 0.7),
+        ),
+    ),
+    "ended": DialogueReport(
+        3,
+        reason="transfer",
+        end=DialogueEnd("transfer", {"why": "lost card"}, "+15550100"),
+    ),
+}
+"""A report of each event of a dialogue."""
+
+
+def report_callback(event: Any, report: DialogueReport | None = None) -> RelayCallback:
+    """The callback of a report of a dialogue on a call; `REPORTS` has reports."""
+    relay = RELAY.model_copy(update={"sink": "dialogflow", "url": None})
+    return callback_of_report(relay, CALL, event, report or REPORTS[event], NOW)
 
 
 class Memory:

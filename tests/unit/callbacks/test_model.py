@@ -4,12 +4,18 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from callstream.callbacks.model import (
     decode,
     encode,
 )
-from tests.unit.callbacks.scenes import signalwire_callback, telnyx_callback
+from tests.unit.callbacks.scenes import (
+    REPORTS,
+    report_callback,
+    signalwire_callback,
+    telnyx_callback,
+)
 
 
 def test_callback_id_is_the_same_for_the_same_event_of_a_relay() -> None:
@@ -27,6 +33,24 @@ def test_callback_is_decoded_as_it_was_encoded() -> None:
 
 def test_repr_of_a_callback_shows_no_address() -> None:
     assert "example.com" not in repr(signalwire_callback())
+
+
+def test_repr_of_a_report_shows_nothing_that_was_said() -> None:
+    for event in REPORTS:
+        for text in ("4242", "Which", "block", "lost", "555"):
+            assert text not in repr(report_callback(event))
+
+
+def test_callbacks_of_a_relay_are_sorted_in_the_order_of_their_events() -> None:
+    """Even if all happened in one millisecond: an agent replies more than once."""
+    reports = [
+        report_callback(event, replace(REPORTS[event], number=number))
+        for number, event in enumerate(["replied", "heard", "replied", "ended"], 1)
+    ]
+    in_order = [telnyx_callback(), *reports, telnyx_callback("stopped")]
+
+    mixed = in_order[::-1]
+    assert sorted(mixed, key=lambda callback: callback.place) == in_order
 
 
 def test_decoding_refuses_other_texts() -> None:

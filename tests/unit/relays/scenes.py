@@ -273,12 +273,14 @@ class Callbacks:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str | None]] = []
+        self.queued: list[RelayCallback] = []
         self.down = False
 
     def send(self, callback: RelayCallback) -> None:
         if self.down:
             raise Unavailable("sqs", "Down")
         self.sent.append((callback.event, callback.reason))
+        self.queued.append(callback)
 
 
 class Legs(LegSender):

@@ -1,7 +1,8 @@
 """Callbacks: HTTP requests that bring a tenant the states of a relay, or the lines of a transcript.
 
 Every change of a relay's state queues a `RelayCallback`, and so does every line of a relay that
-transcribes. `callstream.callbacks.delivery` makes it a request in the format of the surface where
+transcribes, and, for tenants that ask for them, every report of a dialogue.
+`callstream.callbacks.delivery` makes it a request in the format of the surface where
 the relay was asked for. The callbacks of one relay are delivered in their order: each waits until
 the callback before it was taken or given up.
 """
@@ -14,13 +15,15 @@ import msgspec
 from msgspec import Struct, field
 
 from callstream.dialects.events import Tracks
+from callstream.dialogues.reporting import EndReason
+from callstream.dialogues.virtual_agent import DialogueEnd, Heard, Reply
 from callstream.frames.records import Transcript
 from callstream.identity import SinkKind
 from callstream.tenants.directory import Surface
 from callstream.transcription.model import Role
 
-Event = Literal["started", "transcript", "failed", "stopped"]
-"""What has happened to a relay, in the order in which the events of one relay come."""
+Event = Literal["started", "transcript", "heard", "replied", "ended", "failed", "stopped"]
+"""What has happened to a relay. A relay begins with `started`, and is over with the last two."""
 Method = Literal["GET", "POST"]
 
 UNREACHABLE: Final = frozenset({"unknown_host", "refused", "timeout", "tls", "handshake"})
@@ -65,11 +68,31 @@ class CallbackTranscript(Struct, frozen=True, omit_defaults=True):
         return f"CallbackTranscript({self.transcript_id!r}, {self.line.number})"
 
 
+class DialogueReport(Struct, frozen=True, omit_defaults=True):
+    """A report of a dialogue in a callback: never log it.
+
+    `heard` is of the event `heard`; `reply`, which has no audio, of `replied`; `reason` and `end`
+    of `ended`. `number` counts the reports of a relay, from 1 on. `is_truncated` says that a text
+    was too long, or that parameters or metadata were too large and are left out.
+    """
+
+    number: int
+    heard: Heard | None = None
+    reply: Reply | None = None
+    reason: EndReason | None = None
+    end: DialogueEnd | None = None
+    is_truncated: bool = False
+
+    def __repr__(self) -> str:
+        return f"DialogueReport({self.number})"
+
+
 class RelayCallback(Struct, frozen=True, omit_defaults=True):
     """One notification of a tenant. `occurred_at` is in milliseconds since 1970.
 
     `reason` says why a relay `failed`: one of a small set of ours, see `UNREACHABLE`. `transcript`
-    is the line of the event `transcript`; None for the other events.
+    is the line of the event `transcript`, `dialogue` the report of the events `heard`, `replied`
+    and `ended`; None for the other events.
     """
 
     callback_id: str
@@ -80,11 +103,17 @@ class RelayCallback(Struct, frozen=True, omit_defaults=True):
     occurred_at: int
     reason: str | None = None
     transcript: CallbackTranscript | None = None
+    dialogue: DialogueReport | None = None
 
     @property
-    def line_number(self) -> int:
-        """The number of the line; 0 for the other events."""
-        return 0 if self.transcript is None else self.transcript.line.number
+    def place(self) -> tuple[int, bool, int]:
+        """Sorts the callbacks of a relay in the order of their events."""
+        number = 0
+        if self.transcript is not None:
+            number = self.transcript.line.number
+        elif self.dialogue is not None:
+            number = self.dialogue.number
+        return self.occurred_at, self.event in {"failed", "stopped"}, number
 
     @property
     def happened(self) -> datetime:

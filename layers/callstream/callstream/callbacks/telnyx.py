@@ -1,20 +1,32 @@
 """Telnyx's callbacks of a stream: the webhooks `streaming.started`, `.stopped` and `.failed`.
 
+With `dialogue_events` also `call.transcription`, and in the same envelope two events that are our
+own, since Telnyx has none of the kind: `dialogflow.reply` and `dialogflow.ended`.
+
 Sources: Telnyx's OpenAPI specification (CallStreamingStarted, CallStreamingStopped,
-CallStreamingFailed), "Receiving webhooks" at developers.telnyx.com, and the verifier in its SDKs.
+CallStreamingFailed, Transcription), "Receiving webhooks" at developers.telnyx.com, and the verifier
+in its SDKs.
 """
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from callstream.callbacks.keys import derive
-from callstream.callbacks.model import INVALID_URL, UNREACHABLE, CallbackRequest, RelayCallback
+from callstream.callbacks.model import (
+    INVALID_URL,
+    UNREACHABLE,
+    CallbackRequest,
+    DialogueReport,
+    Event,
+    RelayCallback,
+)
 from callstream.destinations import without_credentials
 from callstream.tenants.directory import Tenant
 
@@ -23,12 +35,24 @@ TIMESTAMP_HEADER: Final = "telnyx-timestamp"
 
 # The only reason that Telnyx documents. Other failures have our own reasons.
 _CONNECTION_FAILED: Final = "connection_failed"
+_TYPES: Final[Mapping[Event, str]] = {
+    "heard": "call.transcription",
+    "replied": "dialogflow.reply",
+    "ended": "dialogflow.ended",
+}
 
 
 def urls(callback: RelayCallback, tenant: Tenant) -> Sequence[str]:
-    """The tenant's webhook, and its failover URL. Lines of transcripts go to neither."""
+    """The tenant's webhook, and its failover URL.
+
+    Lines of transcripts go to neither; reports of dialogues only if the tenant asks for them.
+    """
     webhook = tenant.webhooks.get("telnyx")
-    return [] if webhook is None or callback.event == "transcript" else webhook.urls
+    if webhook is None or callback.event == "transcript":
+        return []
+    if callback.dialogue is not None and not tenant.gets_dialogue_events("telnyx"):
+        return []
+    return webhook.urls
 
 
 def request(callback: RelayCallback, _tenant: Tenant, attempt: int, url: str) -> CallbackRequest:
@@ -36,7 +60,7 @@ def request(callback: RelayCallback, _tenant: Tenant, attempt: int, url: str) ->
     body = {
         "data": {
             "record_type": "event",
-            "event_type": f"streaming.{callback.event}",
+            "event_type": _TYPES.get(callback.event, f"streaming.{callback.event}"),
             "id": callback.callback_id,
             "occurred_at": _instant(callback.happened),
             "payload": _payload(callback),
@@ -82,14 +106,50 @@ def _payload(callback: RelayCallback) -> dict[str, Any]:
         "client_state": relay.client_state,
         "connection_id": relay.account_id,
     }
+    if callback.dialogue is not None:
+        return payload | _report(callback.dialogue, relay.relay_id)
     if callback.event != "failed":
-        return payload | {"stream_url": relay.url}
+        payload["stream_url"] = relay.url
+        if relay.sink == "websocket":
+            return payload
+        # No URL shows which of a command's streams this is; these are the names of a failure.
+        return payload | {"stream_id": relay.relay_id, "stream_type": relay.sink}
     return payload | {
         "failure_reason": _failure(callback.reason),
         "stream_id": relay.relay_id,
         "stream_params": {"stream_url": relay.url, "track": relay.track},
         "stream_type": relay.sink,
     }
+
+
+def _report(report: DialogueReport, stream_id: str) -> dict[str, Any]:
+    if (heard := report.heard) is not None:
+        data = {
+            # 0 stands for a confidence that is not known, as in Google's API.
+            "confidence": heard.confidence or None,
+            "is_final": heard.is_final,
+            "transcript": heard.text,
+            "transcription_track": "inbound",
+        }
+        return {"transcription_data": data}
+    own: dict[str, Any] = {"stream_id": stream_id}
+    if (reply := report.reply) is not None:
+        own |= {
+            "type": "partial" if reply.is_partial else "final",
+            "reply_text": reply.text,
+            "intent": reply.intent,
+            "event": reply.event,
+            "match_confidence": reply.match_confidence,
+            "parameters": reply.parameters,
+            "sentiment": reply.sentiment and to_builtins(reply.sentiment),
+        }
+    else:
+        own |= {
+            "reason": report.reason,
+            "metadata": report.end.metadata if report.end else {},
+            "destination": report.end and report.end.destination,
+        }
+    return own | {"truncated": report.is_truncated}
 
 
 def _failure(reason: str | None) -> str:

@@ -16,6 +16,7 @@ from callstream.calls.lifecycle import CallState, RelayState, StreamState
 from callstream.calls.model import Call, MediaStream
 from callstream.calls.store import StreamStore
 from callstream.dialects.events import TRACKS, Track, Tracks
+from callstream.dialogues.model import DialogueSettings
 from callstream.identity import SinkKind
 from callstream.relays.model import Relay
 from callstream.relays.store import RelayStore
@@ -123,6 +124,7 @@ class RelayView(View):
     surface: Surface
     sink: SinkKind
     transcription: TranscriptionView | None
+    dialogue: DialogueSettings | None
     name: str | None
     track: Tracks
     state: RelayState

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
+from msgspec.structs import replace
+
 from callstream.callbacks.model import (
     CallbackQueue,
     CallbackRelay,
     CallbackTranscript,
+    DialogueReport,
     Event,
     RelayCallback,
 )
@@ -144,3 +147,23 @@ def callback_of_line(
             external_id=speaker.external_id,
         ),
     )
+
+
+def callback_of_report(
+    relay: Relay, call: Call | None, event: Event, report: DialogueReport, now: datetime
+) -> RelayCallback:
+    """The callback that brings a report of a dialogue.
+
+    Its id follows from the relay and the report's number, so that a report that is queued again
+    counts once.
+
+    Args:
+        relay: the relay, as the Streams table has it.
+        call: its call; None if the table has dropped the call.
+        event: `heard`, `replied` or `ended`.
+        report: the report.
+        now: when it happened.
+    """
+    callback_id = str(uuid5(_NAMESPACE, f"{relay.relay_id}/dialogue/{report.number}"))
+    callback = callback_of(relay, call, event, None, now)
+    return replace(callback, callback_id=callback_id, dialogue=report)

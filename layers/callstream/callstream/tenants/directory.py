@@ -60,6 +60,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_off(value: object) -> bool:
+    return not value
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -74,7 +78,8 @@ class Limits(_Model):
 class Webhook(_Model):
     """Where a tenant's callbacks go, and where they go if that URL fails.
 
-    `secret` is sent in the header `secret_header`, for a vendor that does not sign.
+    `secret` is sent in the header `secret_header`, for a vendor that does not sign. With
+    `dialogue_events` the callbacks bring what is said in dialogues with virtual agents, too.
     """
 
     url: Annotated[str, AfterValidator(lambda url: str(HttpUrl(url)))]
@@ -83,6 +88,7 @@ class Webhook(_Model):
     secret: Annotated[str | None, Field(pattern=_HEADER_VALUE, repr=False, exclude_if=_is_none)] = (
         None
     )
+    dialogue_events: Annotated[bool, Field(exclude_if=_is_off)] = False
 
     @property
     def urls(self) -> list[str]:
@@ -155,6 +161,14 @@ class Tenant(_Model):
     def limits_on(self, surface: Surface) -> Limits:
         """The tenant's limits on a surface."""
         return self.limits.get(surface, Limits())
+
+    def gets_dialogue_events(self, surface: Surface) -> bool:
+        """Whether callbacks of a surface bring what is said in dialogues.
+
+        Never with `always_redacts`: nothing in these events is redacted.
+        """
+        webhook = self.webhooks.get(surface)
+        return webhook is not None and webhook.dialogue_events and not self.always_redacts
 
     def account_id(self, surface: Surface) -> str:
         """The tenant's account, in the form of the surface's vendor.

@@ -151,3 +151,27 @@ class TestWebhooks:
             Webhook(url=URL, secret_header="X-A", secret=value)
         with pytest.raises(ValidationError):
             Webhook(url=URL, secret_header=f"X {value}", secret="s3cret")
+
+    def test_dialogue_events_are_for_telnyx_and_off_unless_asked_for(
+        self, directory: Directory
+    ) -> None:
+        asked = ["webhooks", "set", "acme", "telnyx", URL, "--dialogue-events"]
+        assert ask(*asked)["telnyx"] == {"url": URL, "failover_url": None, "dialogue_events": True}
+        tenant = directory.tenant("acme")
+        assert tenant is not None
+        assert tenant.gets_dialogue_events("telnyx")
+        assert not tenant.gets_dialogue_events("asapp")
+        assert [line.split()[-2:] for line in ok("webhooks", "show", "acme").splitlines()] == [
+            ["dialogue", "events"],
+            ["none", "yes"],
+        ]
+        ok("webhooks", "set", "acme", "telnyx", URL)
+        tenant = directory.tenant("acme")
+        assert tenant is not None
+        assert not tenant.gets_dialogue_events("telnyx")
+
+        assert "for telnyx only" in refusal(
+            *("webhooks", "set", "acme", "asapp", *asked[4:]), status=2
+        )
+        ok("tenants", "update", "acme", "--always-redact")
+        assert "nothing in these events is redacted" in refusal(*asked, status=2)

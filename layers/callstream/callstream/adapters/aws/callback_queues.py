@@ -5,13 +5,13 @@ behind it wait too.
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 from botocore.session import get_session
 from msgspec import Struct
 
 from callstream.adapters.aws._clients import CONFIG, unavailable
-from callstream.callbacks.model import Event, RelayCallback, decode, encode
+from callstream.callbacks.model import RelayCallback, decode, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -164,15 +164,7 @@ class DeadCallbacks:
             if not messages:
                 break
             found += map(_dead, messages)
-        order = get_args(Event)
-        return sorted(
-            found,
-            key=lambda dead: (
-                dead.callback.occurred_at,
-                order.index(dead.callback.event),
-                dead.callback.line_number,
-            ),
-        )
+        return sorted(found, key=lambda dead: dead.callback.place)
 
     def _give_back(self, found: list[DeadCallback]) -> None:
         for first in range(0, len(found), _MOST_AT_ONCE):
