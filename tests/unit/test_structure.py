@@ -21,6 +21,8 @@ LAYERED = {
     "audioop": "SocketsLayer",
     "av": "CodecsLayer",
     "cryptography": "SigningLayer",
+    "google": "DialogflowLayer",
+    "grpc": "DialogflowLayer",
     "websockets": "SocketsLayer",
 }
 FUNCTIONS = {
@@ -40,6 +42,7 @@ COVERED_ELSEWHERE = {
     "adapters/network/connecting.py": "tests/stack/test_dialling.py",
     "adapters/speech/moonshine.py": "tests/unit/adapters/speech/test_engine.py",
     "adapters/speech/worker.py": "tests/unit/adapters/speech/test_engine.py",
+    "adapters/google/dialogflow.py": "tests/unit/adapters/google/test_names.py",
     "adapters/network/dns.py": "tests/stack/test_dialling.py",
     "adapters/network/websockets.py": "tests/stack/test_dialling.py",
     "transcription/engine.py": "tests/unit/transcription/test_engines.py",

@@ -1,0 +1,1 @@
+"""Google's services: Dialogflow ES and CX."""
