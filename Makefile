@@ -33,7 +33,7 @@ deploy: export CALLSTREAM_UV := $(CURDIR)/$(UV)
 deploy: export CALLSTREAM_LAYER_PYTHON := $(CURDIR)/.local/tools/sam/bin/python
 deploy: setup ## Deploy to AWS, without questions; PARAMETERS="EnhancedFanOut=true …"
 	$(SAM) build
-	.venv/bin/python scripts/leave-out-speech
+	.venv/bin/python scripts/leave-out-layers
 	$(SAM) deploy --no-confirm-changeset --no-fail-on-empty-changeset \
 		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 

@@ -15,7 +15,7 @@ LIBRARY = ROOT / "layers" / "callstream" / "callstream"
 OUTSIDE = {"adapters", "wiring", "reading.py"}
 CORE = [path for path in LIBRARY.rglob("*.py") if OUTSIDE.isdisjoint(path.parts)]
 
-# Each is in a layer of its own, for the one function that has it.
+# Each is in a layer of its own, for the functions that have it.
 LAYERED = {
     "G722": "SocketsLayer",
     "audioop": "SocketsLayer",
