@@ -89,6 +89,7 @@ REPORTS: Mapping[Any, DialogueReport] = {
     "heard": DialogueReport(1, heard=Heard("my card is 4242", is_final=True, confidence=0.9)),
     "replied": DialogueReport(
         2,
+        heard=Heard("my card is 4242", is_final=True, confidence=0.9),
         reply=Reply(
             b"",
             "Which card?",

@@ -128,11 +128,14 @@ CALL_FIELDS = {
         ),
         (
             "replied",
-            "dialogflow.reply",
+            "dialogflow.detectintent.response",
             {
+                "confidence": 0.9,
+                "fulfillment_messages": [{"text": ["Which card?"]}],
+                "is_final": True,
                 "stream_id": RELAY_ID,
+                "transcript": "my card is 4242",
                 "type": "final",
-                "reply_text": "Which card?",
                 "intent": "block card",
                 "event": None,
                 "match_confidence": 0.8,
@@ -180,6 +183,7 @@ def test_reports_without_details() -> None:
     assert payload_of(report_callback("heard", heard))["transcription_data"]["confidence"] is None
     reply = payload_of(report_callback("replied", replied))
     assert (reply["type"], reply["sentiment"], reply["parameters"]) == ("partial", None, {})
+    assert (reply["transcript"], reply["fulfillment_messages"]) == ("", [])
     end = payload_of(report_callback("ended", ended))
     assert (end["reason"], end["metadata"], end["destination"]) == ("hangup", {}, None)
 

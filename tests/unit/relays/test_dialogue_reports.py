@@ -52,11 +52,24 @@ def test_reports_are_queued_as_callbacks_of_their_relay() -> None:
     assert ended.dialogue
     assert heard.dialogue.heard == Heard("hello", is_final=True)
     assert replied.dialogue.reply == Reply(b"", "Hi", keys=KeysWanted(4), parameters={"a": [1]})
+    assert replied.dialogue.heard == heard.dialogue.heard
     assert (ended.dialogue.reason, ended.dialogue.end) == (
         "transfer",
         DialogueEnd("transfer", {"why": "x"}, "+15550100"),
     )
     assert not any(each.dialogue.is_truncated for each in scene.callbacks.queued if each.dialogue)
+
+
+def test_replies_have_what_they_answer_until_the_last_of_a_turn() -> None:
+    scene, hello = Scene(), Heard("hello", is_final=True)
+    scene.reports.replied(1, Reply(b"", "Welcome"))
+    scene.reports.heard(2, hello)
+    scene.reports.replied(3, Reply(b"", "One moment", is_partial=True))
+    scene.reports.replied(4, Reply(b"", "Hi"))
+    scene.reports.replied(5, Reply(b"", "Are you there?"))
+
+    answered = [each.dialogue.heard for each in scene.callbacks.queued if each.dialogue]
+    assert answered == [None, hello, hello, hello, None]
 
 
 def test_a_report_that_is_repeated_has_the_same_id() -> None:
@@ -85,7 +98,7 @@ def test_reports_of_any_size_fit_the_queue() -> None:
     scene.reports.heard(1, Heard(long, is_final=True))
     scene.reports.replied(2, Reply(b"", **everything))
     scene.reports.ended(3, "transfer", DialogueEnd("transfer", {"a": long}, long))
-    scene.reports.replied(4, Reply(b"", "a" * 8_000))
+    scene.reports.replied(4, Reply(b"", "a" * 4_000))
     scene.reports.replied(5, Reply(b"", parameters={"a": "a" * 65_000}))
 
     sizes = [len(encode(each).encode()) for each in scene.callbacks.queued]

@@ -71,9 +71,10 @@ class CallbackTranscript(Struct, frozen=True, omit_defaults=True):
 class DialogueReport(Struct, frozen=True, omit_defaults=True):
     """A report of a dialogue in a callback: never log it.
 
-    `heard` is of the event `heard`; `reply`, which has no audio, of `replied`; `reason` and `end`
-    of `ended`. `number` counts the reports of a relay, from 1 on. `is_truncated` says that a text
-    was too long, or that parameters or metadata were too large and are left out.
+    `heard` is of the event `heard`; `reply`, which has no audio, of `replied`, which also has the
+    `heard` that is answered, if that is known; `reason` and `end` of `ended`. `number` counts the
+    reports of a relay, from 1 on. `is_truncated` says that a text was too long, or that parameters
+    or metadata were too large and are left out.
     """
 
     number: int

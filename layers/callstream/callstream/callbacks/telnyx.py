@@ -1,11 +1,11 @@
 """Telnyx's callbacks of a stream: the webhooks `streaming.started`, `.stopped` and `.failed`.
 
-With `dialogue_events` also `call.transcription`, and in the same envelope two events that are our
-own, since Telnyx has none of the kind: `dialogflow.reply` and `dialogflow.ended`.
+With `dialogue_events` also `call.transcription` and `dialogflow.detectintent.response`, the latter
+with fields of our own, and in the same envelope `dialogflow.ended`, which is our own.
 
 Sources: Telnyx's OpenAPI specification (CallStreamingStarted, CallStreamingStopped,
-CallStreamingFailed, Transcription), "Receiving webhooks" at developers.telnyx.com, and the verifier
-in its SDKs.
+CallStreamingFailed, Transcription), "Dialogflow ES" and "Receiving webhooks" at
+developers.telnyx.com, and the verifier in its SDKs.
 """
 
 import json
@@ -37,7 +37,7 @@ TIMESTAMP_HEADER: Final = "telnyx-timestamp"
 _CONNECTION_FAILED: Final = "connection_failed"
 _TYPES: Final[Mapping[Event, str]] = {
     "heard": "call.transcription",
-    "replied": "dialogflow.reply",
+    "replied": "dialogflow.detectintent.response",
     "ended": "dialogflow.ended",
 }
 
@@ -123,33 +123,34 @@ def _payload(callback: RelayCallback) -> dict[str, Any]:
 
 
 def _report(report: DialogueReport, stream_id: str) -> dict[str, Any]:
-    if (heard := report.heard) is not None:
-        data = {
-            # 0 stands for a confidence that is not known, as in Google's API.
-            "confidence": heard.confidence or None,
-            "is_final": heard.is_final,
-            "transcript": heard.text,
-            "transcription_track": "inbound",
-        }
-        return {"transcription_data": data}
-    own: dict[str, Any] = {"stream_id": stream_id}
+    heard: dict[str, Any] = {
+        # 0 stands for a confidence that is not known, as in Google's API.
+        "confidence": (report.heard and report.heard.confidence) or None,
+        "is_final": True,
+        "transcript": report.heard.text if report.heard else "",
+    }
     if (reply := report.reply) is not None:
-        own |= {
+        return heard | {
+            "fulfillment_messages": [{"text": [reply.text]}] if reply.text else [],
+            "stream_id": stream_id,
+            # Our own:
             "type": "partial" if reply.is_partial else "final",
-            "reply_text": reply.text,
             "intent": reply.intent,
             "event": reply.event,
             "match_confidence": reply.match_confidence,
             "parameters": reply.parameters,
             "sentiment": reply.sentiment and to_builtins(reply.sentiment),
+            "truncated": report.is_truncated,
         }
-    else:
-        own |= {
-            "reason": report.reason,
-            "metadata": report.end.metadata if report.end else {},
-            "destination": report.end and report.end.destination,
-        }
-    return own | {"truncated": report.is_truncated}
+    if report.reason is None:
+        return {"transcription_data": heard | {"transcription_track": "inbound"}}
+    return {
+        "stream_id": stream_id,
+        "reason": report.reason,
+        "metadata": report.end.metadata if report.end else {},
+        "destination": report.end and report.end.destination,
+        "truncated": report.is_truncated,
+    }
 
 
 def _failure(reason: str | None) -> str:

@@ -15,11 +15,11 @@ from callstream.relays.notifier import RelayNotifier, callback_of_report
 from callstream.tenants.directory import Tenant
 
 # SQS takes messages of 256 KB; a character of text has at most 6 bytes in JSON.
-_MOST_CHARACTERS: Final = 8_000
+_MOST_CHARACTERS: Final = 4_000
 _MOST_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class QueuedReports(DialogueReporter):
     """Queues a callback for each report, behind the others of its relay.
 
@@ -29,10 +29,12 @@ class QueuedReports(DialogueReporter):
     notifier: RelayNotifier
     relay: Relay
     tenant: Tenant | None
+    _heard: Heard | None = None
+    """What the next reply answers."""
 
     @override
     def heard(self, number: int, heard: Heard) -> None:
-        short = replace(heard, text=_shortened(heard.text))
+        self._heard = short = replace(heard, text=_shortened(heard.text))
         self._send("heard", DialogueReport(number, heard=short, is_truncated=short != heard))
 
     @override
@@ -46,7 +48,10 @@ class QueuedReports(DialogueReporter):
             event=reply.event and _shortened(reply.event),
             parameters=_bounded(reply.parameters),
         )
-        self._send("replied", DialogueReport(number, reply=short, is_truncated=short != reply))
+        report = DialogueReport(number, self._heard, short, is_truncated=short != reply)
+        if not reply.is_partial:
+            self._heard = None
+        self._send("replied", report)
 
     @override
     def ended(self, number: int, reason: EndReason, end: DialogueEnd | None) -> None:
