@@ -98,6 +98,7 @@ COVERED_ELSEWHERE = {
     "wiring/agents.py": "tests/replay/test_replay.py",
     "wiring/clients.py": "tests/replay/test_replay.py",
     "wiring/callbacks.py": "tests/replay/test_replay.py",
+    "wiring/connections.py": "tests/replay/test_replay.py",
     "wiring/endpoints.py": "tests/replay/test_replay.py",
     "wiring/media.py": "tests/replay/test_replay.py",
     "wiring/notifier.py": "tests/replay/test_replay.py",

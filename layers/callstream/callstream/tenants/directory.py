@@ -6,6 +6,7 @@
 | `TENANT#<tenant id>`         | `INBOX#<id>`     | one of its inboxes (Clerk Chat)              |
 | `TENANT#<tenant id>`         | `AGENT#…`        | an agent of a route (`relays.agents`)         |
 | `CREDENTIAL#<surface>#<id>`  | CREDENTIAL       | one of a tenant's credentials for a surface  |
+| `CONNECTIONS#<tenant id>`    | `CONNECTION#…`   | a virtual agent (`dialogues.connections`)    |
 """
 
 from collections.abc import Callable, Iterator
@@ -300,7 +301,7 @@ class Directory:
         self._table.delete(_key(entry))
 
     def entries(self) -> Iterator[Tenant | Inbox | Credential]:
-        """All entries but agents, in no order.
+        """All entries but agents and connections, in no order.
 
         Reads the whole table: for the operator, not for requests.
         """
@@ -311,7 +312,7 @@ class Directory:
                     kind = Tenant
                 case "INBOX":
                     kind = Inbox
-                case "AGENT":
+                case "AGENT" | "CONNECTION":
                     continue
                 case _:
                     kind = Credential

@@ -137,6 +137,13 @@ class TwilioSettings(Struct, frozen=True):
     twilio_secrets_prefix: str
 
 
+class AgentConnectionSettings(Struct, frozen=True):
+    """Where connections to virtual agents are kept, and the name prefix of their keys' secrets."""
+
+    directory_table: str
+    dialogflow_secrets_prefix: str
+
+
 class EndpointSettings(Struct, frozen=True):
     """What every HTTP endpoint needs."""
 

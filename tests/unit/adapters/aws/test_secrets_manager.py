@@ -1,4 +1,4 @@
-"""Where tenants' Twilio auth tokens are kept, against a mock of AWS."""
+"""Where tenants' secrets are kept, against a mock of AWS."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from callstream.adapters.aws.secrets_manager import TwilioAuthTokens
+from callstream.adapters.aws.secrets_manager import StoredAgentKeys, TwilioAuthTokens
 from callstream.errors import Unavailable
 
 PREFIX = "callstream/twilio/"
@@ -167,3 +167,48 @@ def test_they_do_not_show_themselves(tokens: TwilioAuthTokens) -> None:
     tokens.read("acme")
 
     assert TOKEN not in repr(tokens)
+
+
+KEYS_PREFIX = "callstream/dialogflow/"
+
+
+@pytest.fixture
+def agent_keys(secrets: Any) -> StoredAgentKeys:
+    assert secrets
+    return StoredAgentKeys(KEYS_PREFIX)
+
+
+def test_agent_keys_are_kept_by_tenant_connection_and_version(agent_keys: StoredAgentKeys) -> None:
+    ids = [("a", "b", "1"), ("a", "b", "2"), ("a", "c", "1"), ("b", "b", "1"), ("a:b", "b:c", "1")]
+    for each in ids:
+        agent_keys.store(*each, f"key {each}")
+
+    assert [agent_keys.read(*each) for each in ids] == [f"key {each}" for each in ids]
+    agent_keys.delete("a", "b", "1")
+    agent_keys.delete("a", "b", "1")
+    assert [agent_keys.read(*each) is None for each in ids] == [True, *[False] * 4]
+    assert "key" not in repr(agent_keys)
+
+
+def test_agent_keys_have_good_names_for_all_ids(agent_keys: StoredAgentKeys, secrets: Any) -> None:
+    agent_keys.store("Az09_.:@+-", "a:1", "0" * 32, "key")
+
+    [secret] = secrets.list_secrets()["SecretList"]
+    assert secret["Name"] == f"{KEYS_PREFIX}Az09_.=@+-/a=1/{'0' * 32}"
+
+
+def test_all_agent_keys_of_a_tenant_are_deleted_and_no_others(
+    agent_keys: StoredAgentKeys, secrets: Any
+) -> None:
+    kept = [("acm", "c", "1"), ("acme2", "c", "1"), ("ACME", "c", "1"), ("a:acme", "c", "1")]
+    for each in [*kept, *(("acme", f"c{number}", "1") for number in range(25))]:
+        agent_keys.store(*each, "key")
+    TwilioAuthTokens(PREFIX).store("acme", TOKEN)
+
+    agent_keys.delete_all("acme")
+
+    names = {each["Name"] for each in secrets.list_secrets()["SecretList"]}
+    assert names == {f"{KEYS_PREFIX}{t}/c/1".replace(":", "=") for t, _, _ in kept} | {
+        f"{PREFIX}acme"
+    }
+    agent_keys.delete_all("acme")

@@ -1,4 +1,4 @@
-"""Secrets Manager: the signing keys, the pepper of credential hashes, Twilio's auth tokens."""
+"""Secrets Manager: signing keys, the pepper of credential hashes, the secrets of tenants."""
 
 import json
 import time
@@ -65,24 +65,61 @@ class StoredKeyRing(Secret):
         return KeyRing.from_secret(json.loads(self.value(RING_CACHE.total_seconds())))
 
 
-class TwilioAuthTokens:
-    """Tenants' Twilio auth tokens, each in a secret of its own, cached for a minute.
+class _TenantSecrets:
+    """Secrets of tenants, each a secret of its own.
 
-    With separate secrets each token is read, changed and audited on its own, and their number is
-    unlimited. Without tokens nothing is spent, not even on a client.
+    With separate secrets each is read, changed and audited on its own, and their number is
+    unlimited. Without secrets nothing is spent, not even on a client.
     """
+
+    _MISSING: Final = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._prefix!r})"
+
+    def _read(self, name: str) -> str | None:
+        try:
+            with unavailable("secretsmanager"):
+                answer = self._client.get_secret_value(SecretId=name)
+        except ClientError as error:
+            # The second code is for a secret that waits for its deletion.
+            if error.response["Error"]["Code"] in self._MISSING:
+                return None
+            raise
+        return answer["SecretString"]
+
+    def _create(self, name: str, value: str, description: str) -> None:
+        self._client.create_secret(Name=name, SecretString=value, Description=description)
+
+    def _delete(self, name: str) -> None:
+        """Delete a secret for good, if it is there. Raises `Unavailable`."""
+        missing = self._client.exceptions.ResourceNotFoundException
+        with unavailable("secretsmanager"), suppress(missing):
+            # Without recovery: the tenant has the secret elsewhere, and may store it again at once.
+            self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    def _name(self, tenant_id: str, *parts: str) -> str:
+        # Names of secrets allow no colon, which ids may have; no id has `=` or a slash.
+        return self._prefix + "/".join((tenant_id, *parts)).replace(":", "=")
+
+    @cached_property
+    def _client(self) -> "SecretsManagerClient":
+        return _client()
+
+
+class TwilioAuthTokens(_TenantSecrets):
+    """Tenants' Twilio auth tokens, cached for a minute."""
 
     _MAX_AGE: Final = 60.0
     _MAX_KEPT: Final = 256
-    _MISSING: Final = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
 
     def __init__(self, prefix: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._prefix = prefix
+        super().__init__(prefix)
         self._clock = clock
         self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
-
-    def __repr__(self) -> str:
-        return f"TwilioAuthTokens({self._prefix!r})"
 
     def read(self, tenant_id: str) -> str | None:
         """A tenant's token, at most a minute old, or None if it has none. Raises `Unavailable`."""
@@ -90,15 +127,9 @@ class TwilioAuthTokens:
         if token is not None and self._clock() - read_at <= self._MAX_AGE:
             return token
         self._kept.pop(tenant_id, None)
-        try:
-            with unavailable("secretsmanager"):
-                answer = self._client.get_secret_value(SecretId=self._name(tenant_id))
-        except ClientError as error:
-            # The second code is for a secret that waits for its deletion.
-            if error.response["Error"]["Code"] in self._MISSING:
-                return None
-            raise
-        token = answer["SecretString"]
+        token = self._read(self._name(tenant_id))
+        if token is None:
+            return None
         self._kept[tenant_id] = (self._clock(), token)
         if len(self._kept) > self._MAX_KEPT:
             self._kept.popitem(last=False)
@@ -120,28 +151,45 @@ class TwilioAuthTokens:
             try:
                 self._client.put_secret_value(SecretId=name, SecretString=token)
             except self._client.exceptions.ResourceNotFoundException:
-                self._client.create_secret(
-                    Name=name,
-                    SecretString=token,
-                    Description=f"Twilio auth token of the Callstream tenant {tenant_id}",
-                )
+                self._create(name, token, f"Twilio auth token of the Callstream tenant {tenant_id}")
 
     def delete(self, tenant_id: str) -> None:
         """Delete a tenant's token for good, if it has one. Raises `Unavailable`."""
-        missing = self._client.exceptions.ResourceNotFoundException
-        with unavailable("secretsmanager"), suppress(missing):
-            # Without recovery: Twilio still shows the token, and it may be stored again at once.
-            self._client.delete_secret(
-                SecretId=self._name(tenant_id), ForceDeleteWithoutRecovery=True
-            )
+        self._delete(self._name(tenant_id))
 
-    def _name(self, tenant_id: str) -> str:
-        # Names of secrets allow no colon, which tenants' ids may have; no tenant's id has `=`.
-        return self._prefix + tenant_id.replace(":", "=")
 
-    @cached_property
-    def _client(self) -> "SecretsManagerClient":
-        return _client()
+class StoredAgentKeys(_TenantSecrets):
+    """The keys of tenants' connections to virtual agents; each version is a secret of its own."""
+
+    def store(self, tenant_id: str, connection_id: str, version: str, key: str) -> None:
+        """Store a key under a version that is new. Raises `Unavailable`."""
+        about = f"Key of the connection {connection_id} of the Callstream tenant {tenant_id}"
+        with unavailable("secretsmanager"):
+            self._create(self._name(tenant_id, connection_id, version), key, about)
+
+    def read(self, tenant_id: str, connection_id: str, version: str) -> str | None:
+        """A key; None if there is no such key. Raises `Unavailable`."""
+        return self._read(self._name(tenant_id, connection_id, version))
+
+    def delete(self, tenant_id: str, connection_id: str, version: str) -> None:
+        """Delete a key for good, if it is there. Raises `Unavailable`."""
+        self._delete(self._name(tenant_id, connection_id, version))
+
+    def delete_all(self, tenant_id: str) -> None:
+        """Delete all keys of a tenant, also keys that no connection names. Raises `Unavailable`.
+
+        Needs the right to list all secrets of the account, which no function has.
+        """
+        prefix = self._name(tenant_id, "")
+        pages = self._client.get_paginator("list_secrets").paginate(
+            Filters=[{"Key": "name", "Values": [prefix]}]
+        )
+        with unavailable("secretsmanager"):
+            names = [each["Name"] for page in pages for each in page["SecretList"]]
+        for name in names:
+            # The filter does not tell capital letters from small ones.
+            if name.startswith(prefix):
+                self._delete(name)
 
 
 def rotate_signing_keys(secret_id: str, now: datetime) -> KeyRing:
