@@ -84,6 +84,8 @@ COVERED_ELSEWHERE = {
     "relays/sinks/conversation_client.py": "tests/unit/relays/sinks/test_conversing.py",
     "relays/sinks/conversation.py": "tests/unit/surfaces/test_asapp_conversation.py",
     "relays/sinks/piece_reader.py": "tests/unit/relays/sinks/test_return_queue.py",
+    "relays/sinks/posting.py": "tests/unit/relays/sinks/test_return_path.py",
+    "relays/sinks/refusals.py": "tests/unit/relays/sinks/test_return_path.py",
     "relays/sinks/sink.py": "tests/unit/relays/sinks/test_websocket.py",
     "relays/timings.py": "tests/unit/relays/test_run.py",
     "surfaces/asapp_models.py": "tests/unit/surfaces/test_asapp.py",

@@ -19,7 +19,7 @@ from callstream.relays.invocation import RunKind
 from callstream.relays.ports import ConsumerGone, DialFailed, LeaseStatus
 from callstream.relays.run import RelayRun
 from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
-from callstream.relays.sinks.return_path import LegSender
+from callstream.relays.sinks.posting import LegSender
 from callstream.relays.sinks.websocket import ForkMaker, WebSocketSink
 from callstream.relays.timings import RelayTimings
 from tests.relays import make_relay

@@ -25,7 +25,7 @@ from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import AnswerEvent, Cleared, Record, Returned
 from callstream.ports import Connections
 from callstream.relays.model import Relay
-from callstream.relays.sinks.return_path import LegSender
+from callstream.relays.sinks.posting import LegSender
 
 _LIFETIME: Final = timedelta(seconds=1)
 

@@ -1,7 +1,7 @@
-"""The audio that a transcription takes: chosen by its time of receipt, decoded, and in its place.
+"""The audio that a sink listens to: chosen by its time of receipt, decoded, and in its place.
 
-Audio waits for a moment before the engine gets it: when a command stops the relay, the record that
-says so may come a little later than frames that were received after it.
+For a transcription, audio waits for a moment before the engine gets it: when a command stops the
+relay, the record that says so may come a little later than frames that were received after it.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ _logger = logging.getLogger(__name__)
 
 _PCM: Final = AudioFormat("L16", SAMPLE_RATE, 1)
 _SAMPLES_A_MS: Final = SAMPLE_RATE // 1000
-_HOLD: Final = 0.2
-"""So many seconds a frame waits."""
+HOLD: Final = 0.2
+"""So many seconds a frame of a transcription waits."""
 
 
 class AudioSnapshot(Struct):
@@ -60,6 +60,7 @@ class IncomingAudio:
         began_at: when the call started, in milliseconds since 1970: the zero of the call's time.
         left: where the run before was.
         l16_byte_order: the byte order of L16 of the call.
+        hold: so many seconds a frame waits; 0 if no frame must be taken back after a command.
     """
 
     def __init__(
@@ -69,7 +70,10 @@ class IncomingAudio:
         began_at: int,
         left: AudioSnapshot,
         l16_byte_order: ByteOrder,
+        *,
+        hold: float = HOLD,
     ) -> None:
+        self._hold_s = hold
         self._tracks = tracks
         self._since = since
         self._began_at = began_at
@@ -170,8 +174,8 @@ class IncomingAudio:
         return frame.media.timestamp + self._left.offsets.get(frame.stream_id, 0)
 
     def _is_due(self, frame: _Frame, now: float) -> bool:
-        is_old = self._newest - frame.received_at >= _HOLD * 1000
-        return is_old or now - frame.arrived_at >= _HOLD
+        is_old = self._newest - frame.received_at >= self._hold_s * 1000
+        return is_old or now - frame.arrived_at >= self._hold_s
 
     def _place(self, frame: _Frame, now: float) -> None:
         track = frame.media.track

@@ -9,14 +9,12 @@ limits are refused; some of the refusals go to the consumer and the log.
 
 import asyncio
 import logging
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from typing import Final, Never, Protocol
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Never
 
 from callstream.audio.conversion import UnusableAudio
 from callstream.audio.file_headers import file_kind
-from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.mp3_frames import NotMp3
 from callstream.audio.packetizer import MP3
 from callstream.dialects.events import (
@@ -27,8 +25,10 @@ from callstream.dialects.events import (
     ReturnMark,
     ReturnMedia,
 )
-from callstream.errors import Unavailable, UnreadableMessage
+from callstream.errors import UnreadableMessage
 from callstream.relays.sinks.fork import ForkProtocol, given_name
+from callstream.relays.sinks.posting import LegSender, Posting
+from callstream.relays.sinks.refusals import TOO_MANY_FILES, UNHEARD, Refusals
 from callstream.relays.sinks.return_queue import MOST_MARKS, MOST_MEGABYTES, ReturnQueue
 from callstream.relays.sinks.sink import MarkFeed
 from callstream.token_bucket import TokenBucket
@@ -52,45 +52,11 @@ _TOO_MUCH: Final = (
 _LEFT: Final = (
     "Too many requests: more audio is waiting than can be posted before the connection ends"
 )
-_TOO_MANY_FILES: Final = "Too many requests: one media message with MP3 a second"
-_UNHEARD: Final = "a mark does not come back before a clear: no audio before the mark was played"
-_SLIPS: Final[Mapping[str, int]] = {_TOO_MANY_FILES: 2, _UNHEARD: 10}
 _JITTER: Final = 0.25
 """A file may arrive so many seconds early, if the next does not."""
-_RELATED: Final = 10.0
-"""For so many seconds after unusable audio, messages with MP3 that come too fast get one error."""
 _MOST_HELD: Final = 1000
 _MOST_HELD_CHARACTERS: Final = 1_000_000
 """How many marks of unheard audio wait for a clear, and how long all their names may be."""
-
-
-class LegSender(Protocol):
-    """Sends to the carriers' legs that a consumer's audio goes to."""
-
-    @property
-    def l16_byte_order(self) -> ByteOrder:
-        """The byte order of L16, of return audio and of legs."""
-
-    async def send_back(
-        self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool = False
-    ) -> Collection[str]:
-        """Send a consumer's message to the legs.
-
-        Args:
-            event: the message.
-            return_format: the format of its audio.
-            ends_speech: no audio follows soon, so the legs get the audio that is still held, too.
-
-        Returns:
-            The ids of streams of other calls, the other legs, that have got the message.
-
-        Raises:
-            UnusableAudio: a leg cannot play the audio, or there is no leg.
-            Unavailable: a leg cannot be reached.
-        """
-
-    async def other_legs(self) -> Collection[str]:
-        """The ids of streams of other calls that messages go to now. Raises `Unavailable`."""
 
 
 class ReturnPath:
@@ -113,21 +79,18 @@ class ReturnPath:
         clock: Callable[[], float],
     ) -> None:
         self._fork = fork
-        self._legs = legs
-        self._marks = marks
         self._answer = answer
         self._clock = clock
         self._queue = ReturnQueue(fork.return_format, legs.l16_byte_order, clock)
         self._messages = TokenBucket(MESSAGES_AT_ONCE, MESSAGES_A_SECOND)
         # Telnyx takes one message with MP3 a second.
         self._files = TokenBucket(1 + _JITTER, 1)
-        self._refusals = _Refusals(fork.stream_id)
+        self._refusals = Refusals(fork.stream_id)
+        self._posting = Posting(legs, marks, self._refusals, clock)
         # Audio is refused when it arrives, or when it is posted.
         self._arriving, self._posted = _Speech(), _Speech()
         # Marks whose audio nobody has heard; the latest are kept.
         self._held: deque[str] = deque(maxlen=_MOST_HELD)
-        # The streams of other legs whose marks are subscribed to.
-        self._subscriptions: dict[str, asyncio.Task[None]] = {}
 
     async def receive(self, text: str | bytes) -> None:
         """Take a message of the consumer's; waits only if the consumer sends far too many."""
@@ -146,7 +109,9 @@ class ReturnPath:
     async def post(self) -> Never:
         """Post the consumer's messages to the carrier, one by one; runs until it is cancelled."""
         try:
-            await self._subscribe_early()
+            # A consumer in mode mp3 often sends nothing, and records of a subscription cost money.
+            if self._fork.return_format.encoding != MP3 or self._fork.counters.pending:
+                await self._posting.subscribe_early()
             while True:
                 try:
                     event = await self._queue.take()
@@ -156,8 +121,7 @@ class ReturnPath:
                 else:
                     await self._post(event)
         finally:
-            for task in self._subscriptions.values():
-                task.cancel()
+            self._posting.stop()
             self._refusals.log_counts(self._queue.damaged)
 
     async def flush(self, patience: float) -> None:
@@ -193,7 +157,7 @@ class ReturnPath:
         audio = event.audio if isinstance(event, ReturnMedia) else b""
         is_taken = False
         if audio and encoding == MP3 and not self._files.take(now):
-            self._refuse("too_many", now, _TOO_MANY_FILES)
+            self._refuse("too_many", now, TOO_MANY_FILES)
         elif mistake := _mistake(audio, encoding):
             self._refuse("unusable", now, mistake)
         elif is_taken := self._queue.put(event):
@@ -212,7 +176,7 @@ class ReturnPath:
             return
         is_heard = False
         try:
-            others = await self._legs.send_back(
+            is_heard = await self._posting.post(
                 event, self._queue.format, ends_speech=self._queue.ends_speech
             )
         except UnusableAudio as unusable:
@@ -220,11 +184,6 @@ class ReturnPath:
                 # No audio came before the mark, so the mark is reached.
                 self._give_back([event.name])
             self._refuse("unusable", self._clock(), str(unusable))
-        except Unavailable as error:
-            self._refusals.count_lost(str(error), self._clock())
-        else:
-            is_heard = True
-            self._subscribe(others)
         if is_audio:
             self._posted.add(is_heard=is_heard)
 
@@ -233,32 +192,10 @@ class ReturnPath:
         self._held.append(mark.name)
         while sum(map(len, self._held)) > _MOST_HELD_CHARACTERS:
             self._held.popleft()
-        if self._refusals.count("unusable", _UNHEARD, self._clock()):
+        if self._refusals.count("unusable", UNHEARD, self._clock()):
             # The name is the consumer's own, and stays out of the log.
-            detail = f"{_UNHEARD}: {given_name(mark.name)}"
+            detail = f"{UNHEARD}: {given_name(mark.name)}"
             self._answer(self._fork.refuse("unusable", detail))
-
-    async def _subscribe_early(self) -> None:
-        """Subscribe before the first message: the fan-out needs a moment to know.
-
-        Marks that the run before has sent may be on their way, too. A consumer in mode mp3 often
-        sends nothing at all, and the records of a subscription cost money.
-        """
-        if self._fork.return_format.encoding != MP3 or self._fork.counters.pending:
-            with suppress(Unavailable):
-                self._subscribe(await self._legs.other_legs())
-
-    def _subscribe(self, others: Collection[str]) -> None:
-        for stream_id in others:
-            if stream_id not in self._subscriptions:
-                task = asyncio.create_task(self._subscribe_marks(stream_id))
-                self._subscriptions[stream_id] = task
-
-    async def _subscribe_marks(self, stream_id: str) -> None:
-        try:
-            await self._marks.subscribe_marks(stream_id)
-        except Unavailable as error:
-            self._refusals.count_lost(str(error), self._clock())
 
     def _give_back(self, marks: Sequence[str]) -> None:
         for mark in marks:
@@ -300,43 +237,3 @@ class _Speech:
         self._was_refused = self._was_refused and not self._was_heard
         self._was_heard = False
         return self._was_refused
-
-
-class _Refusals:
-    """Counts refusals, and decides which of them go to the consumer and the log."""
-
-    def __init__(self, relay_id: str) -> None:
-        self._extra = {"relay_id": relay_id}
-        self._counts: Counter[str] = Counter()
-        self._buckets: dict[str, TokenBucket] = {}
-        self._unusable_until = float("-inf")
-
-    def count(self, refusal: Refusal, detail: str, now: float) -> bool:
-        """Count a refusal; whether it goes to the consumer."""
-        self._counts[refusal] += 1
-        # Slips are answered; what is wrong in principle is followed by more of its kind.
-        slips, bucket = _SLIPS.get(detail, 1 if refusal == "unusable" else 10), refusal + detail
-        if refusal == "unusable":
-            self._unusable_until = now + _RELATED
-        elif detail == _TOO_MANY_FILES and now < self._unusable_until:
-            slips, bucket = 1, "too_many, besides unusable"
-        if not self._bucket(bucket, slips, slips / 10).take(now):
-            return False
-        _logger.warning("refused what the consumer sent: %s", detail, extra=self._extra)
-        return True
-
-    def count_lost(self, reason: str, now: float) -> None:
-        """Count something that could not be posted."""
-        self._counts["unavailable"] += 1
-        if self._bucket("unavailable", 1, 0.1).take(now):
-            _logger.warning("not sent back: %s", reason, extra=self._extra)
-
-    def log_counts(self, damaged: int) -> None:
-        """Log how often each refusal came, if any came, and how many frames were damaged."""
-        if damaged:
-            self._counts["damaged"] = damaged
-        if self._counts:
-            _logger.warning("not sent back: %s", dict(self._counts), extra=self._extra)
-
-    def _bucket(self, name: str, size: float, a_second: float) -> TokenBucket:
-        return self._buckets.setdefault(name, TokenBucket(size, a_second))

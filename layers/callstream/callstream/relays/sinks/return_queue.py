@@ -127,6 +127,11 @@ class ReturnQueue:
                     await self._changed.wait()
 
     @property
+    def played_at(self) -> float:
+        """When the carrier will have played all audio that was posted, as far as is known."""
+        return self._pacing.played_at
+
+    @property
     def damaged(self) -> int:
         """How many frames of files were left out, because they cannot be decoded."""
         return self._reader.damaged

@@ -24,7 +24,8 @@ from callstream.relays.sinks.fork import TRACKS, ForkCounters, ForkedCall, ForkP
 from callstream.relays.sinks.fork_audio import ForkAudio
 from callstream.relays.sinks.fork_format import fork_format
 from callstream.relays.sinks.one_way import OneWayPath
-from callstream.relays.sinks.return_path import LegSender, ReturnPath
+from callstream.relays.sinks.posting import LegSender
+from callstream.relays.sinks.return_path import ReturnPath
 from callstream.relays.sinks.sink import MarkFeed, Sink
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
