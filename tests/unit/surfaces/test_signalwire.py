@@ -262,6 +262,7 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
         "owner_run_id": None,
         "heartbeat_at": None,
         "dropped": None,
+        "dialogue": None,
     }
     assert UUID(relay.relay_id).version == 4
 
