@@ -41,7 +41,8 @@ def audio_items(table: DynamoTable) -> list[dict[str, Any]]:
         KeptReply(1, 1200, b"hello"),
         KeptReply(1, 0, b""),
         KeptReply(1, 5, bytes(range(256)) * 4000, played_ms=40, is_uninterruptible=True),
-        KeptReply(1, 9, b"a", keys=KeysWanted(4, "#"), end=DialogueEnd("transfer", {"a": [1.5]})),
+        KeptReply(1, 9, b"a", end=DialogueEnd("transfer", {"a": [1.5]}, "sip:desk@example.com")),
+        KeptReply(1, 9, b"a", keys=KeysWanted(4, "#"), keys_until=1_700_000_000_000, reports=3),
     ],
 )
 def test_store_returns_an_unfinished_reply_as_it_was_kept(

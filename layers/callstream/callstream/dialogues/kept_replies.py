@@ -50,6 +50,9 @@ class KeptReply(Struct, frozen=True):
         is_done: whether the reply was played, or cut off: its audio is deleted.
         end: what the agent has said about the end of the dialogue, if the dialogue is over.
         keys: the keys that the agent takes now, if it takes any.
+        keys_until: when the last key was received that the agent has got, in milliseconds since
+            1970.
+        reports: the number of the last report when the reply came.
     """
 
     number: int
@@ -60,6 +63,8 @@ class KeptReply(Struct, frozen=True):
     is_done: bool = False
     end: DialogueEnd | None = None
     keys: KeysWanted | None = None
+    keys_until: int = 0
+    reports: int = 0
 
     def __repr__(self) -> str:
         return f"KeptReply({self.number}, {len(self.audio)} bytes)"
