@@ -1,0 +1,1 @@
+"""``callstream dialogflow``: a stand-in for Google's Dialogflow, on this machine."""

@@ -1,0 +1,43 @@
+"""What the agent says. `scripts/make-recording` has it spoken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+RECORDINGS: Final = Path(__file__).parent.parent / "assets" / "dialogflow"
+SUFFIX: Final = ".ulaw"
+"""The recordings are raw 8 kHz mu-law."""
+
+TEXTS: Final[Mapping[str, str]] = {
+    "welcome": "Hello, this is the water company. How can I help you?",
+    "looking": "I am sorry to hear that. One moment, please.",
+    "repair": "There is a repair in your street. The water will be back this evening.",
+    "address": "Thank you. Our people are already there.",
+    "hours": "We are open from eight in the morning to six in the evening.",
+    "bill": "Please type your account number, and then the pound key.",
+    "account": "Thank you. Your bill is paid.",
+    "person": "I will bring somebody to the phone.",
+    "emergency": "I will connect you with the emergency service.",
+    "goodbye": "You are welcome. Goodbye.",
+    "fallback": "I did not understand that. Please say it again.",
+    "silence": "Are you still there?",
+}
+"""The text of each recording, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A part of a reply."""
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """The words of the part."""
+        return TEXTS[self.name]
+
+    @property
+    def audio(self) -> bytes:
+        """The spoken part: 8 kHz mu-law."""
+        return (RECORDINGS / f"{self.name}{SUFFIX}").read_bytes()
