@@ -9,11 +9,14 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
+import telnyx
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from callstream.adapters.aws.callback_queues import SqsCallbackQueue
-from callstream.callbacks.model import Event
-from callstream.relays.notifier import callback_of
+from callstream.callbacks.model import DialogueReport, Event
+from callstream.dialogues.model import DialogueSettings
+from callstream.dialogues.virtual_agent import Heard, Reply
+from callstream.relays.notifier import callback_of, callback_of_report
 from callstream_cli.local import aws
 from tests.relays import make_relay
 from tests.stack.conftest import DeployedStack, eventually
@@ -21,6 +24,8 @@ from tests.stack.tenant_server import TenantServer
 from tests.stack.test_operator import Operator, operator, type_in
 
 __all__ = ["operator"]
+
+DIALOGUE = DialogueSettings(connection_id="app-1")
 
 
 class FormServer(TenantServer):
@@ -183,16 +188,63 @@ def test_telnyx_callback_fails_over(
     }
 
 
+def test_reports_of_a_dialogue_are_signed_and_listed_without_what_was_said(
+    stack: DeployedStack, operator: Operator, tenant_server: "JsonServer"
+) -> None:
+    def set_webhook(path: str) -> None:
+        url = f"{tenant_server.origin}{path}"
+        operator("webhooks", "set", "demo", "telnyx", url, "--dialogue-events")
+
+    set_webhook("/refuses")
+    relay = make_relay(str(uuid4()), tenant_id="demo", sink="dialogflow", dialogue=DIALOGUE)
+    with aws.talking_to(stack.description["aws_endpoint_url"]):
+        queue = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
+    heard = Heard("my card is lost", is_final=True)
+    reports: list[tuple[Event, DialogueReport]] = [
+        ("heard", DialogueReport(1, heard=heard)),
+        ("replied", DialogueReport(2, heard=heard, reply=Reply(b"", "Which card?"))),
+        ("ended", DialogueReport(3, reason="hangup")),
+    ]
+    for event, report in reports:
+        queue.send(callback_of_report(relay, None, event, report, datetime.now(UTC)))
+
+    def dead() -> list[dict[str, Any]]:
+        rows = operator("callbacks", "list", "--dead")
+        return [row for row in rows if row["relay_id"] == relay.relay_id]
+
+    eventually(lambda: len(dead()) == 3)
+    assert [row["event"] for row in dead()] == ["heard", "replied", "ended"]
+    assert "card" not in json.dumps(dead())
+    set_webhook("/up")
+    for row in dead():
+        operator("callbacks", "resend", row["callback_id"])
+    eventually(lambda: tenant_server.events("/up")[-1:] == ["dialogflow.ended"])
+    operator("webhooks", "clear", "demo", "telnyx")
+
+    in_order = ["call.transcription", "dialogflow.detectintent.response", "dialogflow.ended"]
+    assert tenant_server.events("/refuses") == tenant_server.events("/up") == in_order
+    key = stack.description["credentials"]["telnyx"]["public_key"]
+    client = telnyx.Telnyx(api_key="KEY", public_key=str(key))
+    for raw, headers in tenant_server.raw:
+        client.webhooks.unwrap(raw.decode(), headers=headers)
+
+
 class JsonServer(TenantServer):
-    """Takes Telnyx's webhooks, and is down at one path."""
+    """Takes Telnyx's webhooks, and is down at one path, and refuses at another."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, dict[str, Any]]] = []
+        self.raw: list[tuple[bytes, dict[str, str]]] = []
         super().__init__(self._take)
 
-    def _take(self, path: str, _headers: Message, body: bytes) -> int:
+    def events(self, path: str) -> list[str]:
+        """The types of the events that came to a path, in that order."""
+        return [body["data"]["event_type"] for to, body in self.got if to == path]
+
+    def _take(self, path: str, headers: Message, body: bytes) -> int:
+        self.raw.append((body, {name.lower(): value for name, value in headers.items()}))
         self.got.append((path, json.loads(body)))
-        return 502 if path == "/down" else 200
+        return {"/down": 502, "/refuses": 400}.get(path, 200)
 
 
 @pytest.fixture
