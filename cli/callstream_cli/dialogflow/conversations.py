@@ -7,7 +7,7 @@ from itertools import count
 from threading import Lock
 from typing import Final, Literal
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from google.cloud import dialogflow_v2 as dialogflow
 
 from callstream_cli.dialogflow import names

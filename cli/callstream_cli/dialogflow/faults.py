@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Literal
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 from callstream_cli.dialogflow.refused import Gone, Refused
 

@@ -1,6 +1,6 @@
 """Refusals of the service, as gRPC has them."""
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 
 class Refused(Exception):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any, Final, Self
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from google.cloud import dialogflow_v2 as dialogflow
 
 from callstream_cli.dialogflow import names
