@@ -73,6 +73,7 @@ def test_calls_show_prints_the_whole_call_as_json(deployment: Deployment) -> Non
             "surface": "telnyx",
             "sink": "websocket",
             "transcription": None,
+            "dialogue": None,
             "name": "recorder",
             "track": "both_tracks",
             "state": "requested",
@@ -82,6 +83,19 @@ def test_calls_show_prints_the_whole_call_as_json(deployment: Deployment) -> Non
             "updated_at": "2026-11-21T12:00:00Z",
         }
     ]
+
+
+def test_calls_show_has_the_connection_of_a_dialogue(deployment: Deployment) -> None:
+    deployment.stream("a", "CA1")
+    deployment.relay("CA1", "r1", sink="dialogflow", dialogue={"connection_id": "app-1"})
+
+    lines = words(ok("calls", "show", "CA1"))
+    assert any(each.startswith("r1 telnyx dialogflow app-1 - ") for each in lines)
+    assert ask("calls", "show", "CA1")["relays"][0]["dialogue"] == {
+        "connection_id": "app-1",
+        "analyzes_sentiment": False,
+        "partial_replies": False,
+    }
 
 
 def test_calls_show_prints_a_call_without_a_session(deployment: Deployment) -> None:
