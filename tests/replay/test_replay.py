@@ -143,7 +143,8 @@ def connect(sockets: Sockets, started: list[Any], monkeypatch: pytest.MonkeyPatc
         if service == "apigatewaymanagementapi":
             return sockets.answer(operation_model.name, request_dict)
         if service == "lambda":
-            started.append(json.loads(request_dict["body"]))
+            _, _, name = request_dict["url_path"].partition("/functions/")
+            started.append(json.loads(request_dict["body"]) | {"function": name.partition("/")[0]})
             return SimpleNamespace(status_code=202), {"StatusCode": 202}
         return request(self, operation_model, request_dict)
 
@@ -186,12 +187,20 @@ def assert_each_matches(expected: list[Any], actual: list[Any], where: str) -> N
 
 
 def items(world: World, key: dict[str, Any]) -> list[dict[str, Any]]:
-    """The items of the Streams table under a key, whose sort key may be a regular expression."""
+    """The items of the Streams table under a key, whose sort key may be a regular expression.
+
+    Of relays with any ids, those of the sink that is named.
+    """
     if not key["sk"].startswith("~"):
         item = world.streams.get({"pk": key["pk"], "sk": key["sk"]})
         return [] if item is None else [item]
     partition = world.streams.query(key["pk"], key["sk"][1:].partition("#")[0])
-    return [item for item in partition if re.fullmatch(key["sk"][1:], item["sk"])]
+    return [
+        item
+        for item in partition
+        if re.fullmatch(key["sk"][1:], item["sk"])
+        if key.get("sink", item.get("sink")) == item.get("sink")
+    ]
 
 
 def plain(answer: Any) -> Any:

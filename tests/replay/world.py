@@ -44,6 +44,7 @@ SECRET = "secret-of-the-replayed-events"
 MEDIA_URL = "wss://media.example.com/{path}/{token}"
 GIVEN = {
     "CALLSTREAM_TRANSCRIBER": "offline",
+    "CALLSTREAM_DIALOGFLOW": "google",
     "CALLSTREAM_MEDIA_URL": MEDIA_URL,
     "CALLSTREAM_CONNECTIONS_URL": "https://media.example.com/media",
     "CALLSTREAM_RELAY_CONNECTIONS_URL": "https://relay.example.com/relay",
@@ -147,7 +148,7 @@ class World:
         kinesis.create_stream(StreamName="FramesStream", ShardCount=1)
         self._kinesis = kinesis
         self._queues = {"OverflowQueue": self._sqs.create_queue(QueueName="OverflowQueue")}
-        if function in {"callback_delivery", "relay", "sweep", "transcription"}:
+        if function in {"callback_delivery", "dialogflow", "relay", "sweep", "transcription"}:
             for name in ("CallbackQueue", "CallbackDeadLetterQueue"):
                 self._queues[name] = self._sqs.create_queue(
                     QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"}

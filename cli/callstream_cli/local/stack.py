@@ -169,6 +169,7 @@ class LocalStack:
                 "Deployment": "local",
                 "LocalEndpoint": self.address,
                 "Transcriber": "offline",
+                "Dialogflow": "google",
             }
             self._sam.deploy(self.endpoint, bucket=_BUCKET, parameters=parameters)
             cloudformation = session.client("cloudformation")

@@ -15,6 +15,7 @@ from moto import mock_aws
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent, RelayState
+from callstream.dialogues.model import DialogueSettings
 from callstream.errors import CallEnded, ConditionFailed, Unavailable, UnknownCall
 from callstream.ports import Item
 from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay
@@ -59,6 +60,13 @@ def end(table: DynamoTable) -> None:
     table.put(call(table) | {"state": "ended"})
 
 
+DIALOGUE: dict[str, Any] = {
+    "dialect": None,
+    "url": None,
+    "dialogue": DialogueSettings(connection_id="app-1"),
+}
+
+
 def call(table: DynamoTable, tenant_id: str = "acme") -> Item:
     item = table.get(call_key(tenant_id, "call-1"))
     assert item is not None
@@ -93,7 +101,6 @@ def test_relay_is_stored_as_long_as_its_call(table: DynamoTable, store: RelaySto
         handshake_headers={"Authorization": "Bearer secret"},
         parameters={"a": "b"},
         return_audio={"encoding": "L16", "sample_rate": 16_000},
-        recorded={"some": {"thing": True}},
         name="main",
     )
 
@@ -471,6 +478,37 @@ def test_start_once_makes_no_second_relay_of_the_same_spec(
     end(table)
     with pytest.raises(CallEnded):
         store.start(relay("relay-6"), command(), once=True)
+
+
+def test_relays_of_one_command_are_made_together_or_not_at_all(
+    store: RelayStore, table: DynamoTable
+) -> None:
+    fork, dialogue = relay("fork", name="main"), relay("dialogue", sink="dialogflow", **DIALOGUE)
+
+    assert store.start_together([fork, dialogue], command(command_id="c")) == [fork, dialogue]
+    assert store.start_together([fork, dialogue], command(command_id="c")) == []
+    assert states(store) == {"fork": "requested", "dialogue": "requested"}
+
+    taken = relay("taken", name="main")
+    with pytest.raises(NameTaken):
+        store.start_together([relay("free"), taken], command())
+    assert len(states(store)) == 2
+    assert [each.relay_id for each in store.stop(command(), "telnyx")] == ["dialogue", "fork"]
+
+
+def test_repeated_command_makes_those_relays_anew_that_have_ended(
+    store: RelayStore, table: DynamoTable
+) -> None:
+    def ask(suffix: str) -> list[str]:
+        fork = relay(f"fork-{suffix}")
+        dialogue = relay(f"dialogue-{suffix}", sink="dialogflow", **DIALOGUE)
+        made = store.start_together([fork, dialogue], command(), once=True)
+        return [each.relay_id for each in made]
+
+    assert ask("1") == ["fork-1", "dialogue-1"]
+    assert ask("2") == []
+    advance(table, store, "dialogue-1", RelayEvent.FAIL)
+    assert ask("3") == ["dialogue-3"]
 
 
 def test_close_stops_a_relay_of_an_ended_call(store: RelayStore, table: DynamoTable) -> None:

@@ -253,7 +253,6 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
         "since": None,
         "target_legs": "self",
         "parameters": {"FirstName": "Jane"},
-        "recorded": {},
         "status_callback": "https://tenant.example.com/streams",
         "status_callback_method": "GET",
         "error": None,

@@ -10,12 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callstream import errors
+from callstream.dialogues.model import DialogueSettings
 from callstream.errors import ApiError, Invalid, Issue, Unauthenticated
 from callstream.relays.model import NoSuchRelay, ReturnAudio
 from callstream.relays.store import RelayStore
 from callstream.surfaces.bodies import MAX_BYTES, validate
 from callstream.surfaces.pipeline import Command, Principal, Request
-from callstream.surfaces.telnyx import StartStreaming, StopStreaming, TelnyxSurface, spec_of
+from callstream.surfaces.telnyx import (
+    StartStreaming,
+    StopStreaming,
+    TelnyxSurface,
+    dialogue_of,
+    spec_of,
+)
 from callstream.surfaces.telnyx_models import StreamingStart, StreamingStop
 from callstream.tenants.directory import Credential, Tenant
 from callstream.tenants.rate_limits import Allowance
@@ -126,24 +133,26 @@ def test_stream_url_is_required(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream_url": ""}, {"stream_url": None}])
-def test_dialogflow_without_a_stream_url_is_refused(fields: dict[str, Any]) -> None:
-    assert refusal(fields | {"enable_dialogflow": True}) == [
-        {
-            "code": "10015",
-            "title": "Invalid value for stream_url",
-            "detail": "Dialogflow is not available yet: a stream_url is needed.",
-            "source": {"pointer": "/stream_url"},
-        }
-    ]
+def test_stream_url_may_be_left_out_if_dialogflow_is_wanted(fields: dict[str, Any]) -> None:
+    body = validate(StreamingStart, fields | {"enable_dialogflow": True}, strict=True)
+
+    assert not body.stream_url
 
 
-def test_dialogflow_with_a_stream_url_is_recorded() -> None:
-    wanted = {"enable_dialogflow": True, "dialogflow_config": {"analyze_sentiment": True}}
-    spec = spec_of(start(**wanted))
+def test_dialogue_hears_the_leg_and_is_heard_there_whatever_the_websocket_gets() -> None:
+    body = start(
+        stream_track="both_tracks",
+        stream_codec="PCMA",
+        stream_bidirectional_target_legs="opposite",
+        enable_dialogflow=True,
+        dialogflow_config={"analyze_sentiment": True},
+    )
+    spec = dialogue_of(body, "app-1")
 
-    assert (spec.sink, spec.url) == ("websocket", URL)
-    config = {"analyze_sentiment": True, "partial_automated_agent_reply": False}
-    assert spec.recorded == {"enable_dialogflow": True, "dialogflow_config": config}
+    assert (spec.surface, spec.sink, spec.dialect, spec.url) == ("telnyx", "dialogflow", None, None)
+    assert (spec.track, spec.target_legs, spec.codec) == ("inbound_track", "self", None)
+    assert spec.dialogue == DialogueSettings(connection_id="app-1", analyzes_sentiment=True)
+    assert dialogue_of(start(), "app-1").dialogue == DialogueSettings(connection_id="app-1")
 
 
 @pytest.mark.parametrize(
@@ -387,7 +396,9 @@ def test_id_that_fits_into_no_key_is_an_unknown_call(call_id: str) -> None:
     path = {"call_control_id": call_id}
 
     with pytest.raises(errors.UnknownCall):
-        StartStreaming(store, Mock(spec_set=()))(Command(caller, start(), path, now))
+        StartStreaming(store, Mock(spec_set=()), Mock(spec_set=()))(
+            Command(caller, start(), path, now)
+        )
     with pytest.raises(errors.UnknownCall):
         StopStreaming(store)(Command(caller, StreamingStop(), path, now))
 

@@ -109,7 +109,7 @@ class AgentClaims:
             made = relay if has_name else relay.model_copy(update={"name": None})
             expires_at = call.expires_at
             claimed = build_claim(made, agent_id, stream_id, before, expires_at)
-            self._table.transact([*build_start(made, command, expires_at), claimed, *also])
+            self._table.transact([*build_start([made], command, expires_at), claimed, *also])
             return made
 
         return optimistically(attempt, _ATTEMPTS)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -58,7 +58,7 @@ class RelaySpec(BaseModel):
     """The spec of a relay, from a command for one call or from an agent for all calls of a route.
 
     Surfaces make specs. No field has a vendor's name or a vendor's terms, except for `surface` and
-    `dialect`, which name their modules, and `recorded`.
+    `dialect`, which name their modules.
 
     Attributes:
         surface: the surface that got the command; the callbacks are in the form of its vendor.
@@ -79,7 +79,6 @@ class RelaySpec(BaseModel):
         target_legs: the legs of the call that play the audio that the consumer sends back. `none`
             is a one-way stream: the consumer gets audio alone, and its messages have no effect.
         parameters: custom parameters for the consumer's start message. Secret: never log them.
-        recorded: parts of the command that no sink carries out yet, in the vendor's terms.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -101,7 +100,6 @@ class RelaySpec(BaseModel):
     target_legs: TargetLegs = "self"
     name: str | None = None
     parameters: dict[str, str] = Field(default={}, repr=False)
-    recorded: dict[str, Any] = {}
     status_callback: str | None = Field(default=None, repr=False)
     status_callback_method: Literal["GET", "POST"] = "POST"
 

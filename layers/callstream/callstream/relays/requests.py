@@ -10,6 +10,7 @@
 A command and all its effects are one transaction, so a repeated command never takes effect twice.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -78,22 +79,23 @@ def build_command(command: CallCommand) -> list[Item]:
     return [*operations, {"Update": call}]
 
 
-def build_start(relay: Relay, command: CallCommand, expires_at: int) -> list[Item]:
-    """Carry out a command that makes a relay, whose name must be free.
+def build_start(relays: Sequence[Relay], command: CallCommand, expires_at: int) -> list[Item]:
+    """Carry out a command that makes relays, whose names must be free.
 
     Args:
-        relay: the new relay.
-        command: the command that makes the relay.
+        relays: the new relays.
+        command: the command that makes the relays.
         expires_at: when the items of the call expire, in seconds since 1970.
     """
-    item = key_of(relay) | relay.model_dump(mode="json", exclude_none=True)
-    item |= {"expires_at": expires_at, "live": LIVE_RELAY}
-    operations: list[Item] = [*build_command(command), {"Put": {"Item": item}}]
-    if (key := name_key(relay)) is not None:
-        claim = key | {"relay_id": relay.relay_id, "expires_at": expires_at}
-        operations.append(
-            {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
-        )
+    operations = build_command(command)
+    for relay in relays:
+        item = key_of(relay) | relay.model_dump(mode="json", exclude_none=True)
+        operations.append({"Put": {"Item": item | {"expires_at": expires_at, "live": LIVE_RELAY}}})
+        if (key := name_key(relay)) is not None:
+            claim = key | {"relay_id": relay.relay_id, "expires_at": expires_at}
+            operations.append(
+                {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
+            )
     return operations
 
 

@@ -39,31 +39,43 @@ class RelayStore:
     keeps attributes of its own in the relay's item.
     """
 
-    # It has 17 methods: one for each command, one for each question, and one for each check that
+    # It has 18 methods: one for each command, one for each question, and one for each check that
     # the commands share. All of them are about the items of one call, which change together.
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def start(self, relay: Relay, command: CallCommand, *, once: bool = False) -> bool:
-        """Make a relay; False if the command repeats one that has been carried out.
+        """Make a relay, as `start_together` does; False if nothing was made."""
+        return bool(self.start_together([relay], command, once=once))
 
-        With `once`, a command without an id repeats another if an active relay has the same spec.
+    def start_together(
+        self, relays: Sequence[Relay], command: CallCommand, *, once: bool = False
+    ) -> list[Relay]:
+        """Make the relays of one command, in one transaction.
+
+        With `once`, a command without an id does not make a relay if an active relay has the same
+        spec.
+
+        Returns:
+            The relays that were made: none if the command repeats one that has been carried out.
 
         Raises:
             UnknownCall, CallEnded, NameTaken
         """
+        leaves_out_alike = once and command.command_id is None
 
-        def attempt() -> bool:
+        def attempt() -> list[Relay]:
             if self._is_repeat(command):
-                return False
+                return []
             call = self.active_call(command)
-            if once and command.command_id is None and self._has_alike(relay):
-                return False
-            if self.has_taken_name(relay):
+            new = [each for each in relays if not (leaves_out_alike and self._has_alike(each))]
+            if not new:
+                return []
+            if any(self.has_taken_name(each) for each in new):
                 raise NameTaken("another active relay of this call has the name")
-            self._table.transact(build_start(relay, command, call.expires_at))
-            return True
+            self._table.transact(build_start(new, command, call.expires_at))
+            return new
 
         return optimistically(attempt, _ATTEMPTS)
 

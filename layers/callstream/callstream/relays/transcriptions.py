@@ -268,5 +268,5 @@ class TranscriptionStarter:
             }
         )
         put = build_put(transcription_key(command.tenant_id, command.call_id), made, old)
-        self.table.transact([*build_start(relay, command, call.expires_at), put])
+        self.table.transact([*build_start([relay], command, call.expires_at), put])
         return made, relay

@@ -5,7 +5,7 @@ specification and its list of error codes. Authentication is `Authorization: Bea
 error body is `{"errors": [{"code", "title", "detail", "source", "meta"}]}`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -16,12 +16,15 @@ from pydantic import BaseModel
 from callstream import errors
 from callstream.audio.packetizer import MP3
 from callstream.dialects.telnyx import HANDSHAKE_HEADER
+from callstream.dialogues.model import DialogueSettings
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, NoSuchRelay, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
+from callstream.relays.virtual_agents import NoConnection, NoVirtualAgent, VirtualAgents
 from callstream.surfaces.pipeline import Command, Operation, Request, Response, VendorSurface
 from callstream.surfaces.telnyx_models import (
     Accepted,
+    DialogflowConfig,
     Error,
     Errors,
     Meta,
@@ -99,6 +102,20 @@ _FAILURES: Final[Mapping[type[Exception], _Failure]] = {
         "90018",
         "Call has already ended",
         "This call is no longer active and can't receive commands.",
+    ),
+    NoVirtualAgent: _Failure(
+        422,
+        "10015",
+        "Invalid value for enable_dialogflow",
+        "This gateway is deployed without Dialogflow.",
+        pointer="/enable_dialogflow",
+    ),
+    NoConnection: _Failure(
+        422,
+        "10015",
+        "Invalid value for enable_dialogflow",
+        "No Dialogflow connection is stored for this call.",
+        pointer="/enable_dialogflow",
     ),
     NoSuchRelay: _Failure(
         422,
@@ -236,12 +253,8 @@ def _call_command(command: Command[Any]) -> CallCommand:
     )
 
 
-# The fields that no sink carries out yet.
-_RECORDED: Final = {"enable_dialogflow", "dialogflow_config"}
-
-
 def spec_of(body: StreamingStart) -> RelaySpec:
-    """The relay that a command asks for."""
+    """The fork that a command with a `stream_url` asks for."""
     token = body.stream_auth_token
     return RelaySpec(
         surface="telnyx",
@@ -255,7 +268,25 @@ def spec_of(body: StreamingStart) -> RelaySpec:
         return_audio=_return_audio(body),
         target_legs=body.stream_bidirectional_target_legs,
         parameters={each.name: each.value for each in body.custom_parameters},
-        recorded=body.model_dump(include=_RECORDED, exclude_none=True),
+    )
+
+
+def dialogue_of(body: StreamingStart, connection_id: str) -> RelaySpec:
+    """The dialogue that a command with `enable_dialogflow` asks for.
+
+    Dialogflow hears the person on the leg, and that leg hears Dialogflow: the fields that begin
+    with `stream_` are about the WebSocket.
+    """
+    config = body.dialogflow_config or DialogflowConfig()
+    return RelaySpec(
+        surface="telnyx",
+        sink="dialogflow",
+        track="inbound_track",
+        dialogue=DialogueSettings(
+            connection_id=connection_id,
+            analyzes_sentiment=config.analyze_sentiment,
+            partial_replies=config.partial_automated_agent_reply,
+        ),
     )
 
 
@@ -270,24 +301,35 @@ def _return_audio(body: StreamingStart) -> ReturnAudio:
 
 @dataclass(frozen=True, slots=True)
 class StartStreaming:
-    """Makes a relay. A command that repeats another's id gets the same answer, and makes none."""
+    """Makes a relay for the WebSocket, for Dialogflow, or for each of them.
+
+    A command that repeats another's id gets the same answer, and makes no relay.
+    """
 
     relays: RelayStore
     starter: RelayStarter
+    agents: VirtualAgents
 
     def __call__(self, command: Command[StreamingStart]) -> Accepted:
         """Carry out the command.
 
         Raises:
             UnknownCall, CallEnded
+            NoVirtualAgent, NoConnection: Dialogflow is wanted, and cannot take part.
             Unavailable: DynamoDB or Lambda did not answer.
         """
         call = _call_command(command)
-        relay = Relay.of(spec_of(command.body), str(uuid4()), call)
+        relays = [Relay.of(spec, str(uuid4()), call) for spec in self._specs(command.body, call)]
         # Telnyx's SDKs repeat a command that was not answered, and do not give it an id.
-        if self.relays.start(relay, call, once=True):
-            self.starter.start(relay.identity)
+        for made in self.relays.start_together(relays, call, once=True):
+            self.starter.start(made.identity)
         return Accepted()
+
+    def _specs(self, body: StreamingStart, call: CallCommand) -> Iterator[RelaySpec]:
+        if body.stream_url:
+            yield spec_of(body)
+        if body.enable_dialogflow:
+            yield dialogue_of(body, self.agents.connection_for(call.tenant_id, call.call_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class _Model(BaseModel):
 
 
 class DialogflowConfig(_Model):
-    """What Dialogflow shall do besides answering."""
+    """How Dialogflow takes part in the call."""
 
     analyze_sentiment: bool = False
     partial_automated_agent_reply: bool = False
@@ -90,9 +90,19 @@ class _Command(_Model):
 
 
 class StreamingStart(_Command):
-    """Stream a call's audio to a WebSocket. That Dialogflow is wanted too is recorded only."""
+    """Stream a call's audio to a WebSocket, let Dialogflow take part in the call, or both."""
 
-    model_config = ConfigDict(json_schema_extra={"required": ["stream_url"]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["stream_url"]},
+                {
+                    "properties": {"enable_dialogflow": {"const": True}},
+                    "required": ["enable_dialogflow"],
+                },
+            ]
+        }
+    )
 
     # Before `stream_url`, whose validator reads this field.
     enable_dialogflow: bool = False
@@ -140,13 +150,8 @@ class StreamingStart(_Command):
             check_url(url, WEBSOCKETS, _NO_WEBSOCKET_URL)
             return url
         # An `enable_dialogflow` that is missing here is invalid, and has an issue of its own.
-        match info.data.get("enable_dialogflow"):
-            case False:
-                raise PydanticCustomError("missing", "Field required")
-            case True:
-                raise PydanticCustomError(
-                    "value", "Dialogflow is not available yet: a stream_url is needed"
-                )
+        if info.data.get("enable_dialogflow") is False:
+            raise PydanticCustomError("missing", "Field required")
         return None
 
 

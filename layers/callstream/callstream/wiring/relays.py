@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import override
+from typing import Final, override
 
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
-from callstream.adapters.aws.lambda_starter import LambdaStarter
 from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.adapters.aws.secrets_manager import PermanentSecret
 from callstream.adapters.network import websockets
@@ -18,6 +17,7 @@ from callstream.adapters.network.dns import resolve
 from callstream.callbacks.handshakes import HANDSHAKES
 from callstream.destinations import ForbiddenDestination, UnknownHost, vet
 from callstream.frames.record_copies import RecordCopies
+from callstream.identity import SinkKind
 from callstream.relays.invocation import RelayInvocation
 from callstream.relays.model import Relay
 from callstream.relays.ports import Consumer, DialFailed, Dialler
@@ -29,25 +29,34 @@ from callstream.tenants.directory import Directory
 from callstream.wiring.relay_runs import RelayRuns
 from callstream.wiring.settings import (
     ConsumerSettings,
-    TranscriptionFunctionSettings,
+    SinkFunctionSettings,
     is_local,
     load,
 )
 
 _logger = logging.getLogger(__name__)
 
+# Why a relay fails whose sink has a function that is not deployed.
+_UNDEPLOYED: Final[Mapping[SinkKind, str]] = {
+    "transcription": "no_transcriber",
+    "dialogflow": "no_virtual_agent",
+}
+
 
 class RelayRunFactory:
-    """Makes the runs of this process that have a sink of their own here.
+    """Makes the runs of forks; those of sinks with functions of their own are forwarded to them.
 
-    A transcription runs in a function of its own, because an engine needs more memory.
+    Such a sink needs more memory, and libraries of its own.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._runs = RelayRuns(environment)
         self._settings = load(ConsumerSettings, environment)
-        transcription = load(TranscriptionFunctionSettings, environment).transcription_function
-        self._transcription = LambdaStarter(transcription) if transcription else None
+        functions = load(SinkFunctionSettings, environment)
+        self._functions: Mapping[SinkKind, str] = {
+            "transcription": functions.transcription_function,
+            "dialogflow": functions.dialogflow_function,
+        }
         self._local = is_local(environment)
         self._connections = ApiConnections(self._settings.connections_url)
         frames_stream = self._runs.settings.frames_stream
@@ -64,20 +73,17 @@ class RelayRunFactory:
         Raises:
             Unavailable: the invocation could not be forwarded.
         """
-        extra = {"relay_id": invocation.relay_id}
         relay = self._runs.waiting(invocation)
         if relay is None:
             return None
-        match relay.sink:
-            case "websocket":
-                return self._runs.make(relay, self._websocket_sink(relay), invocation, seconds)
-            case "transcription" if self._transcription is not None:
-                self._transcription.forward(invocation)
-            case "transcription":
-                _logger.error("there is no engine that transcribes", extra=extra)
-                self._runs.notifier.failed(relay, "no_transcriber")
-            case kind:
-                _logger.error("there is no sink of the kind %s", kind, extra=extra)
+        if relay.sink == "websocket":
+            return self._runs.make(relay, self._websocket_sink(relay), invocation, seconds)
+        if function := self._functions[relay.sink]:
+            self._runs.starter.forward(invocation, function)
+        else:
+            extra = {"relay_id": invocation.relay_id}
+            _logger.error("there is no function for the sink %s", relay.sink, extra=extra)
+            self._runs.notifier.failed(relay, _UNDEPLOYED[relay.sink])
         return None
 
     def _callback_master(self) -> str:

@@ -71,10 +71,11 @@ class ConsumerSettings(Struct, frozen=True):
     callback_master_secret: str
 
 
-class TranscriptionFunctionSettings(Struct, frozen=True):
-    """Which function transcribes; none if it is empty."""
+class SinkFunctionSettings(Struct, frozen=True):
+    """Which functions run the relays whose sinks have functions of their own; none if empty."""
 
     transcription_function: str = ""
+    dialogflow_function: str = ""
 
 
 class AgentSettings(Struct, frozen=True):
@@ -100,6 +101,22 @@ class EngineSettings(TranscriberSettings, frozen=True):
     """Which engine transcribes calls, and where Amazon's is (`transcribe_url`)."""
 
     transcribe_url: str = ""
+
+
+class DialogflowSettings(Struct, frozen=True):
+    """Whose Dialogflow talks on calls."""
+
+    dialogflow: Literal["none", "google"]
+
+
+class VirtualAgentSettings(Struct, frozen=True):
+    """How tenants' virtual agents are reached. The endpoint is `host:port` (`dialogflow_endpoint`).
+
+    `dialogflow_secrets_prefix` begins the names of the secrets with the keys to the agents.
+    """
+
+    dialogflow_secrets_prefix: str
+    dialogflow_endpoint: str = ""
 
 
 class CallbackQueueSettings(Struct, frozen=True):
@@ -199,3 +216,18 @@ def transcribe_url(environment: Mapping[str, str]) -> str | None:
     if url and not url.startswith("wss://") and not is_local(environment):
         raise msgspec.ValidationError("a URL with `wss://` is needed - at `$.transcribe_url`")
     return url or None
+
+
+def dialogflow_endpoint(environment: Mapping[str, str]) -> str | None:
+    """Where Dialogflow is, as `host:port`, instead of at Google's; None if it is there.
+
+    Raises:
+        msgspec.ValidationError: audio would leave without encryption and authentication, and this
+            is not the local stack.
+    """
+    endpoint = load(VirtualAgentSettings, environment).dialogflow_endpoint
+    if endpoint and not is_local(environment):
+        raise msgspec.ValidationError(
+            "an endpoint is for the local stack alone - at `$.dialogflow_endpoint`"
+        )
+    return endpoint or None

@@ -33,15 +33,15 @@ class LambdaStarter:
         """Start a run that takes over from another. Raises `Unavailable`."""
         self._invoke(RelayInvocation.of(relay, RunKind.RESCUE, run_id))
 
-    def forward(self, invocation: RelayInvocation) -> None:
-        """Let this function do the run that another was asked for. Raises `Unavailable`."""
-        self._invoke(invocation)
+    def forward(self, invocation: RelayInvocation, function: str) -> None:
+        """Let another function do the run that this one was asked for. Raises `Unavailable`."""
+        self._invoke(invocation, function)
 
-    def _invoke(self, invocation: RelayInvocation) -> None:
+    def _invoke(self, invocation: RelayInvocation, function: str | None = None) -> None:
         try:
             with unavailable("lambda"):
                 self._client.invoke(
-                    FunctionName=self._function,
+                    FunctionName=function or self._function,
                     InvocationType="Event",
                     Payload=invocation.encode(),
                 )
