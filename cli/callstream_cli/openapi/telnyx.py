@@ -4,6 +4,7 @@ from typing import Final
 
 from callstream import errors
 from callstream.relays.model import NoSuchRelay
+from callstream.relays.virtual_agents import NoConnection, NoVirtualAgent
 from callstream.surfaces import telnyx, telnyx_models
 from callstream_cli.openapi.document import (
     Described,
@@ -38,8 +39,8 @@ DOCUMENT: Final = Document(
     operations=[
         Described(
             telnyx.STREAMING_START,
-            "Every start makes a new stream; a call may have several. Exception: a start without "
-            "`command_id` that asks for exactly what is active already.",
+            "Every start makes a new stream, and another with `enable_dialogflow`; a call may have "
+            "several. Exception: a start without `command_id` makes none that is active already.",
             body={
                 "stream_url": "wss://www.example.com/websocket",
                 "stream_track": "both_tracks",
@@ -98,11 +99,8 @@ DOCUMENT: Final = Document(
         ),
         Failure(errors.TooLarge(), "the body has more than 64 KiB"),
         Failure(errors.UnsupportedMediaType(), "the body is not sent as `application/json`"),
-        rejected(telnyx.STREAMING_START, {}, "`stream_url` is missing"),
         rejected(
-            telnyx.STREAMING_START,
-            {"enable_dialogflow": True},
-            "`enable_dialogflow` is set without a `stream_url`",
+            telnyx.STREAMING_START, {}, "`stream_url` is missing, and Dialogflow is not wanted"
         ),
         rejected(
             telnyx.STREAMING_START,
@@ -136,6 +134,11 @@ DOCUMENT: Final = Document(
         ),
         Failure(errors.UnknownCall(), "the tenant has no such call"),
         Failure(errors.CallEnded(), "the call has ended"),
+        Failure(
+            NoConnection(),
+            "`enable_dialogflow`: none of the tenant's stored connections is for the call",
+        ),
+        Failure(NoVirtualAgent(), "`enable_dialogflow`: this deployment is without Dialogflow"),
         Failure(NoSuchRelay(), "`streaming_stop`: the call has never had a stream of this id"),
         Failure(
             errors.RateLimited(100, 1),
@@ -147,7 +150,9 @@ DOCUMENT: Final = Document(
     words={
         "StreamingStart": _COMMAND_WORDS
         | {
-            "stream_url": "The WebSocket that receives the stream",
+            "stream_url": (
+                "The WebSocket that receives the stream; not needed if `enable_dialogflow` is set"
+            ),
             "stream_track": "Which audio to stream: from the leg, to the leg, or both",
             "stream_codec": "The codec of the stream; `default` is the call's own codec",
             "stream_bidirectional_mode": "The form of return audio: MP3 files or RTP payloads",
@@ -159,12 +164,12 @@ DOCUMENT: Final = Document(
             "stream_bidirectional_target_legs": "The legs that receive return audio",
             "stream_auth_token": "Sent with the WebSocket's handshake",
             "custom_parameters": "Names and values for the start message",
-            "enable_dialogflow": "Whether Dialogflow shall answer the call: stored only, for now",
+            "enable_dialogflow": "Whether an agent of Dialogflow talks on the call",
             "dialogflow_config": "Options of Dialogflow",
         },
         "DialogflowConfig": {
-            "analyze_sentiment": "Whether Dialogflow reports the caller's sentiment",
-            "partial_automated_agent_reply": "Whether Dialogflow may answer in parts",
+            "analyze_sentiment": "Whether Dialogflow rates how the person on the phone feels",
+            "partial_automated_agent_reply": "Whether a reply may begin before it is complete",
         },
         "CustomParameter": {"name": "Its name", "value": "Its value"},
         "StreamingStop": _COMMAND_WORDS

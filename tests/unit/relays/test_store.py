@@ -480,9 +480,7 @@ def test_start_once_makes_no_second_relay_of_the_same_spec(
         store.start(relay("relay-6"), command(), once=True)
 
 
-def test_relays_of_one_command_are_made_together_or_not_at_all(
-    store: RelayStore, table: DynamoTable
-) -> None:
+def test_relays_of_one_command_are_made_together_or_not_at_all(store: RelayStore) -> None:
     fork, dialogue = relay("fork", name="main"), relay("dialogue", sink="dialogflow", **DIALOGUE)
 
     assert store.start_together([fork, dialogue], command(command_id="c")) == [fork, dialogue]

@@ -27,9 +27,7 @@ def agents(*ids: str, inbox: str | None = None, is_deployed: bool = True) -> Vir
     attributes = {} if inbox is None else {"inbox": inbox}
     streams: Any = SimpleNamespace(
         call=lambda _, call_id: Call.from_item(call_item()) if call_id == "CA1" else None,
-        open_streams=lambda *_: [
-            started_stream("s1"), started_stream("s2", attributes=attributes)
-        ],
+        open_streams=lambda *_: [started_stream("s1"), started_stream("s2", attributes=attributes)],
     )
     connections: Any = Connections(*ids) if is_deployed else None
     return VirtualAgents(streams, connections)

@@ -14,6 +14,7 @@ from callstream.dialogues.model import DialogueSettings
 from callstream.errors import ApiError, Invalid, Issue, Unauthenticated
 from callstream.relays.model import NoSuchRelay, ReturnAudio
 from callstream.relays.store import RelayStore
+from callstream.relays.virtual_agents import NoConnection, NoVirtualAgent
 from callstream.surfaces.bodies import MAX_BYTES, validate
 from callstream.surfaces.pipeline import Command, Principal, Request
 from callstream.surfaces.telnyx import (
@@ -424,6 +425,8 @@ def make(kind: type[ApiError]) -> ApiError:
         (errors.Invalid, 422, "10015", "Invalid value for a"),
         (errors.UnknownCall, 422, "90015", "Invalid Call Control ID"),
         (errors.CallEnded, 422, "90018", "Call has already ended"),
+        (NoVirtualAgent, 422, "10015", "Invalid value for enable_dialogflow"),
+        (NoConnection, 422, "10015", "Invalid value for enable_dialogflow"),
         (NoSuchRelay, 422, "10015", "Invalid value for stream_id"),
         (errors.RateLimited, 429, "10011", "Too many requests"),
     ],

@@ -16,7 +16,11 @@ FUNCTIONS = {
 # Resources with many names, of which only the beginning is known.
 # Actions that IAM knows no resources for.
 WITHOUT_RESOURCES = {"transcribe:StartStreamTranscriptionWebSocket"}
-BY_PREFIX = ("/@connections/*", ":secret:${AWS::StackName}/twilio/*")
+BY_PREFIX = (
+    "/@connections/*",
+    ":secret:${AWS::StackName}/dialogflow/*",
+    ":secret:${AWS::StackName}/twilio/*",
+)
 
 
 def statements(function: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -78,5 +82,6 @@ def test_function_that_invokes_itself_allows_recursion() -> None:
     assert [function["CodeUri"] for function in recursive] == [
         "functions/relay",
         "functions/transcription",
+        "functions/dialogflow",
     ]
     assert all(function["RecursiveLoop"] == "Allow" for function in recursive)
