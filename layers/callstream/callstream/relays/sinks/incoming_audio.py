@@ -184,11 +184,12 @@ class IncomingAudio:
         for payload in self._decoder.take(frame.stream_id, track, frame.media.audio, at_ms):
             samples = payload.audio
             if self._byte_order != "little":
-                samples = _swapped(samples)
+                samples = swapped(samples)
             self._placed.put(frame.stream_id, track, round(payload.at_ms), samples, now)
 
 
-def _swapped(samples: bytes) -> bytes:
-    swapped = array("h", samples)
+def swapped(samples: bytes) -> bytes:
+    """L16 in the other byte order; half a sample at the end is left out."""
+    swapped = array("h", samples[: len(samples) & ~1])
     swapped.byteswap()
     return swapped.tobytes()

@@ -1,0 +1,316 @@
+"""Turn-taking: who speaks when, in a dialogue between the person on the phone and an agent.
+
+The agent greets, and then listens: a turn is open as soon as a reply begins to play, so that the
+person can interrupt. What the person says while the agent thinks waits for the next turn. A turn
+that fails is repeated with the same audio, unless the agent has replied in it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import Final
+
+from callstream.dialogues.virtual_agent import (
+    AgentFailed,
+    Dialogue,
+    Heard,
+    Reply,
+    SpeechBegan,
+    TurnEvent,
+    UtteranceEnded,
+)
+from callstream.relays.sinks.dialogue_audio import WaitingAudio
+from callstream.relays.sinks.dialogue_keys import PressedKeys
+from callstream.relays.sinks.dialogue_outbox import ReportOutbox
+from callstream.relays.sinks.dialogue_recovery import Recovery
+from callstream.relays.sinks.dialogue_replies import Place, Replies
+from callstream.relays.sinks.dialogue_turn import ONSET_MS, OpenTurn
+from callstream.relays.sinks.playback import Playback
+
+_logger = logging.getLogger(__name__)
+
+NO_INPUT_SECONDS: Final = 10.0
+"""The agent learns that the person says nothing, after so many seconds in which nothing plays."""
+ANSWER_SECONDS: Final = 30.0
+"""An agent that says nothing for so many seconds after an utterance has failed."""
+_AFTER_ANSWER: Final = 0.5
+"""A turn has so many seconds to be over after its last reply. Then it is closed."""
+_STEADY_SECONDS: Final = 10.0
+"""A turn in which nothing was said, and that worked for so many seconds, is a success."""
+_TICK: Final = 0.05
+
+
+class _Verdict(Enum):
+    """Why a turn is closed by us."""
+
+    ANSWERED = "answered"
+    SILENT = "silent"
+    FULL = "full"
+    STUCK = "stuck"
+    LEFT = "left"
+
+
+class TurnTaking:
+    """The turns of one run of a relay.
+
+    Args:
+        relay_id: the relay.
+        dialogue: the agent's side.
+        audio: what the person says.
+        keys: what the person presses.
+        replies: keeps what the agent says.
+        playback: plays it.
+        outbox: reports both.
+        clock: time in seconds.
+    """
+
+    # Its 21 methods are the steps of turns, which share who is speaking.
+
+    def __init__(
+        self,
+        relay_id: str,
+        dialogue: Dialogue,
+        *,
+        audio: WaitingAudio,
+        keys: PressedKeys,
+        replies: Replies,
+        playback: Playback,
+        outbox: ReportOutbox,
+        clock: Callable[[], float],
+    ) -> None:
+        self._dialogue = dialogue
+        self._audio = audio
+        self._keys = keys
+        self._replies = replies
+        self._playback = playback
+        self._outbox = outbox
+        self._clock = clock
+        self._extra = {"relay_id": relay_id}
+        self._recovery = Recovery()
+        self._turn: OpenTurn | None = None
+        self._changed = asyncio.Event()
+        self._between = asyncio.Event()
+        self._between.set()
+        self._heard_at = clock()
+        self._minds_silence = True
+        self._is_leaving = self._is_over = False
+
+    # --- For the sink ---
+
+    async def run(self, *, is_greeted: bool) -> None:
+        """Take turns until the agent ends the dialogue, and has said its last words.
+
+        Raises:
+            AgentFailed: nothing helps.
+        """
+        if not is_greeted:
+            await self._say_all(await self._persist(self._dialogue.greet))
+        while self._replies.end is None and not self._is_leaving:
+            await self._take_turn()
+        if not self._is_leaving:
+            await self._playback.played()
+
+    def notice(self) -> None:
+        """Notice audio or keys that have come."""
+        self._changed.set()
+
+    def press(self, digit: str, received_at: int) -> None:
+        """Take a key that the person has pressed."""
+        if self._keys.press(digit, received_at, self._clock()):
+            self._notice_person()
+            self._interrupt()
+            self._changed.set()
+
+    async def leave(self, *, is_final: bool) -> None:
+        """Begin no turn any more, and wait until the present turn is over.
+
+        Args:
+            is_final: whether the call is over: then an utterance that has begun is over, too.
+                Otherwise the next run hears an utterance again that is not complete.
+        """
+        self._is_leaving, self._is_over = True, is_final
+        self._changed.set()
+        await self._between.wait()
+
+    @property
+    def done(self) -> Place:
+        """The place up to which nothing needs to be done again."""
+        done, turn = self._replies.done, self._turn
+        if turn is None or turn.is_heard or self._replies.is_keeping:
+            return done
+        return done._replace(until_ms=max(done.until_ms, turn.end_ms - ONSET_MS))
+
+    # --- A turn ---
+
+    async def _take_turn(self) -> None:
+        self._between.clear()
+        try:
+            begun = await self._persist(self._dialogue.listen)
+            turn = self._turn = OpenTurn(begun, self._replies.done.until_ms, self._clock())
+            verdict, failed = await self._hold(turn)
+            self._settle(turn, verdict)
+        finally:
+            self._turn = None
+            self._between.set()
+        if failed is not None and turn.answered_at is None:
+            await self._recover(failed, turn)
+        if verdict is _Verdict.SILENT:
+            await self._report_silence()
+
+    async def _hold(self, turn: OpenTurn) -> tuple[_Verdict | None, AgentFailed | None]:
+        """Let the agent hear and answer; returns why we have closed the turn, or why it failed."""
+        receiving = asyncio.create_task(self._receive(turn))
+        receiving.add_done_callback(lambda _: self._changed.set())
+        verdict: _Verdict | None = None
+        try:
+            while not receiving.done() and (verdict := self._judge(turn)) is None:
+                self._feed(turn)
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TICK):
+                        await self._changed.wait()
+            if receiving.done():
+                receiving.result()
+                has_effect = turn.is_heard or turn.has_replied or turn.is_finished
+                verdict = _Verdict.ANSWERED if has_effect else None
+        except AgentFailed as failed:
+            return None, failed
+        finally:
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+            await turn.turn.close()
+        if verdict is _Verdict.STUCK:
+            return verdict, AgentFailed("no_answer", "repeat")
+        # A service that ends turns by itself is not asked in haste for ever.
+        return verdict, None if verdict is not None else AgentFailed("turn_ended", "renew")
+
+    def _judge(self, turn: OpenTurn) -> _Verdict | None:
+        """Whether a turn is over, although its stream is not."""
+        now = self._clock()
+        if turn.answered_at is not None and now - turn.answered_at >= _AFTER_ANSWER:
+            return _Verdict.ANSWERED
+        if turn.is_finished:
+            return _Verdict.STUCK if now - turn.latest_at >= ANSWER_SECONDS else None
+        is_silent = not turn.is_heard and self._keys.is_empty
+        if self._is_leaving:
+            return _Verdict.LEFT if is_silent or not self._is_over else None
+        if is_silent and turn.is_full:
+            return _Verdict.FULL
+        if is_silent and self._minds_silence and not self._playback.is_playing:
+            since = max(self._heard_at, self._playback.silent_since)
+            return _Verdict.SILENT if now - since >= NO_INPUT_SECONDS else None
+        return None
+
+    def _feed(self, turn: OpenTurn) -> None:
+        now = self._clock()
+        if turn.is_finished:
+            return
+        if (keys := self._keys.take(now, is_final=self._is_over)) is not None:
+            turn.press(keys, now)
+            return
+        if self._is_over:
+            self._audio.complete()
+        while not turn.is_full and (piece := self._audio.take()) is not None:
+            turn.feed(piece)
+        if self._is_over or (turn.is_full and turn.is_heard):
+            turn.finish(now)
+
+    async def _receive(self, turn: OpenTurn) -> None:
+        """Take the events of a turn until it is over. Raises `AgentFailed`."""
+        while (event := await turn.turn.receive()) is not None:
+            turn.latest_at = self._clock()
+            self._take(turn, event)
+            self._changed.set()
+
+    def _take(self, turn: OpenTurn, event: TurnEvent) -> None:
+        match event:
+            case SpeechBegan() | Heard():
+                if isinstance(event, Heard) and event.is_final:
+                    turn.news.append(event)
+                turn.is_heard = True
+                self._notice_person()
+                if not turn.has_replied:
+                    self._interrupt()
+            case UtteranceEnded():
+                turn.finish(self._clock())
+            case Reply():
+                turn.has_replied = True
+                turn.finish(self._clock())  # what follows belongs to the next turn
+                turn.news.append(event)
+                self._say(event)
+                if not event.is_partial:
+                    turn.answered_at = self._clock()
+                    self._commit(turn)
+
+    def _settle(self, turn: OpenTurn, verdict: _Verdict | None) -> None:
+        """Keep what came of a turn that is over, or let the next turn repeat it."""
+        if verdict is _Verdict.ANSWERED or turn.has_replied:
+            self._commit(turn)
+            self._recovery.succeed()
+            return
+        if not turn.is_heard and self._clock() - turn.began_at >= _STEADY_SECONDS:
+            self._recovery.succeed()
+        if self._is_leaving and not self._is_over:
+            return  # the next run reads it all again
+        self._audio.give_back(turn.pieces)
+        if turn.keys is not None:
+            self._keys.give_back(turn.keys)
+
+    def _commit(self, turn: OpenTurn) -> None:
+        for each in turn.news:
+            if isinstance(each, Heard):
+                self._outbox.heard(each)
+            else:
+                self._outbox.replied(each)
+        turn.news.clear()
+        keys_until = 0 if turn.keys is None else turn.keys.until
+        self._replies.keep(Place(turn.end_ms, keys_until, self._outbox.number))
+
+    # --- Between turns ---
+
+    async def _report_silence(self) -> None:
+        replies = await self._persist(self._dialogue.report_silence)
+        self._minds_silence = bool(replies)
+        await self._say_all(replies)
+
+    async def _say_all(self, replies: Sequence[Reply]) -> None:
+        self._recovery.succeed()
+        for reply in replies:
+            self._outbox.replied(reply)
+            self._say(reply)
+        self._replies.keep(self.done._replace(reports=self._outbox.number))
+
+    def _say(self, reply: Reply) -> None:
+        self._keys.wanted = reply.keys
+        kept = self._replies.add(reply, is_played=not self._is_over)
+        if not self._is_over:
+            self._playback.play(kept)
+
+    def _interrupt(self) -> None:
+        if self._replies.end is None:
+            self._playback.interrupt()
+
+    def _notice_person(self) -> None:
+        self._heard_at, self._minds_silence = self._clock(), True
+
+    # --- Failures ---
+
+    async def _persist[Result](self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Ask the agent until it answers. Raises `AgentFailed` if nothing helps."""
+        while True:
+            try:
+                return await ask()
+            except AgentFailed as failed:
+                await self._recover(failed)
+
+    async def _recover(self, failed: AgentFailed, turn: OpenTurn | None = None) -> None:
+        pause = self._recovery.pause_after(failed)
+        if pause is None:
+            if turn is not None:
+                self._commit(turn)  # no turn repeats what was heard
+            raise failed
+        if failed.remedy != "renew":
+            _logger.warning("the agent has failed: %s", failed.reason, extra=self._extra)
+        await asyncio.sleep(pause)
