@@ -111,7 +111,7 @@ class ReplyStore:
         request = set_request(
             self._head_key(number),
             {"played_ms": played_ms} | ({"is_done": True} if is_done else {}),
-            "attribute_exists(pk) AND #is_done = :open",
+            "#is_done = :open",
             {"open": False},
         )
         try:

@@ -29,6 +29,7 @@ class Scene:
 
     def __init__(self, format_: AudioFormat = PCMU_8K) -> None:
         self.legs, self.subscribed = Legs(), list[str]()
+        self.legs.others_before = {"s8"}
         self.legs.return_format = format_
         self.notes: dict[int, tuple[int, bool]] = {}
         self.written, self.notes_fail = 0, False
@@ -172,6 +173,7 @@ def test_playback_is_cut_off_by_an_interruption() -> None:
         made.playback.play(reply(1, 5))
         made.playback.play(reply(2, 5))
         await until(lambda: len(made.legs.audio) > 8000)
+        made.playback.take_mark("r1/1")  # of a run before
         posted = len(made.legs.audio)
         assert made.playback.interrupt() == [1, 2]
         assert not made.plays()
@@ -207,13 +209,20 @@ def test_playback_stops_at_once_when_the_dialogue_is_over() -> None:
     async def act(made: Scene) -> None:
         made.playback.play(reply(1, 5, cannot_stop=True))
         await until(lambda: len(made.legs.audio) > 8000)
-        assert await made.playback.stop() == [1]
+        made.legs.takes.clear()
+        made.legs.asked.clear()
+        await made.legs.asked.wait()
+        stopping = asyncio.create_task(made.playback.stop())
+        await asyncio.sleep(1)
+        assert Clear() not in made.legs.posted
+        made.legs.takes.set()
+        assert await stopping == [1]
         assert made.legs.posted[-1] == Clear()
-        assert made.legs.posted.count(Clear()) == 1
-        assert made.notes == {1: (len(made.legs.audio) // 8, True)}
+        assert [is_done for _, is_done in made.notes.values()] == [True]
         made.playback.play(reply(2))
         await asyncio.sleep(5)
         assert made.legs.posted[-1] == Clear()
+        assert made.legs.posted.count(Clear()) == 1
 
     scene(act)
 
@@ -283,10 +292,11 @@ def test_playback_refuses_more_audio_than_may_wait() -> None:
 
 def test_playback_subscribes_to_the_marks_of_other_legs() -> None:
     async def act(made: Scene) -> None:
+        await until(lambda: made.subscribed)
         made.legs.others = {"s9"}
         made.playback.play(reply(1))
-        await until(lambda: made.subscribed)
-        assert made.subscribed == ["s9"]
+        await until(lambda: len(made.subscribed) > 1)
+        assert made.subscribed == ["s8", "s9"]
 
     scene(act)
 
