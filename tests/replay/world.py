@@ -5,7 +5,9 @@ The time in it is always `NOW`; names of resources are the template's logical id
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -134,6 +136,34 @@ def seed(directory: Directory, *surfaces: str) -> None:
             )
 
 
+@dataclass(frozen=True)
+class Clients:
+    """The clients with which tests look at the account. Making clients takes longer than a test."""
+
+    dynamodb: Any
+    kinesis: Any
+    sqs: Any
+    secrets: Any
+    streams: DynamoTable
+    directory: DynamoTable
+
+
+@cache
+def clients() -> Clients:
+    """The clients of this process."""
+    return Clients(
+        dynamodb=boto3.client("dynamodb"),
+        kinesis=boto3.client("kinesis"),
+        sqs=boto3.client("sqs"),
+        secrets=boto3.client("secretsmanager"),
+        streams=DynamoTable("StreamsTable"),
+        directory=DynamoTable("DirectoryTable"),
+    )
+
+
+_SEEDED: dict[str, list[dict[str, Any]]] = {}
+
+
 class World:
     """The account, as boto3 sees it (a mock of it, in these tests).
 
@@ -141,12 +171,11 @@ class World:
     """
 
     def __init__(self, function: str) -> None:
-        dynamodb, kinesis = boto3.client("dynamodb"), boto3.client("kinesis")
-        self._sqs, secrets = boto3.client("sqs"), boto3.client("secretsmanager")
-        self.streams = DynamoTable(template.create_table(dynamodb, "StreamsTable"))
-        self.directory = DynamoTable(template.create_table(dynamodb, "DirectoryTable"))
-        kinesis.create_stream(StreamName="FramesStream", ShardCount=1)
-        self._kinesis = kinesis
+        secrets, self._kinesis, self._sqs = clients().secrets, clients().kinesis, clients().sqs
+        for name in ("StreamsTable", "DirectoryTable"):
+            template.create_table(clients().dynamodb, name)
+        self.streams, self.directory = clients().streams, clients().directory
+        self._kinesis.create_stream(StreamName="FramesStream", ShardCount=1)
         self._queues = {"OverflowQueue": self._sqs.create_queue(QueueName="OverflowQueue")}
         if function in {"callback_delivery", "dialogflow", "relay", "sweep", "transcription"}:
             for name in ("CallbackQueue", "CallbackDeadLetterQueue"):
@@ -158,7 +187,17 @@ class World:
         secrets.create_secret(Name="CallbackMaster", SecretString=CALLBACK_MASTER)
         for tenant_id, token in TWILIO_AUTH_TOKENS.items():
             secrets.create_secret(Name=f"{STACK}/twilio/{tenant_id}", SecretString=token)
-        seed(Directory(self.directory), function.partition("_")[0])
+        self._seed(function.partition("_")[0])
+
+    def _seed(self, surface: str) -> None:
+        """Create the tenants; those of a surface that was seeded before by one request."""
+        dynamodb = clients().dynamodb
+        if surface not in _SEEDED:
+            seed(Directory(self.directory), surface)
+            items = dynamodb.scan(TableName="DirectoryTable")["Items"]
+            _SEEDED[surface] = [{"PutRequest": {"Item": item}} for item in items]
+        else:
+            dynamodb.batch_write_item(RequestItems={"DirectoryTable": _SEEDED[surface]})
 
     def environment(self, function: str) -> dict[str, str]:
         """A function's variables, as the template sets them."""
@@ -184,7 +223,7 @@ class World:
             case {"Fn::Sub": str(text)}:
                 return text.replace("${AWS::StackName}", STACK)
             case {"Ref": str(queue)} if queue in self._queues:
-                return self._queues[queue]["QueueUrl"]
+                return str(self._queues[queue]["QueueUrl"])
             case {"Ref": str(parameter)} if parameter in parameters:
                 return str(parameters[parameter]["Default"])
             case {"Ref": str(resource)}:
