@@ -8,6 +8,7 @@ from uuid import uuid4
 from callstream.adapters import clock
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.callbacks import twilio
+from callstream.dialogues.connections import ConnectionStore
 from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
 from callstream.relays.model import RelaySpec
@@ -54,6 +55,11 @@ class Administration:
     def agents(self) -> AgentStore:
         """The store of agents itself, without the checks of the methods here."""
         return AgentStore(self._table)
+
+    @cached_property
+    def virtual_agents(self) -> ConnectionStore:
+        """The tenants' stored connections to virtual agents, without their keys."""
+        return ConnectionStore(self._table)
 
     @cached_property
     def twilio_auth_tokens(self) -> "TwilioAuthTokens":
@@ -262,6 +268,8 @@ class Administration:
             raise OperatorError(f"there are {MOST_OF_A_ROUTE} agents already, which is the most")
         if spec.transcription and any(each.spec.transcription for each in there):
             raise OperatorError("these calls are transcribed already: agents list")
+        if spec.dialogue and any(each.spec.dialogue for each in there):
+            raise OperatorError("an agent of Dialogflow talks on these calls already: agents list")
         if spec.name is not None and spec.name in {each.spec.name for each in there}:
             raise OperatorError(f"there is an agent of the name {spec.name!r} already")
         try:
@@ -291,6 +299,11 @@ class Administration:
         if name not in known:
             raise OperatorError(f"the stack has a transcriber of another version: {name}")
         return known[name]
+
+    @property
+    def has_dialogflow(self) -> bool:
+        """Whether agents of Dialogflow can talk on calls of the deployment."""
+        return self._output("DialogflowName") != "none"
 
     def _auth_token(self, tenant: Tenant) -> str:
         """The tenant's present AuthToken: the secret that also signs its callbacks."""

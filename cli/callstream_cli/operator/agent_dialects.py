@@ -72,6 +72,13 @@ def check(dialect: DialectName, options: AgentOptions) -> None:
     _check_format(dialect, options)
 
 
+def check_has_no_url(flag: str, dialect: DialectName | None, options: AgentOptions) -> None:
+    """Check that no option of a WebSocket is beside a flag. Raises `BadValueError`."""
+    nothing = AgentOptions(url="", track=options.track, parameters={})
+    if dialect is not None or options != nothing:
+        raise BadValueError(f"{flag} goes without URL, and without the options for a URL")
+
+
 def spec_of(dialect: DialectName, options: AgentOptions) -> RelaySpec:
     """The spec of an agent's relays, from options that `check` has taken.
 

@@ -14,7 +14,6 @@ from callstream.transcription.model import (
     TranscriptionSettings,
 )
 from callstream_cli.name_values import name_values
-from callstream_cli.operator.agent_dialects import AgentOptions
 from callstream_cli.operator.errors import BadValueError, OperatorError
 
 Language = Literal["en-US", "es-US"]
@@ -33,13 +32,6 @@ class TranscriptionOptions:
     word_times: bool = False
     plain_words: bool = False
     speakers: str | None = None
-
-
-def check_transcribes_only(dialect: str | None, options: AgentOptions) -> None:
-    """Check that no option of a WebSocket is there. Raises `BadValueError`."""
-    nothing = AgentOptions(url="", track=options.track, parameters={})
-    if dialect is not None or options != nothing:
-        raise BadValueError("--transcribe goes without URL, and without the options for a URL")
 
 
 def check_needs_no_transcription(options: TranscriptionOptions) -> None:

@@ -18,14 +18,20 @@ from callstream_cli.operator.agent_dialects import (
     AgentOptions,
     DialectName,
     check,
+    check_has_no_url,
     settings_of,
     spec_of,
+)
+from callstream_cli.operator.agent_dialogue import (
+    DialogueOptions,
+    check_needs_no_dialogue,
+    dialogue_of,
+    dialogue_settings_of,
 )
 from callstream_cli.operator.agent_transcription import (
     Language,
     TranscriptionOptions,
     check_needs_no_transcription,
-    check_transcribes_only,
     transcription_of,
     transcription_settings_of,
 )
@@ -41,7 +47,8 @@ def add(
         str | None,
         typer.Argument(
             metavar="[URL]",
-            help="The agent's WebSocket; - if its URL shall not be seen here. Not to transcribe.",
+            help="The agent's WebSocket; - if its URL shall not be seen here. Not with "
+            "--transcribe or --dialogflow.",
         ),
     ] = None,
     *,
@@ -125,6 +132,25 @@ def add(
             help="--transcribe: who speaks. By default inbound=customer,outbound=agent.",
         ),
     ] = None,
+    dialogflow: Annotated[
+        bool,
+        typer.Option("--dialogflow", help="Let an agent of Dialogflow talk, without a WebSocket."),
+    ] = False,
+    connection: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="--dialogflow: which stored connection; the only one by default."
+        ),
+    ] = None,
+    sentiment: Annotated[
+        bool, typer.Option("--sentiment", help="--dialogflow: rate how the caller feels.")
+    ] = False,
+    partial_replies: Annotated[
+        bool,
+        typer.Option(
+            "--partial-replies", help="--dialogflow: replies may begin before they are complete."
+        ),
+    ] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -132,6 +158,9 @@ def add(
 
     With --transcribe, they are transcribed from their beginning: callstream transcript shows what
     is said, and the tenant's webhook for asapp gets every line.
+
+    With --dialogflow, an agent of Google's Dialogflow talks with the caller, over a connection that
+    the tenant has stored: connections set.
 
     What is - is read from standard input, a line each: URL, auth token, parameters, status
     callback, in this order. A terminal is asked for them, without echo.
@@ -164,15 +193,30 @@ def add(
             status_callback=status_callback,
             status_callback_method=status_callback_method,
         )
-        if transcribe:
-            check_transcribes_only(dialect, options)
-            spec = transcription_of(asked, administration.transcriber)
-        else:
+        talk = DialogueOptions(
+            track=track if dialogflow else None,
+            connection=connection,
+            sentiment=sentiment,
+            partial_replies=partial_replies,
+        )
+        if not transcribe:
             check_needs_no_transcription(asked)
-            if url is None or dialect is None:
-                raise BadValueError("give the agent's URL and --dialect, or --transcribe")
-            check(dialect, options)
-            spec = spec_of(dialect, _read(options))
+        if not dialogflow:
+            check_needs_no_dialogue(talk)
+        elif transcribe:
+            raise BadValueError("--transcribe and --dialogflow are two agents: add them one by one")
+        if transcribe:
+            check_has_no_url("--transcribe", dialect, options)
+            spec = transcription_of(asked, administration.transcriber)
+        elif dialogflow:
+            check_has_no_url("--dialogflow", dialect, options)
+            spec = dialogue_of(
+                talk,
+                administration.virtual_agents.all(tenant_id),
+                is_deployed=administration.has_dialogflow,
+            )
+        else:
+            spec = _fork(url, dialect, options)
         agent = administration.create_agent(tenant_id, route, inbox, spec)
     if as_json:
         show_json(as_dict(agent))
@@ -206,7 +250,7 @@ def list_(
                 agent.agent_id,
                 _place(agent),
                 agent.spec.dialect or "-",
-                _masked(agent.spec.url) if agent.spec.url else _transcribed(agent.spec),
+                _masked(agent.spec.url) if agent.spec.url else _without_url(agent.spec),
                 agent.spec.track,
                 agent.spec.name or "-",
                 "stored" if agent.spec.handshake_headers else "none",
@@ -254,16 +298,26 @@ def as_dict(agent: Agent) -> dict[str, Any]:
         "name": spec.name,
         "auth_token_stored": bool(spec.handshake_headers),
         "parameters": len(spec.parameters),
-        "settings": {} if spec.transcription else settings_of(spec),
+        "settings": settings_of(spec) if spec.url else {},
         "transcription": transcription_settings_of(spec),
+        "dialogue": dialogue_settings_of(spec),
     }
+
+
+def _fork(url: str | None, dialect: DialectName | None, options: AgentOptions) -> RelaySpec:
+    if url is None or dialect is None:
+        raise BadValueError("give the agent's URL and --dialect, or --transcribe, or --dialogflow")
+    check(dialect, options)
+    return spec_of(dialect, _read(options))
 
 
 def _place(agent: Agent) -> str:
     return f"the inbox {agent.inbox}" if agent.inbox else agent.route
 
 
-def _transcribed(spec: RelaySpec) -> str:
+def _without_url(spec: RelaySpec) -> str:
+    if spec.dialogue is not None:
+        return f"dialogflow {spec.dialogue.connection_id}"
     return f"transcription {spec.transcription.language}" if spec.transcription else "-"
 
 

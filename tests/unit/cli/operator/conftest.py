@@ -42,6 +42,7 @@ def deployed() -> Iterator[Mapping[str, str]]:
             | {
                 "TwilioSecretsPrefix": {"Value": TWILIO_PREFIX},
                 "TranscriberName": {"Value": "offline"},
+                "DialogflowName": {"Value": "google"},
             },
         }
         cloudformation = boto3.client("cloudformation")

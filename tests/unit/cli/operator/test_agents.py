@@ -9,6 +9,8 @@ from typer.testing import Result
 
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import DIALECTS
+from callstream.dialogues.connections import AgentConnection, ConnectionRecord
+from callstream.dialogues.model import DialogueSettings
 from callstream.relays.agents import MOST_OF_A_ROUTE
 from callstream.relays.model import ReturnAudio
 from callstream.surfaces import (
@@ -22,6 +24,7 @@ from callstream.surfaces import (
 from callstream_cli.operator import agent_dialects
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.agent_dialects import DialectName
+from callstream_cli.operator.agent_dialogue import DialogueOptions, dialogue_of
 from callstream_cli.operator.agent_transcription import TranscriptionOptions, transcription_of
 from callstream_cli.operator.errors import OperatorError
 from tests.unit.cli.commands import ask, ok, refusal, run, words
@@ -66,6 +69,7 @@ class TestAgents:
             "parameters": 2,
             "settings": {"fill_silence": False, "legs": "self", "mode": "rtp"},
             "transcription": None,
+            "dialogue": None,
         }
         second = ask("agents", "add", "acme", AGENT, *self.GENAGENT, "signalwire")
         assert ask("agents", "list", "acme") == [second, first]
@@ -380,6 +384,7 @@ class TestTranscribingAgents:
                 "plain_words": True,
                 "speakers": {"inbound": "agent", "outbound": "customer"},
             },
+            "dialogue": None,
         }
         [agent] = administration.agents.all("acme")
         assert agent.spec.sink == "transcription"
@@ -413,7 +418,10 @@ class TestTranscribingAgents:
                 "--transcribe goes without URL, and without the options for a URL",
             ),
             (("--route", "genagent", AGENT, "--dialect", "telnyx", "--word-times"), WITH_ALONE),
-            (("--route", "genagent"), "give the agent's URL and --dialect, or --transcribe"),
+            (
+                ("--route", "genagent"),
+                "give the agent's URL and --dialect, or --transcribe, or --dialogflow",
+            ),
             (
                 (*ROUTE, "--speakers", "inbound=customer"),
                 "--speakers: as inbound=customer,outbound=agent, or the other way round",
@@ -422,5 +430,78 @@ class TestTranscribingAgents:
     )
     def test_options_that_do_not_go_together_are_refused(
         self, options: tuple[str, ...], error: str
+    ) -> None:
+        assert refusal("agents", "add", "acme", *options, status=2) == error
+
+
+@pytest.mark.usefixtures("acme")
+class TestVirtualAgents:
+    ROUTE = ("--route", "genagent", "--dialogflow")
+
+    def store(self, administration: Administration, *connection_ids: str) -> None:
+        for connection_id in connection_ids:
+            connection = AgentConnection(
+                tenant_id="acme", connection_id=connection_id, project_id="calls", key_version="1"
+            )
+            record = ConnectionRecord("acme", connection_id, connection=connection)
+            administration.virtual_agents.write(record, "1")
+
+    def test_agent_talks_over_the_only_connection(self, administration: Administration) -> None:
+        self.store(administration, "app-1")
+
+        added = ask("agents", "add", "acme", *self.ROUTE, "--sentiment")
+        assert (added["url"], added["track"], added["settings"]) == (None, "inbound_track", {})
+        assert added["dialogue"] == {
+            "connection": "app-1",
+            "sentiment": True,
+            "partial_replies": False,
+        }
+        [agent] = administration.agents.all("acme")
+        assert (agent.spec.sink, agent.spec.target_legs) == ("dialogflow", "self")
+        assert agent.spec.dialogue == DialogueSettings(
+            connection_id="app-1", analyzes_sentiment=True
+        )
+        assert words(ok("agents", "list", "acme"))[1] == (
+            f"{added['agent_id']} genagent - dialogflow app-1 inbound_track - none 0"
+        )
+
+    def test_one_of_several_connections_is_named(self, administration: Administration) -> None:
+        self.store(administration, "app-1", "app-2")
+
+        unnamed = refusal("agents", "add", "acme", *self.ROUTE, status=2)
+        assert unnamed == "--connection: one of app-1, app-2"
+        assert refusal("agents", "add", "acme", *self.ROUTE, "--connection", "app-3") == (
+            "there is no connection 'app-3', but app-1, app-2"
+        )
+        added = ask("agents", "add", "acme", *self.ROUTE, "--connection", "app-2")
+        assert added["dialogue"]["connection"] == "app-2"
+        assert refusal("agents", "add", "acme", *self.ROUTE, "--connection", "app-1") == (
+            "an agent of Dialogflow talks on these calls already: agents list"
+        )
+
+    def test_agent_that_cannot_talk_is_refused_at_once(self) -> None:
+        assert refusal("agents", "add", "acme", *self.ROUTE) == (
+            "the tenant has no connection to Dialogflow: connections set"
+        )
+        with pytest.raises(OperatorError, match="without Dialogflow: set its parameter"):
+            dialogue_of(DialogueOptions(), [], is_deployed=False)
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ((*ROUTE, AGENT), "--dialogflow goes without URL, and without the options for a URL"),
+            ((*ROUTE, "--track", "both_tracks"), "--track: Dialogflow hears the inbound_track"),
+            (
+                (*ROUTE, "--transcribe"),
+                "--transcribe and --dialogflow are two agents: add them one by one",
+            ),
+            (
+                ("--route", "genagent", "--transcribe", "--sentiment"),
+                "--connection, --sentiment, --partial-replies: with --dialogflow",
+            ),
+        ],
+    )
+    def test_options_that_do_not_go_together_are_refused(
+        self, options: Iterable[str], error: str
     ) -> None:
         assert refusal("agents", "add", "acme", *options, status=2) == error
