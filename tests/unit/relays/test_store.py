@@ -270,12 +270,14 @@ def test_stop_ends_one_or_all_relays_of_a_surface(table: DynamoTable, store: Rel
 def test_stop_ends_more_relays_than_a_transaction_holds(
     table: DynamoTable, store: RelayStore
 ) -> None:
-    for number in range(120):
-        store.start(relay(f"relay-{number}", name=f"name-{number}"), command())
+    for first in (0, 40, 80):
+        numbers = range(first, first + 40)
+        store.start_together([relay(f"relay-{n}", name=f"name-{n}") for n in numbers], command())
 
     stopped = store.stop(command(command_id="c1", client_state="QQ=="), "telnyx")
 
     assert {each.relay_id for each in stopped} == set(states(store))
+    assert len(stopped) == 120
     assert set(states(store).values()) == {"stopped"}
     assert table.query(call_key("acme", "call-1")["pk"], "NAME#") == []
     assert call(table)["client_state"] == "QQ=="
@@ -421,8 +423,7 @@ def test_stop_looks_again_if_the_relay_changes_meanwhile(
 def test_stop_that_broke_off_is_completed_by_its_repetition(
     table: DynamoTable, store: RelayStore
 ) -> None:
-    for number in range(60):
-        store.start(relay(f"relay-{number}"), command())
+    store.start_together([relay(f"relay-{number}") for number in range(60)], command())
     broken = RelayStore(BreaksOff(after=1))
     with pytest.raises(Unavailable):
         broken.stop(command(command_id="c1"), "telnyx")
