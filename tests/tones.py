@@ -12,7 +12,8 @@ from typing import Final, override
 import audioop
 
 _VOCABULARY: Final = """one two three red green blue north south east west hello goodbye please
-thanks yes no account number order address bill card pin 4111111111111111 8642"""
+thanks yes no account number order address bill card pin 4111111111111111 8642 my water person
+danger"""
 WORDS: Final = tuple(_VOCABULARY.split())
 """The words that are recognised: each is a tone of its own."""
 HALF_A_WORD: Final = "uh"

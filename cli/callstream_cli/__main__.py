@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "call": "carrier.command",
     "listen": "listener.command",
     "bridge": "bridge.command",
+    "dialogflow": "dialogflow.command",
     "transcript": "operator.transcript",
     "tail": "reading.tail",
     "record": "reading.record",

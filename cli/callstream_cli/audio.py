@@ -22,6 +22,8 @@ BYTES_PER_MS: Final = PCMU_8K.sample_rate // 1000
 FRAME_BYTES: Final = FRAME_MS * BYTES_PER_MS
 SILENCE: Final = PCMU_8K.silence
 DEMO_RECORDING: Final = Path(__file__).parent / "assets" / "conversation.wav"
+DIALOGUE_RECORDING: Final = DEMO_RECORDING.with_name("caller.flac")
+"""A caller who talks with the agent of `callstream dialogflow`."""
 RAW_SUFFIXES: Final = frozenset({".mulaw", ".raw", ".ulaw"})
 
 type Tracks = Mapping[Track, bytes]

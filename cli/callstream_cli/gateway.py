@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final, Literal
 from urllib.parse import quote, urlencode, urlsplit
@@ -99,27 +100,52 @@ def _asapp_headers(stack: StackDescription) -> dict[str, str]:
 
 
 def fork_as_telnyx(
-    stack: StackDescription, call_id: str, consumer_url: str, *, answers: bool = False
+    stack: StackDescription,
+    call_id: str,
+    consumer_url: str,
+    *,
+    answers: bool = False,
+    dialogflow: bool = False,
 ) -> None:
     """Fork both tracks of a call to a WebSocket, by Telnyx's command, as the described tenant.
 
-    With `answers`, the caller hears what the consumer sends back as raw audio.
+    With `answers`, the caller hears what the consumer sends back as raw audio. With `dialogflow`,
+    the tenant's virtual agent talks with the caller, and `consumer_url` may be empty.
 
     Raises:
-        GatewayError: the call is not forked.
+        GatewayError: the command is refused.
     """
     url = f"{stack['rest']['telnyx']}/v2/calls/{quote(call_id, safe='')}/actions/streaming_start"
-    headers = {
-        "Authorization": f"Bearer {stack['credentials']['telnyx']['api_key']}",
-        "Content-Type": "application/json",
-    }
-    body = {"stream_url": consumer_url, "stream_track": "both_tracks"}
-    if answers:
+    body: dict[str, object] = {}
+    if dialogflow:
+        body = {"enable_dialogflow": True}
+    if consumer_url:
+        body |= {"stream_url": consumer_url, "stream_track": "both_tracks"}
+    if consumer_url and answers:
         body |= {
             "stream_bidirectional_mode": "rtp",
             "stream_bidirectional_target_legs": "self",
         }
-    _request("POST", url, headers, json.dumps(body).encode())
+    _request("POST", url, _telnyx_headers(stack), json.dumps(body).encode())
+
+
+def store_dialogflow_connection(
+    stack: StackDescription, connection_id: str, connection: Mapping[str, object]
+) -> None:
+    """Store a connection to Dialogflow, by Telnyx's endpoint, as the described tenant.
+
+    Raises:
+        GatewayError: the connection is not stored.
+    """
+    url = f"{stack['rest']['telnyx']}/v2/dialogflow_connections/{quote(connection_id, safe='')}"
+    _request("POST", url, _telnyx_headers(stack), json.dumps(connection).encode())
+
+
+def _telnyx_headers(stack: StackDescription) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {stack['credentials']['telnyx']['api_key']}",
+        "Content-Type": "application/json",
+    }
 
 
 def fork_as_signalwire(stack: StackDescription, call_id: str, consumer_url: str) -> None:

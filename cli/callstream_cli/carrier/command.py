@@ -16,10 +16,10 @@ from callstream_cli import audio, close_codes, codecs, event_loop
 from callstream_cli.acting import AsTenant, acting_as
 from callstream_cli.carrier.heard import heard
 from callstream_cli.carrier.identity import CarrierName
-from callstream_cli.carrier.placing import Forks, ids, place
+from callstream_cli.carrier.placing import Fork, Forks, ids, place
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults
 from callstream_cli.carrier.session import CallReport
-from callstream_cli.carrier.staying import FORK_COMMANDS, ForkDialect, sequel
+from callstream_cli.carrier.staying import FORK_COMMANDS, TELNYX_DIALOGFLOW, ForkDialect, sequel
 from callstream_cli.formats import FORMAT_HELP, FormatError, call_format
 from callstream_cli.gateway import GatewayError, Route, media_url
 from callstream_cli.local.commands import local_stack
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""
 
+# After the caller's last word, the agent says goodbye.
+_LAST_WORDS_S = 8.0
 # The longest that the gateway takes.
 _LONGEST_ID = 400
 _Probability = typer.Option(min=0.0, max=1.0, help="Probability for each media message.")
@@ -39,12 +41,12 @@ _Probability = typer.Option(min=0.0, max=1.0, help="Probability for each media m
 
 def call(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help=f"{audio.FILES}. Stereo: caller left, agent right.",
             show_default="the demo's recording",
         ),
-    ] = audio.DEMO_RECORDING,
+    ] = None,
     *,
     url: Annotated[
         str | None, typer.Option(help="A media URL; without it, the local stack is asked for one.")
@@ -123,6 +125,14 @@ def call(
             "twilio, whose forks are one-way; twilio and signalwire want wss URLs.",
         ),
     ] = "telnyx",
+    dialogflow: Annotated[
+        bool,
+        typer.Option(
+            "--dialogflow",
+            help="Let the tenant's virtual agent talk with the caller, by Telnyx's command: "
+            "Google's, or that of callstream dialogflow, to whom the caller talks without a FILE.",
+        ),
+    ] = False,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -157,8 +167,13 @@ def call(
     format_ = _known_format(codec, carrier)
     _check_save(save, calls)
     _check_loop(speed, loop=loop)
-    _check_names(call_id, calls, tenant, asks=not url or fork is not None)
+    if dialogflow and dialect != "telnyx":
+        raise typer.BadParameter("is a command of Telnyx's", param_hint="--dialogflow")
+    _check_names(call_id, calls, tenant, asks=not url or fork is not None or dialogflow)
     try:
+        if file is None:
+            file = audio.DIALOGUE_RECORDING if dialogflow else audio.DEMO_RECORDING
+            hold = _LAST_WORDS_S if dialogflow and hold is None else hold
         tracks = _tracks(audio.read(file), format_, byte_order)
         plan = CallPlan(
             tracks,
@@ -171,7 +186,7 @@ def call(
             sequel=sequel(tracks, format_, byte_order, loop=loop, hold=hold),
             call_id=call_id,
         )
-        to = None if fork is None else (fork, dialect)
+        to = _command(fork, dialect, dialogflow=dialogflow)
         with _ways([url or None] * calls, route, to, tenant) as (urls, forks):
             placed = event_loop.run(place(console, urls, plan, speed, forks))
     except (audio.UnreadableAudioError, GatewayError) as error:
@@ -286,22 +301,28 @@ def as_dict(report: CallReport) -> dict[str, Any]:
     }
 
 
+def _command(url: str | None, dialect: ForkDialect, *, dialogflow: bool) -> Fork | None:
+    if dialogflow:
+        return Fork(url or "", "telnyx", TELNYX_DIALOGFLOW, "the agent does not join")
+    return None if url is None else Fork(url, dialect, FORK_COMMANDS[dialect])
+
+
 @contextmanager
 def _ways(
     urls: Sequence[str | None],
     route: Route,
-    fork: tuple[str, ForkDialect] | None,
+    fork: Fork | None,
     tenant: str | None,
 ) -> Iterator[tuple[Sequence[str], Forks | None]]:
     """The URL of each call, and where the calls are forked to, as a tenant of the local stack."""
     given = [url for url in urls if url is not None]
     surfaces: list[Surface] = [] if given else ["asapp"]
-    surfaces += [] if fork is None else [fork[1]]
+    surfaces += [] if fork is None else [fork.dialect]
     if not surfaces:
         yield given, None
         return
     with acting_as(tenant, _stack(), surfaces) as stack:
-        forks = None if fork is None else Forks(fork[0], FORK_COMMANDS[fork[1]], stack)
+        forks = None if fork is None else Forks(fork, stack)
         yield given or [media_url(stack, route) for _ in urls], forks
 
 

@@ -16,16 +16,28 @@ from callstream_cli import live_display
 from callstream_cli.carrier import forking
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate
 from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.carrier.staying import ForkDialect
 from callstream_cli.gateway import GatewayError
 from callstream_cli.local.description import StackDescription
 
 
 @dataclass(frozen=True, slots=True)
-class Forks:
-    """Where the calls are forked to, and by whose command."""
+class Fork:
+    """A command that forks a call."""
 
     url: str
+    """Where to; may be empty if the command needs none."""
+    dialect: ForkDialect
     command: forking.ForkCommand
+    failure: str = "the call is not forked"
+    """What a refusal means for the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """The command that forks the calls, and where it is sent to."""
+
+    fork: Fork
     stack: StackDescription
 
 
@@ -89,10 +101,10 @@ def ids(report: CallReport) -> str:
 
 async def _fork(call_id: str, forks: Forks, placed: Placed) -> None:
     try:
-        await forking.fork(forks.command, forks.stack, call_id, forks.url)
+        await forking.fork(forks.fork.command, forks.stack, call_id, forks.fork.url)
     except GatewayError as error:
         placed.not_forked = True
-        typer.echo(f"callstream: the call is not forked: {error}", err=True)
+        typer.echo(f"callstream: {forks.fork.failure}: {error}", err=True)
 
 
 def _progress(

@@ -20,6 +20,8 @@ FORK_COMMANDS: Final[Mapping[ForkDialect, ForkCommand]] = {
     "signalwire": fork_as_signalwire,
     "twilio": fork_as_twilio,
 }
+TELNYX_DIALOGFLOW: Final = partial(fork_as_telnyx, answers=True, dialogflow=True)
+"""Telnyx's command that also has a virtual agent talk with the caller."""
 
 
 def sequel(

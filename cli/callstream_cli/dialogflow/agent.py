@@ -1,8 +1,8 @@
-"""The scripted agent: a water company's, which understands a handful of keywords."""
+"""The scripted agent: a water company's, which understands a handful of keywords and keys."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from callstream_cli.dialogflow.script import Speech
@@ -55,68 +55,76 @@ def _says(*names: str) -> tuple[Speech, ...]:
     return tuple(Speech(name) for name in names)
 
 
-_WELCOME: Final = Answer(intent="welcome", parts=_says("welcome"))
-_SILENCE: Final = Answer(intent="silence", parts=_says("silence"))
+_WELCOME: Final = Answer(intent="welcome", parts=_says("welcome"), takes_keys=True)
+_SILENCE: Final = Answer(intent="silence", parts=_says("silence"), takes_keys=True)
 _FALLBACK: Final = Answer(
-    intent="fallback", parts=_says("fallback"), is_fallback=True, confidence=0.3
+    intent="fallback",
+    parts=_says("fallback"),
+    is_fallback=True,
+    confidence=0.3,
+    takes_keys=True,
 )
+
+_EMERGENCY: Final = Answer(
+    intent="emergency", parts=_says("emergency"), end="transfer", transfer_to="+15005550100"
+)
+_PERSON: Final = Answer(
+    intent="person",
+    parts=_says("person"),
+    end="live_agent_handoff",
+    handoff={"reason": "the caller wants a person"},
+)
+_BILL: Final = Answer(intent="bill", parts=_says("bill"), takes_keys=True)
+_OUTAGE: Final = Answer(intent="outage", parts=_says("looking", "repair"))
+_HOURS: Final = Answer(intent="hours", parts=_says("hours"))
+_ADDRESS: Final = Answer(intent="address", parts=_says("address"))
+_GOODBYE: Final = Answer(intent="goodbye", parts=_says("goodbye"), end="end_interaction")
 
 # The first that matches counts.
 _BY_KEYWORD: Final[tuple[tuple[frozenset[str], Answer], ...]] = (
-    (
-        frozenset({"danger", "emergency", "flood", "fire"}),
-        Answer(
-            intent="emergency", parts=_says("emergency"), end="transfer", transfer_to="+15005550100"
-        ),
-    ),
-    (
-        frozenset({"person", "human", "somebody", "someone", "agent", "operator"}),
-        Answer(
-            intent="person",
-            parts=_says("person"),
-            end="live_agent_handoff",
-            handoff={"reason": "the caller wants a person"},
-        ),
-    ),
-    (
-        frozenset({"bill", "pay", "account", "invoice"}),
-        Answer(intent="bill", parts=_says("bill"), takes_keys=True),
-    ),
-    (
-        frozenset({"water", "leak", "repair"}),
-        Answer(intent="outage", parts=_says("looking", "repair")),
-    ),
-    (frozenset({"open", "hours", "closed"}), Answer(intent="hours", parts=_says("hours"))),
-    (
-        frozenset({"live", "street", "bridge", "address"}),
-        Answer(intent="address", parts=_says("address")),
-    ),
-    (
-        frozenset({"goodbye", "bye", "thanks", "thank"}),
-        Answer(intent="goodbye", parts=_says("goodbye"), end="end_interaction"),
-    ),
+    (frozenset({"danger", "emergency", "flood", "fire"}), _EMERGENCY),
+    (frozenset({"person", "human", "somebody", "someone", "operator"}), _PERSON),
+    (frozenset({"bill", "pay", "account", "invoice"}), _BILL),
+    (frozenset({"water", "leak", "repair"}), _OUTAGE),
+    (frozenset({"open", "hours", "closed"}), _HOURS),
+    (frozenset({"live", "street", "bridge", "address"}), _ADDRESS),
+    (frozenset({"goodbye", "bye", "thanks", "thank"}), _GOODBYE),
     (frozenset({"hello", "hi"}), _WELCOME),
 )
+_BY_KEY: Final = {"1": _OUTAGE, "2": _HOURS, "3": _BILL, "0": _PERSON, "9": _GOODBYE}
 _WORD: Final = re.compile(r"[a-z']+")
 
 
-def answer(said: Input) -> Answer:
-    """Answer one input."""
-    if said.event == WELCOME:
-        return _WELCOME
-    if said.event in SILENCE:
-        return _SILENCE
-    if said.event:
-        # No intent has this event.
-        return Answer()
-    if said.digits:
-        account = said.digits.rstrip("#")
-        return Answer(intent="account", parts=_says("account"), parameters={"account": account})
-    words = frozenset(_WORD.findall(said.text.lower()))
-    for keywords, known in _BY_KEYWORD:
-        if words & keywords:
-            return known
-    return _FALLBACK
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Answers one input after the other; remembers nothing.
+
+    Args:
+        hears: whether speech is recognised. If not, the agent offers keys.
+    """
+
+    hears: bool = True
+
+    def answer(self, said: Input) -> Answer:
+        """Answer one input. An event that no intent has gets an answer without parts."""
+        if said.event:
+            known = _WELCOME if said.event == WELCOME else _SILENCE
+            found = known if said.event in {WELCOME, *SILENCE} else Answer()
+        elif said.digits:
+            found = self._of_keys(said.digits.rstrip("#"))
+        else:
+            words = frozenset(_WORD.findall(said.text.lower()))
+            found = next((each for keys, each in _BY_KEYWORD if words & keys), _FALLBACK)
+        if found.takes_keys and found is not _BILL and not self.hears:
+            return replace(found, parts=(*found.parts, *_says("keys")))
+        return found
+
+    @staticmethod
+    def _of_keys(digits: str) -> Answer:
+        if len(digits) > 1:
+            # The number that the question about the bill asks for.
+            return Answer(intent="account", parts=_says("account"), parameters={"account": digits})
+        return _BY_KEY.get(digits, _FALLBACK)
 
 
 _MOODS: Final[Mapping[float, frozenset[str]]] = {

@@ -12,6 +12,7 @@ from google.cloud import dialogflow_v2 as dialogflow
 
 from callstream_cli.dialogflow import names
 from callstream_cli.dialogflow.refused import Refused, invalid, missing
+from callstream_cli.dialogflow.watching import Watcher
 
 LANGUAGE: Final = "en-US"
 AGENT: Final = "00000000-0000-4000-8000-000000000000"
@@ -71,10 +72,12 @@ class Conversations:
 
     Args:
         profiles: those that exist, by their ids.
+        watcher: learns which begin and are completed.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile]) -> None:
+    def __init__(self, profiles: Mapping[str, Profile], watcher: Watcher) -> None:
         self._profiles = profiles
+        self._watcher = watcher
         self._talks: OrderedDict[str, Talk] = OrderedDict()
         self._numbers = count(1)
         self._lock = Lock()
@@ -117,6 +120,7 @@ class Conversations:
         """End a conversation."""
         talk = self.conversation(request.name)
         talk.is_completed = True
+        self._watcher.completed(talk.name)
         return self._described(talk)
 
     def create_participant(
@@ -159,6 +163,7 @@ class Conversations:
 
     def _add(self, talk: Talk) -> None:
         self._talks[talk.name] = talk
+        self._watcher.began(talk.name)
         while len(self._talks) > _MOST_CONVERSATIONS:
             self._talks.popitem(last=False)
 

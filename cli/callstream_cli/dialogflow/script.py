@@ -22,8 +22,17 @@ TEXTS: Final[Mapping[str, str]] = {
     "goodbye": "You are welcome. Goodbye.",
     "fallback": "I did not understand that. Please say it again.",
     "silence": "Are you still there?",
+    "keys": "Press 1 for water, 2 for our hours, 3 for a bill, 0 for a person, or 9 to end.",
 }
 """The text of each recording, by its name."""
+
+
+CALLER: Final = (
+    (9_000, "My water has been off since this morning."),
+    (11_000, "What are your opening hours?"),
+    (7_000, "Thank you. Goodbye."),
+)
+"""What a caller says to the agent, after so many milliseconds: the agent talks meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any, Final, Self
 
@@ -12,13 +11,14 @@ import grpc
 from google.cloud import dialogflow_v2 as dialogflow
 
 from callstream_cli.dialogflow import names
-from callstream_cli.dialogflow.agent import Answer, Input
+from callstream_cli.dialogflow.agent import Agent
 from callstream_cli.dialogflow.conversations import PROFILES, Conversations, Profile
 from callstream_cli.dialogflow.faults import CallFaults, Fault, Faults
 from callstream_cli.dialogflow.hearing import Ear
 from callstream_cli.dialogflow.refused import Gone, Refused
 from callstream_cli.dialogflow.service import Service
 from callstream_cli.dialogflow.streams import Messages
+from callstream_cli.dialogflow.watching import Call, Nobody, Watcher
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 4580
@@ -28,31 +28,8 @@ _PACKAGE: Final = "google.cloud.dialogflow.v2"
 # Each stream has a thread while it lasts.
 _THREADS: Final = 64
 _PATIENCE_S: Final = 10.0
-
-
-@dataclass(slots=True)
-class Call:
-    """What a client has asked for, and how that has ended."""
-
-    method: str
-    """The name of the RPC, such as `StreamingAnalyzeContent`."""
-    messages: list[Any] = field(default_factory=list)
-    """The client's messages, without those that have audio only."""
-    audio: bytearray = field(default_factory=bytearray)
-    """The audio that came, as it came."""
-    pieces: int = 0
-    """How many messages had audio."""
-    responses: list[Any] = field(default_factory=list)
-    """The messages that were sent."""
-    is_half_closed: bool = False
-    status: str | None = None
-    """The name of the status at the end; None while the call goes on, `CANCELLED` if the client
-    has given up."""
-
-    @property
-    def request(self) -> Any:  # noqa: ANN401 - as the method has it
-        """The first message."""
-        return self.messages[0]
+_AGENT: Final = Agent()
+_NOBODY: Final = Nobody()
 
 
 class FakeDialogflow:
@@ -63,14 +40,14 @@ class FakeDialogflow:
 
     Args:
         new_ear: makes what recognises the audio of a stream.
+        agent: answers.
         port: where to listen; 0 is any free port.
         profiles: the conversation profiles that exist, by their ids.
         location: the region that the server stands for. None takes all, except where the client
             says by gRPC's authority that it calls Google's host of another region.
         patience_s: how long a client may send no audio in a stream.
         history: how many calls are remembered.
-        notice: learns of each input and its answer, with the conversation's name; runs in a thread
-            of the server.
+        watcher: learns what happens.
 
     Raises:
         OSError: the port is taken.
@@ -79,22 +56,24 @@ class FakeDialogflow:
     def __init__(
         self,
         new_ear: Callable[[], Ear],
+        agent: Agent = _AGENT,
         *,
         port: int = 0,
         profiles: Mapping[str, Profile] = PROFILES,
         location: str | None = None,
         patience_s: float = _PATIENCE_S,
         history: int = 1000,
-        notice: Callable[[str, Input, Answer], None] = lambda *_: None,
+        watcher: Watcher = _NOBODY,
     ) -> None:
         self.calls: deque[Call] = deque(maxlen=history)
         """What clients have asked for, the oldest first."""
+        self._watcher = watcher
         self._changed = Condition()
         self._faults = Faults()
         self._location = location
         self._patience_s = patience_s
-        self._conversations = Conversations(profiles)
-        self._service = Service(self._conversations, new_ear, notice)
+        self._conversations = Conversations(profiles, watcher)
+        self._service = Service(self._conversations, agent, new_ear, watcher)
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, "dialogflow"),
             # A second server on the same port is a mistake.
@@ -259,8 +238,8 @@ class FakeDialogflow:
         try:
             yield call, faults
         except Refused as refused:
-            status = refused.code.name
-            self._end(call, status)
+            call.details = refused.details
+            self._end(call, refused.code.name)
             context.abort(refused.code, refused.details)
         except (Gone, GeneratorExit):
             status = "CANCELLED"
@@ -272,9 +251,12 @@ class FakeDialogflow:
             self._end(call, status)
 
     def _end(self, call: Call, status: str) -> None:
+        if call.status is not None:
+            return
         with self._changed:
-            call.status = call.status or status
+            call.status = status
             self._changed.notify_all()
+        self._watcher.ended(call)
 
     def _note(self, call: Call, message: Any | None) -> None:  # noqa: ANN401
         """Note a client's message, or None: its half-close."""

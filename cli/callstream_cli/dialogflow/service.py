@@ -7,13 +7,14 @@ from typing import Any, Final
 from google.cloud import dialogflow_v2 as dialogflow
 
 from callstream_cli.dialogflow import requests
-from callstream_cli.dialogflow.agent import Answer, Input, answer
+from callstream_cli.dialogflow.agent import Agent, Answer, Input
 from callstream_cli.dialogflow.conversations import Conversations, Talk
 from callstream_cli.dialogflow.faults import CallFaults
 from callstream_cli.dialogflow.hearing import Ear
 from callstream_cli.dialogflow.refused import invalid
 from callstream_cli.dialogflow.replies import Exchange, Wishes
 from callstream_cli.dialogflow.streams import Listening, Messages, Piece
+from callstream_cli.dialogflow.watching import Watcher
 
 _NOTHING: Final = Input()
 _SILENCE: Final = Input(event="NO_SPEECH_RECOGNIZED")
@@ -28,13 +29,15 @@ class Service:
 
     Args:
         conversations: what has begun.
+        agent: answers.
         new_ear: makes an ear for a stream.
-        notice: learns of each input and its answer, with the name of its conversation.
+        watcher: learns of each input and its answer.
     """
 
     conversations: Conversations
+    agent: Agent
     new_ear: Callable[[], Ear]
-    notice: Callable[[str, Input, Answer], None]
+    watcher: Watcher
 
     def analyze_content(
         self, request: dialogflow.AnalyzeContentRequest, faults: CallFaults
@@ -89,6 +92,8 @@ class Service:
         if stream.config is None:
             while (piece := pieces()) is not None:
                 said = Input(text=piece.text or "", digits=piece.digits or "")
+            if said == _NOTHING:
+                raise invalid("after text_config, input_text must follow")
         else:
             listening = Listening(stream.config, stream.is_single_utterance, self.new_ear, faults)
             for result in listening.results(pieces):
@@ -110,10 +115,10 @@ class Service:
     def _exchange(self, talk: Talk, said: Input, wishes: Wishes) -> Exchange:
         """Let the agent answer; from now on, it has acted."""
         is_assisted = talk.is_assisted
-        given = Answer() if said == _NOTHING or is_assisted else answer(said)
+        given = Answer() if said == _NOTHING or is_assisted else self.agent.answer(said)
         talk.takes_keys = given.takes_keys
         if talk.profile_name and talk.profile.api == "es" and given.hands_off:
             # From now on, a human answers.
             talk.is_assisted = True
-        self.notice(talk.name, said, given)
+        self.watcher.answered(talk.name, said, given)
         return Exchange(talk, said, given, wishes, is_assisted=is_assisted)
