@@ -199,6 +199,23 @@ class World:
         else:
             dynamodb.batch_write_item(RequestItems={"DirectoryTable": _SEEDED[surface]})
 
+    def put_agent_keys(self, keys: Mapping[str, str]) -> None:
+        """Store keys of connections to virtual agents, by names without the prefix."""
+        for name, key in keys.items():
+            clients().secrets.create_secret(Name=f"{STACK}/dialogflow/{name}", SecretString=key)
+
+    def agent_keys(self) -> list[str]:
+        """The names of all such keys."""
+        prefix = f"{STACK}/dialogflow/"
+        found = clients().secrets.list_secrets()["SecretList"]
+        names = [each["Name"] for each in found if each["Name"].startswith(prefix)]
+        return sorted(name.removeprefix(prefix) for name in names)
+
+    def connections(self) -> list[dict[str, Any]]:
+        """The connections to virtual agents, and what is left of deleted ones."""
+        found = [each for each in self.directory.scan() if each["pk"].startswith("CONNECTIONS#")]
+        return sorted(found, key=lambda item: item["sk"])
+
     def environment(self, function: str) -> dict[str, str]:
         """A function's variables, as the template sets them."""
         [properties] = [

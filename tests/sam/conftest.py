@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,14 +140,21 @@ class Account(DeployedStack):
 
     def given(self, expected: Mapping[str, Any]) -> None:
         """Make the state that an event needs, and no other state."""
-        for item in self._tables["streams"].scan():
-            self._tables["streams"].delete({"pk": item["pk"], "sk": item["sk"]})
+        for table in self._tables.values():
+            for item in table.scan():
+                if item["pk"].partition("#")[0] not in {"TENANT", "CREDENTIAL"}:
+                    table.delete({"pk": item["pk"], "sk": item["sk"]})
         for tenant in world.TENANTS:
             self._directory.save(tenant)
-        for name, items in expected.get("given", {}).items():
-            for item in items:
+        given = expected.get("given", {})
+        for name in self._tables.keys() & given.keys():
+            for item in given[name]:
                 for each in _as_of_now(item):
                     self._tables[name].put(each)
+        secrets, prefix = self.client("secretsmanager"), self.outputs["DialogflowSecretsPrefix"]
+        for name, key in given.get("secrets", {}).items():
+            with suppress(secrets.exceptions.ResourceExistsException):
+                secrets.create_secret(Name=f"{prefix}{name}", SecretString=key)
 
 
 def _as_of_now(item: dict[str, Any]) -> Iterator[dict[str, Any]]:

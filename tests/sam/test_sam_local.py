@@ -45,6 +45,8 @@ IMPOSSIBLE_OVER_HTTP = {
     "400-not-base64": NO_CLIENT,
     "401-odd-id": NO_CLIENT,
     "400-not-utf8": NOT_UTF8,
+    "404-odd-id": SLASH,
+    "422-odd-id": SLASH,
     "ok-encoded-call-id": SLASH,
     "ok-by-encoded-name": SLASH,
     "ok-sdk-path": TWILIOS,
@@ -158,10 +160,14 @@ def ask(base: str, event: Mapping[str, Any]) -> dict[str, Any]:
         connection.request(event["httpMethod"], url.path + event["path"], body, headers)
         response = connection.getresponse()
         ours = {name.lower(): value for name, value in response.getheaders()}
+        answered = response.read()
+        if not answered:
+            # What a body is of that is not there: API Gateway's choice.
+            ours.pop("content-type", None)
         return {
             "statusCode": response.status,
             "headers": {name: value for name, value in ours.items() if HEADERS.fullmatch(name)},
-            "body": json.loads(response.read()),
+            "body": json.loads(answered) if answered else "",
         }
     finally:
         connection.close()

@@ -104,6 +104,7 @@ COVERED_ELSEWHERE = {
     "surfaces/call_streams_models.py": "tests/unit/surfaces/test_signalwire.py",
     "surfaces/signalwire_models.py": "tests/unit/surfaces/test_signalwire.py",
     "surfaces/telnyx_failures.py": "tests/unit/surfaces/test_telnyx.py",
+    "surfaces/telnyx_dialogflow_models.py": "tests/unit/surfaces/test_telnyx_dialogflow.py",
     "surfaces/telnyx_models.py": "tests/unit/surfaces/test_telnyx.py",
     "surfaces/twilio_models.py": "tests/unit/surfaces/test_twilio.py",
     "tenants/directory.py": "tests/unit/cli/operator/test_tenants.py",

@@ -23,7 +23,7 @@ class Described:
 
     operation: Operation
     description: str
-    answer: Example
+    answer: Example | None = None
     body: Example | None = None
 
 

@@ -20,7 +20,6 @@ type Schema = dict[str, Any]
 # As in the vendors' own examples.
 _REQUEST_ID: Final = "8e033668-9f1a-11ec-b909-0242ac120002"
 _REF: Final = "#/components/schemas/{model}"
-_OK: Final = HTTPStatus.OK
 _NULL: Final[Schema] = {"type": "null"}
 _BLANK: Final[Schema] = {"const": ""}
 # What stands beside the type of a field that may be left out.
@@ -40,13 +39,7 @@ def generate(document: Document) -> Schema:
         },
         "servers": _servers(surface),
         "security": [{name: [] for name in document.security}],
-        "paths": {
-            each.operation.path: {
-                **_parameters(document, each.operation),
-                each.operation.method.lower(): _operation(document, each),
-            }
-            for each in document.operations
-        },
+        "paths": _paths(document),
         "components": {
             "securitySchemes": dict(document.security),
             "schemas": _schemas(document),
@@ -56,6 +49,15 @@ def generate(document: Document) -> Schema:
             },
         },
     }
+
+
+def _paths(document: Document) -> Schema:
+    paths: Schema = {}
+    for each in document.operations:
+        operation = each.operation
+        path = paths.setdefault(operation.path, _parameters(document, operation))
+        path[operation.method.lower()] = _operation(document, each)
+    return paths
 
 
 def _servers(surface: str) -> list[Schema]:
@@ -102,12 +104,10 @@ def _operation(document: Document, described: Described) -> Schema:
     description = described.description
     if operation.also_at:
         description += "\n\nAlso at " + ", ".join(f"`{path}`" for path in operation.also_at) + "."
-    answer: Schema = {
-        "description": "It is done.",
-        "content": {
-            JSON: {"schema": _reference(operation.answer), "example": dict(described.answer)}
-        },
-    }
+    answer: Schema = {"description": "It is done."}
+    if operation.answer is not None:
+        content = {"schema": _reference(operation.answer), "example": dict(described.answer or {})}
+        answer["content"] = {JSON: content}
     parts: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -123,7 +123,8 @@ def _operation(document: Document, described: Described) -> Schema:
                 }
             },
         }
-    parts["responses"] = {str(int(_OK)): answer | _headers(document, _OK)} | {
+    status = HTTPStatus(operation.status)
+    parts["responses"] = {str(int(status)): answer | _headers(document, status)} | {
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in sorted(operation.failures)
     }
@@ -171,7 +172,8 @@ def _models(document: Document) -> Iterator[tuple[type[BaseModel], JsonSchemaMod
         if each.operation.body is not None:
             yield each.operation.body, "validation"
         # An answer has every field, those with defaults too.
-        yield each.operation.answer, "serialization"
+        if each.operation.answer is not None:
+            yield each.operation.answer, "serialization"
     # An error has not: what does not apply may be left out.
     yield document.error, "validation"
 
@@ -225,7 +227,12 @@ def _without_titles(schema: Any) -> Any:  # noqa: ANN401 - JSON
     return schema
 
 
-def operation_of(part: Mapping[str, Any]) -> tuple[str, Schema]:
-    """The method and the operation of a path."""
-    [method] = part.keys() - {"parameters"}
-    return method, part[method]
+def operations_of(part: Mapping[str, Any]) -> Iterator[tuple[str, Schema]]:
+    """The methods and operations of a path."""
+    return ((method, each) for method, each in part.items() if method != "parameters")
+
+
+def answer_of(operation: Schema) -> tuple[str, Schema]:
+    """The status and the answer of an operation that is carried out."""
+    [status] = [each for each in operation["responses"] if each.startswith("2")]
+    return status, operation["responses"][status]

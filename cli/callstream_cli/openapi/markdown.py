@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from callstream.surfaces.bodies import JSON
-from callstream_cli.openapi.generate import LEFT_OUT, Schema, operation_of
+from callstream_cli.openapi.generate import LEFT_OUT, Schema, answer_of, operations_of
 
 
 def render(document: Schema, source: str) -> str:
@@ -31,17 +31,17 @@ class _Page:
         yield ""
         yield from self._authentication()
         for path, part in self._document["paths"].items():
-            method, operation = operation_of(part)
-            yield ""
-            yield f"## {operation['summary']}"
-            yield ""
-            yield f"`{method.upper()} {path}`"
-            yield ""
-            yield operation["description"]
-            yield from self._parameters(part.get("parameters", []))
-            if "requestBody" in operation:
-                yield from self._body(operation["requestBody"])
-            yield from self._answer(operation["responses"])
+            for method, operation in operations_of(part):
+                yield ""
+                yield f"## {operation['summary']}"
+                yield ""
+                yield f"`{method.upper()} {path}`"
+                yield ""
+                yield operation["description"]
+                yield from self._parameters(part.get("parameters", []))
+                if "requestBody" in operation:
+                    yield from self._body(operation["requestBody"])
+                yield from self._answer(operation)
         yield ""
         yield from self._errors()
 
@@ -74,18 +74,20 @@ class _Page:
         yield ""
         yield from _code(content["example"])
 
-    def _answer(self, responses: Schema) -> Iterator[str]:
-        answer = responses["200"]
-        content = answer["content"][JSON]
+    def _answer(self, operation: Schema) -> Iterator[str]:
+        status, answer = answer_of(operation)
+        content = answer.get("content", {}).get(JSON)
         yield ""
-        yield "### Answer: 200"
-        yield ""
-        yield from _table(["field", "type", "is"], self._fields(content["schema"]))
+        yield f"### Answer: {status}" + ("" if content else ", without a body")
+        if content:
+            yield ""
+            yield from _table(["field", "type", "is"], self._fields(content["schema"]))
         yield from _headers(answer)
+        if content:
+            yield ""
+            yield from _code(content["example"])
         yield ""
-        yield from _code(content["example"])
-        yield ""
-        errors = [status for status in responses if status != "200"]
+        errors = [each for each in operation["responses"] if each != status]
         yield f"Errors: {', '.join(f'[{status}](#errors)' for status in errors)}."
 
     def _errors(self) -> Iterator[str]:

@@ -6,6 +6,7 @@ from callstream import errors
 from callstream.relays.model import NoSuchRelay
 from callstream.relays.virtual_agents import NoConnection, NoVirtualAgent
 from callstream.surfaces import telnyx, telnyx_models
+from callstream_cli.openapi import telnyx_dialogflow
 from callstream_cli.openapi.document import (
     Described,
     Document,
@@ -25,15 +26,15 @@ _COMMAND_WORDS: Final = {
 _URL: Final = {"stream_url": "wss://www.example.com/websocket"}
 _ACCEPTED: Final = {"data": {"result": "ok"}}
 # Whoever is authenticated has an allowance, whatever comes of the request.
-_COUNTED: Final = frozenset({200, 400, 403, 413, 415, 422, 429})
-_EVERY_ERROR: Final = frozenset({400, 401, 403, 413, 415, 422, 429, 500, 503})
+_COUNTED: Final = frozenset({200, 201, 204, 400, 403, 404, 413, 415, 422, 429})
+_EVERY_ERROR: Final = frozenset({400, 401, 403, 404, 413, 415, 422, 429, 500, 503})
 
 DOCUMENT: Final = Document(
     surface=telnyx.TelnyxSurface(),
     title="Telnyx",
     description=(
-        "Streaming of Telnyx's Call Control. A 200 means that a command was accepted; webhooks "
-        "report its effects."
+        "Streaming of Telnyx's Call Control, of which a 200 means that a command was accepted; "
+        "webhooks report its effects. And the connections to Dialogflow."
     ),
     security={"bearer": {"type": "http", "scheme": "bearer"}},
     operations=[
@@ -64,8 +65,10 @@ DOCUMENT: Final = Document(
             },
             answer=_ACCEPTED,
         ),
+        *telnyx_dialogflow.OPERATIONS,
     ],
-    parameters={
+    parameters=telnyx_dialogflow.PARAMETERS
+    | {
         "call_control_id": Parameter(
             "The call's leg, as Telnyx knows it: `call_control_id` of its webhooks and of the "
             "media stream's start message",
@@ -132,6 +135,7 @@ DOCUMENT: Final = Document(
             | {"stream_bidirectional_mode": "rtp", "stream_bidirectional_sampling_rate": 16000},
             "a sampling rate that the codec does not have",
         ),
+        *telnyx_dialogflow.FAILURES,
         Failure(errors.UnknownCall(), "the tenant has no such call"),
         Failure(errors.CallEnded(), "the call has ended"),
         Failure(
@@ -147,7 +151,8 @@ DOCUMENT: Final = Document(
         Failure(Exception(), "a fault on our side; the log has it under the `x-request-id`"),
         Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
     ],
-    words={
+    words=telnyx_dialogflow.WORDS
+    | {
         "StreamingStart": _COMMAND_WORDS
         | {
             "stream_url": (

@@ -10,7 +10,7 @@ from callstream.surfaces.pipeline import Operation
 from callstream.tenants.directory import SURFACES
 from callstream_cli.openapi.__main__ import DOCUMENTS, FOLDER, files
 from callstream_cli.openapi.document import Document
-from callstream_cli.openapi.generate import generate, operation_of
+from callstream_cli.openapi.generate import answer_of, generate, operations_of
 from tests import template
 
 OPERATIONS = [each.operation for document in DOCUMENTS for each in document.operations]
@@ -87,9 +87,10 @@ def test_examples_fit_their_schemas(document: Document) -> None:
         for content in response["content"].values()
     ]
     for path in openapi["paths"].values():
-        _, operation = operation_of(path)
-        contents += operation["responses"]["200"]["content"].values()
-        contents += operation.get("requestBody", {"content": {}})["content"].values()
+        for _, operation in operations_of(path):
+            _, answer = answer_of(operation)
+            contents += answer.get("content", {}).values()
+            contents += operation.get("requestBody", {"content": {}})["content"].values()
 
     for content in contents:
         examples = [each["value"] for each in content.get("examples", {}).values()]

@@ -31,7 +31,9 @@ def module(surface: Surface) -> Any:
 
 
 def operations(surface: Surface) -> list[Operation]:
-    values = list(vars(module(surface)).values())
+    files = (ROOT / "layers/callstream/callstream/surfaces").glob(f"{surface}*.py")
+    modules = [import_module(f"callstream.surfaces.{path.stem}") for path in files]
+    values = [value for each in modules for value in vars(each).values()]
     values += [each for value in values if isinstance(value, dict) for each in value.values()]
     return [value for value in values if isinstance(value, Operation)]
 

@@ -1,6 +1,7 @@
 """The steps of an HTTP request: authenticate, count, validate, act, answer."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -98,6 +99,23 @@ def test_valid_request_is_acted_on() -> None:
 
     assert (status, body) == (200, {"name": "x"})
     assert headers == {"Content-Type": "application/json", "remaining": "9"}
+
+
+def test_answer_without_a_body_has_no_content_type() -> None:
+    scene = Scene()
+    operation = replace(OPERATION, answer=None, status=204)
+    scene.endpoint = replace(scene.endpoint, operation=operation, act=lambda _: None)
+    event = {
+        "requestContext": {"requestId": "r1"},
+        "headers": {"id": "id", "secret": "secret", "Content-Type": "application/json"},
+        "body": '{"name": "x"}',
+    }
+
+    assert scene.endpoint.answer(event, NOW) == {
+        "statusCode": 204,
+        "headers": {"remaining": "9"},
+        "body": "",
+    }
 
 
 @pytest.mark.parametrize(

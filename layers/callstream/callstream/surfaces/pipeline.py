@@ -62,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer; its body becomes JSON."""
+    """An answer; its body becomes JSON, and None is no body."""
 
     status: int
     body: object
@@ -70,6 +70,8 @@ class Response:
 
     def to_event(self) -> dict[str, Any]:
         """The answer as API Gateway wants it."""
+        if self.body is None:
+            return {"statusCode": self.status, "headers": {**self.headers}, "body": ""}
         return {
             "statusCode": self.status,
             "headers": {"Content-Type": "application/json", **self.headers},
@@ -81,18 +83,20 @@ class Response:
 class Operation:
     """One endpoint as its vendor documents it.
 
-    `scope` is the scope that a credential must have. `body` is None for endpoints without a body.
-    `also_at` are further paths of the endpoint.
+    `scope` is the scope that a credential must have. `body` is None for endpoints without a body,
+    and `answer` for those whose answer has none; `status` is the answer's. `also_at` are further
+    paths of the endpoint.
     """
 
     surface: Surface
     name: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     summary: str
     scope: str
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     failures: tuple[int, ...]
+    status: int = 200
     body: type[BaseModel] | None = None
     encoding: Literal["json", "form"] = "json"
     body_required: bool = True
@@ -199,7 +203,7 @@ class Endpoint:
     surface: VendorSurface
     operation: Operation
     authenticator: Authenticator
-    act: Callable[[Command[Any]], BaseModel]
+    act: Callable[[Command[Any]], BaseModel | None]
 
     def answer(self, event: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         """Answer one request; every error becomes the vendor's own answer."""
@@ -241,4 +245,5 @@ class Endpoint:
             raise Forbidden(f"credential without scope {self.operation.scope}")
         body = self.operation.read(request)
         answer = self.act(Command(principal, body, request.path_parameters, now))
-        return Response(200, answer.model_dump(mode="json", by_alias=True))
+        made = None if answer is None else answer.model_dump(mode="json", by_alias=True)
+        return Response(self.operation.status, made)

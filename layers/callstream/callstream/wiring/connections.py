@@ -10,14 +10,19 @@ from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.secrets_manager import StoredAgentKeys
 from callstream.dialogues.connection_keys import KeyedConnections
 from callstream.dialogues.connections import ConnectionStore
-from callstream.wiring.settings import AgentConnectionSettings, load
+from callstream.wiring.settings import AgentKeySettings, DirectorySettings, load
+
+
+def connection_store(environment: Mapping[str, str]) -> ConnectionStore:
+    """The connections of tenants, without their keys."""
+    return ConnectionStore(DynamoTable(load(DirectorySettings, environment).directory_table))
 
 
 def keyed_connections(environment: Mapping[str, str]) -> KeyedConnections:
     """The connections of tenants, with their keys."""
-    settings = load(AgentConnectionSettings, environment)
+    settings = load(AgentKeySettings, environment)
     return KeyedConnections(
-        ConnectionStore(DynamoTable(settings.directory_table)),
+        connection_store(environment),
         StoredAgentKeys(settings.dialogflow_secrets_prefix),
         lambda: uuid4().hex,
     )

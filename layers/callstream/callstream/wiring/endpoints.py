@@ -31,7 +31,7 @@ type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 def handler(
     surface: VendorSurface,
     operation: Operation,
-    act: Callable[[Command[Any]], BaseModel],
+    act: Callable[[Command[Any]], BaseModel | None],
     environment: Mapping[str, str],
 ) -> Handler:
     """The Lambda handler of one endpoint."""

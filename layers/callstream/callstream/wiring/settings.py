@@ -154,10 +154,15 @@ class TwilioSettings(Struct, frozen=True):
     twilio_secrets_prefix: str
 
 
-class AgentConnectionSettings(Struct, frozen=True):
-    """Where connections to virtual agents are kept, and the name prefix of their keys' secrets."""
+class DirectorySettings(Struct, frozen=True):
+    """Where connections to virtual agents are kept."""
 
     directory_table: str
+
+
+class AgentKeySettings(Struct, frozen=True):
+    """The name prefix of the secrets that hold the keys of connections to virtual agents."""
+
     dialogflow_secrets_prefix: str
 
 
