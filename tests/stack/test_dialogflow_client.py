@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from callstream.adapters.google.dialogflow import DialogflowAgent
-from callstream.dialogues.connections import ConnectionSettings
+from callstream.dialogues.connections import AgentConnection
 from callstream.dialogues.virtual_agent import Remedy
 from callstream_cli.dialogflow.agent import Answer, Input
 from callstream_cli.dialogflow.faults import Fault
@@ -15,7 +15,8 @@ from tests import tones
 from tests.dialogflow import fake_dialogflow
 from tests.unit.dialogues.agent_conformance import AgentConformance
 
-CX: Final = ConnectionSettings(
+CX: Final = AgentConnection(
+    key_version="1",
     tenant_id="acme",
     connection_id="1",
     project_id="calls-1",
@@ -40,7 +41,7 @@ class Google:
 
     speech = tones.speech("address please")
 
-    def __init__(self, connection: ConnectionSettings) -> None:
+    def __init__(self, connection: AgentConnection) -> None:
         self.connection = connection
         self.inputs: list[Input] = []
         self.fake = fake_dialogflow(notice=self._notice)

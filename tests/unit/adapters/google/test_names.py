@@ -3,9 +3,9 @@
 import pytest
 
 from callstream.adapters.google import names
-from callstream.dialogues.connections import ConnectionSettings
+from callstream.dialogues.connections import AgentConnection
 
-PLACE = ConnectionSettings(tenant_id="acme", connection_id="1", project_id="calls-1")
+PLACE = AgentConnection(key_version="1", tenant_id="acme", connection_id="1", project_id="calls-1")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from callstream.adapters.google import names
 from callstream.adapters.google.channel import open_channel
 from callstream.adapters.google.participants import ParticipantDialogue, ParticipantServices
 from callstream.adapters.google.sessions import SessionDialogue
-from callstream.dialogues.connections import ConnectionSettings
+from callstream.dialogues.connections import AgentConnection
 from callstream.dialogues.virtual_agent import Dialogue, DialogueTerms
 
 
@@ -23,7 +23,7 @@ class DialogflowAgent:
     """
 
     def __init__(
-        self, connection: ConnectionSettings, key_json: str, endpoint: str | None = None
+        self, connection: AgentConnection, key_json: str, endpoint: str | None = None
     ) -> None:
         self._connection = connection
         self._key_json = key_json

@@ -32,6 +32,8 @@ _MEANINGS: Final[Mapping[grpc.StatusCode, tuple[str, Remedy]]] = {
 }
 _OTHER: Final[tuple[str, Remedy]] = ("refused", "none")
 _OF_LOCATIONS: Final = ("location", "region")
+# What gRPC itself says, on our side.
+_TOO_LARGE: Final = "received message larger than max"
 
 
 def failure_of(code: grpc.StatusCode | None, details: str = "") -> AgentFailed:
@@ -41,10 +43,11 @@ def failure_of(code: grpc.StatusCode | None, details: str = "") -> AgentFailed:
         code: the status; None if there is none.
         details: Google's text beside it.
     """
-    if code is grpc.StatusCode.INVALID_ARGUMENT and any(
-        word in details.lower() for word in _OF_LOCATIONS
-    ):
+    details = details.lower()
+    if code is grpc.StatusCode.INVALID_ARGUMENT and any(map(details.__contains__, _OF_LOCATIONS)):
         return AgentFailed("wrong_location")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
+        return AgentFailed("reply_too_large")
     return AgentFailed(*_MEANINGS.get(code, _OTHER) if code else _OTHER)
 
 

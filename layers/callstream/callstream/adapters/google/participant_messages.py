@@ -27,7 +27,6 @@ from callstream.adapters.google.answers import (
     values,
 )
 from callstream.adapters.google.questions import (
-    LANGUAGE,
     event_input,
     input_audio,
     query_parameters,
@@ -43,6 +42,7 @@ from callstream.dialogues.virtual_agent import (
     TurnEvent,
 )
 
+_LANGUAGE: Final = "en-US"  # of profiles that name none
 _PARTIAL: Final = AutomatedAgentReply.AutomatedAgentReplyType.PARTIAL
 # Google promises at most four.
 _MOST_REPLIES: Final = 20
@@ -71,7 +71,7 @@ class SpeechSettings:
     def of(cls, profile: ConversationProfile) -> "SpeechSettings":
         """The settings of a profile."""
         voice = profile.tts_config if "tts_config" in profile else None
-        return cls(profile.language_code or LANGUAGE, voice)
+        return cls(profile.language_code or _LANGUAGE, voice)
 
 
 class ParticipantMessages:
@@ -101,6 +101,7 @@ class ParticipantMessages:
         self._replies = 0
         self._sentiment: Sentiment | None = None
         self._end: DialogueEnd | None = None
+        self._event: str | None = None
 
     def first(self) -> StreamingAnalyzeContentRequest:
         """What opens the stream of a turn."""
@@ -125,6 +126,7 @@ class ParticipantMessages:
 
     def event(self, name: str, request_id: str) -> AnalyzeContentRequest:
         """An event of the call; a request that is repeated with its id has one effect."""
+        self._event = name
         return AnalyzeContentRequest(
             participant=self._participant,
             event_input=event_input(name, self._speech.language),
@@ -187,7 +189,7 @@ class ParticipantMessages:
             is_partial=is_partial,
             is_uninterruptible=is_partial and not answer.allow_cancellation,
             intent=intent_of(detected) or answer.intent or None,
-            event=answer.event or None,
+            event=answer.event or self._event,
             match_confidence=rounded(confidence) or None,
             parameters=parameters,
             sentiment=sentiment_of(detected.sentiment_analysis_result) or self._sentiment

@@ -25,9 +25,9 @@ from google.cloud.dialogflow_v2.types import (
 from callstream.adapters.google import names
 from callstream.adapters.google.channel import ANSWER_SECONDS, ask, stream_opener
 from callstream.adapters.google.participant_messages import ParticipantMessages, SpeechSettings
-from callstream.adapters.google.questions import LANGUAGE, SILENCE_EVENTS, WELCOME
+from callstream.adapters.google.questions import SILENCE_EVENTS, WELCOME
 from callstream.adapters.google.turn import StreamTurn
-from callstream.dialogues.connections import ConnectionSettings
+from callstream.dialogues.connections import AgentConnection
 from callstream.dialogues.virtual_agent import AgentFailed, DialogueTerms, Reply, Turn
 
 _KEYS: Final = "#keys"
@@ -42,7 +42,7 @@ class ParticipantServices:
         profile: the name of the connection's conversation profile.
     """
 
-    def __init__(self, channel: grpc.Channel, connection: ConnectionSettings, profile: str) -> None:
+    def __init__(self, channel: grpc.Channel, connection: AgentConnection, profile: str) -> None:
         self.silence_event = SILENCE_EVENTS[connection.api]
         self._connection = connection
         self._profile = profile
@@ -66,7 +66,7 @@ class ParticipantServices:
             if failed.reason != "access_denied":
                 raise
             # A key that may only talk is enough to talk.
-            return SpeechSettings(self._connection.language or LANGUAGE)
+            return SpeechSettings(self._connection.language)
 
     async def create_conversation(self) -> str:
         """Begin a conversation; returns its name."""

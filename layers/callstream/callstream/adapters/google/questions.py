@@ -22,9 +22,6 @@ SILENCE_EVENTS: Final[Mapping[Literal["es", "cx"], str]] = {
 }
 """The event of a person who says nothing: that of Google's own telephony, and CX's built-in."""
 
-LANGUAGE: Final = "en-US"
-"""The language where nobody says another."""
-
 
 def input_audio(language: str) -> InputAudioConfig:
     """The audio of a turn, and what is wanted of its recogniser."""

@@ -5,10 +5,10 @@ from google.cloud.dialogflow_v2.services.sessions.transports import SessionsGrpc
 
 from callstream.adapters.google import names
 from callstream.adapters.google.channel import stream_opener
-from callstream.adapters.google.questions import LANGUAGE, SILENCE_EVENTS, WELCOME
+from callstream.adapters.google.questions import SILENCE_EVENTS, WELCOME
 from callstream.adapters.google.session_messages import SessionMessages
 from callstream.adapters.google.turn import StreamTurn
-from callstream.dialogues.connections import ConnectionSettings
+from callstream.dialogues.connections import AgentConnection
 from callstream.dialogues.virtual_agent import DialogueTerms, Reply, Turn
 
 
@@ -25,7 +25,7 @@ class SessionDialogue:
     def __init__(
         self,
         channel: grpc.Channel,
-        connection: ConnectionSettings,
+        connection: AgentConnection,
         terms: DialogueTerms,
         session: str,
     ) -> None:
@@ -37,7 +37,7 @@ class SessionDialogue:
 
     @classmethod
     def begin(
-        cls, channel: grpc.Channel, connection: ConnectionSettings, terms: DialogueTerms, id_: str
+        cls, channel: grpc.Channel, connection: AgentConnection, terms: DialogueTerms, id_: str
     ) -> "SessionDialogue":
         """Begin a dialogue, of which Google learns by the first request."""
         return cls(channel, connection, terms, names.session(connection, id_))
@@ -63,8 +63,7 @@ class SessionDialogue:
         """Do nothing: sessions end by themselves."""
 
     def _turn(self, event: str | None = None) -> Turn:
-        language = self._connection.language or LANGUAGE
-        messages = SessionMessages(self._session, self._terms, language, event)
+        messages = SessionMessages(self._session, self._terms, self._connection.language, event)
         return StreamTurn(self._open_stream, messages)
 
     async def _report(self, event: str) -> list[Reply]:

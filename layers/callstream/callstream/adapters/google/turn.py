@@ -108,8 +108,7 @@ class StreamTurn[Request, Response]:
     def finish(self) -> None:
         """Say that the audio ends here."""
         self._is_finished = True
-        # Closes our half of the stream, and ends the thread in which gRPC waits for requests.
-        self._requests.put(None)
+        self._requests.put(None)  # closes our half of the stream
         # From now on, `receive` waits no longer than for an answer.
         self._news.set()
 
@@ -173,6 +172,7 @@ class StreamTurn[Request, Response]:
             failure = failed
             self._stream.cancel()
         finally:
+            self._requests.put(None)  # ends the thread in which gRPC waits for requests
             self._in_loop(self._take, self._messages.rest())
             self._in_loop(self._end, None if self._messages.is_answered else failure)
             self._in_loop(self._has_read.set)
