@@ -68,13 +68,13 @@ class SessionMessages:
     def read(self, response: StreamingDetectIntentResponse) -> list[TurnEvent]:
         """What a response says. The reply's audio may come after its text."""
         events = recognised(response.recognition_result) if "recognition_result" in response else []
-        if "query_result" in response:
-            self._result = response.query_result
-            self.is_answered = True
         if response.output_audio:
             self._audio = playable(
                 response.output_audio, response.output_audio_config, self.terms.reply_format
             )
+        if "query_result" in response:
+            self._result = response.query_result
+            self.is_answered = True
         return [*events, *(self.rest() if self._audio else [])]
 
     def rest(self) -> list[Reply]:

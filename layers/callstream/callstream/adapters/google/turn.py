@@ -33,7 +33,7 @@ class Messages[Request, Response](Protocol):
 
     @property
     def is_answered(self) -> bool:
-        """Whether the last reply of the turn has come: a failure afterwards means nothing."""
+        """Whether the last reply of the turn has come: how the stream ends means nothing then."""
 
     def first(self) -> Request:
         """What opens the stream."""
@@ -167,14 +167,14 @@ class StreamTurn[Request, Response]:
                 self._in_loop(self._take, self._messages.read(response))
             failure = None
         except grpc.RpcError as error:
-            failure = failure_of_stream(error)
+            failure = None if self._messages.is_answered else failure_of_stream(error)
         except AgentFailed as failed:
             failure = failed
             self._stream.cancel()
         finally:
             self._requests.put(None)  # ends the thread in which gRPC waits for requests
             self._in_loop(self._take, self._messages.rest())
-            self._in_loop(self._end, None if self._messages.is_answered else failure)
+            self._in_loop(self._end, failure)
             self._in_loop(self._has_read.set)
 
     def _in_loop[*Arguments](
