@@ -21,7 +21,7 @@ from callstream_cli.dialogflow.streams import Messages
 from callstream_cli.dialogflow.watching import Call, Nobody, Watcher
 
 HOST: Final = "127.0.0.1"
-PORT: Final = 4580
+PORT: Final = 4590
 """Where the local stack looks for the service."""
 
 _PACKAGE: Final = "google.cloud.dialogflow.v2"

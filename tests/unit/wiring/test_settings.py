@@ -32,10 +32,10 @@ def test_audio_is_sent_without_encryption_on_the_local_stack_alone() -> None:
 def test_dialogflow_is_elsewhere_on_the_local_stack_alone() -> None:
     given = {"CALLSTREAM_DIALOGFLOW_SECRETS_PREFIX": "callstream/dialogflow/"}
     local = {"CALLSTREAM_LOCAL": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
-    stand_in = {"CALLSTREAM_DIALOGFLOW_ENDPOINT": "127.0.0.1:4580"}
+    stand_in = {"CALLSTREAM_DIALOGFLOW_ENDPOINT": "127.0.0.1:4590"}
 
     assert dialogflow_endpoint(given) is None
     assert dialogflow_endpoint(given | local) is None
-    assert dialogflow_endpoint(given | stand_in | local) == "127.0.0.1:4580"
+    assert dialogflow_endpoint(given | stand_in | local) == "127.0.0.1:4590"
     with pytest.raises(msgspec.ValidationError, match="local stack alone"):
         dialogflow_endpoint(given | stand_in)

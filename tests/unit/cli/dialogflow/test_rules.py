@@ -163,10 +163,10 @@ def test_ids_of_sessions_have_at_most_36_characters(name: str, *, is_good: bool)
 @pytest.mark.parametrize(
     ("region", "served", "host", "is_good"),
     [
-        ("global", None, "127.0.0.1:4580", True),
-        ("us-east1", None, "127.0.0.1:4580", True),
-        ("global", "us-east1", "127.0.0.1:4580", False),
-        ("us-east1", "us-east1", "127.0.0.1:4580", True),
+        ("global", None, "127.0.0.1:4590", True),
+        ("us-east1", None, "127.0.0.1:4590", True),
+        ("global", "us-east1", "127.0.0.1:4590", False),
+        ("us-east1", "us-east1", "127.0.0.1:4590", True),
         ("global", None, "dialogflow.googleapis.com", True),
         ("us-east1", None, "dialogflow.googleapis.com:443", False),
         ("us-east1", None, "us-east1-dialogflow.googleapis.com", True),
