@@ -8,6 +8,7 @@ import asyncio
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 from callstream.dialogues.virtual_agent import (
@@ -51,17 +52,18 @@ class ScriptedTurn:
         assert not self.is_closed
         if self.is_finished:
             return
-        self.fed_ms += len(audio) / 2 / MS
-        for value in array("h", audio):
-            if value == self._value:
-                self._run += 1
-            else:
+        for value, same in groupby(array("h", audio)):
+            if value != self._value:
                 self._end_word()
-                self._value, self._run = value, 1
+                self._value, self._run = value, 0
                 if value and not self._words:
                     self.give(SpeechBegan())
-            if not value and self._words and self._run == PAUSE_MS * MS:
-                self.give(Heard(" ".join(self._words), is_final=True))
+            length = len([*same])
+            self._run += length
+            self.fed_ms += length / MS
+            if not value and self._words and self._run >= PAUSE_MS * MS:
+                end_ms = self.fed_ms - self._run / MS
+                self.give(Heard(" ".join(self._words), is_final=True, end_ms=round(end_ms)))
                 self.give(UtteranceEnded())
                 self._answer(" ".join(self._words))
                 return

@@ -77,7 +77,6 @@ class DialogueSink(Sink):
     # Eleven of its 20 methods are those of the `Sink` protocol.
 
     _audio: IncomingAudio
-    _waiting: WaitingAudio
     _keys: PressedKeys
     _playback: Playback
     _outbox: ReportOutbox
@@ -106,6 +105,7 @@ class DialogueSink(Sink):
         self._timings = timings
         self._byte_order: ByteOrder = l16_byte_order
         self._left = DialogueSnapshot()
+        self._waiting = WaitingAudio(0)
         self._replies = Replies(keeper, relay.relay_id)
         self._turns: TurnTaking | None = None
         # These outlive `run`, so that `flush` and `finish` can wait for them.
@@ -166,11 +166,11 @@ class DialogueSink(Sink):
 
     @override
     async def run(self) -> Outcome:
+        self._work(self._playback.run(), self._replies.run(), self._outbox.run())
         if not self._audio.is_decodable:
             return await self._fail("undecodable_audio")
         try:
             dialogue = await self._session.resume(self._terms, self._left.session)
-            self._work(self._playback.run(), self._replies.run(), self._outbox.run())
             self._turns = TurnTaking(
                 self._relay.relay_id,
                 dialogue,

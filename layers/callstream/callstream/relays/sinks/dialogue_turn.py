@@ -1,14 +1,24 @@
 """One turn of a dialogue while it is open: what the agent gets in it, and what came of it."""
 
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
-from callstream.dialogues.virtual_agent import Heard, Reply, Turn
-from callstream.relays.sinks.dialogue_audio import BYTES_A_MS, Piece
+from callstream.dialogues.virtual_agent import Heard, Reply, SpeechBegan, Turn
+from callstream.relays.sinks.dialogue_audio import Piece
 from callstream.relays.sinks.dialogue_keys import Keys
 
-ONSET_MS: Final = 3000
-"""The person may have begun to speak so long before the service notices."""
+ONSET_SECONDS: Final = 3.0
+"""The service notices so many seconds late, at most, that the person speaks."""
+_MARGIN_MS: Final = 500
+"""So much audio after the end of a transcript still belongs to what was said."""
+
+
+class _Fed(NamedTuple):
+    """A piece that the agent got at a time, in seconds, and where it begins in the turn, in ms."""
+
+    piece: Piece
+    at: float
+    offset_ms: float
 
 
 class OpenTurn:
@@ -32,10 +42,10 @@ class OpenTurn:
         self.has_replied = False
         self.news: list[Heard | Reply] = []
         """What is to be reported once the turn is over."""
-        # What is given to the next turn if this one fails: not the silence before the speech.
-        self._pieces: deque[Piece] = deque()
-        self._pieces_ms = 0.0
-        self._fed_bytes = 0
+        # Without the silence before the speech.
+        self._fed: deque[_Fed] = deque()
+        self._fed_ms = 0.0
+        self._spoken_ms: float | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -45,22 +55,49 @@ class OpenTurn:
     @property
     def is_full(self) -> bool:
         """Whether the agent has got as much audio as a turn may have."""
-        return self._fed_bytes >= self.turn.longest_s * 1000 * BYTES_A_MS
+        return self._fed_ms >= self.turn.longest_s * 1000
 
     @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """The audio that the next turn gets if this one has no effect."""
-        return tuple(self._pieces)
+    def quiet_until_ms(self) -> int:
+        """Up to where the person has said nothing, in the call's time."""
+        return self._fed[0].piece.begin_ms if self._fed else self.end_ms
 
-    def feed(self, piece: Piece) -> None:
+    def feed(self, piece: Piece, now: float) -> None:
         """Give the agent audio."""
         self.turn.feed(piece.audio)
-        self._fed_bytes += len(piece.audio)
+        self._fed.append(_Fed(piece, now, self._fed_ms))
+        self._fed_ms += piece.length_ms
         self.end_ms = max(self.end_ms, piece.end_ms)
-        self._pieces.append(piece)
-        self._pieces_ms += piece.length_ms
-        while not self.is_heard and self._pieces_ms > ONSET_MS:
-            self._pieces_ms -= self._pieces.popleft().length_ms
+        while not self.is_heard and now - self._fed[0].at > ONSET_SECONDS:
+            self._fed.popleft()
+
+    def hear(self, event: SpeechBegan | Heard) -> None:
+        """The person speaks."""
+        self.is_heard = True
+        if isinstance(event, Heard) and event.is_final:
+            self.news.append(event)
+            self._spoken_ms = event.end_ms
+
+    def take_back(self) -> list[Piece]:
+        """All audio in which the person may have spoken, for the turn that repeats this one."""
+        pieces = [fed.piece for fed in self._fed]
+        self._fed.clear()
+        return pieces
+
+    def take_rest(self) -> list[Piece]:
+        """The audio after the utterance, for the next turn.
+
+        The service tells with some delay that the utterance has ended. Audio that has waited is
+        given faster than in real time, so that much of it may have followed meanwhile.
+        """
+        if self._spoken_ms is None:
+            return []
+        until_ms = self._spoken_ms + _MARGIN_MS
+        rest = [fed.piece for fed in self._fed if fed.offset_ms >= until_ms]
+        if rest:
+            self.end_ms = rest[0].begin_ms
+        self._fed.clear()
+        return rest
 
     def press(self, keys: Keys, now: float) -> None:
         """Give the agent keys, which end the turn."""

@@ -26,7 +26,7 @@ from callstream.relays.sinks.dialogue_keys import PressedKeys
 from callstream.relays.sinks.dialogue_outbox import ReportOutbox
 from callstream.relays.sinks.dialogue_recovery import Recovery
 from callstream.relays.sinks.dialogue_replies import Place, Replies
-from callstream.relays.sinks.dialogue_turn import ONSET_MS, OpenTurn
+from callstream.relays.sinks.dialogue_turn import OpenTurn
 from callstream.relays.sinks.playback import Playback
 
 _logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class TurnTaking:
         done, turn = self._replies.done, self._turn
         if turn is None or turn.is_heard or self._replies.is_keeping:
             return done
-        return done._replace(until_ms=max(done.until_ms, turn.end_ms - ONSET_MS))
+        return done._replace(until_ms=max(done.until_ms, turn.quiet_until_ms))
 
     # --- A turn ---
 
@@ -199,7 +199,7 @@ class TurnTaking:
         if is_silent and turn.is_full:
             return _Verdict.FULL
         if is_silent and self._minds_silence and not self._playback.is_playing:
-            since = max(self._heard_at, self._playback.silent_since)
+            since = max(self._heard_at, self._playback.silent_since, turn.began_at)
             return _Verdict.SILENT if now - since >= NO_INPUT_SECONDS else None
         return None
 
@@ -213,7 +213,7 @@ class TurnTaking:
         if self._is_over:
             self._audio.complete()
         while not turn.is_full and (piece := self._audio.take()) is not None:
-            turn.feed(piece)
+            turn.feed(piece, now)
         if self._is_over or (turn.is_full and turn.is_heard):
             turn.finish(now)
 
@@ -227,9 +227,7 @@ class TurnTaking:
     def _take(self, turn: OpenTurn, event: TurnEvent) -> None:
         match event:
             case SpeechBegan() | Heard():
-                if isinstance(event, Heard) and event.is_final:
-                    turn.news.append(event)
-                turn.is_heard = True
+                turn.hear(event)
                 self._notice_person()
                 if not turn.has_replied:
                     self._interrupt()
@@ -254,11 +252,13 @@ class TurnTaking:
             self._recovery.succeed()
         if self._is_leaving and not self._is_over:
             return  # the next run reads it all again
-        self._audio.give_back(turn.pieces)
+        self._audio.give_back(turn.take_back())
         if turn.keys is not None:
             self._keys.give_back(turn.keys)
 
     def _commit(self, turn: OpenTurn) -> None:
+        """Report what came of a turn, and keep its replies."""
+        self._audio.give_back(turn.take_rest())
         for each in turn.news:
             if isinstance(each, Heard):
                 self._outbox.heard(each)
