@@ -4,7 +4,8 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, override
 
 import grpc
 import pytest
@@ -26,6 +27,7 @@ from callstream.dialogues.virtual_agent import (
 )
 from callstream_cli.dialogflow.agent import Answer, Input
 from callstream_cli.dialogflow.faults import Fault
+from callstream_cli.dialogflow.watching import Nobody
 from tests import tones
 from tests.dialogflow import fake_dialogflow, scripted_dialogflow
 from tests.unit.dialogues.agent_conformance import (
@@ -65,7 +67,7 @@ KINDS: Final = pytest.mark.parametrize(
 )
 
 
-class Google:
+class Google(Nobody):
     """The stand-in, and a connection to it. It hears tones, or a script of sentences."""
 
     speech = SPEECH
@@ -75,7 +77,7 @@ class Google:
     ) -> None:
         self.connection = connection
         self.inputs: list[Input] = []
-        options["notice"] = self._notice
+        options["watcher"] = self
         self.fake = scripted_dialogflow(script, **options) if script else fake_dialogflow(**options)
         self.stream = (
             "StreamingAnalyzeContent"
@@ -86,8 +88,13 @@ class Google:
     def agent(self) -> DialogflowAgent:
         return DialogflowAgent(self.connection, "{}", self.fake.address)
 
-    def answered(self) -> int:
+    def acted(self) -> int:
         return len(self.inputs)
+
+    @override
+    def answered(self, conversation: str, said: Input, answer: Answer) -> None:
+        if answer.intent:
+            self.inputs.append(said)
 
     def fail(self, remedy: Remedy) -> None:
         self.fail_stream(at="utterance", status=STATUSES[remedy])
@@ -104,10 +111,6 @@ class Google:
                 return [event for audio in turns for event in await answer(dialogue, audio)]
 
         return run(act())
-
-    def _notice(self, _: str, said: Input, answer: Answer) -> None:
-        if answer.intent:
-            self.inputs.append(said)
 
 
 @pytest.fixture
@@ -315,7 +318,7 @@ def test_reply_says_how_the_agent_ends_the_dialogue(
 def test_keys_go_as_keys_if_the_agent_has_asked_for_keys_and_as_text_otherwise(
     connection: AgentConnection, said: Input, *, is_asked: bool, is_resumed: bool
 ) -> None:
-    google = Google(connection, ["my bill" if is_asked else "hello"])
+    google = Google(connection, ["my bill" if is_asked else "your hours"])
 
     async def act() -> None:
         async with begun(google) as dialogue:
@@ -412,9 +415,8 @@ def test_agent_that_is_closed_gives_up_what_waits_for_an_answer(google: Google) 
     async def act() -> None:
         agent = google.agent()
         beginning = asyncio.create_task(agent.begin(DialogueTerms(), "a-dialogue"))
-        await asyncio.to_thread(
-            google.fake.wait_for, lambda fake: bool(fake.of("CreateParticipant"))
-        )
+        is_asked = partial(google.fake.wait_for, lambda fake: bool(fake.of("CreateParticipant")))
+        assert await asyncio.to_thread(is_asked)
         await agent.close()
         with pytest.raises(AgentFailed):
             await beginning

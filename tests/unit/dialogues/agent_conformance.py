@@ -47,7 +47,7 @@ class Subject(Protocol):
     def agent(self) -> VirtualAgent:
         """A client of the service, as a process has it."""
 
-    def answered(self) -> int:
+    def acted(self) -> int:
         """How many utterances and keys the agent has acted on."""
 
     def fail(self, remedy: Remedy) -> None:
@@ -129,7 +129,7 @@ class AgentConformance:
         assert isinstance(events[-1], Reply)
         assert [reply.is_partial for reply in replies(events)] == [False]
         assert replies(events)[0].audio
-        assert subject.answered() == 1
+        assert subject.acted() == 1
 
     def test_greeting_and_answer_to_silence_are_replies_of_their_own(
         self, subject: Subject
@@ -167,7 +167,7 @@ class AgentConformance:
                 return events
 
         assert run(act()) == []
-        assert subject.answered() == 0
+        assert subject.acted() == 0
 
     def test_audio_that_ends_in_an_utterance_is_answered_all_the_same(
         self, subject: Subject
@@ -211,7 +211,7 @@ class AgentConformance:
                 return events
 
         assert run(act()) == []
-        assert subject.answered() == 0
+        assert subject.acted() == 0
 
     @pytest.mark.parametrize("state", ["open", "fed", "speaking", "over", "closed"])
     def test_turn_can_be_closed_in_any_state_and_the_agent_acts_on_whole_utterances_alone(
@@ -236,7 +236,7 @@ class AgentConformance:
 
         run(act())
 
-        assert subject.answered() == (2 if state == "over" else 1)
+        assert subject.acted() == (2 if state == "over" else 1)
 
     def test_receive_may_be_cancelled_and_loses_no_event(self, subject: Subject) -> None:
         async def act() -> list[TurnEvent]:
@@ -285,4 +285,4 @@ class AgentConformance:
                 return failed.value.remedy
 
         assert run(act()) == remedy
-        assert subject.answered() == 1
+        assert subject.acted() == 1
