@@ -127,6 +127,7 @@ COVERED_ELSEWHERE = {
     "relays/sinks/dialogue_snapshot.py": "tests/unit/relays/sinks/test_dialogue.py",
     "relays/sinks/dialogue_turn.py": "tests/unit/relays/sinks/test_dialogue.py",
     "relays/sinks/dialogue_turns.py": "tests/unit/relays/sinks/test_dialogue.py",
+    "relays/sinks/dialogue_voice.py": "tests/unit/relays/sinks/test_dialogue.py",
     "relays/sinks/incoming_audio.py": "tests/unit/relays/sinks/test_transcription.py",
     "relays/sinks/transcript_lines.py": "tests/unit/relays/sinks/test_transcription.py",
     "relays/sinks/line_maker.py": "tests/unit/relays/sinks/test_transcription.py",

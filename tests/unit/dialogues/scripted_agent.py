@@ -52,7 +52,7 @@ class ScriptedTurn:
         assert not self.is_closed
         if self.is_finished:
             return
-        for value, same in groupby(array("h", audio)):
+        for value, same in groupby(array("h", audio[: len(audio) & ~1])):
             if value != self._value:
                 self._end_word()
                 self._value, self._run = value, 0

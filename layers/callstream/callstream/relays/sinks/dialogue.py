@@ -34,6 +34,7 @@ from callstream.relays.sinks.dialogue_replies import Place, Replies, ReplyKeeper
 from callstream.relays.sinks.dialogue_session import DialogueSession
 from callstream.relays.sinks.dialogue_snapshot import DialogueSnapshot
 from callstream.relays.sinks.dialogue_turns import TurnTaking
+from callstream.relays.sinks.dialogue_voice import AgentVoice
 from callstream.relays.sinks.incoming_audio import IncomingAudio
 from callstream.relays.sinks.playback import Playback
 from callstream.relays.sinks.posting import LegSender
@@ -115,16 +116,17 @@ class DialogueSink(Sink):
 
     @override
     async def connect(self) -> None:
-        if not self._is_first:
-            return
-        call = await asyncio.to_thread(self._call.encoding)
-        self._left.encoding = call if call in {"PCMU", "PCMA"} else "L16"
         try:
-            dialogue = await self._session.begin(self._terms)
+            if self._is_first:
+                call = await asyncio.to_thread(self._call.encoding)
+                self._left.encoding = call if call in {"PCMU", "PCMA"} else "L16"
+                self._left.session = (await self._session.begin(self._terms)).session
+            else:
+                await self._session.prepare()
         except AgentFailed as failed:
+            self._session.log("the agent cannot be reached", failed)
             await self._session.close()
             raise DialFailed(failed.reason) from None
-        self._left.session = dialogue.session
 
     @override
     async def open(
@@ -176,9 +178,7 @@ class DialogueSink(Sink):
                 dialogue,
                 audio=self._waiting,
                 keys=self._keys,
-                replies=self._replies,
-                playback=self._playback,
-                outbox=self._outbox,
+                voice=AgentVoice(self._replies, self._playback, self._outbox),
                 clock=self._clock,
             )
             await self._take_turns(self._turns)
@@ -249,7 +249,8 @@ class DialogueSink(Sink):
             await self._conclude("hangup" if self._ending is Ending.CALL else "stopped")
         else:
             await self._playback.leave()
-            await self._drain()
+            # A run that is out of time has little more than that.
+            await self._drain(self._timings.finish_patience / 2)
         return True
 
     @override
@@ -323,11 +324,11 @@ class DialogueSink(Sink):
         await self._session.end()
         if self._workers:
             await self._playback.stop()
-            await self._drain()
+            await self._drain(_LAST_SECONDS)
 
-    async def _drain(self) -> None:
-        """Let replies be kept, and reports be sent."""
+    async def _drain(self, patience: float) -> None:
+        """Let replies be kept, and reports be sent, for so many seconds."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_SECONDS):
+            async with asyncio.timeout(patience):
                 await self._replies.drained()
                 await self._outbox.drained()

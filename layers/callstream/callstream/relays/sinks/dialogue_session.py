@@ -28,25 +28,28 @@ class DialogueSession:
         self._agent: VirtualAgent | None = None
         self._dialogue: Dialogue | None = None
 
+    async def prepare(self) -> VirtualAgent:
+        """Make the agent, which takes its time. Raises `AgentFailed`, `Unavailable`."""
+        if self._agent is None:
+            self._agent = await asyncio.to_thread(self._make_agent)
+        return self._agent
+
     async def begin(self, terms: DialogueTerms) -> Dialogue:
         """Begin the dialogue. Raises `AgentFailed`, `Unavailable`."""
-        recovery = Recovery()
-        while True:
-            try:
-                agent = await self._get_agent()
-                return self._keep(await agent.begin(terms, self._relay_id))
-            except AgentFailed as failed:
-                self.log("the dialogue cannot begin", failed)
-                if (pause := recovery.pause_after(failed)) is None:
-                    raise
-                await asyncio.sleep(pause)
+
+        async def begin() -> Dialogue:
+            agent = await self.prepare()
+            return await agent.begin(terms, self._relay_id)
+
+        self._dialogue = await Recovery(self._relay_id).persist(begin)
+        return self._dialogue
 
     async def resume(self, terms: DialogueTerms, session: str) -> Dialogue:
         """Go on with the dialogue that has begun. Raises `AgentFailed`, `Unavailable`."""
-        if self._dialogue is not None:
-            return self._dialogue
-        agent = await self._get_agent()
-        return self._keep(await agent.resume(terms, session))
+        if self._dialogue is None:
+            agent = await self.prepare()
+            self._dialogue = await agent.resume(terms, session)
+        return self._dialogue
 
     async def end(self) -> None:
         """End the dialogue at the service, if there is one."""
@@ -68,12 +71,3 @@ class DialogueSession:
         """Log a failure, with its reason alone."""
         reason = failed.reason if isinstance(failed, AgentFailed) else "timeout"
         _logger.warning("%s: %s", message, reason, extra={"relay_id": self._relay_id})
-
-    async def _get_agent(self) -> VirtualAgent:
-        if self._agent is None:
-            self._agent = await asyncio.to_thread(self._make_agent)
-        return self._agent
-
-    def _keep(self, dialogue: Dialogue) -> Dialogue:
-        self._dialogue = dialogue
-        return dialogue

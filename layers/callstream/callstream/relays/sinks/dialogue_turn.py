@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from callstream.dialogues.virtual_agent import Heard, Reply, SpeechBegan, Turn
-from callstream.relays.sinks.dialogue_audio import Piece
+from callstream.relays.sinks.dialogue_audio import MOST_WAITING_MS, Piece
 from callstream.relays.sinks.dialogue_keys import Keys
 
 ONSET_SECONDS: Final = 3.0
@@ -92,7 +92,7 @@ class OpenTurn:
         """
         if self._spoken_ms is None:
             return []
-        until_ms = self._spoken_ms + _MARGIN_MS
+        until_ms = max(self._spoken_ms + _MARGIN_MS, self._fed_ms - MOST_WAITING_MS)
         rest = [fed.piece for fed in self._fed if fed.offset_ms >= until_ms]
         if rest:
             self.end_ms = rest[0].begin_ms

@@ -6,8 +6,7 @@ that fails is repeated with the same audio, unless the agent has replied in it.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Final
@@ -23,17 +22,14 @@ from callstream.dialogues.virtual_agent import (
 )
 from callstream.relays.sinks.dialogue_audio import WaitingAudio
 from callstream.relays.sinks.dialogue_keys import PressedKeys
-from callstream.relays.sinks.dialogue_outbox import ReportOutbox
 from callstream.relays.sinks.dialogue_recovery import Recovery
-from callstream.relays.sinks.dialogue_replies import Place, Replies
+from callstream.relays.sinks.dialogue_replies import Place
 from callstream.relays.sinks.dialogue_turn import OpenTurn
-from callstream.relays.sinks.playback import Playback
-
-_logger = logging.getLogger(__name__)
+from callstream.relays.sinks.dialogue_voice import AgentVoice
 
 NO_INPUT_SECONDS: Final = 10.0
 """The agent learns that the person says nothing, after so many seconds in which nothing plays."""
-ANSWER_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 40.0
 """An agent that says nothing for so many seconds after an utterance has failed."""
 _AFTER_ANSWER: Final = 0.5
 """A turn has so many seconds to be over after its last reply. Then it is closed."""
@@ -60,13 +56,11 @@ class TurnTaking:
         dialogue: the agent's side.
         audio: what the person says.
         keys: what the person presses.
-        replies: keeps what the agent says.
-        playback: plays it.
-        outbox: reports both.
+        voice: what the agent says.
         clock: time in seconds.
     """
 
-    # Its 21 methods are the steps of turns, which share who is speaking.
+    # Its 18 methods are the steps of turns, which share who is speaking.
 
     def __init__(
         self,
@@ -75,20 +69,15 @@ class TurnTaking:
         *,
         audio: WaitingAudio,
         keys: PressedKeys,
-        replies: Replies,
-        playback: Playback,
-        outbox: ReportOutbox,
+        voice: AgentVoice,
         clock: Callable[[], float],
     ) -> None:
         self._dialogue = dialogue
         self._audio = audio
         self._keys = keys
-        self._replies = replies
-        self._playback = playback
-        self._outbox = outbox
+        self._voice = voice
         self._clock = clock
-        self._extra = {"relay_id": relay_id}
-        self._recovery = Recovery()
+        self._recovery = Recovery(relay_id)
         self._turn: OpenTurn | None = None
         self._changed = asyncio.Event()
         self._between = asyncio.Event()
@@ -106,11 +95,11 @@ class TurnTaking:
             AgentFailed: nothing helps.
         """
         if not is_greeted:
-            await self._say_all(await self._persist(self._dialogue.greet))
-        while self._replies.end is None and not self._is_leaving:
+            self._say_all(await self._recovery.persist(self._dialogue.greet))
+        while not (self._voice.has_ended or self._is_leaving):
             await self._take_turn()
         if not self._is_leaving:
-            await self._playback.played()
+            await self._voice.played()
 
     def notice(self) -> None:
         """Notice audio or keys that have come."""
@@ -120,7 +109,7 @@ class TurnTaking:
         """Take a key that the person has pressed."""
         if self._keys.press(digit, received_at, self._clock()):
             self._notice_person()
-            self._interrupt()
+            self._voice.interrupt()
             self._changed.set()
 
     async def leave(self, *, is_final: bool) -> None:
@@ -137,8 +126,8 @@ class TurnTaking:
     @property
     def done(self) -> Place:
         """The place up to which nothing needs to be done again."""
-        done, turn = self._replies.done, self._turn
-        if turn is None or turn.is_heard or self._replies.is_keeping:
+        done, turn = self._voice.done, self._turn
+        if turn is None or turn.is_heard or self._voice.is_keeping:
             return done
         return done._replace(until_ms=max(done.until_ms, turn.quiet_until_ms))
 
@@ -147,15 +136,19 @@ class TurnTaking:
     async def _take_turn(self) -> None:
         self._between.clear()
         try:
-            begun = await self._persist(self._dialogue.listen)
-            turn = self._turn = OpenTurn(begun, self._replies.done.until_ms, self._clock())
+            begun = await self._recovery.persist(self._dialogue.listen)
+            turn = self._turn = OpenTurn(begun, self._voice.done.until_ms, self._clock())
             verdict, failed = await self._hold(turn)
             self._settle(turn, verdict)
         finally:
             self._turn = None
             self._between.set()
         if failed is not None and turn.answered_at is None:
-            await self._recover(failed, turn)
+            try:
+                await self._recovery.pause(failed)
+            except AgentFailed:
+                self._commit(turn)  # no turn repeats what was heard
+                raise
         if verdict is _Verdict.SILENT:
             await self._report_silence()
 
@@ -198,8 +191,8 @@ class TurnTaking:
             return _Verdict.LEFT if is_silent or not self._is_over else None
         if is_silent and turn.is_full:
             return _Verdict.FULL
-        if is_silent and self._minds_silence and not self._playback.is_playing:
-            since = max(self._heard_at, self._playback.silent_since, turn.began_at)
+        if is_silent and self._minds_silence and not self._voice.is_speaking:
+            since = max(self._heard_at, self._voice.silent_since, turn.began_at)
             return _Verdict.SILENT if now - since >= NO_INPUT_SECONDS else None
         return None
 
@@ -230,7 +223,7 @@ class TurnTaking:
                 turn.hear(event)
                 self._notice_person()
                 if not turn.has_replied:
-                    self._interrupt()
+                    self._voice.interrupt()
             case UtteranceEnded():
                 turn.finish(self._clock())
             case Reply():
@@ -259,58 +252,26 @@ class TurnTaking:
     def _commit(self, turn: OpenTurn) -> None:
         """Report what came of a turn, and keep its replies."""
         self._audio.give_back(turn.take_rest())
-        for each in turn.news:
-            if isinstance(each, Heard):
-                self._outbox.heard(each)
-            else:
-                self._outbox.replied(each)
-        turn.news.clear()
         keys_until = 0 if turn.keys is None else turn.keys.until
-        self._replies.keep(Place(turn.end_ms, keys_until, self._outbox.number))
+        self._voice.conclude(turn.news, Place(turn.end_ms, keys_until))
+        turn.news.clear()
 
     # --- Between turns ---
 
     async def _report_silence(self) -> None:
-        replies = await self._persist(self._dialogue.report_silence)
+        replies = await self._recovery.persist(self._dialogue.report_silence)
         self._minds_silence = bool(replies)
-        await self._say_all(replies)
+        self._say_all(replies)
 
-    async def _say_all(self, replies: Sequence[Reply]) -> None:
+    def _say_all(self, replies: Sequence[Reply]) -> None:
         self._recovery.succeed()
         for reply in replies:
-            self._outbox.replied(reply)
             self._say(reply)
-        self._replies.keep(self.done._replace(reports=self._outbox.number))
+        self._voice.conclude(replies, self.done)
 
     def _say(self, reply: Reply) -> None:
         self._keys.wanted = reply.keys
-        kept = self._replies.add(reply, is_played=not self._is_over)
-        if not self._is_over:
-            self._playback.play(kept)
-
-    def _interrupt(self) -> None:
-        if self._replies.end is None:
-            self._playback.interrupt()
+        self._voice.say(reply, is_played=not self._is_over)
 
     def _notice_person(self) -> None:
         self._heard_at, self._minds_silence = self._clock(), True
-
-    # --- Failures ---
-
-    async def _persist[Result](self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Ask the agent until it answers. Raises `AgentFailed` if nothing helps."""
-        while True:
-            try:
-                return await ask()
-            except AgentFailed as failed:
-                await self._recover(failed)
-
-    async def _recover(self, failed: AgentFailed, turn: OpenTurn | None = None) -> None:
-        pause = self._recovery.pause_after(failed)
-        if pause is None:
-            if turn is not None:
-                self._commit(turn)  # no turn repeats what was heard
-            raise failed
-        if failed.remedy != "renew":
-            _logger.warning("the agent has failed: %s", failed.reason, extra=self._extra)
-        await asyncio.sleep(pause)
