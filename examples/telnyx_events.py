@@ -30,7 +30,8 @@ def told(payload: dict[str, Any]) -> str:
         return f"caller: {data['transcript']}"
     texts = [text for each in payload.get("fulfillment_messages", []) for text in each["text"]]
     details = [payload.get(name) for name in ("intent", "reason", "failure_reason")]
-    return " ".join([*texts, *(f"({each})" for each in details if each)])
+    # Google's name of an intent may be a path.
+    return " ".join([*texts, *(f"({each.rpartition('/')[2]})" for each in details if each)])
 
 
 if __name__ == "__main__":
