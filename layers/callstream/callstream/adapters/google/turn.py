@@ -4,6 +4,7 @@ Not gRPC's own client for asyncio: its failures often hide the status that the s
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ import grpc
 
 from callstream.adapters.google.failures import failure_of_stream
 from callstream.dialogues.virtual_agent import AgentFailed, Reply, TurnEvent
+
+_logger = logging.getLogger(__name__)
 
 # Google ends a stream after a minute of audio.
 _LONGEST_SECONDS: Final = 55.0
@@ -160,22 +163,24 @@ class StreamTurn[Request, Response]:
 
     def _read(self) -> None:
         """Read the stream, in the turn's own thread."""
-        # What is not foreseen below is a mistake of ours, which a repetition does not mend.
-        failure: AgentFailed | None = AgentFailed("unreadable")
+        failure: AgentFailed | None = None
         try:
             for response in self._stream:
                 self._in_loop(self._take, self._messages.read(response))
-            failure = None
         except grpc.RpcError as error:
             failure = None if self._messages.is_answered else failure_of_stream(error)
         except AgentFailed as failed:
             failure = failed
             self._stream.cancel()
-        finally:
-            self._requests.put(None)  # ends the thread in which gRPC waits for requests
-            self._in_loop(self._take, self._messages.rest())
-            self._in_loop(self._end, failure)
-            self._in_loop(self._has_read.set)
+        except Exception as error:  # noqa: BLE001 - otherwise `receive` would wait for ever
+            # A mistake of ours, which a repetition does not mend. Its text could quote.
+            _logger.error("a response cannot be read: %s", type(error).__name__)  # noqa: TRY400
+            failure = AgentFailed("unreadable")
+            self._stream.cancel()
+        self._requests.put(None)  # ends the thread in which gRPC waits for requests
+        self._in_loop(self._take, self._messages.rest())
+        self._in_loop(self._end, failure)
+        self._in_loop(self._has_read.set)
 
     def _in_loop[*Arguments](
         self, act: Callable[[*Arguments], None], *arguments: *Arguments
