@@ -546,6 +546,24 @@ def test_hand_over_loses_no_turn(at: float) -> None:
     play_without_waiting(act)
 
 
+def test_run_that_hands_over_leaves_the_carrier_enough_to_play() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent(greeting=[Reply(speech(1, 30_000))], answer=lambda _: []))
+        first = scene.run(seconds=62)
+        talking = asyncio.create_task(scene.silence(8))
+        await until(lambda: scene.lease.successors)
+        scene.run(RunKind.SUCCESSOR)
+        assert await first == Outcome(Ending.SUCCESSOR)
+        assert scene.carrier.ends_at - scene.clock() > 20
+        await talking
+        # The next run cuts off what the run before has posted.
+        await scene.say((7, 500), (0, 1000))
+        (spoken,) = scene.carrier.spoken
+        assert 8000 < spoken.length_ms < 9000
+
+    play_without_waiting(act)
+
+
 @pytest.mark.parametrize("at", [0.3, 1.0, 5.2, 5.6, 6.2, 6.8, 9.0])
 def test_rescue_loses_no_turn(at: float) -> None:
     async def act() -> None:

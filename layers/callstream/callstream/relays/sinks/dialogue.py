@@ -248,9 +248,10 @@ class DialogueSink(Sink):
         if is_final:
             await self._conclude("hangup" if self._ending is Ending.CALL else "stopped")
         else:
-            await self._playback.leave()
-            # A run that is out of time has little more than that.
-            await self._drain(self._timings.finish_patience / 2)
+            # A run that is out of time has five seconds in all.
+            patience = self._timings.finish_patience
+            await self._playback.leave(0.0 if self._ending is Ending.OUT_OF_TIME else patience)
+            await self._drain(patience / 2)
         return True
 
     @override

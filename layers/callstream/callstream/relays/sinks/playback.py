@@ -14,6 +14,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final, Never, Protocol
 
 from msgspec import Struct
@@ -176,8 +177,16 @@ class Playback:
         """Wait until nothing plays any more."""
         await self._silent.wait()
 
-    async def leave(self) -> None:
-        """Post nothing more, and note exactly how far each reply has come, for the next run."""
+    async def leave(self, patience: float = 0.0) -> None:
+        """Note exactly how far each reply has come, for the next run; then nothing more is posted.
+
+        Args:
+            patience: for so many seconds, what waits is posted as fast as the carrier takes it. The
+                next run takes its time to go on, and the carrier would fall silent meanwhile.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._queue.drained()
         async with self._sending:
             self._has_left = True
         await self._progress.note(self._playing)
