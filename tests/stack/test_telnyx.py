@@ -18,6 +18,7 @@ from callstream.audio.formats import PCMU_8K
 from callstream.dialects import twilio
 from callstream.dialects.events import Start, Stop
 from callstream_cli.gateway import media_url
+from tests.service_accounts import key_file
 from tests.stack.conftest import Answer, DeployedStack, eventually
 
 URL = "wss://www.example.com/websocket"
@@ -293,6 +294,62 @@ def test_percent_encoded_id_is_decoded(
     assert post(stack, encoded, "streaming_start", body).status == 200
     assert post(stack, encoded, "streaming_stop", b"").status == 200
     assert call.states() == ["stopped"]
+
+
+def secret_names(stack: DeployedStack, connection_id: str) -> list[str]:
+    """The secrets that a connection of the demo tenant has."""
+    prefix = f"{stack.outputs['DialogflowSecretsPrefix']}demo/{connection_id}/"
+    pages = stack.client("secretsmanager").get_paginator("list_secrets").paginate()
+    names = [each["Name"] for page in pages for each in page["SecretList"]]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def test_dialogflow_connection_is_stored_shown_replaced_and_deleted(
+    stack: DeployedStack, client: Telnyx
+) -> None:
+    connection_id, connections = uuid4().hex, client.dialogflow_connections
+    for missing in (connections.retrieve, connections.delete):
+        with pytest.raises(telnyx.NotFoundError):
+            missing(connection_id)
+    with pytest.raises(telnyx.NotFoundError):
+        connections.update(connection_id, service_account={**key_file()})
+
+    made = connections.with_raw_response.create(
+        connection_id,
+        service_account={**key_file()},
+        dialogflow_api="cx",
+        conversation_profile_id="a-VMHLWzTmKjiJw5S6O0-w",
+        location="europe-west2",
+        environment="development",
+    )
+    assert made.status_code == 201
+    shown = {
+        "record_type": "dialogflow_connections",
+        "connection_id": connection_id,
+        "conversation_profile_id": "a-VMHLWzTmKjiJw5S6O0-w",
+        "environment": "development",
+        "service_account": "****",
+    }
+    assert made.parse().data.to_dict() == shown
+    assert connections.retrieve(connection_id).data.to_dict() == shown
+
+    other = key_file(project_id="pizza-2")
+    replaced = connections.update(connection_id, service_account={**other})
+    bare = shown | {"conversation_profile_id": None, "environment": None}
+    assert replaced.data.to_dict() == bare
+    [name] = secret_names(stack, connection_id)
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    assert json.loads(secret)["project_id"] == "pizza-2"
+    # What was refused has changed nothing.
+    for wrong in ({"type": "external_account"}, key_file(private_key="no key")):
+        with pytest.raises(telnyx.UnprocessableEntityError):
+            connections.create(connection_id, service_account={**wrong})
+    assert connections.retrieve(connection_id).data.to_dict() == bare
+
+    connections.delete(connection_id)
+    with pytest.raises(telnyx.NotFoundError):
+        connections.retrieve(connection_id)
+    assert secret_names(stack, connection_id) == []
 
 
 def test_api_gateways_own_refusals_are_as_telnyx_documents(
