@@ -69,6 +69,9 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
         "Agents: they get every call of a route or an inbox automatically, and may answer.",
         ["add", "list", "remove"],
     ),
+    "connections": Group(
+        "How a tenant's virtual agents at Dialogflow are reached.", ["set", "list", "delete"]
+    ),
     "limits": Group("How many requests a tenant may make.", ["set", "show"]),
     "webhooks": Group("Where a tenant's callbacks go.", ["set", "clear", "show"]),
     "callback-keys": Group("The keys that a tenant verifies callbacks with.", ["show", "rotate"]),

@@ -16,7 +16,7 @@ from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 
 from callstream_cli.openapi.__main__ import DOCUMENTS, FOLDER
-from tests.service_accounts import key_file
+from tests.service_accounts import key_file, private_key
 from tests.stack.conftest import DeployedStack
 from tests.stack.tenants import Customer
 
@@ -51,7 +51,7 @@ VALUES = {
     "body.client_state": ["aGF2ZSBhIG5pY2UgZGF5ID1d"],
     "body.guid": [*CALLS, ENDED],
     "body.inboxExternalId": [CUSTOMER.inbox],
-    "body.service_account": [key_file()],
+    "body.service_account.private_key": [private_key()],
     "body.stream_url": ["wss://consumer.example.com/audio"],
 }
 

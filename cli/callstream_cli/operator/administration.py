@@ -8,6 +8,7 @@ from uuid import uuid4
 from callstream.adapters import clock
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.callbacks import twilio
+from callstream.dialogues.connection_keys import KeyedConnections
 from callstream.dialogues.connections import ConnectionStore
 from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
@@ -33,7 +34,7 @@ from callstream_cli.operator.errors import (
 from callstream_cli.operator.picking import pick
 
 if TYPE_CHECKING:
-    from callstream.adapters.aws.secrets_manager import TwilioAuthTokens
+    from callstream.adapters.aws.secrets_manager import StoredAgentKeys, TwilioAuthTokens
 
 
 class Administration:
@@ -69,6 +70,19 @@ class Administration:
 
         return TwilioAuthTokens(self._output("TwilioSecretsPrefix"))
 
+    @cached_property
+    def agent_keys(self) -> "StoredAgentKeys":
+        """The keys of the connections to virtual agents."""
+        # As above.
+        from callstream.adapters.aws.secrets_manager import StoredAgentKeys  # noqa: PLC0415
+
+        return StoredAgentKeys(self._output("DialogflowSecretsPrefix"))
+
+    @property
+    def keyed_connections(self) -> KeyedConnections:
+        """The tenants' stored connections to virtual agents, with their keys."""
+        return KeyedConnections(self.virtual_agents, self.agent_keys, lambda: uuid4().hex)
+
     def secret(self, output: str) -> str:
         """The secret whose ARN is an output of the stack."""
         from callstream.adapters.aws.secrets_manager import PermanentSecret  # noqa: PLC0415
@@ -86,7 +100,7 @@ class Administration:
         """Create a tenant, with a SignalWire project of its own.
 
         Raises:
-            OperatorError: the id is taken.
+            OperatorError: the id is taken, or an earlier tenant has left something under it.
         """
         must_be_of(routes, ROUTES, "route")
         with good_values():
@@ -97,6 +111,11 @@ class Administration:
                 callback_key_id=new_id(),
                 routes=frozenset(routes),
             )
+        if self.directory.tenant(tenant_id) is None and (
+            self.agents.all(tenant_id) or self.virtual_agents.records(tenant_id)
+        ):
+            left = f"an earlier tenant {tenant_id!r} is not wholly deleted"
+            raise OperatorError(f"{left}: tenants delete {tenant_id}")
         self._create(tenant, f"there is a tenant {tenant_id!r} already")
         return tenant
 
@@ -136,9 +155,12 @@ class Administration:
             # The tenant goes first, so that nothing can be added to it any more.
             self.directory.delete(tenant)
         auth_tokens.delete(tenant_id)
+        connections = self.keyed_connections.delete_all(tenant_id)
+        # And what a save has left over that was interrupted.
+        self.agent_keys.delete_all(tenant_id)
         found = [entry for entry in self.directory.entries() if entry.tenant_id == tenant_id]
         agents = self.agents.all(tenant_id)
-        if tenant is None and not found and not agents:
+        if tenant is None and not found and not agents and not connections:
             _no_tenant(tenant_id)
         for agent in agents:
             self.agents.delete(agent)

@@ -144,7 +144,7 @@ def enable(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -
 def delete(
     tenant_id: OfTenant, *, yes: Yes = False, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Delete a tenant with its credentials, inboxes and Twilio auth token, for good.
+    """Delete a tenant with its credentials, inboxes, connections and Twilio auth token, for good.
 
     If the command is interrupted, run it again. Running streams go on.
     """

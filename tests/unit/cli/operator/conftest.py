@@ -15,6 +15,7 @@ from callstream.tenants.directory import (
 from callstream_cli.operator.administration import Administration
 from tests import template
 from tests.unit.cli.operator.deployed import (
+    DIALOGFLOW_PREFIX,
     SECRETS,
     STACK,
     TWILIO_PREFIX,
@@ -41,6 +42,7 @@ def deployed() -> Iterator[Mapping[str, str]]:
             }
             | {
                 "TwilioSecretsPrefix": {"Value": TWILIO_PREFIX},
+                "DialogflowSecretsPrefix": {"Value": DIALOGFLOW_PREFIX},
                 "TranscriberName": {"Value": "offline"},
                 "DialogflowName": {"Value": "google"},
             },
@@ -77,7 +79,7 @@ def outputs(deployed: Mapping[str, str], secrets: Any, table: Any) -> Mapping[st
     keys = deployed["SigningKeysSecretArn"]
     secrets.put_secret_value(SecretId=keys, SecretString=SECRETS["SigningKeys"])
     for secret in secrets.list_secrets()["SecretList"]:
-        if secret["Name"].startswith(TWILIO_PREFIX):
+        if secret["Name"].startswith((TWILIO_PREFIX, DIALOGFLOW_PREFIX)):
             secrets.delete_secret(SecretId=secret["Name"], ForceDeleteWithoutRecovery=True)
     return deployed
 

@@ -16,6 +16,7 @@ SECRETS = {
     "CallbackMaster": "master-of-the-tests",
 }
 TWILIO_PREFIX = f"{STACK}/twilio/"
+DIALOGFLOW_PREFIX = f"{STACK}/dialogflow/"
 # In the form of Twilio's auth tokens.
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 DEFAULT_LIMITS = {surface: {"per_second": 100, "per_day": None} for surface in SURFACES}
