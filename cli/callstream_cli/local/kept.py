@@ -18,6 +18,8 @@ _READY: Final = "ready"
 _DEMO: Final = "demo.json"
 # The outputs that hold the ARNs of secrets which the template makes.
 _SECRETS: Final = ("SigningKeysSecretArn", "CredentialPepperSecretArn", "CallbackMasterSecretArn")
+# The outputs that hold the prefixes of the names of tenants' secrets.
+_PREFIXES: Final = ("TwilioSecretsPrefix", "DialogflowSecretsPrefix")
 _BATCH: Final = 25
 
 type DemoCredentials = Mapping[str, Mapping[str, Any]]
@@ -97,8 +99,9 @@ def _restore_secrets(outputs: Mapping[str, str], kept: Mapping[str, str]) -> Non
         name = client.describe_secret(SecretId=outputs[output])["Name"]
         if name in kept:
             client.put_secret_value(SecretId=outputs[output], SecretString=kept[name])
+    prefixes = tuple(outputs[each] for each in _PREFIXES)
     for name, value in kept.items():
-        if name.startswith(outputs["TwilioSecretsPrefix"]):
+        if name.startswith(prefixes):
             client.create_secret(Name=name, SecretString=value)
 
 

@@ -10,13 +10,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from callstream.dialogues.connections import ConnectionSettings
 from callstream_cli.local.errors import KeptStateError
 from callstream_cli.local.kept import Kept
 from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
 from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.signatures import set_twilio
 from callstream_cli.seed import restore_and_seed
-from tests.unit.cli.operator.deployed import AUTH_TOKEN, SECRETS, TWILIO_PREFIX
+from tests.unit.cli.operator.deployed import AUTH_TOKEN, DIALOGFLOW_PREFIX, SECRETS, TWILIO_PREFIX
 
 
 @pytest.fixture
@@ -47,7 +48,11 @@ def deployed(**secrets: str) -> Iterator[Mapping[str, str]]:
             f"{name}SecretArn": client.create_secret(Name=name, SecretString=value)["ARN"]
             for name, value in (SECRETS | secrets).items()
         }
-        yield arns | {"DirectoryTableName": "directory", "TwilioSecretsPrefix": TWILIO_PREFIX}
+        yield arns | {
+            "DirectoryTableName": "directory",
+            "TwilioSecretsPrefix": TWILIO_PREFIX,
+            "DialogflowSecretsPrefix": DIALOGFLOW_PREFIX,
+        }
 
 
 @pytest.fixture
@@ -75,6 +80,8 @@ def test_everything_of_tenants_is_restored(kept: Kept) -> None:
         acme = administration.create_tenant("acme", "Acme")
         issued = administration.create_credential(acme, "telnyx", label="mine")
         set_twilio(administration, "acme", "on", AUTH_TOKEN)
+        connection = ConnectionSettings(tenant_id="acme", connection_id="c", project_id="pizza-1")
+        administration.keyed_connections.save(connection, "a key")
         save(kept, outputs)
         kept.complete(4600, credentials)
 
@@ -85,6 +92,9 @@ def test_everything_of_tenants_is_restored(kept: Kept) -> None:
         administration = Administration(outputs)
         assert administration.tenant("acme").twilio_signature == "on"
         assert administration.twilio_auth_tokens.is_stored("acme")
+        opened = administration.keyed_connections.open("acme", "c")
+        assert opened is not None
+        assert (opened[0].project_id, opened[1]) == ("pizza-1", "a key")
         restored = administration.credential("acme", "telnyx", issued.credential.credential_id)
         assert restored == issued.credential
         pepper = administration.secret("CredentialPepperSecretArn")
