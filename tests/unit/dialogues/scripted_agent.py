@@ -108,6 +108,12 @@ class ScriptedTurn:
     def fail(self, failed: AgentFailed) -> None:
         self._events.put_nowait(failed)
 
+    def end(self, *replies: Reply) -> None:
+        """Give replies, and end the turn."""
+        self.is_finished = True
+        self.give(*replies)
+        self._events.put_nowait(None)
+
     def _end_word(self) -> None:
         if self._value and self._run:
             self._words.append(f"{self._value}:{self._run // MS}")
@@ -137,6 +143,7 @@ class ScriptedAgent:
     """The agent. `log` has what was asked of it, `acted` the utterances that it has answered.
 
     `failures` are of the next utterances, `refusals` of the next other requests, by their names.
+    `next_turn` may change a turn when it begins.
     """
 
     answer: Callable[[str], Sequence[Reply]] = lambda text: [Reply(tone(1, 1000), text)]
@@ -152,6 +159,7 @@ class ScriptedAgent:
     acted: list[str] = field(default_factory=list)
     turns: list[ScriptedTurn] = field(default_factory=list)
     terms: list[DialogueTerms] = field(default_factory=list)
+    next_turn: Callable[[ScriptedTurn], object] = lambda _: None
     open_turns: int = 0
     is_closed: bool = False
 
@@ -195,6 +203,7 @@ class ScriptedDialogue:
         self._agent.open_turns += 1
         turn = ScriptedTurn(self._agent)
         self._agent.turns.append(turn)
+        self._agent.next_turn(turn)
         return turn
 
     async def end(self) -> None:

@@ -22,7 +22,7 @@ class ScriptedSubject:
     def agent(self) -> ScriptedAgent:
         return self.made
 
-    def answered(self) -> int:
+    def acted(self) -> int:
         return len(self.made.acted)
 
     def fail(self, remedy: Remedy) -> None:

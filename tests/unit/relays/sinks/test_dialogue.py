@@ -129,6 +129,18 @@ def test_speech_while_the_agent_thinks_belongs_to_the_next_turn() -> None:
     play_without_waiting(act)
 
 
+def test_utterances_while_the_agent_thinks_are_answered_one_after_the_other() -> None:
+    async def act() -> None:
+        agent = ScriptedAgent(thinks_s=4.0, answer=lambda _: [])
+        scene = Scene(agent)
+        scene.run()
+        await scene.say((7, 500), (0, 800), (8, 500), (0, 600), (9, 500), (0, 15_000))
+        # All of it reaches the second turn before that turn is known to be over.
+        assert agent.acted == ["7:500", "8:500", "9:500"]
+
+    play_without_waiting(act)
+
+
 def test_person_who_speaks_cuts_the_agent_off() -> None:
     async def act() -> None:
         agent = ScriptedAgent(answer=says(Reply(speech(2, 8000)), Reply(speech(3, 1000))))
@@ -291,6 +303,19 @@ def test_agent_that_fails_again_and_again_fails_the_relay(remedy: Remedy, tries:
     play_without_waiting(act)
 
 
+def test_keys_are_pressed_again_if_their_turn_fails() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent(failures=[AgentFailed("gone", "repeat")]))
+        scene.run()
+        await scene.silence(1)
+        scene.press("12")
+        await scene.silence(6)
+        assert scene.asked["press 12"] == 2
+        assert scene.agent.acted == ["12"]
+
+    play_without_waiting(act)
+
+
 def test_agent_that_refuses_fails_at_once_after_the_words_that_play() -> None:
     async def act() -> None:
         agent = ScriptedAgent(
@@ -346,23 +371,31 @@ def test_agent_that_never_answers_is_asked_again_and_then_fails() -> None:
     play_without_waiting(act)
 
 
-def test_agent_that_ends_every_turn_at_once_is_not_asked_for_ever() -> None:
+@pytest.mark.parametrize("answers", [[], [Reply(speech(2, 500))]])
+def test_agent_that_ends_every_turn_at_once_is_not_asked_for_ever(answers: list[Reply]) -> None:
     async def act() -> None:
         agent = ScriptedAgent()
+        agent.next_turn = lambda turn: turn.end(*answers)
         scene = Scene(agent)
         running = scene.run()
-
-        async def end_turns() -> None:
-            while True:
-                for turn in agent.turns:
-                    turn.finish()
-                await asyncio.sleep(0.01)
-
-        ending = asyncio.create_task(end_turns())
         await scene.silence(10)
         assert await running == Outcome(Ending.FAILURE, "turn_ended")
         assert scene.asked["listen"] == 5
-        ending.cancel()
+        assert len(scene.table.replies) == 5 * len(answers)
+
+    play_without_waiting(act)
+
+
+def test_agent_that_ends_silent_turns_after_a_while_is_asked_again() -> None:
+    async def act() -> None:
+        agent = ScriptedAgent(answer=lambda _: [])
+        agent.next_turn = lambda turn: asyncio.get_running_loop().call_later(5, turn.end)
+        scene = Scene(agent)
+        running = scene.run()
+        await scene.silence(60)
+        assert not running.done()
+        await scene.say((7, 500), (0, 1000))
+        assert agent.acted == ["7:500"]
 
     play_without_waiting(act)
 

@@ -35,6 +35,8 @@ _AFTER_ANSWER: Final = 0.5
 """A turn has so many seconds to be over after its last reply. Then it is closed."""
 _STEADY_SECONDS: Final = 10.0
 """A turn in which nothing was said, and that worked for so many seconds, is a success."""
+_HASTY_SECONDS: Final = 1.0
+"""A turn in which nothing was said lasts so many seconds."""
 _TICK: Final = 0.05
 
 
@@ -60,7 +62,7 @@ class TurnTaking:
         clock: time in seconds.
     """
 
-    # Its 18 methods are the steps of turns, which share who is speaking.
+    # Its 19 methods are the steps of turns, which share who is speaking.
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class TurnTaking:
         finally:
             self._turn = None
             self._between.set()
-        if failed is not None and turn.answered_at is None:
+        if failed is not None and (turn.answered_at is None or self._is_hasty(turn)):
             try:
                 await self._recovery.pause(failed)
             except AgentFailed:
@@ -176,8 +178,15 @@ class TurnTaking:
             await turn.turn.close()
         if verdict is _Verdict.STUCK:
             return verdict, AgentFailed("no_answer", "repeat")
-        # A service that ends turns by itself is not asked in haste for ever.
-        return verdict, None if verdict is not None else AgentFailed("turn_ended", "renew")
+        return verdict, AgentFailed("turn_ended", "renew") if self._is_hasty(turn) else None
+
+    def _is_hasty(self, turn: OpenTurn) -> bool:
+        """Whether the agent has ended a turn at once, and answered nothing, or nobody.
+
+        Otherwise such an agent would be asked for ever, as fast as it answers.
+        """
+        lasted = self._clock() - turn.began_at
+        return not (turn.is_heard or self._is_leaving) and lasted < _HASTY_SECONDS
 
     def _judge(self, turn: OpenTurn) -> _Verdict | None:
         """Whether a turn is over, although its stream is not."""
@@ -239,7 +248,8 @@ class TurnTaking:
         """Keep what came of a turn that is over, or let the next turn repeat it."""
         if verdict is _Verdict.ANSWERED or turn.has_replied:
             self._commit(turn)
-            self._recovery.succeed()
+            if not self._is_hasty(turn):
+                self._recovery.succeed()
             return
         if not turn.is_heard and self._clock() - turn.began_at >= _STEADY_SECONDS:
             self._recovery.succeed()
