@@ -108,10 +108,10 @@ class ScriptedTurn:
     def fail(self, failed: AgentFailed) -> None:
         self._events.put_nowait(failed)
 
-    def end(self, *replies: Reply) -> None:
-        """Give replies, and end the turn."""
+    def end(self, *events: TurnEvent) -> None:
+        """Give events, and end the turn."""
         self.is_finished = True
-        self.give(*replies)
+        self.give(*events)
         self._events.put_nowait(None)
 
     def _end_word(self) -> None:

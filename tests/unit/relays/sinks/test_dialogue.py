@@ -11,14 +11,16 @@ from callstream.dialogues.virtual_agent import (
     AgentFailed,
     DialogueEnd,
     DialogueTerms,
+    Heard,
     KeysWanted,
     Remedy,
     Reply,
+    SpeechBegan,
 )
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
 from callstream.relays.ports import LeaseStatus
-from tests.unit.dialogues.scripted_agent import ScriptedAgent
+from tests.unit.dialogues.scripted_agent import ScriptedAgent, ScriptedTurn
 from tests.unit.items import started_stream
 from tests.unit.relays.scenes import play_without_waiting, until
 from tests.unit.relays.sinks.dialogue_scenes import Scene, Spoken
@@ -177,6 +179,45 @@ def test_partial_replies_play_in_turn_and_some_cannot_be_cut_off(
             assert scene.carrier.spoken == [Spoken(2, 4000), Spoken(3, 1000)]
         else:
             assert [each.value for each in scene.carrier.spoken] == [2]
+
+    play_without_waiting(act)
+
+
+def test_what_is_heard_late_in_a_turn_does_not_cut_off_its_own_reply() -> None:
+    async def act() -> None:
+        agent = ScriptedAgent()
+        agent.next_turn = lambda turn: asyncio.get_running_loop().call_later(
+            1.5,
+            turn.end,
+            SpeechBegan(),
+            Reply(speech(2, 1000), is_partial=True),
+            Heard("late", is_final=True),
+            Reply(speech(3, 500), end=GOODBYE),
+        )
+        scene = Scene(agent)
+        running = scene.run()
+        await scene.silence(5)
+        assert await running == Outcome(Ending.CONSUMER)
+        assert scene.carrier.spoken == [Spoken(2, 1000), Spoken(3, 500)]
+
+    play_without_waiting(act)
+
+
+def test_speech_after_a_reply_belongs_to_the_next_turn_although_the_stream_stays_open() -> None:
+    async def act() -> None:
+        agent = ScriptedAgent()
+        first: list[Any] = [SpeechBegan(), Reply(speech(2, 200))]
+
+        def answer_unasked(turn: ScriptedTurn) -> None:
+            asyncio.get_running_loop().call_later(2, turn.give, *first)
+            first.clear()
+
+        agent.next_turn = answer_unasked
+        scene = Scene(agent)
+        scene.run()
+        await until(lambda: agent.turns)
+        await scene.say((0, 2000), (8, 360), (0, 2000))
+        assert agent.acted == ["8:360"]
 
     play_without_waiting(act)
 
