@@ -81,7 +81,9 @@ def call(
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times real time; 0 is as fast as possible.")
     ] = 1.0,
-    digits: Annotated[str, typer.Option(help="Keys that the caller presses.")] = "",
+    digits: Annotated[
+        str, typer.Option(help="Keys that the caller presses; each comma is a pause of 2 s.")
+    ] = "",
     parameter: Annotated[
         list[str] | None,
         typer.Option(

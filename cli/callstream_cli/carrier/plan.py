@@ -42,6 +42,9 @@ from callstream_cli.carrier.identity import CarrierName, made_up
 
 _DIGIT_INTERVAL_MS: Final = 500
 _DIGIT_MS: Final = 160
+PAUSE: Final = ","
+"""Among the keys: a pause, as in the dial strings of modems."""
+_PAUSE_MS: Final = 2000
 # Telephone numbers that are reserved for fiction.
 _CALLER, _AGENT = "+13125550100", "+13125550101"
 
@@ -105,6 +108,7 @@ class CallPlan:
     format: AudioFormat = field(default=PCMU_8K, kw_only=True)
     faults: Faults = Faults()
     digits: str = ""
+    """The keys, one every half second; `PAUSE` among them waits."""
     parameters: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
     sequel: Sequel | None = field(default=None, kw_only=True)
@@ -210,8 +214,12 @@ class Carrier:
         return rows if sequel.seconds is None else islice(rows, self._more)
 
     def _keys(self) -> Iterator[tuple[int, Media | Dtmf]]:
-        for index, digit in enumerate(self._plan.digits):
-            at_ms = (index + 1) * _DIGIT_INTERVAL_MS
+        at_ms = 0
+        for digit in self._plan.digits:
+            if digit == PAUSE:
+                at_ms += _PAUSE_MS
+                continue
+            at_ms += _DIGIT_INTERVAL_MS
             pressed_at = datetime.fromtimestamp(self._began_at + at_ms / 1000, UTC)
             yield (
                 at_ms,

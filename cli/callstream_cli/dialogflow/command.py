@@ -26,6 +26,8 @@ _HISTORY: Final = 20
 _FAIL_AFTER_S: Final = 2.0
 _LOOK_SECONDS: Final = 1.0
 _INTERRUPTED: Final = 130
+# The agent needs some seconds to join; each comma is a pause of two.
+_KEYS: Final = " --digits ,,,,1,,,,9"
 _fault: Final = partial(typer.Option, rich_help_panel="What goes wrong")
 
 
@@ -98,8 +100,8 @@ def dialogflow(
                 server.misbehave(failure, fail_times)
             _say(console, f"Dialogflow's stand-in listens on {server.address}, until Ctrl-C.")
             if not hears:
-                _say(console, "No speech is understood: use keys, callstream call --digits.")
-            _serve(console, is_usual=server.port == PORT)
+                _say(console, "Speech is not understood here: the agent takes keys.")
+            _serve(console, "" if hears else _KEYS, is_usual=server.port == PORT)
     except OSError as error:
         message = f"callstream: {error}: does another one run already? See --port"
         Console(stderr=True).print(message, style="red", highlight=False, markup=False)
@@ -108,19 +110,25 @@ def dialogflow(
         raise typer.Exit(_INTERRUPTED) from None
 
 
-def _serve(console: Console, *, is_usual: bool) -> None:
-    """Store the demo tenant's connection as soon as the local stack runs; wait for Ctrl-C."""
+def _serve(console: Console, options: str, *, is_usual: bool) -> None:
+    """Store the demo tenant's connection as soon as the local stack runs; wait for Ctrl-C.
+
+    Args:
+        console: where to say so.
+        options: of the commands that a new user may try.
+        is_usual: whether the local stack looks for the server at its port.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not is_usual:
         _say(console, f"The local stack does not look there, but on port {PORT}.")
     elif local_stack().describe() is None:
         _say(console, "The local stack is not running: start it (callstream up).")
-    while is_usual and not _stored(console):
+    while is_usual and not _stored(console, options):
         Event().wait(_LOOK_SECONDS)
     Event().wait()
 
 
-def _stored(console: Console) -> bool:
+def _stored(console: Console, options: str) -> bool:
     """Whether the connection needs no more attempts."""
     stack = local_stack().describe()
     if stack is None:
@@ -128,13 +136,15 @@ def _stored(console: Console) -> bool:
     try:
         connection.store(stack, _PROFILE)
     except GatewayError as error:
+        if error.status is None:
+            # The stack has just stopped, or still starts.
+            return False
         _say(console, f"The demo tenant's connection is not stored: {error}")
         return True
     _say(console, f"The demo tenant's connection {connection.CONNECTION_ID} leads here. Try:")
-    _say(console, "")
-    _say(console, "    ./callstream call --dialogflow                    a call with the agent")
-    _say(console, "    ./callstream call --dialogflow --save heard.wav   and keep what it says")
-    _say(console, "")
+    call = f"./callstream call --dialogflow{options}"
+    _say(console, f"    {call}                    a call with the agent")
+    _say(console, f"    {call} --save heard.wav   and what the caller hears")
     return True
 
 

@@ -274,6 +274,13 @@ def test_frame_is_sent_at_its_end_and_a_digit_when_it_is_pressed() -> None:
     assert [m.at for m in messages] == sorted(m.at for m in messages)
 
 
+def test_comma_among_the_digits_is_a_pause() -> None:
+    messages = sent(CallPlan({"inbound": bytes(160)}, digits=",1,,2"))
+
+    keys = [(m.at, m.event.digit) for m in messages if isinstance(m.event, Dtmf)]
+    assert keys == [(2.5, "1"), (7.0, "2")]
+
+
 def test_shorter_track_ends_earlier() -> None:
     messages = sent(CallPlan({"inbound": bytes(480), "outbound": bytes(160)}))
 
