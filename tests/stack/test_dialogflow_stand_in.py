@@ -212,7 +212,7 @@ def test_a_clients_authority_says_which_region_it_calls() -> None:
 
 
 def test_a_taken_port_is_refused() -> None:
-    with fake_dialogflow() as server, pytest.raises(OSError, match=f"{server.port}"):
+    with fake_dialogflow() as server, pytest.raises(OSError, match="Address already in use"):
         fake_dialogflow(port=server.port)
 
 

@@ -1,5 +1,6 @@
 """``callstream dialogflow``."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from callstream_cli.dialogflow.display import Display
 from callstream_cli.dialogflow.faults import Fault, Place, WrongAudio, WrongReply
 from callstream_cli.dialogflow.hearing import Ear
 from callstream_cli.dialogflow.offline import DeafEar, OfflineEars, runs_here
-from callstream_cli.dialogflow.server import PORT, FakeDialogflow
+from callstream_cli.dialogflow.server import HOST, PORT, FakeDialogflow
 from callstream_cli.gateway import GatewayError
 from callstream_cli.local.commands import local_stack
 
@@ -103,7 +104,9 @@ def dialogflow(
                 _say(console, "Speech is not understood here: the agent takes keys.")
             _serve(console, "" if hears else _KEYS, is_usual=server.port == PORT)
     except OSError as error:
-        message = f"callstream: {error}: does another one run already? See --port"
+        message = (
+            f"callstream: cannot listen on {HOST}, --port {port}: {os.strerror(error.errno or 0)}"
+        )
         Console(stderr=True).print(message, style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:

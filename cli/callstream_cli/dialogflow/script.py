@@ -28,11 +28,14 @@ TEXTS: Final[Mapping[str, str]] = {
 
 
 CALLER: Final = (
-    (9_000, "My water has been off since this morning."),
+    (14_000, "My water has been off since this morning."),
     (11_000, "What are your opening hours?"),
     (7_000, "Thank you. Goodbye."),
 )
-"""What a caller says to the agent, after so many milliseconds: the agent talks meanwhile."""
+"""What a caller says to the agent, after so many milliseconds: the agent talks meanwhile.
+
+In the first pause the agent also joins, which takes some seconds where functions start.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The server: Google's four services over gRPC on 127.0.0.1, without TLS and credentials."""
 
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,9 @@ class FakeDialogflow:
             options=[("grpc.so_reuseport", 0)],
         )
         self._server.add_generic_rpc_handlers(tuple(self._handlers()))
+        if port:
+            # Of a taken port, gRPC writes lines of its own to the terminal.
+            socket.create_server((HOST, port)).close()
         try:
             self.port = self._server.add_insecure_port(f"{HOST}:{port}")
         except RuntimeError:
