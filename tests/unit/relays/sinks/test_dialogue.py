@@ -514,6 +514,19 @@ def test_last_words_of_a_call_are_answered_and_reported() -> None:
     play_without_waiting(act)
 
 
+def test_last_words_are_reported_although_the_agent_does_not_answer_in_time() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent(thinks_s=30))
+        running = scene.run()
+        await scene.say((0, 1000), (7, 500), (0, 600))
+        await scene.hang_up()
+        assert await running == Outcome(Ending.CALL)
+        assert scene.table.told == [("heard", "7:500"), ("ended", "hangup")]
+        assert not scene.agent.open_turns
+
+    play_without_waiting(act)
+
+
 def test_command_silences_the_agent() -> None:
     async def act() -> None:
         scene = Scene(ScriptedAgent(greeting=[Reply(speech(1, 20_000), "a long story")]))
@@ -616,6 +629,21 @@ def test_hand_over_loses_no_turn(at: float) -> None:
         assert await second == Outcome(Ending.CALL)
         told = [each for each in scene.table.told if each[0] == "heard"]
         assert told == [("heard", text) for text in agent.acted]
+
+    play_without_waiting(act)
+
+
+def test_run_that_hands_over_waits_for_an_answer_that_is_on_its_way() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent(thinks_s=12))
+        first = scene.run(seconds=62)
+        talking = asyncio.create_task(scene.say((0, 500), (7, 500), (0, 30_000)))
+        await until(lambda: scene.lease.successors)
+        scene.run(RunKind.SUCCESSOR)
+        assert await first == Outcome(Ending.SUCCESSOR)
+        await talking
+        assert scene.agent.acted == ["7:500"]
+        assert [each.value for each in scene.carrier.spoken] == [1]
 
     play_without_waiting(act)
 

@@ -46,7 +46,10 @@ _logger = logging.getLogger(__name__)
 _TICK: Final = 0.05
 _FRAME_MS: Final = 20
 _LAST_SECONDS: Final = 10.0
-"""At the end the agent, the table and the tenant have so many seconds each."""
+"""At the end the table and the tenant have so many seconds."""
+_ANSWER_SECONDS: Final = 15.0
+"""An answer that is on its way has so many seconds before a run hands over. Otherwise the next run
+asks once more, and the agent acts twice."""
 
 
 class DialogueCall(Protocol):
@@ -239,8 +242,10 @@ class DialogueSink(Sink):
         if ending is Ending.COMMAND and self._workers:
             await self._playback.stop()
         if self._turns is not None:
+            is_planned = ending is Ending.SUCCESSOR
+            patience = _ANSWER_SECONDS if is_planned else self._timings.finish_patience
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._timings.finish_patience):
+                async with asyncio.timeout(patience):
                     await self._turns.leave(is_final=ending.is_final)
 
     @override

@@ -140,7 +140,12 @@ class TurnTaking:
         try:
             begun = await self._recovery.persist(self._dialogue.listen)
             turn = self._turn = OpenTurn(begun, self._voice.done.until_ms, self._clock())
-            verdict, failed = await self._hold(turn)
+            try:
+                verdict, failed = await self._hold(turn)
+            except asyncio.CancelledError:
+                if self._is_over:
+                    self._commit(turn)  # no turn repeats what was heard
+                raise
             self._settle(turn, verdict)
         finally:
             self._turn = None
