@@ -241,7 +241,8 @@ def _check_names(call_id: str | None, calls: int, tenant: str | None, *, asks: b
         message = f"has 1 to {_LONGEST_ID} characters"
         raise typer.BadParameter(message, param_hint="--call-id")
     if tenant is not None and not asks:
-        raise typer.BadParameter("means nothing with --url, without --fork", param_hint="--tenant")
+        message = "means nothing with --url, without --fork and --dialogflow"
+        raise typer.BadParameter(message, param_hint="--tenant")
 
 
 def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Console) -> None:

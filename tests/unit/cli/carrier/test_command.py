@@ -21,6 +21,7 @@ from tests.unit.cli.commands import run
         (["--call-id", ""], "has 1 to 400 characters"),
         (["--call-id", "x" * 401], "has 1 to 400 characters"),
         (["--tenant", "acme", "--url", "ws://127.0.0.1:1/"], "means nothing with --url, without"),
+        (["--dialogflow", "--dialect", "twilio"], "is a command of Telnyx's"),
         (["--parameter", "lang"], "--parameter takes NAME=VALUE"),
         (["--parameter", "lang=en", "--parameter", "lang=de"], "the parameter lang is there twice"),
     ],
