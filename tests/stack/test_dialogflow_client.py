@@ -418,10 +418,31 @@ def test_agent_that_is_closed_gives_up_what_waits_for_an_answer(google: Google) 
         is_asked = partial(google.fake.wait_for, lambda fake: bool(fake.of("CreateParticipant")))
         assert await asyncio.to_thread(is_asked)
         await agent.close()
-        with pytest.raises(AgentFailed):
+        with pytest.raises(AgentFailed) as failed:
             await beginning
+        assert failed.value.reason == "aborted"
 
     run(act())
+
+
+def test_greeting_that_is_given_up_is_cancelled() -> None:
+    google = Google(ES_WITHOUT_PROFILE)
+    google.fail_stream(reply="hang")
+
+    async def act() -> None:
+        async with begun(google) as dialogue:
+            greeting = asyncio.create_task(dialogue.greet())
+            is_asked = partial(google.fake.wait_for, lambda fake: bool(fake.of(google.stream)))
+            assert await asyncio.to_thread(is_asked)
+            greeting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await greeting
+            is_over = partial(google.fake.wait_for, lambda fake: bool(fake.calls[0].status))
+            assert await asyncio.to_thread(is_over)
+
+    with google.fake:
+        run(act())
+    assert google.fake.calls[0].status == "CANCELLED"
 
 
 def test_dialogue_that_ends_completes_its_conversation(google: Google) -> None:

@@ -6,8 +6,10 @@ from queue import SimpleQueue
 
 import pytest
 
+from callstream.adapters.google import turn as turns
 from callstream.adapters.google.turn import StreamTurn
 from callstream.dialogues.virtual_agent import AgentFailed, Heard, Reply, TurnEvent
+from tests.unit.dialogues.agent_conformance import run
 
 Act = Callable[[], list[TurnEvent]]
 
@@ -80,7 +82,7 @@ def test_turn_sends_all_until_it_is_finished_and_gives_what_waited() -> None:
         await turn.close()
         return events
 
-    events = asyncio.run(act())
+    events = run(act())
 
     assert wire.all_sent() == ["first", "one", "keys 2"]
     assert events == [Heard("hello", is_final=True), Reply(b"rest"), None, None]
@@ -101,8 +103,30 @@ def test_response_that_cannot_be_read_fails_the_turn_and_is_not_logged(
             assert (failed.value.reason, failed.value.remedy) == ("unreadable", "none")
         await turn.close()
 
-    asyncio.run(act())
+    run(act())
     assert caplog.messages == ["a response cannot be read: ValueError"]
+
+
+def test_turn_that_is_finished_waits_no_longer_than_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "_ANSWER_SECONDS", 0.01)
+    wire = Wire()
+
+    async def act() -> None:
+        turn = StreamTurn(wire.open, wire)
+        receiving = asyncio.create_task(turn.receive())
+        # The person may be silent for long.
+        _, waiting = await asyncio.wait([receiving], timeout=0.1)
+        assert waiting
+        turn.finish()
+        with pytest.raises(AgentFailed) as failed:
+            await receiving
+        assert (failed.value.reason, failed.value.remedy) == ("no_answer", "repeat")
+        await turn.close()
+
+    run(act())
+    assert wire.is_cancelled
 
 
 def test_more_events_than_anybody_takes_fail_the_turn() -> None:
@@ -116,7 +140,7 @@ def test_more_events_than_anybody_takes_fail_the_turn() -> None:
         assert (failed.value.reason, failed.value.remedy) == ("too_many_events", "none")
         await turn.close()
 
-    asyncio.run(act())
+    run(act())
     assert wire.is_cancelled
 
 
@@ -126,7 +150,7 @@ def test_turn_that_nobody_closes_does_no_harm_when_its_loop_is_gone() -> None:
     async def act() -> None:
         StreamTurn(wire.open, wire)
 
-    asyncio.run(act())
+    run(act())
     wire.responses.put(lambda: [Heard("x", is_final=False)])
     wire.responses.put(None)
 
