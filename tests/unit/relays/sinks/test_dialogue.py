@@ -559,7 +559,11 @@ def test_lost_marks_hold_nothing_up() -> None:
     play_without_waiting(act)
 
 
-def test_audio_between_turns_is_bounded_and_what_is_dropped_is_counted() -> None:
+def test_audio_between_turns_is_bounded_and_what_is_dropped_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("callstream.relays.sinks.dialogue_audio.MOST_WAITING_MS", 10_000)
+
     async def act() -> None:
         agent = ScriptedAgent(thinks_s=20, answer=says(Reply(b""), Reply(b"")))
         scene = Scene(agent)
@@ -567,7 +571,7 @@ def test_audio_between_turns_is_bounded_and_what_is_dropped_is_counted() -> None
         await scene.say((7, 500), (0, 300), (8, 15_000), (9, 5000), (0, 1000))
         # 20 s of waiting are 10 s too many.
         assert scene.sinks[0].dropped == pytest.approx(500, abs=20)
-        await scene.silence(22)
+        await scene.silence(32)
         assert agent.acted[0] == "7:500"
         heard = dict(each.split(":") for each in agent.acted[1].split())
         assert heard["9"] == "5000"

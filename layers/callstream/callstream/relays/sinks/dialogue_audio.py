@@ -14,8 +14,9 @@ from callstream.relays.sinks.call_audio import Stretch
 BYTES_A_MS: Final = SAMPLE_RATE * 2 // 1000
 PIECE_BYTES: Final = 100 * BYTES_A_MS
 """Pieces of 100 ms cost less than half of the CPU of pieces of 20 ms."""
-MOST_WAITING_MS: Final = 10_000
-"""So much audio waits at most while no turn takes it."""
+MOST_WAITING_MS: Final = 60_000
+"""So much audio waits at most while no turn takes it: 1 MB. It is what is left of the two minutes
+that a rescue reads again (`RelayTimings.farthest_back`), given at twice the speed."""
 
 
 class Piece(NamedTuple):

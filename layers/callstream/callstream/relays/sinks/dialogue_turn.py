@@ -4,20 +4,25 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from callstream.dialogues.virtual_agent import Heard, Reply, SpeechBegan, Turn
-from callstream.relays.sinks.dialogue_audio import MOST_WAITING_MS, Piece
+from callstream.relays.sinks.dialogue_audio import Piece
 from callstream.relays.sinks.dialogue_keys import Keys
 
-ONSET_SECONDS: Final = 3.0
-"""The service notices so many seconds late, at most, that the person speaks."""
+ONSET_MS: Final = 3000
+"""After so much audio, at most, the service notices that the person speaks."""
 _MARGIN_MS: Final = 500
 """So much audio after the end of a transcript still belongs to what was said."""
+_SPEED: Final = 2.0
+"""Audio that has waited is given so many times faster than real time. Google refuses to be flooded:
+"Audio data is being streamed too fast" (googleapis/google-cloud-java#1534)."""
+_MOST_AHEAD: Final = 3.0
+"""The agent gets audio at most so many seconds before it has to listen to it at that speed. So what
+a run reads again after a hand-over is given at once, and the person can interrupt."""
 
 
 class _Fed(NamedTuple):
-    """A piece that the agent got at a time, in seconds, and where it begins in the turn, in ms."""
+    """A piece that the agent has, and where it begins in the turn, in ms."""
 
     piece: Piece
-    at: float
     offset_ms: float
 
 
@@ -46,6 +51,7 @@ class OpenTurn:
         self._fed: deque[_Fed] = deque()
         self._fed_ms = 0.0
         self._spoken_ms: float | None = None
+        self._listened_at = now
 
     @property
     def is_finished(self) -> bool:
@@ -62,13 +68,20 @@ class OpenTurn:
         """Up to where the person has said nothing, in the call's time."""
         return self._fed[0].piece.begin_ms if self._fed else self.end_ms
 
+    def has_time(self, now: float) -> bool:
+        """Whether the agent can listen to more audio now."""
+        return self._listened_at - now < _MOST_AHEAD
+
     def feed(self, piece: Piece, now: float) -> None:
         """Give the agent audio."""
         self.turn.feed(piece.audio)
-        self._fed.append(_Fed(piece, now, self._fed_ms))
+        self._listened_at = max(self._listened_at, now) + piece.length_ms / 1000 / _SPEED
+        self._fed.append(_Fed(piece, self._fed_ms))
         self._fed_ms += piece.length_ms
         self.end_ms = max(self.end_ms, piece.end_ms)
-        while not self.is_heard and now - self._fed[0].at > ONSET_SECONDS:
+        waiting_ms = max(0.0, self._listened_at - now) * 1000 * _SPEED
+        forgotten_ms = self._fed_ms - waiting_ms - ONSET_MS
+        while not self.is_heard and self._fed[0].offset_ms < forgotten_ms:
             self._fed.popleft()
 
     def hear(self, event: SpeechBegan | Heard) -> None:
@@ -92,7 +105,7 @@ class OpenTurn:
         """
         if self._spoken_ms is None:
             return []
-        until_ms = max(self._spoken_ms + _MARGIN_MS, self._fed_ms - MOST_WAITING_MS)
+        until_ms = self._spoken_ms + _MARGIN_MS
         rest = [fed.piece for fed in self._fed if fed.offset_ms >= until_ms]
         if rest:
             self.end_ms = rest[0].begin_ms

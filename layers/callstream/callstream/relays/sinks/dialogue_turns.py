@@ -219,7 +219,9 @@ class TurnTaking:
             return
         if self._is_over:
             self._audio.complete()
-        while not turn.is_full and (piece := self._audio.take()) is not None:
+        while not turn.is_full and (turn.has_time(now) or self._is_over):
+            if (piece := self._audio.take()) is None:
+                break
             turn.feed(piece, now)
         if self._is_over or (turn.is_full and turn.is_heard):
             turn.finish(now)

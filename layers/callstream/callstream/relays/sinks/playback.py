@@ -35,8 +35,6 @@ _MARK_PATIENCE: Final = 2.0
 """So many seconds after its audio a reply counts as played, even if its mark does not return."""
 _NOTE_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 0.2
-_MOST_AHEAD_MS: Final = 20_000
-"""The run before has given the carrier at most so much audio in advance."""
 _TOO_MUCH: Final = "a reply is left out: too much audio waits to be played"
 
 
@@ -123,7 +121,8 @@ class Playback:
             posted=posted,
             noted=posted,
             is_uninterruptible=reply.is_uninterruptible,
-            ahead=min(reply.played_ms, _MOST_AHEAD_MS) / 1000,
+            # The carrier may have all that in hand, and nothing of it played yet.
+            ahead=reply.played_ms / 1000,
         )
         if not reply.audio:
             self._end(new)

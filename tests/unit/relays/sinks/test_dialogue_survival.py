@@ -1,0 +1,278 @@
+"""Dialogues whose runs die, whose turns fail, whose records and marks come late, twice or never.
+
+The person says words, which are numbers, each of its own length. Each answer of the agent is a
+sound of its own. So a word or an answer of which a part is missing or repeated shows.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any, Final, override
+
+import pytest
+
+from callstream.dialogues.virtual_agent import AgentFailed, Remedy, Reply
+from callstream.errors import Unavailable
+from callstream.frames.records import Record, RecordEvent
+from callstream.relays.endings import Ending, Outcome
+from callstream.relays.invocation import RunKind
+from callstream.relays.run import RelayRun
+from callstream.relays.sinks.dialogue import DialogueSink
+from callstream.relays.timings import RelayTimings
+from tests.relays import make_relay
+from tests.unit.dialogues.scripted_agent import ScriptedAgent
+from tests.unit.relays.scenes import play_without_waiting
+from tests.unit.relays.sinks.dialogue_scenes import CallSource, Carrier, Scene
+
+REMEDIES: Final[tuple[Remedy, ...]] = ("repeat", "renew", "wait")
+REPEATED_MS: Final = 1500
+"""A run notes every second how much it has posted: so much is repeated if it dies."""
+
+
+class Mortal:
+    """A service, for a run that may die: a dead run reaches it no more."""
+
+    def __init__(self, service: object) -> None:
+        self._service = service
+        self.is_dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._service, name)
+        if self.is_dead and callable(value):
+            raise Unavailable("service", "Dead")
+        return value
+
+
+class ForgetfulCarrier(Carrier):
+    """A carrier that returns some marks twice, and some never."""
+
+    def __init__(self, scene: "Trouble") -> None:
+        super().__init__(scene)
+        self._random = scene.random
+
+    @override
+    def _return(self, name: str) -> None:
+        for _ in range(self._random.choice([0, 1, 1, 1, 2])):
+            super()._return(name)
+
+
+class Trouble(Scene):
+    """A dialogue in which everything goes wrong that may."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)  # noqa: S311  # a scene, not a secret
+        self.answers: list[tuple[str, int]] = []
+        super().__init__(ScriptedAgent(answer=self.answer, thinks_s=self.random.uniform(0, 1)))
+        self.carrier = ForgetfulCarrier(self)
+        self.said: list[str] = []
+        self.kills = 0
+        self._mortals: list[Mortal] = []
+
+    def answer(self, text: str) -> list[Reply]:
+        """Answer with a sound of its own; `answers` has the text and the length in ms."""
+        length_ms = self.random.randrange(200, 6000, 20)
+        self.answers.append((text, length_ms))
+        return [Reply(bytes([len(self.answers)]) * (length_ms * 16), text)]
+
+    @override
+    def run(
+        self, kind: RunKind = RunKind.FIRST, seconds: float = 900
+    ) -> asyncio.Task[Outcome | None]:
+        relay = make_relay(
+            sink="dialogflow", dialogue=self.dialogue, url=None, dialect=None, created_at=1_000_000
+        )
+        source, timings = CallSource(self), RelayTimings()
+        self.feeds.append(source.feed)
+        legs, table, lease = self._mortals = [*map(Mortal, (self.carrier, self.table, self.lease))]
+        sink = DialogueSink(
+            relay,
+            self.make_agent,
+            legs,
+            keeper=table,
+            reporter=table,
+            call=table,
+            is_first=kind is RunKind.FIRST,
+            clock=self.clock,
+            timings=timings,
+            l16_byte_order="little",
+        )
+        made = RelayRun(
+            lease,
+            source,
+            sink,
+            clock=self.clock,
+            seconds=seconds,
+            timings=timings,
+        )
+        return asyncio.create_task(made.run(kind))
+
+    @override
+    def bring(self, event: RecordEvent) -> None:
+        now = round(self.clock() * 1000)
+        self.records.append(record := Record("s1", "acme", "genagent", "twilio", now, event))
+        loop, late = asyncio.get_running_loop(), self.random.choice([0, 0, 0.1, 0.4])
+        for feed in self.feeds:
+            for _ in range(self.random.choice([1, 1, 1, 2])):
+                loop.call_later(self.random.uniform(0, late), feed.put, [record])
+
+    async def kill(self, running: "asyncio.Task[Outcome | None]") -> None:
+        """Let a run die: nothing that it still does has an effect."""
+        for mortal in self._mortals:
+            mortal.is_dead = True
+        self.kills += 1
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    def fail_turns(self) -> None:
+        """Let some turns fail before or after their replies, and some other requests."""
+        agent, random = self.agent, self.random
+
+        agent.fails_after_reply = random.random() < 0.5
+        # Three failures in a row end a dialogue.
+        for _ in range(50):
+            failed = [AgentFailed("broken", random.choice(REMEDIES)) for _ in range(2)]
+            agent.failures += [*failed[: random.choice([0, 0, 1, 2])], None]
+        agent.refusals["listen"] = [AgentFailed("busy", random.choice(REMEDIES))]
+
+    async def speak(self) -> None:
+        """Say a word, and a pause after which the utterance is over."""
+        word = len(self.said) + 1
+        length_ms = self.random.randrange(60, 1200, 20)
+        self.said.append(f"{word}:{length_ms}")
+        await self.say((word, length_ms), (0, self.random.randrange(600, 900, 20)))
+
+    async def wait_for_answer(self) -> None:
+        """Say nothing until the last word is answered, and the answer was heard."""
+        for _ in range(600):
+            await self.silence(0.5)
+            if not self.said:
+                return
+            heard = {spoken.value: spoken.length_ms for spoken in self.carrier.spoken}
+            text, length_ms = self.answers[-1] if self.answers else ("", 0)
+            is_answered = text == self.said[-1] and heard.get(len(self.answers), 0) >= length_ms
+            if is_answered and self.carrier.is_quiet and not self.table.unfinished():
+                return
+        raise AssertionError(f"no answer to {self.said[-1:]}")
+
+    async def end(self, running: "asyncio.Task[Outcome | None]") -> None:
+        await self.hang_up()
+        assert await running == Outcome(Ending.CALL)
+
+    @property
+    def answered(self) -> list[str]:
+        """The words that the agent has acted on, in order, each once."""
+        return [*dict.fromkeys(word for text in self.agent.acted for word in text.split())]
+
+    def check_answers(self) -> None:
+        """Each answer was played whole, if the turn was not repeated after it."""
+        heard = [(spoken.value, spoken.length_ms) for spoken in self.carrier.spoken]
+        last = {text: value for value, (text, _) in enumerate(self.answers, 1)}
+        assert sorted({value for value, _ in heard}) == [value for value, _ in heard]
+        for value, (text, length_ms) in enumerate(self.answers, 1):
+            heard_ms = dict(heard).get(value, 0)
+            assert heard_ms <= length_ms + REPEATED_MS * self.kills
+            if value == last[text]:
+                assert heard_ms >= length_ms, (value, text)
+        assert len(self.answers) - len(last) <= self.kills + sum(
+            failed is not None for failed in self.agent.failures
+        )
+
+
+Act = Callable[[Trouble], Awaitable[None]]
+
+
+def scene(seed: int, act: Act) -> None:
+    async def acting() -> None:
+        await act(Trouble(seed))
+
+    play_without_waiting(acting)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_dialogue_answers_each_word_and_plays_each_answer_whatever_dies(seed: int) -> None:
+    async def act(made: Trouble) -> None:
+        random = made.random
+        made.fail_turns()
+        running = made.run()
+
+        async def converse() -> None:
+            for _ in range(8):
+                await made.wait_for_answer()
+                await made.speak()
+            await made.wait_for_answer()
+
+        talking = asyncio.create_task(converse())
+        for _ in range(4):
+            await asyncio.sleep(random.uniform(1, 12))
+            made.table.fails = random.choice([0, 2])
+            await made.kill(running)
+            await asyncio.sleep(random.uniform(0, 15))
+            running = made.run(RunKind.RESCUE)
+        await talking
+        await made.end(running)
+
+        assert made.answered == made.said
+        made.check_answers()
+        assert all(kept.is_done for kept in made.table.replies.values())
+
+    scene(seed, act)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_dialogue_answers_each_word_of_a_person_who_does_not_wait(seed: int) -> None:
+    async def act(made: Trouble) -> None:
+        random = made.random
+        made.fail_turns()
+        running = made.run()
+
+        async def talk() -> None:
+            for _ in range(15):
+                await made.speak()
+                await made.silence(random.choice([0, 1, 8]))
+            await made.silence(60)
+
+        talking = asyncio.create_task(talk())
+        for _ in range(3):
+            await asyncio.sleep(random.uniform(3, 9))
+            await made.kill(running)
+            await asyncio.sleep(random.uniform(0, 6))
+            running = made.run(RunKind.RESCUE)
+        await talking
+        await made.end(running)
+
+        assert made.answered == made.said
+        assert made.table.told[-1] == ("ended", "hangup")
+        assert made.lease.dropped == 0
+
+    scene(seed, act)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_dialogue_plays_each_answer_whole_and_once_if_runs_hand_over(seed: int) -> None:
+    async def act(made: Trouble) -> None:
+        random = made.random
+        made.fail_turns()
+
+        async def converse() -> None:
+            for _ in range(12):
+                await made.speak()
+                await made.wait_for_answer()
+
+        running, talking = made.run(seconds=70), asyncio.create_task(converse())
+        for _ in range(3):
+            while not made.lease.successors:
+                assert not running.done()
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(random.uniform(0, 5))
+            made.lease.handed_over = None
+            successor = made.run(RunKind.SUCCESSOR, seconds=80)
+            assert await running == Outcome(Ending.SUCCESSOR)
+            made.lease.successors, made.lease.ready = 0, False
+            running = successor
+        await talking
+        await made.end(running)
+
+        assert made.agent.acted == made.said
+        made.check_answers()
+
+    scene(seed, act)
