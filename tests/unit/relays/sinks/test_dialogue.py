@@ -647,7 +647,8 @@ def test_run_that_hands_over_waits_for_an_answer_that_is_on_its_way() -> None:
         assert await first == Outcome(Ending.SUCCESSOR)
         await talking
         assert scene.agent.acted == ["7:500"]
-        assert [each.value for each in scene.carrier.spoken] == [1]
+        assert scene.carrier.first_at is not None
+        assert scene.carrier.first_at - 1000 < 15
 
     play_without_waiting(act)
 
