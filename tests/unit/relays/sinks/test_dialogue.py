@@ -17,6 +17,7 @@ from callstream.dialogues.virtual_agent import (
     Reply,
     SpeechBegan,
 )
+from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
 from callstream.relays.ports import LeaseStatus
@@ -192,6 +193,7 @@ def test_what_is_heard_late_in_a_turn_does_not_cut_off_its_own_reply() -> None:
             SpeechBegan(),
             Reply(speech(2, 1000), is_partial=True),
             Heard("late", is_final=True),
+            Heard("", is_final=True),
             Reply(speech(3, 500), end=GOODBYE),
         )
         scene = Scene(agent)
@@ -727,6 +729,20 @@ def test_next_run_fails_if_the_agent_cannot_be_reached() -> None:
         scene.agent.refusals["resume"] = [AgentFailed("no_connection")]
         assert await scene.run(RunKind.RESCUE) == Outcome(Ending.FAILURE, "no_connection")
         assert scene.table.told == [("ended", "error")]
+
+    play_without_waiting(act)
+
+
+def test_checkpoint_follows_a_person_who_says_nothing() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent())
+        scene.run()
+        await scene.silence(40)
+        assert scene.lease.checkpoint is not None
+        assert scene.clock() - Checkpoint.decode(scene.lease.checkpoint).at < 8
+        await scene.say((7, 20_000))
+        # Nobody has answered yet: the next run must hear all of it.
+        assert 20 < scene.clock() - Checkpoint.decode(scene.lease.checkpoint).at < 28
 
     play_without_waiting(act)
 

@@ -78,7 +78,7 @@ class DialogueSink(Sink):
         l16_byte_order: the byte order of L16 of the call.
     """
 
-    # Eleven of its 20 methods are those of the `Sink` protocol.
+    # Eleven of its 21 methods are those of the `Sink` protocol.
 
     _audio: IncomingAudio
     _keys: PressedKeys
@@ -204,8 +204,8 @@ class DialogueSink(Sink):
                 self._arrived.set()
             case Mark():
                 self._playback.take_mark(event.name)
-            case Dtmf() if event.track == "inbound" and self._turns is not None:
-                self._turns.press(event.digit, received_at)
+            case Dtmf() if event.track == "inbound":
+                self._press(event.digit, received_at)
 
     @override
     def is_settled(self, snapshot: bytes) -> bool:
@@ -308,6 +308,11 @@ class DialogueSink(Sink):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK):
                     await self._arrived.wait()
+
+    def _press(self, digit: str, received_at: int) -> None:
+        is_new = self._keys.press(digit, received_at, self._clock())
+        if is_new and self._turns is not None:
+            self._turns.notice_key()
 
     @property
     def _place(self) -> Place:

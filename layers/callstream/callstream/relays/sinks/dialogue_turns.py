@@ -104,15 +104,14 @@ class TurnTaking:
             await self._voice.played()
 
     def notice(self) -> None:
-        """Notice audio or keys that have come."""
+        """Notice audio that has come."""
         self._changed.set()
 
-    def press(self, digit: str, received_at: int) -> None:
-        """Take a key that the person has pressed."""
-        if self._keys.press(digit, received_at, self._clock()):
-            self._notice_person()
-            self._voice.interrupt()
-            self._changed.set()
+    def notice_key(self) -> None:
+        """Notice a key that has come."""
+        self._notice_person()
+        self._voice.interrupt()
+        self._changed.set()
 
     async def leave(self, *, is_final: bool) -> None:
         """Begin no turn any more, and wait until the present turn is over.
@@ -235,6 +234,8 @@ class TurnTaking:
 
     def _take(self, turn: OpenTurn, event: TurnEvent) -> None:
         match event:
+            case Heard(text=""):
+                pass
             case SpeechBegan() | Heard():
                 turn.hear(event)
                 self._notice_person()
