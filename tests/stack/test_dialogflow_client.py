@@ -458,12 +458,14 @@ def test_dialogue_that_ends_completes_its_conversation(google: Google) -> None:
 
 
 @KINDS
-def test_turn_that_is_closed_is_cancelled_and_leaves_no_thread(google: Google) -> None:
+def test_turn_that_is_closed_is_cancelled_before_the_agent_acts_and_leaves_no_thread(
+    google: Google,
+) -> None:
     async def act() -> None:
         async with begun(google) as dialogue:
             for _ in range(10):
                 listening = await dialogue.listen()
-                await feed(listening, SPEECH[:8000])
+                await feed(listening, SPEECH.rstrip(b"\0"))
                 await listening.close()
                 assert await listening.receive() is None
 
@@ -471,4 +473,6 @@ def test_turn_that_is_closed_is_cancelled_and_leaves_no_thread(google: Google) -
 
     assert not [each for each in threading.enumerate() if each.name == "dialogflow-turn"]
     assert google.fake.wait_for(lambda fake: all(call.status for call in fake.of(google.stream)))
-    assert {stream.status for stream in google.fake.of(google.stream)} == {"CANCELLED"}
+    streams = google.fake.of(google.stream)
+    assert {(stream.status, stream.is_half_closed) for stream in streams} == {("CANCELLED", False)}
+    assert not google.inputs

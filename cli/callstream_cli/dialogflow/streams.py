@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final
 
 from google.cloud import dialogflow_v2 as dialogflow
@@ -22,6 +22,8 @@ _KIND: Final = _RESULT.MessageType
 # The service's own limit, seen in its errors.
 _LONGEST_WALL_S: Final = 65.0
 _MOST_WAITING: Final = 10_000
+# gRPC shows a client that gives up as one that half-closes, until it knows better.
+_DOUBT_S: Final = 0.03
 _HALF_CLOSED: Final = object()
 _GONE: Final = object()
 
@@ -52,6 +54,7 @@ class Messages:
         self._patience_s = patience_s
         self._queue: queue.Queue[object] = queue.Queue(_MOST_WAITING)
         self._ends_at = time.monotonic() + _LONGEST_WALL_S
+        self._is_gone = Event()
         Thread(target=self._read, daemon=True).start()
 
     def first(self) -> Any:  # noqa: ANN401 - either service's requests
@@ -90,6 +93,7 @@ class Messages:
 
     def give_up(self) -> None:
         """Let `next` raise `Gone`."""
+        self._is_gone.set()
         with suppress(queue.Full):
             self._queue.put_nowait(_GONE)
 
@@ -97,7 +101,8 @@ class Messages:
         try:
             for message in self._incoming:
                 self._queue.put(message)
-            self._queue.put(_HALF_CLOSED)
+            if not self._is_gone.wait(_DOUBT_S):
+                self._queue.put(_HALF_CLOSED)
         except Exception:  # noqa: BLE001 - gRPC raises one without a class of its own
             self._queue.put(_GONE)
 
