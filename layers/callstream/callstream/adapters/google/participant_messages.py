@@ -45,7 +45,7 @@ from callstream.dialogues.virtual_agent import (
 _LANGUAGE: Final = "en-US"  # of profiles that name none
 _PARTIAL: Final = AutomatedAgentReply.AutomatedAgentReplyType.PARTIAL
 # Google promises at most four.
-_MOST_REPLIES: Final = 20
+_MOST_REPLIES: Final = 10
 _KEYS: Final[Mapping[str, int]] = {
     "0": TelephonyDtmf.DTMF_ZERO,
     **{str(digit): digit for digit in range(1, 10)},
