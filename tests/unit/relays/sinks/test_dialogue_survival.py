@@ -21,7 +21,7 @@ from callstream.relays.sinks.dialogue import DialogueSink
 from callstream.relays.timings import RelayTimings
 from tests.relays import make_relay
 from tests.unit.dialogues.scripted_agent import ScriptedAgent
-from tests.unit.relays.scenes import play_without_waiting
+from tests.unit.relays.scenes import play_without_waiting, until
 from tests.unit.relays.sinks.dialogue_scenes import CallSource, Carrier, Scene
 
 REMEDIES: Final[tuple[Remedy, ...]] = ("repeat", "renew", "wait")
@@ -96,6 +96,7 @@ class Trouble(Scene):
             timings=timings,
             l16_byte_order="little",
         )
+        self.sinks.append(sink)
         made = RelayRun(
             lease,
             source,
@@ -276,3 +277,22 @@ def test_dialogue_plays_each_answer_whole_and_once_if_runs_hand_over(seed: int) 
         made.check_answers()
 
     scene(seed, act)
+
+
+def test_agent_gets_the_audio_of_an_outage_at_twice_the_speed() -> None:
+    async def act(made: Trouble) -> None:
+        running = made.run()
+        await made.silence(1)
+        await made.kill(running)
+        await made.silence(30)
+        made.run(RunKind.RESCUE)
+        talking = asyncio.create_task(made.silence(60))
+        await until(lambda: len(made.agent.turns) > 1 and made.agent.turns[1].fed_ms)
+        turn = made.agent.turns[1]
+        assert turn.fed_ms == pytest.approx(6000, abs=500)
+        await asyncio.sleep(8)
+        assert turn.fed_ms == pytest.approx(6000 + 2 * 8000, abs=500)
+        await talking
+        assert made.sinks[-1].dropped == 0
+
+    scene(0, act)
