@@ -319,10 +319,10 @@ def test_turn_that_fails_is_repeated_with_its_audio(remedy: Remedy) -> None:
         )
         scene = Scene(agent)
         scene.run()
-        await scene.say((0, 1000), (7, 500), (0, 12_000), (8, 300), (0, 1000))
-        assert agent.acted == ["7:500", "8:300"]
+        await scene.say((0, 1000), (7, 5000), (0, 12_000), (8, 300), (0, 1000))
+        assert agent.acted == ["7:5000", "8:300"]
         assert [each.value for each in scene.carrier.spoken] == [2, 3]
-        told = [("heard", "7:500"), ("replied", ""), ("heard", "8:300"), ("replied", "")]
+        told = [("heard", "7:5000"), ("replied", ""), ("heard", "8:300"), ("replied", "")]
         assert scene.table.told == told
         assert scene.sinks[0].dropped == 0
 
@@ -531,14 +531,17 @@ def test_last_words_are_reported_although_the_agent_does_not_answer_in_time() ->
 
 def test_command_silences_the_agent() -> None:
     async def act() -> None:
-        scene = Scene(ScriptedAgent(greeting=[Reply(speech(1, 20_000), "a long story")]))
+        story = Reply(speech(1, 20_000), "a long story", is_uninterruptible=True)
+        scene = Scene(ScriptedAgent(greeting=[story], thinks_s=30))
         running = scene.run()
-        await scene.silence(3)
+        await scene.say((7, 500), (0, 2500))
         scene.lease.status_now = LeaseStatus.STOPPED
         assert await running == Outcome(Ending.COMMAND)
+        # At once, and not only when the agent has had its time to answer.
         (spoken,) = scene.carrier.spoken
         assert 2500 < spoken.length_ms < 4500
-        assert scene.table.told == [("replied", "a long story"), ("ended", "stopped")]
+        told = [("replied", "a long story"), ("heard", "7:500"), ("ended", "stopped")]
+        assert scene.table.told == told
         assert scene.agent.log[-1] == "end"
         assert scene.table.unfinished() == []
 
@@ -601,6 +604,14 @@ def test_reports_that_cannot_be_sent_wait_and_are_lost_in_the_end(
 
 
 # --- Hand-over and rescue ---
+
+
+async def rescue(scene: Scene, running: "asyncio.Task[Outcome | None]") -> Any:
+    """Let a run die, and another take over."""
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    scene.feeds.clear()
+    return scene.run(RunKind.RESCUE)
 
 
 async def converse(scene: Scene, first: int, count: int, pause_ms: int = 2500) -> None:
@@ -705,10 +716,7 @@ def test_rescue_plays_the_last_reply_on_and_ends_the_dialogue() -> None:
         scene = Scene(ScriptedAgent(answer=says(Reply(speech(2, 8000), "bye", end=GOODBYE))))
         first = scene.run()
         await scene.say((7, 500), (0, 4000))
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        scene.feeds.clear()
-        second = scene.run(RunKind.RESCUE)
+        second = await rescue(scene, first)
         await scene.silence(12)
         assert await second == Outcome(Ending.CONSUMER)
         (spoken,) = scene.carrier.spoken
@@ -754,14 +762,28 @@ def test_keys_are_pressed_once_over_two_runs() -> None:
         await scene.silence(5)
         scene.press("12")
         await scene.silence(2.5)
-        scene.press("34")
-        await scene.silence(0.5)
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        scene.feeds.clear()
-        scene.run(RunKind.RESCUE)
+        for digit in "34567":
+            scene.press(digit)
+            await scene.silence(1.5)
+        await rescue(scene, first)
         await scene.silence(6)
-        assert scene.agent.acted == ["12", "34"]
+        assert scene.agent.acted == ["12", "34567"]
+
+    play_without_waiting(act)
+
+
+@pytest.mark.parametrize("at", [2.0, 5.5, 7.0, 9.5, 11.0, 13.0])
+def test_rescue_loses_nothing_of_utterances_that_waited(at: float) -> None:
+    async def act() -> None:
+        agent = ScriptedAgent(thinks_s=4.0, answer=lambda _: [])
+        scene = Scene(agent)
+        first = scene.run()
+        words = (7, 500), (0, 800), (8, 500), (0, 600), (9, 500), (0, 25_000)
+        talking = asyncio.create_task(scene.say(*words))
+        await asyncio.sleep(at)
+        await rescue(scene, first)
+        await talking
+        assert agent.acted == ["7:500", "8:500", "9:500"]
 
     play_without_waiting(act)
 

@@ -255,14 +255,15 @@ class TurnTaking:
     def _settle(self, turn: OpenTurn, verdict: _Verdict | None) -> None:
         """Keep what came of a turn that is over, or let the next turn repeat it."""
         if verdict is _Verdict.ANSWERED or turn.has_replied:
+            if not turn.has_replied:
+                # Nothing is said, but the turn is over: no run may repeat it.
+                self._voice.say(Reply(b"", keys=self._keys.wanted), is_played=False)
             self._commit(turn)
             if not self._is_hasty(turn):
                 self._recovery.succeed()
             return
         if not turn.is_heard and self._clock() - turn.began_at >= _STEADY_SECONDS:
             self._recovery.succeed()
-        if self._is_leaving and not self._is_over:
-            return  # the next run reads it all again
         self._audio.give_back(turn.take_back())
         if turn.keys is not None:
             self._keys.give_back(turn.keys)
