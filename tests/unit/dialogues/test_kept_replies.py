@@ -81,6 +81,26 @@ def test_store_notes_progress_and_deletes_the_audio_of_a_reply_that_is_done(
     assert store.last() == KeptReply(2, 7, b"", played_ms=3, is_done=True)
 
 
+def test_store_keeps_no_audio_of_a_reply_that_is_not_played(table: DynamoTable) -> None:
+    ReplyStore(table, RELAY).keep(KeptReply(1, 0, b"hello", is_done=True))
+    assert audio_items(table) == []
+
+
+def test_store_replaces_a_reply_that_a_run_which_died_has_kept_in_part(table: DynamoTable) -> None:
+    store, longer = ReplyStore(table, RELAY), KeptReply(1, 0, bytes(PART_BYTES + 1))
+    store.keep(longer)
+    store.keep(shorter := KeptReply(1, 5, b"shorter"))
+    assert store.unfinished() == [shorter]
+
+
+def test_store_notes_progress_in_an_item_of_a_single_write_unit(table: DynamoTable) -> None:
+    keys, end = KeysWanted(4, "#"), DialogueEnd("transfer", destination="+15550100")
+    ReplyStore(table, RELAY).keep(KeptReply(1, 0, bytes(PART_BYTES), keys=keys, end=end))
+    (head,) = table.query(PARTITION, "REPLY#")
+    size = sum(len(name) + len(str(value)) for name, value in head.items())
+    assert size < 1024
+
+
 @pytest.mark.parametrize("is_done", [True, False])
 def test_store_leaves_a_reply_done_if_a_note_comes_late(
     table: DynamoTable, *, is_done: bool

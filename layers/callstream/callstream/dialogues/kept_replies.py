@@ -83,7 +83,8 @@ class ReplyStore:
         """Keep a reply before it is played; a reply that is kept already is replaced.
 
         Returns:
-            The reply as it is kept: of more than `MOST_AUDIO` bytes of audio, the rest is left out.
+            The reply as it is to be played: of more than `MOST_AUDIO` bytes of audio, the rest is
+            left out. The audio of a reply that is done is not kept.
 
         Raises:
             UnknownCall: the table does not have the call.
@@ -93,7 +94,7 @@ class ReplyStore:
             _logger.error("a reply is cut: it has %d bytes", len(reply.audio), extra=extra)
             reply = replace(reply, audio=reply.audio[:MOST_AUDIO])
         expiry = {"expires_at": self._expiry()}
-        begins = range(0, len(reply.audio), PART_BYTES)
+        begins = range(0, 0 if reply.is_done else len(reply.audio), PART_BYTES)
         for part, begin in enumerate(begins):
             audio = reply.audio[begin : begin + PART_BYTES]
             self._table.put(self._part_key(reply.number, part) | expiry | {"audio": audio})
@@ -125,16 +126,18 @@ class ReplyStore:
     def unfinished(self) -> list[KeptReply]:
         """The replies that are not done, in their order, with their audio."""
         heads = self._table.query(self._partition, self._prefix("REPLY"))
-        return [self._with_audio(_reply(head)) for head in heads if not head["is_done"]]
+        return [self._with_audio(head) for head in heads if not head["is_done"]]
 
     def last(self) -> KeptReply | None:
         """The last reply, done or not, without its audio; None before the first."""
         head = self._table.newest(self._partition, self._prefix("REPLY"))
         return None if head is None else _reply(head)
 
-    def _with_audio(self, reply: KeptReply) -> KeptReply:
+    def _with_audio(self, head: Item) -> KeptReply:
+        reply = _reply(head)
         prefix = f"{self._prefix('REPLY_AUDIO')}{reply.number:08}#"
-        parts = self._table.query(self._partition, prefix)
+        # Further parts are of a longer reply of this number, which a run that died has not kept.
+        parts = self._table.query(self._partition, prefix)[: int(head["parts"])]
         return replace(reply, audio=b"".join(bytes(part["audio"]) for part in parts))
 
     def _prefix(self, kind: str) -> str:
