@@ -727,6 +727,21 @@ def test_rescue_plays_the_last_reply_on_and_ends_the_dialogue() -> None:
     play_without_waiting(act)
 
 
+@pytest.mark.parametrize("greeting", [[], [Reply(speech(1, 500))]])
+def test_next_run_does_not_let_the_agent_greet_again(greeting: list[Reply]) -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent(greeting=greeting))
+        first = scene.run()
+        # With a reply at once; without any once a checkpoint says so.
+        await scene.silence(8 if not greeting else 1)
+        await rescue(scene, first)
+        await scene.silence(3)
+        assert scene.asked["greet"] == 1
+        assert scene.asked["listen"] == 2
+
+    play_without_waiting(act)
+
+
 def test_next_run_fails_if_the_agent_cannot_be_reached() -> None:
     async def act() -> None:
         scene = Scene()

@@ -183,6 +183,7 @@ class DialogueSink(Sink):
                 keys=self._keys,
                 voice=AgentVoice(self._replies, self._playback, self._outbox),
                 clock=self._clock,
+                is_greeted=self._left.is_greeted,
             )
             await self._take_turns(self._turns)
         except AgentFailed as failed:
@@ -224,7 +225,7 @@ class DialogueSink(Sink):
         left = self._left
         left.audio = self._audio.snapshot()
         left.place, left.number = self._place, self._replies.number
-        left.is_greeted = left.is_greeted or left.number > 0
+        left.is_greeted = left.is_greeted or (self._turns is not None and self._turns.is_greeted)
         left.pressed_at = self._keys.received_at
         return left.encode()
 
@@ -286,7 +287,7 @@ class DialogueSink(Sink):
         self._workers += [asyncio.create_task(each) for each in work]
 
     async def _take_turns(self, turns: TurnTaking) -> None:
-        taking = asyncio.create_task(turns.run(is_greeted=self._left.is_greeted))
+        taking = asyncio.create_task(turns.run())
         pulling = asyncio.create_task(self._pull(turns))
         try:
             tasks = [taking, pulling, *self._workers]

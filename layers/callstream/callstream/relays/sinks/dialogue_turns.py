@@ -60,6 +60,7 @@ class TurnTaking:
         keys: what the person presses.
         voice: what the agent says.
         clock: time in seconds.
+        is_greeted: whether the agent has greeted the person, in a run before.
     """
 
     # Its 19 methods are the steps of turns, which share who is speaking.
@@ -73,7 +74,9 @@ class TurnTaking:
         keys: PressedKeys,
         voice: AgentVoice,
         clock: Callable[[], float],
+        is_greeted: bool,
     ) -> None:
+        self.is_greeted = is_greeted
         self._dialogue = dialogue
         self._audio = audio
         self._keys = keys
@@ -90,14 +93,15 @@ class TurnTaking:
 
     # --- For the sink ---
 
-    async def run(self, *, is_greeted: bool) -> None:
+    async def run(self) -> None:
         """Take turns until the agent ends the dialogue, and has said its last words.
 
         Raises:
             AgentFailed: nothing helps.
         """
-        if not is_greeted:
+        if not self.is_greeted:
             self._say_all(await self._recovery.persist(self._dialogue.greet))
+            self.is_greeted = True
         while not (self._voice.has_ended or self._is_leaving):
             await self._take_turn()
         if not self._is_leaving:
