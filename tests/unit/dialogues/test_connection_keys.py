@@ -300,3 +300,54 @@ def test_connection_whose_key_somebody_has_deleted_does_not_open(scene: Scene) -
     scene.keys.kept.clear()
 
     assert scene.connections.open("acme", "c1") is None
+
+
+def test_saving_succeeds_although_the_old_key_cannot_be_deleted_and_old_keys_never_pile_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.save("pizza-1")
+    with monkeypatch.context() as outage:
+        outage.setattr(scene.keys, "delete", lambda *_: fail())
+        scene.save("pizza-2")
+        assert scene.opened() == "pizza-2"
+        with pytest.raises(Unavailable):
+            scene.save("pizza-3")
+    assert scene.key_texts == ["key of pizza-1", "key of pizza-2"]
+
+    scene.save("pizza-3")
+    assert scene.key_texts == ["key of pizza-3"]
+
+
+def test_opening_goes_on_with_a_key_that_has_just_replaced_the_one_it_looked_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.save("pizza-1")
+    read, changes = scene.keys.read, iter(["pizza-2", "pizza-3"])
+
+    def change_and_read(*key: str) -> str | None:
+        if (project := next(changes, None)) is not None:
+            scene.save(project)
+        return read(*key)
+
+    monkeypatch.setattr(scene.keys, "read", change_and_read)
+
+    assert scene.opened() == "pizza-3"
+
+
+def test_update_finds_no_connection_that_is_deleted_meanwhile(scene: Scene) -> None:
+    scene.save("pizza-1")
+    scene.steps.taken, scene.steps.at, scene.steps.before = 0, 0, scene.delete
+
+    with pytest.raises(NotFound):
+        scene.save("pizza-2", must_exist=True)
+    assert scene.keys.kept == {}
+
+
+def test_saving_succeeds_although_the_tenant_is_deleted_at_once(scene: Scene) -> None:
+    scene.save("pizza-1")
+    scene.steps.taken, scene.steps.at = 0, 2
+    scene.steps.before = lambda: scene.table.delete(TENANT)
+
+    scene.save("pizza-2")
+    assert scene.connections.delete_all("acme") == 1
+    assert scene.keys.kept == {}

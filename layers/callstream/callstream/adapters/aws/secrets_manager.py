@@ -187,7 +187,7 @@ class StoredAgentKeys(_TenantSecrets):
         with unavailable("secretsmanager"):
             names = [each["Name"] for page in pages for each in page["SecretList"]]
         for name in names:
-            # The filter does not tell capital letters from small ones.
+            # Whatever the filter finds: a secret that is deleted is gone.
             if name.startswith(prefix):
                 self._delete(name)
 
