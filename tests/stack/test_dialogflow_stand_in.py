@@ -107,6 +107,15 @@ def spoken(text: str) -> list[bytes]:
     return [mulaw[at : at + _PIECE] for at in range(0, len(mulaw), _PIECE)]
 
 
+def greet_in_session(client: Client) -> list[Any]:
+    request = dialogflow.StreamingDetectIntentRequest(
+        session="projects/p/agent/sessions/s1",
+        query_input={"event": {"name": "WELCOME", "language_code": "en-US"}},
+        output_audio_config=SPOKEN,
+    )
+    return list(client.sessions.streaming_detect_intent(iter([request]), timeout=_SECONDS))
+
+
 def test_googles_client_has_a_dialogue() -> None:
     with fake_dialogflow() as server:
         client = Client(server)
@@ -138,13 +147,7 @@ def test_googles_client_has_a_dialogue() -> None:
 
 def test_a_session_of_an_es_agent_needs_no_profile() -> None:
     with fake_dialogflow() as server:
-        request = dialogflow.StreamingDetectIntentRequest(
-            session="projects/p/agent/sessions/s1",
-            query_input={"event": {"name": "WELCOME", "language_code": "en-US"}},
-            output_audio_config=SPOKEN,
-        )
-        sessions = Client(server).sessions
-        [reply] = sessions.streaming_detect_intent(iter([request]), timeout=_SECONDS)
+        [reply] = greet_in_session(Client(server))
 
         assert reply.output_audio == Speech("welcome").audio
 
@@ -206,8 +209,11 @@ def test_a_stop_ends_what_hangs() -> None:
 def test_a_clients_authority_says_which_region_it_calls() -> None:
     with fake_dialogflow() as server:
         elsewhere = "europe-west1-dialogflow.googleapis.com"
+        client = Client(server, ("grpc.default_authority", elsewhere))
         with pytest.raises(GoogleAPICallError, match="europe-west1"):
-            Client(server, ("grpc.default_authority", elsewhere)).begin()
+            client.begin()
+        with pytest.raises(GoogleAPICallError, match="europe-west1"):
+            greet_in_session(client)
         Client(server, ("grpc.default_authority", "dialogflow.googleapis.com")).begin()
 
 

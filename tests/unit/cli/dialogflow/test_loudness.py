@@ -24,5 +24,6 @@ def test_gate_notices_speech_in_whatever_pieces_it_comes() -> None:
 def test_gate_takes_neither_noise_nor_a_click_for_speech() -> None:
     gate = LoudnessGate()
     assert not gate.hear(noise(2000, loudness=400))
+    assert not LoudnessGate().hear(noise(2000, loudness=1500))
     assert not gate.hear(noise(40, loudness=20_000) + noise(500, loudness=400))
     assert gate.hear(noise(200, loudness=5000))

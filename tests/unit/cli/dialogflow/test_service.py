@@ -55,6 +55,14 @@ def test_a_turn_has_the_events_of_a_single_utterance_in_googles_order() -> None:
     assert final.dtmf_parameters.accepts_dtmf_input
 
 
+def test_what_is_said_after_a_single_utterance_is_not_heard() -> None:
+    desk = Desk()
+
+    desk.stream([first(desk.participant()), *audio("my bill"), *audio("goodbye")])
+
+    assert [said for said, _ in desk.answers] == [Input(text="my bill")]
+
+
 def test_a_stream_of_several_utterances_is_answered_at_its_end() -> None:
     desk = Desk()
     config = eager(single_utterance=False, disable_interim_input_transcripts=True)
