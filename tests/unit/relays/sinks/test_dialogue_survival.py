@@ -7,7 +7,7 @@ sound of its own. So a word or an answer of which a part is missing or repeated 
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any, Final, override
+from typing import Any, Final, NamedTuple, override
 
 import pytest
 
@@ -27,6 +27,14 @@ from tests.unit.relays.sinks.dialogue_scenes import CallSource, Carrier, Scene
 REMEDIES: Final[tuple[Remedy, ...]] = ("repeat", "renew", "wait")
 REPEATED_MS: Final = 1500
 """A run notes every second how much it has posted: so much is repeated if it dies."""
+
+
+class Answer(NamedTuple):
+    """A part of the agent's answer in a turn."""
+
+    turn: int
+    text: str
+    length_ms: int
 
 
 class Mortal:
@@ -61,7 +69,7 @@ class Trouble(Scene):
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311  # a scene, not a secret
-        self.answers: list[tuple[str, int]] = []
+        self.answers: list[Answer] = []
         super().__init__(ScriptedAgent(answer=self.answer, thinks_s=self.random.uniform(0, 1)))
         self.carrier = ForgetfulCarrier(self)
         self.said: list[str] = []
@@ -69,10 +77,14 @@ class Trouble(Scene):
         self._mortals: list[Mortal] = []
 
     def answer(self, text: str) -> list[Reply]:
-        """Answer with a sound of its own; `answers` has the text and the length in ms."""
-        length_ms = self.random.randrange(200, 6000, 20)
-        self.answers.append((text, length_ms))
-        return [Reply(bytes([len(self.answers)]) * (length_ms * 16), text)]
+        """Answer in one or two parts, each a sound of its own."""
+        replies: list[Reply] = []
+        for is_partial in self.random.choice([[False], [False], [True, False]]):
+            length_ms = self.random.randrange(200, 4000, 20)
+            self.answers.append(Answer(len(self.agent.acted), text, length_ms))
+            audio = bytes([len(self.answers)]) * (length_ms * 16)
+            replies.append(Reply(audio, text, is_partial, is_uninterruptible=is_partial))
+        return replies
 
     @override
     def run(
@@ -149,8 +161,9 @@ class Trouble(Scene):
             if not self.said:
                 return
             heard = {spoken.value: spoken.length_ms for spoken in self.carrier.spoken}
-            text, length_ms = self.answers[-1] if self.answers else ("", 0)
-            is_answered = text == self.said[-1] and heard.get(len(self.answers), 0) >= length_ms
+            last = self.answers[-1] if self.answers else Answer(0, "", 0)
+            heard_ms = heard.get(len(self.answers), 0)
+            is_answered = last.text == self.said[-1] and heard_ms >= last.length_ms
             if is_answered and self.carrier.is_quiet and not self.table.unfinished():
                 return
         raise AssertionError(f"no answer to {self.said[-1:]}")
@@ -167,16 +180,14 @@ class Trouble(Scene):
     def check_answers(self) -> None:
         """Each answer was played whole, if the turn was not repeated after it."""
         heard = [(spoken.value, spoken.length_ms) for spoken in self.carrier.spoken]
-        last = {text: value for value, (text, _) in enumerate(self.answers, 1)}
+        last = {each.text: each.turn for each in self.answers}
         assert sorted({value for value, _ in heard}) == [value for value, _ in heard]
-        for value, (text, length_ms) in enumerate(self.answers, 1):
+        for value, answer in enumerate(self.answers, 1):
             heard_ms = dict(heard).get(value, 0)
-            assert heard_ms <= length_ms + REPEATED_MS * self.kills
-            if value == last[text]:
-                assert heard_ms >= length_ms, (value, text)
-        assert len(self.answers) - len(last) <= self.kills + sum(
-            failed is not None for failed in self.agent.failures
-        )
+            assert heard_ms <= answer.length_ms + REPEATED_MS * self.kills
+            if answer.turn == last[answer.text]:
+                assert heard_ms >= answer.length_ms, (value, answer)
+        assert len(self.agent.acted) - len(last) <= self.kills
 
 
 Act = Callable[[Trouble], Awaitable[None]]
