@@ -338,22 +338,36 @@ def test_keys_go_as_keys_if_the_agent_has_asked_for_keys_and_as_text_otherwise(
     assert google.inputs[-1] == said
 
 
-def test_greeting_that_is_repeated_after_a_failure_greets_once(google: Google) -> None:
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_greeting_that_is_repeated_after_a_failure_greets_once(
+    google: Google, *, is_resumed: bool
+) -> None:
     google.fake.misbehave(
         Fault(method="AnalyzeContent", at="end", status=grpc.StatusCode.UNAVAILABLE)
     )
 
-    async def act() -> tuple[list[Reply], list[Reply]]:
+    async def act() -> list[Reply]:
         async with begun(google) as dialogue:
             with pytest.raises(AgentFailed) as failed:
                 await dialogue.greet()
             assert failed.value.remedy == "repeat"
-            return await dialogue.greet(), await dialogue.report_silence()
+            silence = await dialogue.report_silence()
+            successor = google.agent()
+            resumed = await successor.resume(DialogueTerms(), dialogue.session)
+            greeting = await (resumed if is_resumed else dialogue).greet()
+            await dialogue.report_silence()
+            await successor.close()
+            return [*greeting, *silence]
 
     greeting, silence = run(act())
 
-    assert [said.event for said in google.inputs] == ["WELCOME", "sys.no-input-default"]
-    assert greeting != silence
+    assert [said.event for said in google.inputs] == [
+        "WELCOME",
+        "sys.no-input-default",
+        "sys.no-input-default",
+    ]
+    assert greeting.text.startswith("Hello")
+    assert silence.text != greeting.text
 
 
 def test_key_that_may_not_read_the_profile_may_still_talk(google: Google) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Final
-from uuid import uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
 from google.cloud.dialogflow_v2.services.conversation_profiles import ConversationProfilesClient
@@ -110,8 +110,9 @@ class ParticipantDialogue:
         self._speech = speech
         self._latest: ParticipantMessages | None = None
         self._took_keys = session.endswith(_KEYS)
-        # One for each event, however often it is sent.
-        self._request_id = str(uuid4())
+        # Until an event is answered, its request has the same id, however often it is sent; that of
+        # the greeting also in another process.
+        self._request_ids = {WELCOME: str(uuid5(NAMESPACE_URL, self._participant))}
 
     @classmethod
     async def begin(
@@ -159,9 +160,10 @@ class ParticipantDialogue:
 
     async def _report(self, event: str) -> list[Reply]:
         messages = await self._messages()
-        request = messages.event(event, self._request_id)
+        id_ = self._request_ids.setdefault(event, str(uuid4()))
+        request = messages.event(event, id_)
         response = await ask(self._services.analyze_content, request, ANSWER_SECONDS)
-        self._request_id = str(uuid4())
+        del self._request_ids[event]
         replies = messages.replies(response)
         self._latest = messages
         return [*replies, *messages.rest()]
