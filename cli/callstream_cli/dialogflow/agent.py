@@ -92,6 +92,7 @@ _BY_KEYWORD: Final[tuple[tuple[frozenset[str], Answer], ...]] = (
     (frozenset({"hello", "hi"}), _WELCOME),
 )
 _BY_KEY: Final = {"1": _OUTAGE, "2": _HOURS, "3": _BILL, "0": _PERSON, "9": _GOODBYE}
+_KEYS: Final = re.compile(r"[0-9*#A-D]+")
 _WORD: Final = re.compile(r"[a-z']+")
 
 
@@ -110,14 +111,16 @@ class Agent:
         if said.event:
             known = _WELCOME if said.event == WELCOME else _SILENCE
             found = known if said.event in {WELCOME, *SILENCE} else Answer()
-        elif said.digits:
-            found = self._of_keys(said.digits.rstrip("#"))
+        elif digits := said.digits or _only_keys(said.text):
+            found = self._of_keys(digits.rstrip("#"))
         else:
             words = frozenset(_WORD.findall(said.text.lower()))
             found = next((each for keys, each in _BY_KEYWORD if words & keys), _FALLBACK)
-        if found.takes_keys and found is not _BILL and not self.hears:
-            return replace(found, parts=(*found.parts, *_says("keys")))
-        return found
+        if self.hears or found.end:
+            return found
+        offers = found.takes_keys and found is not _BILL
+        parts = (*found.parts, *_says("keys")) if offers else found.parts
+        return replace(found, takes_keys=True, parts=parts)
 
     @staticmethod
     def _of_keys(digits: str) -> Answer:
@@ -125,6 +128,11 @@ class Agent:
             # The number that the question about the bill asks for.
             return Answer(intent="account", parts=_says("account"), parameters={"account": digits})
         return _BY_KEY.get(digits, _FALLBACK)
+
+
+def _only_keys(text: str) -> str:
+    """The keys of a text that has nothing else: so they come where no keys are taken."""
+    return text if _KEYS.fullmatch(text) else ""
 
 
 _MOODS: Final[Mapping[float, frozenset[str]]] = {

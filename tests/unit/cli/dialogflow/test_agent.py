@@ -25,6 +25,8 @@ from callstream_cli.dialogflow.script import CALLER, RECORDINGS, SUFFIX, TEXTS, 
         (Input(digits="2#"), "hours", None),
         (Input(digits="0"), "person", "live_agent_handoff"),
         (Input(digits="7"), "fallback", None),
+        (Input(text="9"), "goodbye", "end_interaction"),
+        (Input(text="I have 9"), "fallback", None),
         (Input(digits="12345#"), "account", None),
     ],
 )
@@ -40,6 +42,9 @@ def test_agent_that_does_not_hear_offers_keys() -> None:
         assert answer.takes_keys
         assert answer.parts[-1] == Speech("keys")
     assert deaf.answer(Input(digits="3")).parts == (Speech("bill"),)
+    # Nothing but keys can follow any answer, unless it is the last.
+    assert deaf.answer(Input(digits="2")).takes_keys
+    assert not deaf.answer(Input(digits="9")).takes_keys
 
 
 def test_sentiment_is_between_minus_one_and_one() -> None:
