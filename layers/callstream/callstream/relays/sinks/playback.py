@@ -2,8 +2,8 @@
 
 After each reply a mark follows, which the carrier returns when the reply has been played. The
 carrier gets audio somewhat ahead, so `played_ms` of a reply is how much the carrier has got: the
-next run goes on from there. A run that dies has noted that a second before, at most: then so much
-audio is repeated.
+next run goes on from there. A run notes that every second: if the run dies, up to a second and a
+half of audio is repeated, because carriers get audio a little faster than in real time.
 
 Some marks never return, for example from a one-way stream. Such a reply counts as played when its
 audio should be over, and 2 seconds more.
