@@ -280,10 +280,10 @@ def test_silence_is_not_reported_to_an_agent_that_does_not_mind_until_something_
     async def act() -> None:
         scene = Scene(ScriptedAgent(answer=lambda _: []))
         scene.run()
-        await scene.silence(130)
+        await scene.silence(70)
         assert scene.asked["silence"] == 1
         # A turn without speech ends in time, and is not answered.
-        assert scene.asked["listen"] == 4
+        assert scene.asked["listen"] == 3
         await scene.say((7, 500), (0, 12_000))
         assert scene.agent.acted == ["7:500"]
         assert scene.asked["silence"] == 2
@@ -619,7 +619,7 @@ async def converse(scene: Scene, first: int, count: int, pause_ms: int = 2500) -
         await scene.say((word, 400), (0, pause_ms))
 
 
-@pytest.mark.parametrize("at", [0.2, 0.5, 1.2, 1.8, 2.4])
+@pytest.mark.parametrize("at", [0.5, 1.2, 2.4])
 def test_hand_over_loses_no_turn(at: float) -> None:
     async def act() -> None:
         agent = ScriptedAgent(
@@ -684,7 +684,7 @@ def test_run_that_hands_over_leaves_the_carrier_enough_to_play() -> None:
     play_without_waiting(act)
 
 
-@pytest.mark.parametrize("at", [0.3, 1.0, 5.2, 5.6, 6.2, 6.8, 9.0])
+@pytest.mark.parametrize("at", [0.3, 5.2, 6.2, 9.0])
 def test_rescue_loses_no_turn(at: float) -> None:
     async def act() -> None:
         agent = ScriptedAgent(
@@ -738,6 +738,21 @@ def test_next_run_does_not_let_the_agent_greet_again(greeting: list[Reply]) -> N
         await scene.silence(3)
         assert scene.asked["greet"] == 1
         assert scene.asked["listen"] == 2
+
+    play_without_waiting(act)
+
+
+def test_dialogue_that_ends_while_a_successor_is_called_is_ended_by_the_next_run() -> None:
+    async def act() -> None:
+        scene = Scene(ScriptedAgent(answer=says(Reply(speech(2, 500), "bye", end=GOODBYE))))
+        first = scene.run(seconds=62)
+        await until(lambda: scene.lease.successors)
+        await scene.say((7, 500), (0, 3000))
+        assert await first == Outcome(Ending.RESCUE)
+        assert await scene.run(RunKind.RESCUE) == Outcome(Ending.CONSUMER)
+        assert scene.carrier.spoken == [Spoken(2, 500)]
+        told = [("heard", "7:500"), ("replied", "bye"), ("ended", "end_interaction")]
+        assert scene.table.told == told
 
     play_without_waiting(act)
 
