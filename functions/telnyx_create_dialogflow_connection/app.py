@@ -8,5 +8,8 @@ from callstream.wiring import endpoints
 from callstream.wiring.connections import keyed_connections
 
 handler = endpoints.handler(
-    TelnyxSurface(), CREATE, CreateConnection(keyed_connections(os.environ)), os.environ
+    TelnyxSurface(),
+    CREATE,
+    CreateConnection(keyed_connections(os.environ), endpoints.rate_limiter(os.environ)),
+    os.environ,
 )

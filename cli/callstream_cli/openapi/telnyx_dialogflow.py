@@ -75,6 +75,7 @@ FAILURES: Final = [
         {"service_account": {"type": "external_account"}},
         "the credentials are not a service account's key",
     ),
+    Failure(errors.RateLimited(1000, 1), "the tenant has changed connections 1,000 times today"),
     Failure(telnyx_dialogflow.TOO_MANY, "the tenant has as many connections as it may have"),
 ]
 WORDS: Final = {

@@ -25,8 +25,11 @@ from callstream.surfaces.telnyx_dialogflow_models import (
     DialogflowConnectionAnswer,
     StoredConnection,
 )
-from callstream.tenants.directory import MAX_IDENTIFIER, Identifier
+from callstream.tenants.directory import MAX_IDENTIFIER, Identifier, Limits
+from callstream.tenants.rate_limits import RateLimiter
 
+# Each change makes a secret, for which AWS charges an hour at least.
+_MOST_CHANGES: Final = Limits(per_second=None, per_day=1000)
 _FAILURES: Final = (401, 403, 404, 429, 500, 503)
 _BODY_FAILURES: Final = (400, 401, 403, 413, 415, 422, 429, 500, 503)
 _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
@@ -122,12 +125,14 @@ class CreateConnection:
     """Stores a connection, in place of an earlier one."""
 
     connections: KeyedConnections
+    limiter: RateLimiter
 
     def __call__(self, command: Command[DialogflowConnection]) -> DialogflowConnectionAnswer:
         """Carry out the request.
 
         Raises:
             Invalid: the id is one that no connection can have, or there are too many connections.
+            RateLimited: the tenant has changed connections too often today.
             Unavailable: DynamoDB or Secrets Manager did not answer.
         """
         connection_id = _connection_id(command.path_parameters)
@@ -136,7 +141,7 @@ class CreateConnection:
                 f"The value must have 1 to {MAX_IDENTIFIER} letters, digits and _ . : @ + -"
             )
         try:
-            return _save(self.connections, command, connection_id)
+            return _save(self, command, connection_id)
         except TooManyConnections:
             raise TOO_MANY from None
 
@@ -146,27 +151,30 @@ class UpdateConnection:
     """Replaces a connection."""
 
     connections: KeyedConnections
+    limiter: RateLimiter
 
     def __call__(self, command: Command[DialogflowConnection]) -> DialogflowConnectionAnswer:
         """Carry out the request.
 
         Raises:
             NotFound: there is no such connection.
+            RateLimited: the tenant has changed connections too often today.
             Unavailable: DynamoDB or Secrets Manager did not answer.
         """
-        return _save(self.connections, command, _existing_id(command), must_exist=True)
+        return _save(self, command, _existing_id(command), must_exist=True)
 
 
 def _save(
-    connections: KeyedConnections,
+    by: CreateConnection | UpdateConnection,
     command: Command[DialogflowConnection],
     connection_id: str,
     *,
     must_exist: bool = False,
 ) -> DialogflowConnectionAnswer:
-    body = command.body
+    body, tenant_id = command.body, command.tenant.tenant_id
+    by.limiter.admit("telnyx/connections", tenant_id, _MOST_CHANGES, command.now)
     settings = ConnectionSettings(
-        tenant_id=command.tenant.tenant_id,
+        tenant_id=tenant_id,
         connection_id=connection_id,
         api=body.dialogflow_api,
         project_id=body.service_account.project_id,
@@ -175,7 +183,7 @@ def _save(
         environment=body.environment,
     )
     key = body.service_account.to_secret()
-    return _answer(connections.save(settings, key, must_exist=must_exist))
+    return _answer(by.connections.save(settings, key, must_exist=must_exist))
 
 
 @dataclass(frozen=True, slots=True)

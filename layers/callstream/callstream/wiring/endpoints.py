@@ -54,9 +54,14 @@ def authenticator(environment: Mapping[str, str]) -> Authenticator:
     settings = load(EndpointSettings, environment)
     return Authenticator(
         directory=directory(environment),
-        limiter=RateLimiter(DynamoTable(settings.streams_table)),
+        limiter=rate_limiter(environment),
         pepper=PermanentSecret(settings.credential_pepper_secret).value,
     )
+
+
+def rate_limiter(environment: Mapping[str, str]) -> RateLimiter:
+    """What counts requests."""
+    return RateLimiter(DynamoTable(load(EndpointSettings, environment).streams_table))
 
 
 def media_urls(environment: Mapping[str, str]) -> MediaUrls:
