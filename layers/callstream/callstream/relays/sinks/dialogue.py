@@ -12,15 +12,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final, Never, Protocol, override
 
-from callstream.audio.formats import AudioFormat, ByteOrder
+from callstream.audio.formats import ByteOrder
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Dtmf, Mark, Media, Start, Stop
-from callstream.dialogues.model import DialogueSettings
 from callstream.dialogues.reporting import DialogueReporter, EndReason
 from callstream.dialogues.virtual_agent import (
-    SAMPLE_RATE,
     AgentFailed,
-    DialogueTerms,
     VirtualAgent,
 )
 from callstream.frames.records import Disconnected, StreamEvent
@@ -31,7 +28,7 @@ from callstream.relays.sinks.dialogue_audio import MOST_WAITING_MS, WaitingAudio
 from callstream.relays.sinks.dialogue_keys import PressedKeys
 from callstream.relays.sinks.dialogue_outbox import ReportOutbox
 from callstream.relays.sinks.dialogue_replies import Place, Replies, ReplyKeeper
-from callstream.relays.sinks.dialogue_session import DialogueSession
+from callstream.relays.sinks.dialogue_session import DialogueSession, reply_format
 from callstream.relays.sinks.dialogue_snapshot import DialogueSnapshot
 from callstream.relays.sinks.dialogue_turns import TurnTaking
 from callstream.relays.sinks.dialogue_voice import AgentVoice
@@ -78,7 +75,7 @@ class DialogueSink(Sink):
         l16_byte_order: the byte order of L16 of the call.
     """
 
-    # Eleven of its 21 methods are those of the `Sink` protocol.
+    # Eleven of its 20 methods are those of the `Sink` protocol.
 
     _audio: IncomingAudio
     _keys: PressedKeys
@@ -100,7 +97,7 @@ class DialogueSink(Sink):
         l16_byte_order: ByteOrder = "big",
     ) -> None:
         self._relay = relay
-        self._session = DialogueSession(make_agent, relay.relay_id)
+        self._session = DialogueSession(relay, make_agent)
         self._legs = legs
         self._reporter = reporter
         self._call = call
@@ -123,7 +120,7 @@ class DialogueSink(Sink):
             if self._is_first:
                 call = await asyncio.to_thread(self._call.encoding)
                 self._left.encoding = call if call in {"PCMU", "PCMA"} else "L16"
-                self._left.session = (await self._session.begin(self._terms)).session
+                self._left.session = (await self._session.begin(self._left.encoding)).session
             else:
                 await self._session.prepare()
         except AgentFailed as failed:
@@ -150,7 +147,7 @@ class DialogueSink(Sink):
         self._outbox = ReportOutbox(self._reporter, relay_id, done.reports)
         self._playback = Playback(
             relay_id,
-            self._terms.reply_format,
+            reply_format(left.encoding),
             self._legs,
             marks=marks,
             notes=self._replies,
@@ -175,7 +172,7 @@ class DialogueSink(Sink):
         if not self._audio.is_decodable:
             return await self._fail("undecodable_audio")
         try:
-            dialogue = await self._session.resume(self._terms, self._left.session)
+            dialogue = await self._session.resume(self._left.encoding, self._left.session)
             self._turns = TurnTaking(
                 self._relay.relay_id,
                 dialogue,
@@ -269,17 +266,6 @@ class DialogueSink(Sink):
         if self._is_first and self._turns is None:
             await self._session.end()  # the relay was stopped before it began
         await self._session.close()
-
-    # --- The agent ---
-
-    @property
-    def _terms(self) -> DialogueTerms:
-        settings = self._relay.dialogue or DialogueSettings(connection_id="")
-        return DialogueTerms(
-            reply_format=AudioFormat(self._left.encoding, SAMPLE_RATE, 1),
-            analyzes_sentiment=settings.analyzes_sentiment,
-            partial_replies=settings.partial_replies,
-        )
 
     # --- The turns ---
 

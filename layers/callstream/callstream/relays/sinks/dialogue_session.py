@@ -5,7 +5,16 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from callstream.dialogues.virtual_agent import AgentFailed, Dialogue, DialogueTerms, VirtualAgent
+from callstream.audio.formats import AudioFormat
+from callstream.dialogues.model import DialogueSettings
+from callstream.dialogues.virtual_agent import (
+    SAMPLE_RATE,
+    AgentFailed,
+    Dialogue,
+    DialogueTerms,
+    VirtualAgent,
+)
+from callstream.relays.model import Relay
 from callstream.relays.sinks.dialogue_recovery import Recovery
 
 _logger = logging.getLogger(__name__)
@@ -18,13 +27,14 @@ class DialogueSession:
     """The dialogue of one run of a relay.
 
     Args:
+        relay: the relay, with the settings of the dialogue.
         make_agent: makes the tenant's agent; blocking. Raises `AgentFailed`, `Unavailable`.
-        relay_id: the relay.
     """
 
-    def __init__(self, make_agent: Callable[[], VirtualAgent], relay_id: str) -> None:
+    def __init__(self, relay: Relay, make_agent: Callable[[], VirtualAgent]) -> None:
+        self._settings = relay.dialogue or DialogueSettings(connection_id="")
+        self._relay_id = relay.relay_id
         self._make_agent = make_agent
-        self._relay_id = relay_id
         self._agent: VirtualAgent | None = None
         self._dialogue: Dialogue | None = None
 
@@ -34,21 +44,21 @@ class DialogueSession:
             self._agent = await asyncio.to_thread(self._make_agent)
         return self._agent
 
-    async def begin(self, terms: DialogueTerms) -> Dialogue:
-        """Begin the dialogue. Raises `AgentFailed`, `Unavailable`."""
+    async def begin(self, encoding: str) -> Dialogue:
+        """Begin the dialogue, with replies in this codec. Raises `AgentFailed`, `Unavailable`."""
 
         async def begin() -> Dialogue:
             agent = await self.prepare()
-            return await agent.begin(terms, self._relay_id)
+            return await agent.begin(self._terms(encoding), self._relay_id)
 
         self._dialogue = await Recovery(self._relay_id).persist(begin)
         return self._dialogue
 
-    async def resume(self, terms: DialogueTerms, session: str) -> Dialogue:
+    async def resume(self, encoding: str, session: str) -> Dialogue:
         """Go on with the dialogue that has begun. Raises `AgentFailed`, `Unavailable`."""
         if self._dialogue is None:
             agent = await self.prepare()
-            self._dialogue = await agent.resume(terms, session)
+            self._dialogue = await agent.resume(self._terms(encoding), session)
         return self._dialogue
 
     async def end(self) -> None:
@@ -71,3 +81,15 @@ class DialogueSession:
         """Log a failure, with its reason alone."""
         reason = failed.reason if isinstance(failed, AgentFailed) else "timeout"
         _logger.warning("%s: %s", message, reason, extra={"relay_id": self._relay_id})
+
+    def _terms(self, encoding: str) -> DialogueTerms:
+        return DialogueTerms(
+            reply_format=reply_format(encoding),
+            analyzes_sentiment=self._settings.analyzes_sentiment,
+            partial_replies=self._settings.partial_replies,
+        )
+
+
+def reply_format(encoding: str) -> AudioFormat:
+    """The format of replies in a codec."""
+    return AudioFormat(encoding, SAMPLE_RATE, 1)
