@@ -10,9 +10,11 @@ from typing import Any
 import audioop
 from websockets.asyncio.client import connect
 
+from callstream.adapters.aws.kinesis_reader import FrameStreamReader
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects import twilio
 from callstream.dialects.events import Media, Start, Stop, Track
+from callstream.frames.records import Record
 from callstream_cli.gateway import media_url
 from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.faults import kill_workers, names_of
@@ -45,9 +47,12 @@ def transcribed_by(stack: DeployedStack, stand_in: StandIn) -> Iterator[str]:
 
 
 class TonesCall:
-    """A Twilio call on which both sides speak without an end; sentences of words of `PLAIN`."""
+    """A Twilio call on which both sides speak without an end; sentences of words of `PLAIN`.
 
-    def __init__(self, call_id: str, sentences: int) -> None:
+    After the words, which end at `spoken_ms`, there are so many milliseconds of silence.
+    """
+
+    def __init__(self, call_id: str, sentences: int, silence_ms: int = 1000) -> None:
         random = Random(call_id)  # noqa: S311  # it must repeat
         self.id = call_id
         self.said = {
@@ -56,10 +61,13 @@ class TonesCall:
             ]
             for track in TRACKS
         }
-        self._audio = {
-            track: audioop.lin2ulaw(quiet(500) + b"".join(map(speech, said)) + quiet(1000), 2)
-            for track, said in self.said.items()
+        spoken = {
+            track: quiet(500) + b"".join(map(speech, said)) for track, said in self.said.items()
         }
+        self._audio = {
+            track: audioop.lin2ulaw(audio + quiet(silence_ms), 2) for track, audio in spoken.items()
+        }
+        self.spoken_ms = max(map(len, spoken.values())) // 16
 
     async def talk(self, url: str) -> None:
         """Call, speak in real time, and hang up."""
@@ -102,6 +110,20 @@ def relay_of(stack: DeployedStack, call_id: str) -> dict[str, Any]:
     return item
 
 
+async def command(stack: DeployedStack, command: str, body: dict[str, str]) -> None:
+    """Send a command to ASAPP's API, which is carried out."""
+    answer = await asyncio.to_thread(
+        stack.request,
+        "asapp",
+        "POST",
+        f"/mg-autotranscribe/v1/{command}",
+        stack.credentials() | {"content-type": "application/json"},
+        json.dumps(body).encode(),
+    )
+    assert answer.status == 200, answer
+    assert answer.body["isOk"], answer
+
+
 def text(found: list[dict[str, Any]]) -> list[str]:
     return " ".join(line["text"] for line in found).lower().replace(".", "").split()
 
@@ -112,17 +134,9 @@ def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
     call = TonesCall("CA-transcribed", sentences=8)
 
     async def act(stand_in: StandIn, function: str) -> None:
-        body = {"namespace": "twilio", "guid": call.id, "customerId": "c", "agentId": "a"}
-        answer = await asyncio.to_thread(
-            stack.request,
-            "asapp",
-            "POST",
-            "/mg-autotranscribe/v1/start-streaming",
-            stack.credentials() | {"content-type": "application/json"},
-            json.dumps(body).encode(),
-        )
-        assert answer.status == 200, answer
-        assert answer.body["isOk"], answer
+        participants = {"customerId": "c", "agentId": "a"}
+        body = {"namespace": "twilio", "guid": call.id, **participants}
+        await command(stack, "start-streaming", body)
         url = media_url(stack.description, "autotranscribe")
         talking = asyncio.create_task(call.talk(url))
         first = await asyncio.to_thread(eventually, lambda: stand_in.open_sessions and owner())
@@ -144,6 +158,19 @@ def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
         asyncio.run(act(stand_in, function))
         relay = eventually(lambda: (it := relay_of(stack, call.id)).get("summary") and it)
 
+    assert_transcribed(stack, call, relay)
+    assert not stand_in.refusals
+
+
+def has_landed(reader: FrameStreamReader, at_ms: int) -> bool:
+    """Whether the frames of that time of the call are on the frames stream."""
+    records = (each.record for each in reader.poll())
+    events = (each.event for each in records if isinstance(each, Record))
+    return any(isinstance(each, Media) and each.timestamp > at_ms for each in events)
+
+
+def assert_transcribed(stack: DeployedStack, call: TonesCall, relay: dict[str, Any]) -> None:
+    """Every word of a call is in its lines, once, though runs have died."""
     found = lines(stack, call.id)
     assert {track: text(found[track]) for track in TRACKS} == {
         track: " ".join(said).split() for track, said in call.said.items()
@@ -152,4 +179,32 @@ def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
         assert [line["number"] for line in found[track]] == [*range(1, len(found[track]) + 1)]
         assert relay["summary"][track]["lines"] == len(found[track])
     assert relay["rescues"] >= 1
-    assert not stand_in.refusals
+
+
+def test_last_words_and_summary_come_if_the_function_dies_after_the_stop(
+    stack: DeployedStack,
+) -> None:
+    call = TonesCall("CA-stopped", sentences=1, silence_ms=6000)
+
+    async def act(function: str) -> None:
+        body = {"namespace": "twilio", "guid": call.id, "customerId": "c", "agentId": "a"}
+        await command(stack, "start-streaming", body)
+        reader = stack.reader("LATEST")
+        talking = asyncio.create_task(call.talk(media_url(stack.description, "autotranscribe")))
+        await asyncio.to_thread(eventually, lambda: has_landed(reader, call.spoken_ms))
+        stop = {"namespace": "twilio", "guid": call.id}
+        stopping = asyncio.create_task(command(stack, "stop-streaming", stop))
+        await asyncio.to_thread(eventually, lambda: relay_of(stack, call.id)["state"] == "stopped")
+        assert kill_workers(stack, function)
+        await stopping
+        await talking
+
+    with (
+        StandIn({"000000000000": Key("test")}).running() as stand_in,
+        transcribed_by(stack, stand_in) as function,
+    ):
+        asyncio.run(act(function))
+        relay = eventually(lambda: (it := relay_of(stack, call.id)).get("notified_at") and it)
+
+    assert_transcribed(stack, call, relay)
+    assert not {"live", "checkpoint"} & relay.keys()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from random import Random
 from uuid import UUID
 
 import boto3
@@ -17,6 +18,7 @@ from callstream.relays.notifier import RelayNotifier
 from callstream.relays.ports import LeaseStatus
 from callstream.relays.sinks.websocket import RelayForks
 from callstream.relays.store import RelayStore
+from callstream.relays.sweep import RelaySweep
 from callstream.tenants.directory import Directory, Tenant
 from tests.starter import Starter
 from tests.template import create_table
@@ -47,7 +49,9 @@ class Scene:
             lambda: self.now,
         )
 
-    def run(self, run_id: str, follows: str | None = None) -> RelayLease:
+    def run(
+        self, run_id: str, follows: str | None = None, *, gives_rest: bool = False
+    ) -> RelayLease:
         return RelayLease(
             relay=RELAY,
             relays=self.relays,
@@ -57,6 +61,7 @@ class Scene:
             clock=lambda: self.now,
             run_id=run_id,
             follows=follows,
+            gives_rest=gives_rest,
         )
 
     def item(self, name: str) -> object:
@@ -151,6 +156,107 @@ def test_a_command_that_meets_a_dead_run_is_notified_once(scene: Scene, *, died:
     assert scene.item("checkpoint") is None
 
 
+def test_rescue_gives_the_rest_of_a_relay_that_was_stopped_before_its_run_died(
+    scene: Scene,
+) -> None:
+    dead = scene.run("dead")
+    dead.acquire(b"begin")
+    scene.relays.stop(STOP, "telnyx")
+    # It does not know yet.
+    dead.renew(b"here", 0)
+    rescuers = [scene.run(name, "dead", gives_rest=True) for name in "abc"]
+
+    assert list(scene.relays.live()) == [RELAY.identity]
+    assert [rescuer.take_over() for rescuer in rescuers] == [b"here", None, None]
+    assert rescuers[0].status() is LeaseStatus.STOPPED
+    # It was not dead, only slow.
+    assert dead.status() is LeaseStatus.REPLACED
+    dead.renew(b"elsewhere", 0)
+    dead.finish(None, 0)
+    assert scene.item("checkpoint") == b"here"
+    assert scene.callbacks.sent == [("started", None)]
+    rescuers[0].finish(None, 3)
+    assert scene.callbacks.sent == [("started", None), ("stopped", None)]
+    assert (scene.item("state"), scene.item("dropped")) == ("stopped", 3)
+    assert scene.item("checkpoint") is None
+    assert list(scene.relays.live()) == []
+    # Nothing brings it back.
+    rescuers[0].renew(b"late", 0)
+    assert scene.run("d", "a", gives_rest=True).take_over() is None
+    assert scene.item("checkpoint") is None
+    assert len(scene.callbacks.sent) == 2
+
+
+def test_stopped_relay_whose_runs_all_die_is_notified_of_after_ten_rescues(scene: Scene) -> None:
+    scene.run("0").acquire(b"here")
+    scene.relays.stop(STOP, "telnyx")
+    runs = [scene.run(str(number), str(number - 1), gives_rest=True) for number in range(1, 12)]
+
+    assert [run.take_over() for run in runs] == [b"here"] * 10 + [None]
+    assert (scene.item("state"), scene.item("error")) == ("stopped", None)
+    assert scene.callbacks.sent == [("started", None), ("stopped", None)]
+    assert list(scene.relays.live()) == []
+
+
+def test_rescue_of_a_relay_that_an_earlier_version_stopped_notifies_the_tenant(
+    scene: Scene,
+) -> None:
+    scene.run("one").acquire(b"begin")
+    scene.relays.stop(STOP, "telnyx")
+    item = scene.relays.noted(RELAY)
+    del item["checkpoint"], item["live"]
+    scene.table.put(item)
+
+    assert scene.run("two", "one", gives_rest=True).take_over() is None
+    assert scene.callbacks.sent == [("started", None), ("stopped", None)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_stopped_relay_ends_once_whenever_its_runs_die(scene: Scene, seed: int) -> None:
+    """The sweep finds it; its last checkpoint is there until the end; the rescues are bounded."""
+    random = Random(seed)  # noqa: S311  # a scene, not a secret
+    gives_rest, deadly = random.random() < 0.8, random.random()
+    sweep = RelaySweep(scene.notifier, scene.starter)
+    checkpoint, stopped, rescues = b"begin", False, 0
+    run = scene.run("0", gives_rest=gives_rest)
+    run.acquire(checkpoint)
+    for step in range(60):
+        stop = not stopped and random.random() < 0.3
+        if stop:
+            scene.relays.stop(STOP, "telnyx")
+            stopped = True
+        if random.random() < deadly or (stop and random.random() < 0.5):
+            # The run dies.
+            scene.now += timedelta(seconds=random.uniform(20, 60))
+            sweep.run(scene.now, lambda: True)
+            asked = {asked for kind, _, asked in scene.starter.asked if kind == "rescue"}
+            assert asked == {run.run_id}
+            scene.starter.asked.clear()
+            rescue = scene.run(f"{step}-rescue", run.run_id, gives_rest=gives_rest)
+            rescues += 1
+            left = rescue.take_over()
+            if left is None:
+                break
+            assert left == checkpoint
+            run = rescue
+        elif run.status() is LeaseStatus.STOPPED:
+            assert scene.item("checkpoint") == checkpoint
+            run.finish(None, 0)
+            break
+        else:
+            scene.now += timedelta(seconds=2)
+            checkpoint = b"%d" % step
+            run.renew(checkpoint, 0)
+
+    assert rescues <= 11
+    assert scene.callbacks.sent[0] == ("started", None)
+    [(_, reason)] = scene.callbacks.sent[1:]
+    assert reason in ({None} if stopped else {"lost"})
+    assert scene.item("checkpoint") is None
+    assert list(scene.relays.live()) == []
+    assert not any(sweep.run(scene.now + timedelta(hours=1), lambda: True).values())
+
+
 def test_a_disabled_tenants_relay_stops(scene: Scene) -> None:
     run = scene.run("one")
     run.acquire(b"begin")
@@ -228,6 +334,20 @@ def test_a_command_between_two_runs_is_notified(scene: Scene) -> None:
     scene.relays.stop(STOP, "telnyx")
 
     assert second.accept_hand_over() is None
+    assert second.accept_hand_over() is None
+    assert scene.callbacks.sent == [("started", None), ("stopped", None)]
+
+
+def test_successor_gives_the_rest_if_a_command_comes_between_two_runs(scene: Scene) -> None:
+    first, second = scene.run("first"), scene.run("second", "first", gives_rest=True)
+    first.acquire(b"begin")
+    second.report_ready()
+    assert first.hand_over(b"the end")
+    scene.relays.stop(STOP, "telnyx")
+
+    assert second.accept_hand_over() == b"the end"
+    assert second.status() is LeaseStatus.STOPPED
+    second.finish(None, 0)
     assert second.accept_hand_over() is None
     assert scene.callbacks.sent == [("started", None), ("stopped", None)]
 

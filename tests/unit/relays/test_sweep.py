@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 def relay(state: RelayState, seconds: float, **attributes: Any) -> Relay:
     """A relay that was created, and last had a heartbeat, so many seconds ago."""
     at = milliseconds(NOW - timedelta(seconds=seconds))
-    heartbeat_at = at if state is RelayState.STREAMING else None
+    heartbeat_at = None if state is RelayState.REQUESTED else at
     update = {"state": state, "created_at": at, "updated_at": at, "heartbeat_at": heartbeat_at}
     return RELAY.model_copy(update=update | attributes)
 
@@ -44,6 +44,10 @@ def relay(state: RelayState, seconds: float, **attributes: Any) -> Relay:
         (RelayState.STREAMING, 20, RelayStep.RESCUE),
         (RelayState.STREAMING, 599, RelayStep.RESCUE),
         (RelayState.STREAMING, 600, RelayStep.GIVE_UP),
+        (RelayState.STOPPED, 19, RelayStep.LEAVE),
+        (RelayState.STOPPED, 20, RelayStep.RESCUE),
+        (RelayState.STOPPED, 599, RelayStep.RESCUE),
+        (RelayState.STOPPED, 600, RelayStep.GIVE_UP),
     ],
 )
 def test_next_step_depends_on_how_long_a_relay_has_had_no_owner(
@@ -116,6 +120,24 @@ def test_the_sweep_fails_hopeless_relays_and_notifies_their_tenants(scene: Scene
     assert scene.state("orphaned") == (RelayState.FAILED, "lost")
     assert sorted(scene.callbacks.sent) == [("failed", "lost"), ("failed", "not_started")]
     assert scene.starter.asked == []
+
+
+def test_sweep_sees_stopped_relays_to_their_end(scene: Scene) -> None:
+    scene.add("orphaned", 30, owner="run-1")
+    scene.add("hopeless", 700, owner="run-2")
+    scene.add("ending", 3, owner="run-3")
+    scene.add("done", 30, owner="run-4")
+    scene.relays.stop(CallCommand("acme", "CA1", NOW), "telnyx")
+    [done] = scene.relays.find("acme", "CA1", "telnyx", "done")
+    scene.sweep.notifier.stopped(done, 0)
+    scene.callbacks.sent.clear()
+
+    counts = {RelayStep.LEAVE: 1, RelayStep.START: 0, RelayStep.RESCUE: 1, RelayStep.GIVE_UP: 1}
+    assert scene.run() == counts
+    assert scene.starter.asked == [("rescue", "orphaned", "run-1")]
+    assert scene.callbacks.sent == [("stopped", None)]
+    assert scene.state("hopeless") == (RelayState.STOPPED, None)
+    assert {each.relay_id for each in scene.relays.live()} == {"orphaned", "ending"}
 
 
 def test_the_sweep_leaves_relays_that_are_over(

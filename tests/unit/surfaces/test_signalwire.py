@@ -261,6 +261,7 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
         "owner_run_id": None,
         "heartbeat_at": None,
         "dropped": None,
+        "notified_at": None,
         "dialogue": None,
     }
     assert UUID(relay.relay_id).version == 4

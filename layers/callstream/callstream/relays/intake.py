@@ -54,6 +54,8 @@ class Intake:
         # The records that come of streams whose beginning is still being read.
         self._held: dict[str, list[Record]] = {}
         self._mark_streams: set[str] = set()
+        self.has_caught_up = False
+        """Whether the sink has all missed records."""
         self._had_streams_at = clock()
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -169,6 +171,7 @@ class Intake:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timings.batch_patience):
                     await self._sink.drained()
+        self.has_caught_up = True
 
     def _without_mark_streams(self, found: Sequence[Record]) -> Sequence[Record]:
         """The records of the call's own streams. The sink gets the marks of the others."""

@@ -10,16 +10,22 @@
                                            ▼
                                  owned by C, a rescue
 
-    every state ── a command, the end of the call, or a failure ──► ended (stopped or failed)
+    requested ── a command ──────────────────────────────────────────────► ended
+    owned ────── the end of the call, or a failure ──────────────────────► ended
+    owned ────── a command ──► stopped, still owned ── the owner is done ► ended
+                                 │            ▲
+                                 └── a rescue ┘
 
 B and C are then owners as A was. Each arrow is one conditional write, so that of several runs one
-succeeds. The attributes:
+succeeds. The owner of a stopped relay gives the rest that its sink has, such as the last words of a
+transcription, and notifies the tenant. If the owner dies before that, a rescue does so; the rescue
+of a stopped fork notifies the tenant only. The attributes:
 
 | attribute          | what                                                                     |
 |--------------------|--------------------------------------------------------------------------|
 | `owner_run_id`     | the run that owns the relay                                              |
 | `heartbeat_at`     | the owner's latest heartbeat; there is a heartbeat every other second    |
-| `checkpoint`       | the owner's place, from which another run can go on                      |
+| `checkpoint`       | the owner's place, from which another run can go on; until the end       |
 | `dropped`          | number of frames that were dropped because the consumer was too slow     |
 | `successor_run_id` | the run that the relay is offered to …                                   |
 | `offered_by`       | … if this is the owner; otherwise the offer is an old one                |
@@ -55,7 +61,8 @@ class RelayLease(Lease):
     """The lease of one run.
 
     `run_id` is that run; `follows` is the run before, which this one succeeds or replaces, None for
-    the first. `clock` gives the present.
+    the first. `gives_rest` is whether the run, as a rescue or successor, still has something to
+    give if a command has stopped the relay. `clock` gives the present.
     """
 
     relay: Relay
@@ -66,6 +73,7 @@ class RelayLease(Lease):
     clock: Callable[[], datetime]
     run_id: str
     follows: str | None = None
+    gives_rest: bool = False
 
     @override
     def acquire(self, checkpoint: bytes) -> bool:
@@ -77,16 +85,18 @@ class RelayLease(Lease):
     def status(self) -> LeaseStatus:
         relay = self.relays.get(self.relay.tenant_id, self.relay.call_id, self.relay.relay_id)
         tenant = self.directory.tenant(self.relay.tenant_id)
+        owner = None if relay is None else relay.owner_run_id
+        if owner is not None and owner != self.run_id:
+            return LeaseStatus.REPLACED
         if relay is None or not relay.is_active or tenant is None or not tenant.enabled:
             return LeaseStatus.STOPPED
-        is_owner = relay.owner_run_id == self.run_id
-        return LeaseStatus.OWNER if is_owner else LeaseStatus.REPLACED
+        return LeaseStatus.REPLACED if owner is None else LeaseStatus.OWNER
 
     @override
     def renew(self, checkpoint: bytes | None, dropped: int) -> None:
         where: Item = {} if checkpoint is None else {"checkpoint": checkpoint}
         # If another run has taken over, the next `status` says so.
-        self._change(where | {"dropped": dropped})
+        self._change(where | {"dropped": dropped}, may_be_stopped=True)
 
     @override
     def finish(self, reason: str | None, dropped: int) -> None:
@@ -123,7 +133,8 @@ class RelayLease(Lease):
         item = self._item()
         if item.get("owner_run_id") != self.run_id:
             return None
-        if "checkpoint" not in item:
+        goes_on = item["state"] == RelayState.STREAMING or self.gives_rest
+        if not goes_on or "checkpoint" not in item:
             # The run before has handed over, and then a command came.
             self._notify_if_unfinished(self.run_id)
             return None
@@ -142,7 +153,11 @@ class RelayLease(Lease):
         rescues = int(before.get("rescues", 0)) + 1 if is_soon else 1
         owned = {"owner_run_id": self.run_id, "heartbeat_at": now}
         rescue = {"rescued_at": now, "rescues": rescues}
-        item = self.relays.note(self.relay, self.follows, owned | rescue)
+        # An earlier version removed the checkpoint of a relay that a command stopped.
+        may_be_stopped = self.gives_rest and "checkpoint" in before
+        item = self.relays.note(
+            self.relay, self.follows, owned | rescue, may_be_stopped=may_be_stopped
+        )
         if item is None:
             self._notify_if_unfinished(self.follows)
             return None
@@ -165,7 +180,8 @@ class RelayLease(Lease):
     def _item(self) -> Item:
         return self.relays.noted(self.relay)
 
-    def _change(self, attributes: Item) -> bool:
-        """Write attributes, and a heartbeat; False if this run does not own an active relay."""
-        heartbeat = {"heartbeat_at": milliseconds(self.clock())}
-        return self.relays.note(self.relay, self.run_id, heartbeat | attributes) is not None
+    def _change(self, attributes: Item, *, may_be_stopped: bool = False) -> bool:
+        """Write attributes, and a heartbeat; False if this run does not own the relay."""
+        changes = {"heartbeat_at": milliseconds(self.clock())} | attributes
+        noted = self.relays.note(self.relay, self.run_id, changes, may_be_stopped=may_be_stopped)
+        return noted is not None

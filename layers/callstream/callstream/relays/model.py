@@ -127,7 +127,7 @@ class Relay(RelaySpec):
 
     `owner_run_id` is the run that owns the relay, and `heartbeat_at` the time of its latest
     heartbeat (`callstream.relays.lease`). `dropped` counts the frames that were dropped because the
-    consumer was too slow.
+    consumer was too slow. `notified_at` is when the tenant was notified that the relay is over.
     """
 
     relay_id: str
@@ -140,6 +140,7 @@ class Relay(RelaySpec):
     owner_run_id: str | None = None
     heartbeat_at: int | None = None
     dropped: int | None = None
+    notified_at: int | None = None
 
     @classmethod
     def of(cls, spec: RelaySpec, relay_id: str, command: CallCommand) -> Self:
@@ -162,6 +163,16 @@ class Relay(RelaySpec):
     def is_active(self) -> bool:
         """Whether the relay can still be stopped."""
         return RelayEvent.STOP in RELAY_LIFECYCLE[self.state]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no run has anything left to do for the relay.
+
+        A run still has to end a relay that a command has stopped.
+        """
+        if self.state is RelayState.STOPPED and self.owner_run_id is not None:
+            return self.notified_at is not None
+        return not self.is_active
 
     def has_same_spec(self, other: "Relay") -> bool:
         """Whether two relays of a call have the same spec."""

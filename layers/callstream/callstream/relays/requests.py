@@ -15,7 +15,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.calls.call_requests import call_key
-from callstream.calls.lifecycle import RELAY_LIFECYCLE, CallState, RelayEvent, next_state
+from callstream.calls.lifecycle import (
+    RELAY_LIFECYCLE,
+    CallState,
+    RelayEvent,
+    RelayState,
+    next_state,
+)
 from callstream.ports import Item
 from callstream.relays.model import CallCommand, Relay
 from callstream.table_requests import set_request
@@ -23,6 +29,8 @@ from callstream.times import milliseconds
 
 LIVE_RELAY: Final = "relay"
 """The key of active relays in the index of live items (`callstream.calls.store`)."""
+ATTRIBUTES_OF_RUNS: Final = ("live", "checkpoint")
+"""The attributes that a relay has as long as a run has something to do for it."""
 # Telnyx ignores a command that repeats another's id for so long.
 REPEAT_WINDOW: Final = timedelta(seconds=60)
 
@@ -104,6 +112,9 @@ def build_transition(
 ) -> list[Item]:
     """Take a relay as it was read to its next state; a relay that ends gives up its name.
 
+    If a command stops a relay that a run owns, that run, or its rescue, still has to end the relay:
+    the relay stays live, and keeps its checkpoint, until its tenant has been notified.
+
     Args:
         relay: the relay as it was read.
         event: the event that changes the state.
@@ -116,12 +127,13 @@ def build_transition(
     target = next_state(RELAY_LIFECYCLE, relay.state, event)
     values: Item = {"state": target, "updated_at": milliseconds(now), **(changes or {})}
     is_final = not RELAY_LIFECYCLE[target]
+    is_done = is_final and ("notified_at" in values or relay.state is RelayState.REQUESTED)
     update = set_request(
         key_of(relay),
         values,
         "#state = :source",
         {"source": relay.state},
-        remove=["live", "checkpoint"] if is_final else [],
+        remove=ATTRIBUTES_OF_RUNS if is_done else [],
     )
     operations: list[Item] = [{"Update": update}]
     if is_final and (key := name_key(relay)) is not None:

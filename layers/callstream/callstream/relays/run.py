@@ -32,7 +32,7 @@ from callstream.relays.intake import Intake
 from callstream.relays.invocation import RunKind
 from callstream.relays.ports import CallSource, DialFailed, Lease
 from callstream.relays.sinks.sink import Sink
-from callstream.relays.supervision import Supervisor, ending_by
+from callstream.relays.supervision import Supervisor
 from callstream.relays.timings import RelayTimings
 
 if TYPE_CHECKING:
@@ -176,9 +176,7 @@ class RelayRun:
             checkpoint = supervisor.first_checkpoint
             if not await asyncio.to_thread(self._lease.acquire, checkpoint):
                 return None
-        if steps.looks_again and (ending := await ending_by(self._lease)):
-            return Outcome(ending)
-        return await supervisor.run(missed)
+        return await supervisor.run(missed, looks_first=steps.looks_again)
 
     async def _missed(
         self, steps: _Steps, intake: Intake, left: Checkpoint | None, listens_since: float

@@ -14,6 +14,7 @@ from callstream.identity import RelayIdentity
 from callstream.ports import Item, Table
 from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay
 from callstream.relays.requests import (
+    ATTRIBUTES_OF_RUNS,
     LIVE_RELAY,
     build_command,
     build_start,
@@ -176,7 +177,10 @@ class RelayStore:
         return [Relay.model_validate(item) for item in items]
 
     def live(self) -> Iterator[RelayIdentity]:
-        """All active relays, as far as the index knows them: it follows the table with a delay."""
+        """All relays for which runs have something to do, as far as the index knows them.
+
+        The index follows the table with a delay.
+        """
         for key in self._table.index(LIVE_INDEX, "live", LIVE_RELAY):
             _, tenant_id, call_id = str(key["pk"]).split("#", 2)
             yield RelayIdentity(tenant_id, call_id, str(key["sk"]).partition("#")[2])
@@ -204,26 +208,36 @@ class RelayStore:
         """The relay's whole item, with the attributes of its runs; empty if the item is gone."""
         return self._table.get(key_of(relay)) or {}
 
-    def note(self, relay: Relay, run_id: str, notes: Item) -> Item | None:
+    def note(
+        self, relay: Relay, run_id: str, notes: Item, *, may_be_stopped: bool = False
+    ) -> Item | None:
         """Let the owner of a relay write attributes.
+
+        With `may_be_stopped`, a command may have stopped the relay, if its tenant has not been
+        notified yet.
 
         Returns:
             The whole item with the notes; None if another run owns the relay, or if it has ended.
         """
-        request = set_request(
-            key_of(relay),
-            notes,
-            "#owner_run_id = :run AND #state = :streaming",
-            {"run": run_id, "streaming": RelayState.STREAMING},
-        )
+        state = "#state = :streaming"
+        arguments: Item = {"run": run_id, "streaming": RelayState.STREAMING}
+        if may_be_stopped:
+            state = f"({state} OR (#state = :stopped AND attribute_not_exists(#notified_at)))"
+            arguments["stopped"] = RelayState.STOPPED
+        condition = f"#owner_run_id = :run AND {state}"
+        request = set_request(key_of(relay), notes, condition, arguments)
         try:
             return self._table.update(request)
         except ConditionFailed:
             return None
 
-    def conclude(self, relay: Relay, last: Item) -> None:
-        """Write attributes that no other run writes, also of a relay that has ended."""
-        self._table.update(set_request(key_of(relay), last, "attribute_exists(pk)"))
+    def conclude(self, relay: Relay, last: Item, *, is_done: bool = False) -> None:
+        """Write attributes that no other run writes, also of a relay that has ended.
+
+        With `is_done`, no run has anything left to do for the relay.
+        """
+        remove = ATTRIBUTES_OF_RUNS if is_done else ()
+        self._table.update(set_request(key_of(relay), last, "attribute_exists(pk)", remove=remove))
 
     def _is_repeat(self, command: CallCommand) -> bool:
         key = command_key(command)

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
-from typing import Final
+from typing import Final, Never
 
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
@@ -12,7 +13,7 @@ from callstream.relays.checkpoint import Checkpoint, RecentCheckpoints
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.intake import Intake
 from callstream.relays.ports import Lease, LeaseStatus
-from callstream.relays.sinks.sink import Sink
+from callstream.relays.sinks.sink import Rest, Sink
 from callstream.relays.timings import RelayTimings
 
 _logger = logging.getLogger(__name__)
@@ -78,18 +79,32 @@ class Supervisor:
         self._stops_at = ends_at - timings.finish_patience
         self._written = left or self._checkpoint()
         self._recent = RecentCheckpoints(self._written, sink.is_settled)
+        self._is_stopped = False
 
     @property
     def first_checkpoint(self) -> bytes:
         """Where the run begins."""
         return self._written.encode()
 
-    async def run(self, missed: Sequence[Record]) -> Outcome:
+    async def run(self, missed: Sequence[Record], *, looks_first: bool = False) -> Outcome:
         """Give the sink the missed records, then new ones, until something ends the run.
 
+        With `looks_first`, the run first looks whether the relay is over. If a command has stopped
+        it, the sink still does its rest.
+
         Raises:
-            Unavailable: the relay could not be handed over, or its rescue could not be started.
+            Unavailable: the relay could not be handed over, its rescue could not be started, or the
+                first look failed.
         """
+        if looks_first and (ending := await ending_by(self._lease)):
+            self._is_stopped = ending is Ending.COMMAND
+            match self._sink.rest if self._is_stopped else Rest.NOTHING:
+                case Rest.NOTHING:
+                    return Outcome(ending)
+                case Rest.LAST_MESSAGE:
+                    return await self._leave(Outcome(ending))
+                case Rest.MISSED:
+                    pass
         # The sink comes first: it opens with messages of its own.
         works = self._sink.run(), self._listen(missed), self._watch()
         tasks = [asyncio.create_task(work) for work in works]
@@ -112,7 +127,7 @@ class Supervisor:
         """Send the last messages, leave the rest to the next run, and return the outcome."""
         ending, lease, has_sent_all = outcome.ending, self._lease, False
         if ending.finishes_sink:
-            has_sent_all = await self._sink.finish(is_final=ending.is_final)
+            has_sent_all = await self._finish(is_final=ending.is_final)
         if ending is Ending.SUCCESSOR:
             checkpoint = self._recent.add(self._checkpoint())
             handed_over = await asyncio.to_thread(lease.hand_over, checkpoint.encode())
@@ -125,12 +140,27 @@ class Supervisor:
             await asyncio.to_thread(lease.call_rescue)
         return outcome
 
+    async def _finish(self, *, is_final: bool) -> bool:
+        """Let the sink finish: no other run may take over meanwhile."""
+        beating = asyncio.create_task(self._beat())
+        try:
+            return await self._sink.finish(is_final=is_final)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _beat(self) -> Never:
+        while True:
+            await asyncio.sleep(self._timings.look * self._timings.looks_per_checkpoint)
+            with suppress(Unavailable):
+                await asyncio.to_thread(self._lease.renew, None, self._dropped)
+
     async def _listen(self, missed: Sequence[Record]) -> Outcome:
         try:
             await self._intake.listen(missed)
         except Unavailable:
             return Outcome(Ending.RESCUE)
-        return Outcome(Ending.CALL)
+        return Outcome(Ending.COMMAND if self._is_stopped else Ending.CALL)
 
     async def _watch(self) -> Outcome:
         """Look every second whether this run must go on, and write checkpoints."""
@@ -151,7 +181,9 @@ class Supervisor:
     async def _look(self) -> Ending | None:
         now = self._clock()
         if ending := await ending_by(self._lease):
-            return ending
+            self._is_stopped = ending is Ending.COMMAND
+            catches_up = self._sink.rest is Rest.MISSED and not self._intake.has_caught_up
+            return None if self._is_stopped and catches_up else ending
         if not await self._intake.refresh():
             return Ending.CALL
         if now < self._hands_over_at:

@@ -2,7 +2,8 @@
 
 A relay stays requested if Lambda could not be reached, or has lost the request for its first run. A
 relay that streams has a heartbeat from its owner every other second; if the owner dies, the fan-out
-notices sooner than the sweep does, but only as long as the call has records.
+notices sooner than the sweep does, but only as long as the call has records. So it is with a relay
+that a command has stopped, until its owner has ended it.
 """
 
 from collections.abc import Callable
@@ -36,12 +37,13 @@ class RelayStep(StrEnum):
 
 
 def next_step(relay: Relay, now: datetime) -> RelayStep:
-    """The step that an active relay needs."""
-    if relay.state is RelayState.STREAMING:
-        since, patience, remedy = relay.heartbeat_at, HEARTBEAT_PATIENCE, RelayStep.RESCUE
-    else:
+    """The step that a relay needs that is not done."""
+    if relay.state is RelayState.REQUESTED:
         since, patience, remedy = relay.created_at, START_PATIENCE, RelayStep.START
-    waits = now - from_milliseconds(since or relay.updated_at)
+    else:
+        heartbeat_at = relay.heartbeat_at or relay.updated_at
+        since, patience, remedy = heartbeat_at, HEARTBEAT_PATIENCE, RelayStep.RESCUE
+    waits = now - from_milliseconds(since)
     if waits < patience:
         return RelayStep.LEAVE
     return remedy if waits < HOPELESS else RelayStep.GIVE_UP
@@ -49,7 +51,7 @@ def next_step(relay: Relay, now: datetime) -> RelayStep:
 
 @dataclass(frozen=True, slots=True)
 class RelaySweep:
-    """One round over all active relays."""
+    """One round over all live relays."""
 
     notifier: RelayNotifier
     starter: RelayStarter
@@ -73,7 +75,7 @@ class RelaySweep:
 
     def _take_step(self, key: RelayIdentity, now: datetime) -> RelayStep | None:
         relay = self.notifier.relays.get(key.tenant_id, key.call_id, key.relay_id)
-        if relay is None or not relay.is_active:
+        if relay is None or relay.is_done:
             return None
         step = next_step(relay, now)
         match step:
@@ -82,6 +84,6 @@ class RelaySweep:
             case RelayStep.RESCUE if relay.owner_run_id is not None:
                 self.starter.rescue(relay.identity, relay.owner_run_id)
             case RelayStep.GIVE_UP:
-                was_started = relay.state is RelayState.STREAMING
+                was_started = relay.state is not RelayState.REQUESTED
                 self.notifier.failed(relay, "lost" if was_started else "not_started")
         return step

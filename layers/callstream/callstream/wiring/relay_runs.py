@@ -24,7 +24,7 @@ from callstream.relays.lease import RelayLease
 from callstream.relays.model import Relay
 from callstream.relays.ports import CallSource, Feed
 from callstream.relays.run import RelayRun
-from callstream.relays.sinks.sink import Sink
+from callstream.relays.sinks.sink import Rest, Sink
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
 from callstream.wiring.notifier import relay_notifier, starter
@@ -107,6 +107,7 @@ class RelayRuns:
             clock=clock.now,
             run_id=run_id,
             follows=invocation.after,
+            gives_rest=sink.rest is not Rest.NOTHING,
         )
         return RelayRun(
             lease,

@@ -21,7 +21,7 @@ from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
 from callstream.relays.ports import LeaseStatus
-from tests.unit.dialogues.scripted_agent import ScriptedAgent, ScriptedTurn
+from tests.unit.dialogues.scripted_agent import ScriptedAgent, ScriptedDialogue, ScriptedTurn
 from tests.unit.items import started_stream
 from tests.unit.relays.scenes import play_without_waiting, until
 from tests.unit.relays.sinks.dialogue_scenes import Scene, Spoken
@@ -826,5 +826,32 @@ def test_reply_is_kept_although_the_table_fails_for_a_moment() -> None:
         scene.table.fails = 3
         await scene.say((7, 500), (0, 8000))
         assert [each.is_done for each in scene.table.replies.values()] == [True]
+
+    play_without_waiting(act)
+
+
+def test_rescue_of_a_stopped_relay_ends_the_dialogue_and_reports_it_without_a_word() -> None:
+    class FarAgent(ScriptedAgent):
+        async def resume(self, terms: DialogueTerms, session: str) -> ScriptedDialogue:
+            await asyncio.sleep(2)
+            return await super().resume(terms, session)
+
+    async def act() -> None:
+        agent = FarAgent(greeting=[Reply(speech(1, 60_000), "a long welcome")])
+        scene = Scene(agent)
+        running = scene.run()
+        await scene.silence(5)
+        scene.lease.status_now = LeaseStatus.STOPPED
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        spoken = scene.carrier.spoken
+        await scene.say((7, 500), (0, 2500))
+
+        assert await scene.run(RunKind.RESCUE) == Outcome(Ending.COMMAND)
+        assert scene.carrier.spoken == spoken
+        assert agent.acted == []
+        assert agent.log.count("end") == 1
+        assert scene.table.told[-1] == ("ended", "stopped")
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
 
     play_without_waiting(act)

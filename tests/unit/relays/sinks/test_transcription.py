@@ -473,6 +473,106 @@ def test_stop_that_no_record_tells_of_cuts_at_the_commands_time() -> None:
     play_without_waiting(act)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_sink_loses_and_doubles_no_word_before_a_stop_if_runs_die_after_it(seed: int) -> None:
+    async def act() -> None:
+        random = Random(seed)  # noqa: S311  # a scene, not a secret
+        scene = Scene()
+        tracks, said = conversation(seed, words=random.randrange(3, 12))
+        scene.start()
+        running = scene.run()
+        await scene.silence(5)
+        await scene.say(*tracks)
+        scene.table.stopped = round(scene.clock() * 1000)
+        scene.lease.status_now = LeaseStatus.STOPPED
+        if random.random() < 0.5:
+            scene.bring(Halted("relay-1"))
+        after = [sound(900 + track, 20_000) for track in range(2)]
+        talking = asyncio.create_task(scene.say(*after))
+        for longest in (0.05, 3, 5):
+            await asyncio.sleep(random.uniform(0, longest))
+            if running.done():
+                break
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await asyncio.sleep(random.uniform(0, 20))
+            running = scene.run(RunKind.RESCUE)
+        if random.random() < 0.5:
+            await talking
+            await scene.end()
+
+        assert await running == Outcome(Ending.COMMAND)
+        assert [scene.table.words(track) for track in TRACKS] == said
+        assert {(track, number) for track, number, _ in scene.table.sent} == {*scene.table.kept}
+        summary = scene.table.summary
+        assert summary is not None
+        assert [each.lines for each in summary.values()] == [
+            sum(1 for each, _ in scene.table.kept if each == track) for track in TRACKS
+        ]
+        assert scene.lease.reported == ["acquired", ("finished", None, 0)]
+        talking.cancel()
+
+    play_without_waiting(act)
+
+
+def test_rescue_of_a_stopped_relay_gives_a_slow_engine_all_that_was_missed() -> None:
+    def slow_down(session: ScriptedSession) -> None:
+        feed = session.feed
+
+        async def feed_slowly(audio: bytes) -> None:
+            await asyncio.sleep(len(audio) / 24_000)  # a quarter slower than real time
+            await feed(audio)
+
+        monkeypatch.setattr(session, "feed", feed_slowly)
+
+    async def act() -> None:
+        scene = Scene(ScriptedEngine(slow_down))
+        scene.start()
+        running = scene.run()
+        await scene.silence(5)
+        await scene.say(sound(1, 20_000), sound(2, 20_000))
+        scene.table.stopped = round(scene.clock() * 1000)
+        scene.lease.status_now = LeaseStatus.STOPPED
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+        assert await scene.run(RunKind.RESCUE) == Outcome(Ending.COMMAND)
+        assert [scene.table.words(track) for track in TRACKS] == [["1:20000"], ["2:20000"]]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        play_without_waiting(act)
+
+
+def test_run_stays_the_owner_while_the_last_lines_are_not_kept_yet() -> None:
+    class Heartbeats(Lease):
+        count = 0
+
+        @override
+        def renew(self, checkpoint: bytes | None, dropped: int) -> None:
+            self.count += 1
+            super().renew(checkpoint, dropped)
+
+    async def act() -> None:
+        scene = Scene()
+        scene.lease = lease = Heartbeats()
+        scene.start()
+        running = scene.run()
+        await scene.say(sound(1, 500), sound(2, 500))
+        scene.table.fails = 5
+        scene.lease.status_now = LeaseStatus.STOPPED
+        scene.bring(Halted("relay-1"))
+        before = lease.count
+        stopped_at = scene.clock()
+        await running
+
+        assert scene.table.words("inbound") == ["1:500"]
+        seconds = scene.clock() - stopped_at
+        assert seconds > 12
+        assert lease.count - before >= (seconds - 8) // 2
+
+    play_without_waiting(act)
+
+
 def test_frames_that_all_come_late_are_not_lost() -> None:
     async def act() -> None:
         scene = Scene()

@@ -30,7 +30,7 @@ from callstream.relays.sinks.conversation import (
     Step,
 )
 from callstream.relays.sinks.conversation_client import Client, ConversationLines
-from callstream.relays.sinks.sink import MarkFeed, Sink
+from callstream.relays.sinks.sink import MarkFeed, Rest, Sink
 from callstream.relays.sinks.transcript_lines import LineDelivery
 from callstream.relays.sinks.transcription import TranscriptionSnapshot
 from callstream.transcription.model import TranscriptionSettings
@@ -96,6 +96,8 @@ class ConversingSink(Sink):
     """
 
     # Eleven of its 25 methods are those of the `Sink` protocol.
+
+    rest = Rest.MISSED
 
     _stream: StartedStream
     _client: Client

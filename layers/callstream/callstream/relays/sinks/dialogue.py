@@ -7,7 +7,6 @@ agent's reply is on its way.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final, Never, Protocol, override
@@ -35,10 +34,8 @@ from callstream.relays.sinks.dialogue_voice import AgentVoice
 from callstream.relays.sinks.incoming_audio import IncomingAudio
 from callstream.relays.sinks.playback import Playback
 from callstream.relays.sinks.posting import LegSender
-from callstream.relays.sinks.sink import MarkFeed, Sink
+from callstream.relays.sinks.sink import MarkFeed, Rest, Sink
 from callstream.relays.timings import RelayTimings
-
-_logger = logging.getLogger(__name__)
 
 _TICK: Final = 0.05
 _FRAME_MS: Final = 20
@@ -77,6 +74,7 @@ class DialogueSink(Sink):
 
     # Eleven of its 20 methods are those of the `Sink` protocol.
 
+    rest = Rest.LAST_MESSAGE
     _audio: IncomingAudio
     _keys: PressedKeys
     _playback: Playback
@@ -319,6 +317,11 @@ class DialogueSink(Sink):
         """End the dialogue, and report the end."""
         end = self._replies.end
         self._outbox.ended(reason if end is None or reason == "error" else end.kind, end)
+        if self._turns is None and not self._is_first:
+            # A command had stopped the relay before this run: `run` was not called.
+            await self._playback.stop()
+            self._work(self._replies.run(), self._outbox.run())
+            await self._session.take_back(self._left.encoding, self._left.session)
         await self._session.end()
         if self._workers:
             await self._playback.stop()

@@ -61,6 +61,14 @@ class DialogueSession:
             self._dialogue = await agent.resume(self._terms(encoding), session)
         return self._dialogue
 
+    async def take_back(self, encoding: str, session: str) -> None:
+        """Get hold of the dialogue of the run before, only to end it. Raises `Unavailable`."""
+        try:
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self.resume(encoding, session)
+        except (AgentFailed, TimeoutError) as failed:
+            self.log("the dialogue cannot be ended at the agent's service", failed)
+
     async def end(self) -> None:
         """End the dialogue at the service, if there is one."""
         dialogue, self._dialogue = self._dialogue, None

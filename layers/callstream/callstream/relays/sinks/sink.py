@@ -1,6 +1,7 @@
 """The interface of sinks: a relay takes the audio of its call to a sink."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Protocol
 
 from callstream.calls.model import StartedStream
@@ -13,6 +14,19 @@ class MarkFeed(Protocol):
 
     async def subscribe_marks(self, stream_id: str) -> None:
         """Let the sink get the marks of another call's stream. Raises `Unavailable`."""
+
+
+class Rest(Enum):
+    """What a sink still has to do in a run that takes over a relay after a command has stopped it.
+
+    The run before died, or handed over, before it could do so.
+    """
+
+    NOTHING = "nothing"
+    LAST_MESSAGE = "last message"
+    """`finish`, without `run`."""
+    MISSED = "missed"
+    """The missed events, and then all that a command asks for."""
 
 
 class Sink(Protocol):
@@ -28,6 +42,8 @@ class Sink(Protocol):
     5. `finish`, depending on how the run ends; a second time if a command comes then.
     6. `close`, in any case after `connect`, even if no other method was called.
     """
+
+    rest: Rest = Rest.NOTHING
 
     async def connect(self) -> None:
         """Reach the other side of the sink. Raises `DialFailed`."""

@@ -24,7 +24,7 @@ from callstream.relays.sinks.fork import TRACKS
 from callstream.relays.sinks.incoming_audio import AudioSnapshot, IncomingAudio
 from callstream.relays.sinks.line_maker import LineMaker
 from callstream.relays.sinks.recognition import Recognition
-from callstream.relays.sinks.sink import MarkFeed, Sink
+from callstream.relays.sinks.sink import MarkFeed, Rest, Sink
 from callstream.relays.sinks.transcript_lines import TranscriptLines
 from callstream.relays.timings import RelayTimings
 from callstream.transcription.engine import SAMPLE_RATE, Engine, SessionSettings, Utterance
@@ -91,6 +91,8 @@ class TranscriptionSink(Sink):
 
     # Ten of its 18 methods are those of the `Sink` protocol.
 
+    rest = Rest.MISSED
+
     _audio: IncomingAudio
     _recognition: Recognition
     _maker: LineMaker
@@ -150,6 +152,9 @@ class TranscriptionSink(Sink):
             left.audio,
             self._byte_order,
         )
+        if snapshot is not None and (stopped_at := await asyncio.to_thread(self._book.stopped_at)):
+            # The run before died after that: the missed records go on after it.
+            self._audio.end_at(stopped_at)
         # In a thread, because the import of a codec takes its time.
         await asyncio.to_thread(self._audio.prepare, streams)
         settled = [max(ends[track], left.settled.get(track, 0)) for track in self._tracks]
