@@ -71,7 +71,9 @@ class LiveCall:
     @asynccontextmanager
     async def going_on(self) -> Any:
         """The call, with its audio in real time."""
-        async with connect(self._url, proxy=None, compression=None) as self.socket:
+        # On a busy machine the emulator answers late.
+        connection = connect(self._url, proxy=None, compression=None, ping_timeout=PATIENCE)
+        async with connection as self.socket:
             start = Start(
                 self._number(),
                 "MZ1",

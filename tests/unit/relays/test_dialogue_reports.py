@@ -110,8 +110,16 @@ def test_reports_of_any_size_fit_the_queue() -> None:
     assert reports[1].reply.text.endswith("…")
 
 
-def test_a_report_that_the_queue_does_not_take_raises() -> None:
+def test_a_report_that_the_queue_does_not_take_raises_and_is_the_same_when_repeated() -> None:
     scene = Scene()
+    scene.reports.heard(1, Heard("hello", is_final=True))
     scene.callbacks.down = True
     with pytest.raises(Unavailable):
-        scene.reports.heard(1, Heard("hello", is_final=True))
+        scene.reports.replied(2, Reply(b"", "Hi"))
+    scene.callbacks.down = False
+    scene.reports.replied(2, Reply(b"", "Hi"))
+
+    heard, replied = (each.dialogue for each in scene.callbacks.queued)
+    assert heard
+    assert replied
+    assert replied.heard == heard.heard

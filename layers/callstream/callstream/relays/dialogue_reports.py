@@ -49,9 +49,9 @@ class QueuedReports(DialogueReporter):
             parameters=_bounded(reply.parameters),
         )
         report = DialogueReport(number, self._heard, short, is_truncated=short != reply)
+        self._send("replied", report)
         if not reply.is_partial:
             self._heard = None
-        self._send("replied", report)
 
     @override
     def ended(self, number: int, reason: EndReason, end: DialogueEnd | None) -> None:
