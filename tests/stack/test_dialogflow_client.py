@@ -327,7 +327,7 @@ def test_keys_go_as_keys_if_the_agent_has_asked_for_keys_and_as_text_otherwise(
             successor = google.agent()
             resumed = await successor.resume(DialogueTerms(), dialogue.session)
             keys = await (resumed if is_resumed else dialogue).listen()
-            keys.press("12#")
+            keys.press("12#", are_wanted=reply.keys is not None)
             keys.finish()
             await rest(keys)
             await keys.close()

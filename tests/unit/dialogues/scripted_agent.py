@@ -70,9 +70,9 @@ class ScriptedTurn:
         if self.fed_ms >= self._agent.fails_after_ms:
             self.fail(AgentFailed("broken", "repeat"))
 
-    def press(self, digits: str) -> None:
+    def press(self, digits: str, *, are_wanted: bool) -> None:
         assert not self.is_closed
-        self._agent.log.append(f"press {digits}")
+        self._agent.log.append(f"press {digits}{' as wanted' if are_wanted else ''}")
         self._digits += digits
 
     def finish(self) -> None:

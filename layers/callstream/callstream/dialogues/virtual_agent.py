@@ -132,8 +132,13 @@ class Turn(Protocol):
     def feed(self, audio: bytes) -> None:
         """Send audio: pieces of 100 ms cost the least. After `finish` this has no effect."""
 
-    def press(self, digits: str) -> None:
-        """Send keys that the person has pressed, instead of speech; then call `finish`."""
+    def press(self, digits: str, *, are_wanted: bool) -> None:
+        """Send keys that the person has pressed, instead of speech; then call `finish`.
+
+        Args:
+            digits: the keys.
+            are_wanted: whether the agent's last reply has said that the agent takes keys.
+        """
 
     def finish(self) -> None:
         """Say that the audio ends here; then `receive` gives the rest."""

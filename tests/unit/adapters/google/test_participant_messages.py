@@ -26,8 +26,8 @@ TYPES = AutomatedAgentReply.AutomatedAgentReplyType
 GERMAN = SpeechSettings("de-DE", SynthesizeSpeechConfig(speaking_rate=1.5))
 
 
-def messages(*, takes_keys: bool = False, **terms: Any) -> ParticipantMessages:
-    return ParticipantMessages(NAME, DialogueTerms(**terms), GERMAN, takes_keys=takes_keys)
+def messages(**terms: Any) -> ParticipantMessages:
+    return ParticipantMessages(NAME, DialogueTerms(**terms), GERMAN)
 
 
 def response(**fields: object) -> StreamingAnalyzeContentResponse:
@@ -73,10 +73,10 @@ def test_event_has_an_id_and_its_reply_has_the_event() -> None:
 
 
 def test_keys_that_are_none_are_left_out() -> None:
-    keys = messages(takes_keys=True).keys("1209ABCD*#x,")
+    keys = messages().keys("1209ABCD*#x,", are_wanted=True)
 
     assert [*keys.input_dtmf.dtmf_events] == [1, 2, 10, 9, 11, 12, 13, 14, 15, 16]
-    assert messages().keys("12").input_text == "12"
+    assert messages().keys("12", are_wanted=False).input_text == "12"
 
 
 def test_end_and_sentiment_that_come_early_are_part_of_the_last_reply() -> None:
@@ -142,11 +142,10 @@ def test_parameters_are_those_of_cx_or_those_of_es() -> None:
 
 
 def test_reply_that_says_nothing_is_none_but_answers_the_turn() -> None:
-    turn = messages(takes_keys=True)
+    turn = messages()
 
     assert turn.read(response(automated_agent_reply={})) == []
     assert turn.is_answered
-    assert not turn.takes_keys
 
 
 def test_replies_without_an_end_are_refused() -> None:

@@ -33,7 +33,7 @@ def test_stream_begins_with_how_to_hear_or_with_an_event() -> None:
 
 
 def test_keys_are_text() -> None:
-    text = messages().keys("12#").query_input.text
+    text = messages().keys("12#", are_wanted=True).query_input.text
 
     assert (text.text, text.language_code) == ("12#", "de-DE")
 

@@ -46,8 +46,8 @@ class Wire:
     def audio(self, audio: bytes) -> str:
         return audio.decode()
 
-    def keys(self, digits: str) -> str:
-        return f"keys {digits}"
+    def keys(self, digits: str, *, are_wanted: bool) -> str:
+        return f"keys {digits} {are_wanted}"
 
     def read(self, response: Act) -> list[TurnEvent]:
         return response()
@@ -71,10 +71,10 @@ def test_turn_sends_all_until_it_is_finished_and_gives_what_waited() -> None:
     async def act() -> list[TurnEvent | None]:
         turn = StreamTurn(wire.open, wire)
         turn.feed(b"one")
-        turn.press("2")
+        turn.press("2", are_wanted=True)
         turn.finish()
         turn.feed(b"late")
-        turn.press("3")
+        turn.press("3", are_wanted=True)
         turn.finish()
         wire.responses.put(lambda: [Heard("hello", is_final=True)])
         wire.responses.put(None)
@@ -84,7 +84,7 @@ def test_turn_sends_all_until_it_is_finished_and_gives_what_waited() -> None:
 
     events = run(act())
 
-    assert wire.all_sent() == ["first", "one", "keys 2"]
+    assert wire.all_sent() == ["first", "one", "keys 2 True"]
     assert events == [Heard("hello", is_final=True), Reply(b"rest"), None, None]
 
 

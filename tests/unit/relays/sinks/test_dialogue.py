@@ -248,9 +248,10 @@ def test_keys_are_given_to_the_agent_when_they_are_complete(
         is_incomplete = digits == pressed and not pressed.endswith("#")
         scene.press(pressed)
         await scene.silence(1.9)
-        assert (f"press {digits}" in agent.log) != is_incomplete
+        given = f"press {digits}{' as wanted' if wanted else ''}"
+        assert (given in agent.log) != is_incomplete
         await scene.silence(0.3)
-        assert f"press {digits}" in agent.log
+        assert given in agent.log
         assert agent.acted[0] == digits
         # Keys cut the agent off as speech does.
         assert scene.carrier.clears == 1
@@ -798,6 +799,21 @@ def test_keys_are_pressed_once_over_two_runs() -> None:
         await rescue(scene, first)
         await scene.silence(6)
         assert scene.agent.acted == ["12", "34567"]
+
+    play_without_waiting(act)
+
+
+def test_next_run_knows_that_the_agent_takes_keys() -> None:
+    async def act() -> None:
+        greeting = [Reply(speech(1, 500), keys=KeysWanted(9, "#"))]
+        scene = Scene(ScriptedAgent(greeting=greeting, answer=lambda _: []))
+        first = scene.run()
+        await scene.silence(1)
+        await rescue(scene, first)
+        await scene.silence(3)
+        scene.press("12#")
+        await scene.silence(1)
+        assert "press 12# as wanted" in scene.agent.log
 
     play_without_waiting(act)
 

@@ -81,7 +81,6 @@ class ParticipantMessages:
         participant: the name of the participant that the person is.
         terms: what the dialogue is to be like.
         speech: what the profile says about speech.
-        takes_keys: whether the last reply has said that keys are taken.
     """
 
     def __init__(
@@ -89,11 +88,8 @@ class ParticipantMessages:
         participant: str,
         terms: DialogueTerms,
         speech: SpeechSettings,
-        *,
-        takes_keys: bool = False,
     ) -> None:
         self.is_answered = False
-        self.takes_keys = takes_keys
         self._participant = participant
         self._terms = terms
         self._speech = speech
@@ -117,9 +113,9 @@ class ParticipantMessages:
         """A piece of audio."""
         return StreamingAnalyzeContentRequest(input_audio=audio)
 
-    def keys(self, digits: str) -> StreamingAnalyzeContentRequest:
+    def keys(self, digits: str, *, are_wanted: bool) -> StreamingAnalyzeContentRequest:
         """Keys; as text if the agent takes no keys, since Google would ignore them."""
-        if not self.takes_keys:
+        if not are_wanted:
             return StreamingAnalyzeContentRequest(input_text=digits)
         events = [_KEYS[digit] for digit in digits if digit in _KEYS]
         return StreamingAnalyzeContentRequest(input_dtmf=TelephonyDtmfEvents(dtmf_events=events))
@@ -161,7 +157,6 @@ class ParticipantMessages:
         reply = self._reply(response)
         if not reply.is_partial:
             self.is_answered = True
-            self.takes_keys = reply.keys is not None
         return [] if is_empty(reply) else [reply]
 
     def rest(self) -> list[Reply]:

@@ -1,7 +1,6 @@
 """Dialogues by Google's service Participants: agents of ES and CX with a conversation profile."""
 
 import asyncio
-from typing import Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import grpc
@@ -29,8 +28,6 @@ from callstream.adapters.google.questions import SILENCE_EVENTS, WELCOME
 from callstream.adapters.google.turn import StreamTurn
 from callstream.dialogues.connections import AgentConnection
 from callstream.dialogues.virtual_agent import AgentFailed, DialogueTerms, Reply, Turn
-
-_KEYS: Final = "#keys"
 
 
 class ParticipantServices:
@@ -93,7 +90,7 @@ class ParticipantDialogue:
     Args:
         services: where the conversation is.
         terms: what the dialogue is to be like.
-        session: the name of the participant, as `session` has given it.
+        session: the name of the participant.
         speech: what the profile says about speech; None is still to be asked.
     """
 
@@ -106,10 +103,8 @@ class ParticipantDialogue:
     ) -> None:
         self._services = services
         self._terms = terms
-        self._participant = session.removesuffix(_KEYS)
+        self._participant = session
         self._speech = speech
-        self._latest: ParticipantMessages | None = None
-        self._took_keys = session.endswith(_KEYS)
         # Until an event is answered, its request has the same id, however often it is sent; that of
         # the greeting also in another process.
         self._request_ids = {WELCOME: str(uuid5(NAMESPACE_URL, self._participant))}
@@ -127,8 +122,8 @@ class ParticipantDialogue:
 
     @property
     def session(self) -> str:
-        """The participant's name, with what its next turn must know of the last."""
-        return self._participant + (_KEYS if self._takes_keys else "")
+        """The participant's name."""
+        return self._participant
 
     async def greet(self) -> list[Reply]:
         """Let the agent begin."""
@@ -140,23 +135,16 @@ class ParticipantDialogue:
 
     async def listen(self) -> Turn:
         """Begin a turn."""
-        self._latest = messages = await self._messages()
-        return StreamTurn(self._services.open_stream, messages)
+        return StreamTurn(self._services.open_stream, await self._messages())
 
     async def end(self) -> None:
         """End the conversation."""
         await self._services.complete_conversation(names.conversation(self._participant))
 
-    @property
-    def _takes_keys(self) -> bool:
-        return self._took_keys if self._latest is None else self._latest.takes_keys
-
     async def _messages(self) -> ParticipantMessages:
         if self._speech is None:
             self._speech = await self._services.speech_settings()
-        return ParticipantMessages(
-            self._participant, self._terms, self._speech, takes_keys=self._takes_keys
-        )
+        return ParticipantMessages(self._participant, self._terms, self._speech)
 
     async def _report(self, event: str) -> list[Reply]:
         messages = await self._messages()
@@ -164,6 +152,4 @@ class ParticipantDialogue:
         request = messages.event(event, id_)
         response = await ask(self._services.analyze_content, request, ANSWER_SECONDS)
         del self._request_ids[event]
-        replies = messages.replies(response)
-        self._latest = messages
-        return [*replies, *messages.rest()]
+        return [*messages.replies(response), *messages.rest()]

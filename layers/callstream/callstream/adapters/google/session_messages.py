@@ -60,8 +60,9 @@ class SessionMessages:
         """A piece of audio."""
         return StreamingDetectIntentRequest(input_audio=audio)
 
-    def keys(self, digits: str) -> StreamingDetectIntentRequest:
+    def keys(self, digits: str, *, are_wanted: bool) -> StreamingDetectIntentRequest:
         """Keys, which sessions know as text only."""
+        del are_wanted
         text = TextInput(text=digits, language_code=self.language)
         return StreamingDetectIntentRequest(query_input=QueryInput(text=text))
 

@@ -44,7 +44,7 @@ class Messages[Request, Response](Protocol):
     def audio(self, audio: bytes) -> Request:
         """A piece of audio."""
 
-    def keys(self, digits: str) -> Request:
+    def keys(self, digits: str, *, are_wanted: bool) -> Request:
         """Keys that the person has pressed."""
 
     def read(self, response: Response) -> list[TurnEvent]:
@@ -103,10 +103,10 @@ class StreamTurn[Request, Response]:
         if not self._is_finished:
             self._requests.put(self._messages.audio(audio))
 
-    def press(self, digits: str) -> None:
+    def press(self, digits: str, *, are_wanted: bool) -> None:
         """Send keys that the person has pressed."""
         if not self._is_finished:
-            self._requests.put(self._messages.keys(digits))
+            self._requests.put(self._messages.keys(digits, are_wanted=are_wanted))
 
     def finish(self) -> None:
         """Say that the audio ends here."""

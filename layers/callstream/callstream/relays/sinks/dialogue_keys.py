@@ -11,10 +11,14 @@ MOST_KEYS: Final = 64
 
 
 class Keys(NamedTuple):
-    """Keys that are complete. The last was received at `until`, in milliseconds since 1970."""
+    """Keys that are complete. The last was received at `until`, in milliseconds since 1970.
+
+    `are_wanted` is whether the agent takes keys.
+    """
 
     digits: str
     until: int
+    are_wanted: bool
 
 
 class _Key(NamedTuple):
@@ -26,7 +30,7 @@ class PressedKeys:
     """The keys that wait for the agent.
 
     Args:
-        wanted: the keys that the agent takes now; None if it has named none.
+        wanted: the keys that the agent takes now; None if the agent takes no keys.
         until: the agent has got the keys that were received up to then, in milliseconds since 1970.
     """
 
@@ -55,7 +59,8 @@ class PressedKeys:
         keys = self._keys[: self._complete(now, is_final=is_final)]
         del self._keys[: len(keys)]
         digits = "".join(key.digit for key in keys)
-        return Keys(digits, keys[-1].received_at) if keys else None
+        are_wanted = self.wanted is not None
+        return Keys(digits, keys[-1].received_at, are_wanted) if keys else None
 
     def give_back(self, keys: Keys) -> None:
         """Let keys be taken once more."""

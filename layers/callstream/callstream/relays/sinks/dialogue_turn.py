@@ -115,7 +115,7 @@ class OpenTurn:
     def press(self, keys: Keys, now: float) -> None:
         """Give the agent keys, which end the turn."""
         self.keys, self.is_heard = keys, True
-        self.turn.press(keys.digits)
+        self.turn.press(keys.digits, are_wanted=keys.are_wanted)
         self.finish(now)
 
     def finish(self, now: float) -> None:
