@@ -189,7 +189,7 @@ class AgentConformance:
         async def act() -> list[TurnEvent]:
             async with begun(subject) as dialogue:
                 turn = await dialogue.listen()
-                turn.press("12#", are_wanted=True)
+                turn.press("12#", are_wanted=False)
                 turn.finish()
                 events = await rest(turn)
                 await turn.close()
