@@ -155,12 +155,15 @@ class ScriptedAgent:
     fails_after_ms: float = float("inf")
     refusals: dict[str, list[AgentFailed]] = field(default_factory=dict)
     ends_turns: bool = True
+    ends_s: float = 0.0
+    reports_s: float = 0.0
     log: list[str] = field(default_factory=list)
     acted: list[str] = field(default_factory=list)
     turns: list[ScriptedTurn] = field(default_factory=list)
     terms: list[DialogueTerms] = field(default_factory=list)
     next_turn: Callable[[ScriptedTurn], object] = lambda _: None
     open_turns: int = 0
+    ended: int = 0
     is_closed: bool = False
 
     def ask(self, name: str) -> None:
@@ -195,6 +198,7 @@ class ScriptedDialogue:
 
     async def report_silence(self) -> list[Reply]:
         self._agent.ask("silence")
+        await asyncio.sleep(self._agent.reports_s)
         return [*self._agent.silence]
 
     async def listen(self) -> ScriptedTurn:
@@ -208,3 +212,5 @@ class ScriptedDialogue:
 
     async def end(self) -> None:
         self._agent.ask("end")
+        await asyncio.sleep(self._agent.ends_s)
+        self._agent.ended += 1

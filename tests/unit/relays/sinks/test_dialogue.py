@@ -530,6 +530,27 @@ def test_last_words_are_reported_although_the_agent_does_not_answer_in_time() ->
     play_without_waiting(act)
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_end_is_reported_once_although_the_call_ends_at_the_same_time(*, is_stopped: bool) -> None:
+    async def act() -> None:
+        bye = Reply(speech(2, 500), "bye", end=GOODBYE)
+        scene = Scene(ScriptedAgent(answer=says(bye), ends_s=3.0))
+        running = scene.run()
+        await scene.say((7, 500), (0, 500))
+        await until(lambda: scene.asked["end"])
+        if is_stopped:
+            scene.lease.status_now = LeaseStatus.STOPPED
+        else:
+            await scene.hang_up()
+        assert await running == Outcome(Ending.COMMAND if is_stopped else Ending.CALL)
+        told = [("heard", "7:500"), ("replied", "bye"), ("ended", "end_interaction")]
+        assert scene.table.told == told
+        # The agent's service learns of the end, once.
+        assert scene.asked["end"] == scene.agent.ended == 1
+
+    play_without_waiting(act)
+
+
 def test_command_silences_the_agent() -> None:
     async def act() -> None:
         story = Reply(speech(1, 20_000), "a long story", is_uninterruptible=True)
@@ -607,6 +628,14 @@ def test_reports_that_cannot_be_sent_wait_and_are_lost_in_the_end(
 # --- Hand-over and rescue ---
 
 
+class FarAgent(ScriptedAgent):
+    """An agent with which it takes two seconds to go on."""
+
+    async def resume(self, terms: DialogueTerms, session: str) -> ScriptedDialogue:
+        await asyncio.sleep(2)
+        return await super().resume(terms, session)
+
+
 async def rescue(scene: Scene, running: "asyncio.Task[Outcome | None]") -> Any:
     """Let a run die, and another take over."""
     running.cancel()
@@ -663,6 +692,24 @@ def test_run_that_hands_over_waits_for_an_answer_that_is_on_its_way() -> None:
         assert scene.agent.acted == ["7:500"]
         assert scene.carrier.first_at is not None
         assert scene.carrier.first_at - 1000 < 15
+
+    play_without_waiting(act)
+
+
+def test_run_that_hands_over_waits_for_what_the_agent_says_about_silence() -> None:
+    async def act() -> None:
+        still = [Reply(speech(2, 1000), "still there?")]
+        scene = Scene(ScriptedAgent(silence=still, reports_s=5.0))
+        # The person is silent for ten seconds when the successor is ready.
+        first = scene.run(seconds=71.5)
+        talking = asyncio.create_task(scene.silence(25))
+        await until(lambda: scene.lease.successors)
+        scene.run(RunKind.SUCCESSOR)
+        assert await first == Outcome(Ending.SUCCESSOR)
+        assert scene.asked["silence"] == 1
+        await talking
+        assert scene.carrier.spoken == [Spoken(2, 1000)]
+        assert scene.table.told == [("replied", "still there?")]
 
     play_without_waiting(act)
 
@@ -758,6 +805,20 @@ def test_dialogue_that_ends_while_a_successor_is_called_is_ended_by_the_next_run
     play_without_waiting(act)
 
 
+def test_next_run_that_cannot_go_on_reports_the_end_once() -> None:
+    async def act() -> None:
+        refused = AgentFailed("bad_key")
+        scene = Scene(FarAgent(refusals={"resume": [refused, refused]}))
+        first = scene.run()
+        await scene.silence(1)
+        scene.table.reports_fail = 1
+        second = await rescue(scene, first)
+        assert await second == Outcome(Ending.FAILURE, "bad_key")
+        assert scene.table.reports == [(1, "ended", "error")]
+
+    play_without_waiting(act)
+
+
 def test_next_run_fails_if_the_agent_cannot_be_reached() -> None:
     async def act() -> None:
         scene = Scene()
@@ -847,11 +908,6 @@ def test_reply_is_kept_although_the_table_fails_for_a_moment() -> None:
 
 
 def test_rescue_of_a_stopped_relay_ends_the_dialogue_and_reports_it_without_a_word() -> None:
-    class FarAgent(ScriptedAgent):
-        async def resume(self, terms: DialogueTerms, session: str) -> ScriptedDialogue:
-            await asyncio.sleep(2)
-            return await super().resume(terms, session)
-
     async def act() -> None:
         agent = FarAgent(greeting=[Reply(speech(1, 60_000), "a long welcome")])
         scene = Scene(agent)

@@ -111,6 +111,7 @@ class DialogueSink(Sink):
         self._workers: list[asyncio.Task[Never]] = []
         self._arrived = asyncio.Event()
         self._ending: Ending | None = None
+        self._has_concluded = False
 
     @override
     async def connect(self) -> None:
@@ -314,18 +315,22 @@ class DialogueSink(Sink):
         return Outcome(Ending.FAILURE, reason)
 
     async def _conclude(self, reason: EndReason) -> None:
-        """End the dialogue, and report the end."""
+        """End the dialogue, and report the end.
+
+        `run` may do so when the call ends, or a command comes: then `finish` waits for the rest.
+        """
         end = self._replies.end
-        self._outbox.ended(reason if end is None or reason == "error" else end.kind, end)
-        if self._turns is None and not self._is_first:
+        if not self._has_concluded:
+            self._has_concluded = True
+            self._outbox.ended(reason if end is None or reason == "error" else end.kind, end)
+        await self._playback.stop()
+        if not self._workers:
             # A command had stopped the relay before this run: `run` was not called.
-            await self._playback.stop()
             self._work(self._replies.run(), self._outbox.run())
+        if self._turns is None and not self._is_first:
             await self._session.take_back(self._left.encoding, self._left.session)
         await self._session.end()
-        if self._workers:
-            await self._playback.stop()
-            await self._drain(_LAST_SECONDS)
+        await self._drain(_LAST_SECONDS)
 
     async def _drain(self, patience: float) -> None:
         """Let replies be kept, and reports be sent, for so many seconds."""

@@ -37,6 +37,7 @@ class DialogueSession:
         self._make_agent = make_agent
         self._agent: VirtualAgent | None = None
         self._dialogue: Dialogue | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def prepare(self) -> VirtualAgent:
         """Make the agent, which takes its time. Raises `AgentFailed`, `Unavailable`."""
@@ -70,14 +71,14 @@ class DialogueSession:
             self.log("the dialogue cannot be ended at the agent's service", failed)
 
     async def end(self) -> None:
-        """End the dialogue at the service, if there is one."""
-        dialogue, self._dialogue = self._dialogue, None
-        if dialogue is not None:
-            try:
-                async with asyncio.timeout(_LAST_SECONDS):
-                    await dialogue.end()
-            except (AgentFailed, TimeoutError) as failed:
-                self.log("the dialogue is not ended at the agent's service", failed)
+        """End the dialogue at the service, if there is one.
+
+        If the caller is cancelled, that goes on; another caller waits for it.
+        """
+        if self._ending is None and self._dialogue is not None:
+            self._ending = asyncio.create_task(self._end(self._dialogue))
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
 
     async def close(self) -> None:
         """Close the connection to the service."""
@@ -89,6 +90,13 @@ class DialogueSession:
         """Log a failure, with its reason alone."""
         reason = failed.reason if isinstance(failed, AgentFailed) else "timeout"
         _logger.warning("%s: %s", message, reason, extra={"relay_id": self._relay_id})
+
+    async def _end(self, dialogue: Dialogue) -> None:
+        try:
+            async with asyncio.timeout(_LAST_SECONDS):
+                await dialogue.end()
+        except (AgentFailed, TimeoutError) as failed:
+            self.log("the dialogue is not ended at the agent's service", failed)
 
     def _terms(self, encoding: str) -> DialogueTerms:
         return DialogueTerms(

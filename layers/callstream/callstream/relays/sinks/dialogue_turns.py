@@ -6,7 +6,7 @@ that fails is repeated with the same audio, unless the agent has replied in it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Final
@@ -63,7 +63,7 @@ class TurnTaking:
         is_greeted: whether the agent has greeted the person, in a run before.
     """
 
-    # Its 19 methods are the steps of turns, which share who is speaking.
+    # Its 18 methods are the steps of turns, which share who is speaking.
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class TurnTaking:
             AgentFailed: nothing helps.
         """
         if not self.is_greeted:
-            self._say_all(await self._recovery.persist(self._dialogue.greet))
+            await self._ask(self._dialogue.greet)
             self.is_greeted = True
         while not (self._voice.has_ended or self._is_leaving):
             await self._take_turn()
@@ -118,7 +118,7 @@ class TurnTaking:
         self._changed.set()
 
     async def leave(self, *, is_final: bool) -> None:
-        """Begin no turn any more, and wait until the present turn is over.
+        """Begin no turn any more, and wait until the present turn or request is over.
 
         Args:
             is_final: whether the call is over: then an utterance that has begun is over, too.
@@ -159,8 +159,8 @@ class TurnTaking:
             except AgentFailed:
                 self._commit(turn)  # no turn repeats what was heard
                 raise
-        if verdict is _Verdict.SILENT:
-            await self._report_silence()
+        if verdict is _Verdict.SILENT and not self._is_leaving:
+            self._minds_silence = bool(await self._ask(self._dialogue.report_silence))
 
     async def _hold(self, turn: OpenTurn) -> tuple[_Verdict | None, AgentFailed | None]:
         """Let the agent hear and answer; returns why we have closed the turn, or why it failed."""
@@ -281,16 +281,18 @@ class TurnTaking:
 
     # --- Between turns ---
 
-    async def _report_silence(self) -> None:
-        replies = await self._recovery.persist(self._dialogue.report_silence)
-        self._minds_silence = bool(replies)
-        self._say_all(replies)
-
-    def _say_all(self, replies: Sequence[Reply]) -> None:
-        self._recovery.succeed()
-        for reply in replies:
-            self._say(reply)
-        self._voice.conclude(replies, self.done)
+    async def _ask(self, request: Callable[[], Awaitable[Sequence[Reply]]]) -> Sequence[Reply]:
+        """Ask the agent for something to say, and say that; returns the replies."""
+        self._between.clear()
+        try:
+            replies = await self._recovery.persist(request)
+            self._recovery.succeed()
+            for reply in replies:
+                self._say(reply)
+            self._voice.conclude(replies, self.done)
+        finally:
+            self._between.set()
+        return replies
 
     def _say(self, reply: Reply) -> None:
         self._keys.wanted = reply.keys
