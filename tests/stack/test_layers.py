@@ -15,6 +15,7 @@ FULLEST = "DialogflowFunction"
 
 @cache
 def size(folder: Path) -> int:
+    assert folder.is_dir(), f"{folder.name} is not built"
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 

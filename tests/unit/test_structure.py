@@ -111,7 +111,6 @@ COVERED_ELSEWHERE = {
     "wiring/endpoints.py": "tests/replay/test_replay.py",
     "wiring/media.py": "tests/replay/test_replay.py",
     "wiring/notifier.py": "tests/replay/test_replay.py",
-    "relays/sinks/dialogue_keys.py": "tests/unit/relays/sinks/test_dialogue.py",
     "relays/sinks/dialogue_recovery.py": "tests/unit/relays/sinks/test_dialogue.py",
     "relays/sinks/dialogue_session.py": "tests/unit/relays/sinks/test_dialogue.py",
     "relays/sinks/dialogue_snapshot.py": "tests/unit/relays/sinks/test_dialogue.py",

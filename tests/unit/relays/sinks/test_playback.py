@@ -227,6 +227,18 @@ def test_playback_stops_at_once_when_the_dialogue_is_over() -> None:
     scene(act)
 
 
+def test_playback_stops_what_the_carrier_has_got_before_the_run_has_left() -> None:
+    async def act(made: Scene) -> None:
+        made.playback.play(reply(1, 5))
+        await made.playback.leave(5)
+        assert await made.playback.stop() == [1]
+        assert made.legs.posted[-1] == Clear()
+        await asyncio.sleep(1)
+        assert made.legs.posted.count(Clear()) == 1
+
+    scene(act)
+
+
 def test_playback_posts_nothing_when_nothing_has_to_stop() -> None:
     async def act(made: Scene) -> None:
         assert await made.playback.stop() == []

@@ -8,6 +8,8 @@ PAUSE_SECONDS: Final = 2.0
 """After so many seconds without a key the keys are complete."""
 MOST_KEYS: Final = 64
 """So many keys are complete in any case."""
+MOST_WAITING: Final = 10 * MOST_KEYS
+"""So many keys wait at most; others are left out. A person presses them in more than a minute."""
 
 
 class Keys(NamedTuple):
@@ -41,8 +43,12 @@ class PressedKeys:
         self._pressed_at = 0.0
 
     def press(self, digit: str, received_at: int, now: float) -> bool:
-        """Take a key, at a time in seconds; False if the agent has got the key before."""
-        if received_at <= self._until:
+        """Take a key, at a time in seconds.
+
+        Returns:
+            False if the agent has got the key before, or too many keys wait.
+        """
+        if received_at <= self._until or len(self._keys) >= MOST_WAITING:
             return False
         self._keys.append(_Key(digit, received_at))
         self._pressed_at = now

@@ -198,9 +198,9 @@ class Playback:
         """
         cut = self._cut_off()
         if cut:
+            # Also after `leave`, which lets the carrier have audio that is not played yet.
             async with self._sending:
-                if not self._has_left:
-                    await self._send(Clear())
+                await self._send(Clear())
                 self._has_left = True
         await self.leave()
         return cut
