@@ -66,7 +66,10 @@ def dialogflow(
     ] = None,
     wrong_audio: Annotated[
         WrongAudio | None,
-        _fault(help="Reply with a WAV header, at 16 kHz, or in another codec than asked for."),
+        _fault(
+            help="Reply with a WAV header, at 16 kHz, or in another codec, and claim the format "
+            "that was asked for: the caller hears the last two slowly or as noise."
+        ),
     ] = None,
     wrong_reply: Annotated[
         WrongReply | None,

@@ -7,7 +7,9 @@ import pytest
 
 from callstream.errors import Invalid
 from callstream.surfaces.bodies import validate
+from callstream.surfaces.pipeline import Request
 from callstream.surfaces.telnyx import TelnyxSurface
+from callstream.surfaces.telnyx_dialogflow import CREATE, UPDATE
 from callstream.surfaces.telnyx_dialogflow_models import DialogflowConnection
 from tests.service_accounts import key_file
 
@@ -68,3 +70,10 @@ def test_body_for_cx_needs_profile_and_location() -> None:
 
 def test_body_with_other_fields_is_refused() -> None:
     assert pointers(language="en") == [("10015", "/language")]
+
+
+def test_body_that_is_missing_counts_as_empty() -> None:
+    for operation in (CREATE, UPDATE):
+        with pytest.raises(Invalid) as invalid:
+            operation.read(Request("request-1", {}, {}, {"body": None}))
+        assert [issue.location for issue in invalid.value.issues] == [("service_account",)]

@@ -56,6 +56,8 @@ def _operation(
         status=status,
         failures=failures,
         body=body,
+        # As of the other commands, none counts as an empty object.
+        body_required=False,
     )
 
 

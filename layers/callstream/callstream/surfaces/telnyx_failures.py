@@ -85,7 +85,8 @@ _FAILURES: Final[Mapping[type[Exception], _Failure]] = {
         422,
         "10015",
         "Invalid value for enable_dialogflow",
-        "No Dialogflow connection is stored for this call.",
+        "No Dialogflow connection is for this call. Store only one, or one that has the id of the "
+        "call's inbox or of its account at the carrier.",
         pointer="/enable_dialogflow",
     ),
     NoSuchRelay: _Failure(
