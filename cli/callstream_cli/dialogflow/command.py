@@ -62,7 +62,7 @@ def dialogflow(
         ),
     ] = "reply",
     fail_times: Annotated[
-        int | None, _fault(min=1, help="How many calls fail; without it, all.")
+        int | None, _fault(min=1, help="How many calls fail there; without it, all.")
     ] = None,
     wrong_audio: Annotated[
         WrongAudio | None,

@@ -40,60 +40,81 @@ class Fault:
     """What comes instead of the reply."""
 
 
+class Order:
+    """A fault that is ordered, and how many calls it still strikes; None is all."""
+
+    def __init__(self, fault: Fault, times: int | None) -> None:
+        self.fault = fault
+        self._left = times
+        self._lock = Lock()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the fault has struck as many calls as it is for."""
+        return self._left == 0
+
+    def strike(self) -> bool:
+        """Count a call; False if the fault has struck enough of them."""
+        with self._lock:
+            if self.is_done:
+                return False
+            if self._left is not None:
+                self._left -= 1
+            return True
+
+
 class Faults:
     """The faults that wait for calls."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Fault, int | None]] = []
+        self._orders: list[Order] = []
         self._lock = Lock()
 
     def add(self, fault: Fault, times: int | None) -> None:
-        """Let a fault strike so many calls; None is all."""
+        """Let a fault strike so many calls; None is all. A call counts when it gets there."""
         with self._lock:
-            self._waiting.append((fault, times))
+            self._orders.append(Order(fault, times))
 
     def clear(self) -> None:
         """Behave from now on."""
         with self._lock:
-            self._waiting.clear()
+            self._orders.clear()
 
     def take(self, method: str) -> "CallFaults":
-        """The faults of a new call."""
-        taken: list[Fault] = []
-        kept: list[tuple[Fault, int | None]] = []
+        """The faults that may strike a new call."""
         with self._lock:
-            for fault, times in self._waiting:
-                strikes = fault.method in {None, method}
-                left = times - 1 if strikes and times is not None else times
-                if strikes:
-                    taken.append(fault)
-                if left != 0:
-                    kept.append((fault, left))
-            self._waiting = kept
-        return CallFaults(taken)
+            self._orders = [order for order in self._orders if not order.is_done]
+            return CallFaults(
+                [order for order in self._orders if order.fault.method in {None, method}]
+            )
 
 
 class CallFaults:
     """The faults of one call.
 
     Args:
-        faults: all of them.
+        orders: all of them.
         over: set when the call is over, so that nothing waits for it any longer.
     """
 
-    def __init__(self, faults: list[Fault], over: Event | None = None) -> None:
-        self._faults = faults
+    def __init__(self, orders: list[Order], over: Event | None = None) -> None:
+        # What is wrong with a reply has no place of its own, and counts at once.
+        self._orders = [
+            order
+            for order in orders
+            if not (order.fault.audio or order.fault.reply) or order.strike()
+        ]
         self.over = over or Event()
 
     @property
     def audio(self) -> WrongAudio | None:
         """What is wrong with the audio of the reply."""
-        return next((each.audio for each in self._faults if each.audio), None)
+        return next((order.fault.audio for order in self._orders if order.fault.audio), None)
 
     @property
     def reply(self) -> WrongReply | None:
         """What comes instead of the reply."""
-        return next((each.reply for each in self._faults if each.reply), None)
+        return next((order.fault.reply for order in self._orders if order.fault.reply), None)
 
     def reach(self, place: Place, seconds: float = 0.0) -> None:
         """Let the faults of a place strike, each once.
@@ -106,15 +127,17 @@ class CallFaults:
             Refused: the call fails here.
             Gone: the call is over.
         """
-        for fault in [*self._faults]:
-            if fault.at != place or seconds < fault.after_s:
+        for order in [*self._orders]:
+            fault = order.fault
+            if fault.audio or fault.reply or fault.at != place or seconds < fault.after_s:
+                continue
+            self._orders.remove(order)
+            if not order.strike():
                 continue
             if fault.slow_s:
                 self.wait(fault.slow_s)
             if fault.status is not None:
                 raise Refused(fault.status, fault.details)
-            if not fault.audio and not fault.reply:
-                self._faults.remove(fault)
 
     def wait(self, seconds: float | None) -> None:
         """Wait; None is until the call is over.

@@ -9,7 +9,7 @@ from google.cloud import dialogflow_v2 as dialogflow
 
 from callstream_cli.dialogflow.agent import Agent, Answer, Input
 from callstream_cli.dialogflow.conversations import PROFILES, Conversations
-from callstream_cli.dialogflow.faults import CallFaults, Fault
+from callstream_cli.dialogflow.faults import CallFaults, Fault, Order
 from callstream_cli.dialogflow.refused import Gone, Refused
 from callstream_cli.dialogflow.service import Service
 from callstream_cli.dialogflow.streams import Messages
@@ -58,7 +58,9 @@ class Desk(Nobody):
     def analyze(self, participant: str, *faults: Fault, **fields: Any) -> Any:
         """Send a request without a stream."""
         request = dialogflow.AnalyzeContentRequest(participant=participant, **fields)
-        return self.service.analyze_content(request, CallFaults([*faults]))
+        return self.service.analyze_content(
+            request, CallFaults([Order(fault, None) for fault in faults])
+        )
 
     def stream(self, messages: Iterable[Any], *faults: Fault) -> list[Any]:
         """Send a stream; gives all responses. `Refused` has them in its `__notes__`, as texts."""
@@ -72,7 +74,7 @@ class Desk(Nobody):
         queue = Messages(open_ended(incoming), self._patience_s, lambda _: None)
         responses = []
         try:
-            for response in method(queue, CallFaults([*faults])):
+            for response in method(queue, CallFaults([Order(fault, None) for fault in faults])):
                 responses.append(response)  # noqa: PERF402 - may end with an exception
         except Refused as refused:
             for each in responses:
