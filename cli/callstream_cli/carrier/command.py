@@ -131,8 +131,9 @@ def call(
         bool,
         typer.Option(
             "--dialogflow",
-            help="Let the tenant's virtual agent talk with the caller, by Telnyx's command: "
-            "Google's, or that of callstream dialogflow, to whom the caller talks without a FILE.",
+            help="Let the tenant's virtual agent talk with the caller, by Telnyx's command. On the "
+            "local stack it is that of callstream dialogflow, to whom the caller talks without a "
+            "FILE.",
         ),
     ] = False,
     save: Annotated[
@@ -197,6 +198,9 @@ def call(
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     _show(placed.reports, as_json=as_json)
+    if dialogflow and not placed.failed:
+        for line in unanswered(placed.reports):
+            typer.echo(f"callstream: {line}", err=True)
     if save is not None:
         _save(save, placed.reports[0], byte_order, console)
     if placed.interrupted:
@@ -302,6 +306,16 @@ def as_dict(report: CallReport) -> dict[str, Any]:
         "close_code": report.close_code,
         "error": report.error,
     }
+
+
+def unanswered(reports: Sequence[CallReport]) -> list[str]:
+    """A hint for each call in which the agent has said nothing."""
+    return [
+        "the agent has said nothing: is callstream dialogflow running? If the dialogue failed, "
+        f"callstream calls show {report.identity.call_id} has the reason"
+        for report in reports
+        if not report.playback.received
+    ]
 
 
 def _command(url: str | None, dialect: ForkDialect, *, dialogflow: bool) -> Fork | None:

@@ -2,6 +2,9 @@
 
 import pytest
 
+from callstream_cli.carrier.command import unanswered
+from callstream_cli.carrier.identity import Identity
+from callstream_cli.carrier.session import CallReport
 from tests.unit.cli.commands import run
 
 
@@ -31,3 +34,14 @@ def test_wrong_command_line_is_explained(arguments: list[str], why: str) -> None
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert why in result.stderr
+
+
+def test_call_in_which_the_agent_says_nothing_has_a_hint() -> None:
+    answered, silent = (
+        CallReport(identity=Identity("twilio", "MZ1", call_id, "AC1")) for call_id in ("CA1", "CA2")
+    )
+    answered.playback.received += b"\xff"
+
+    [hint] = unanswered([answered, silent])
+
+    assert "callstream calls show CA2 has" in hint
