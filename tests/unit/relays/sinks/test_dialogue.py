@@ -144,6 +144,22 @@ def test_utterances_while_the_agent_thinks_are_answered_one_after_the_other() ->
     play_without_waiting(act)
 
 
+@pytest.mark.parametrize(("more_ms", "clears"), [(300, 0), (4000, 1)])
+def test_speech_from_before_a_reply_does_not_cut_the_reply_off(more_ms: int, clears: int) -> None:
+    async def act() -> None:
+        answers = [[Reply(speech(2, 4000))], [Reply(speech(3, 500))]]
+        scene = Scene(ScriptedAgent(thinks_s=2.5, answer=lambda _: answers.pop(0)))
+        scene.run()
+        # The agent begins to answer 3.3 s after the start: the longer words go on then.
+        await scene.say((7, 500), (0, 800), (8, more_ms), (0, 8000))
+        assert scene.carrier.clears == clears
+        first, second = scene.carrier.spoken
+        assert (first.length_ms == 4000) == (not clears)
+        assert second == Spoken(3, 500)
+
+    play_without_waiting(act)
+
+
 def test_person_who_speaks_cuts_the_agent_off() -> None:
     async def act() -> None:
         agent = ScriptedAgent(answer=says(Reply(speech(2, 8000)), Reply(speech(3, 1000))))

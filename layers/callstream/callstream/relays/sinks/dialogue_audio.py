@@ -84,6 +84,11 @@ class WaitingAudio:
             self._cut(len(self._rest))
 
     @property
+    def end_ms(self) -> int:
+        """Up to where audio has come, in the call's time."""
+        return self._end_ms
+
+    @property
     def waiting_ms(self) -> int:
         """How much audio waits that no turn has taken yet."""
         return self._new_bytes // BYTES_A_MS

@@ -79,8 +79,7 @@ class OpenTurn:
         self._fed.append(_Fed(piece, self._fed_ms))
         self._fed_ms += piece.length_ms
         self.end_ms = max(self.end_ms, piece.end_ms)
-        waiting_ms = max(0.0, self._listened_at - now) * 1000 * _SPEED
-        forgotten_ms = self._fed_ms - waiting_ms - ONSET_MS
+        forgotten_ms = self._listened_ms(now) - ONSET_MS
         while not self.is_heard and self._fed[0].offset_ms < forgotten_ms:
             self._fed.popleft()
 
@@ -90,6 +89,13 @@ class OpenTurn:
         if isinstance(event, Heard) and event.is_final:
             self.news.append(event)
             self._spoken_ms = event.end_ms
+
+    def heard_until_ms(self, event: SpeechBegan | Heard, now: float) -> float:
+        """The place in the call's time that an event, which comes now, is about at the latest."""
+        begin_ms = self.end_ms - self._fed_ms
+        if isinstance(event, Heard) and event.end_ms is not None:
+            return begin_ms + event.end_ms
+        return begin_ms + self._listened_ms(now)
 
     def take_back(self) -> list[Piece]:
         """All audio in which the person may have spoken, for the turn that repeats this one."""
@@ -123,3 +129,7 @@ class OpenTurn:
         if self.finished_at is None:
             self.finished_at = self.latest_at = now
             self.turn.finish()
+
+    def _listened_ms(self, now: float) -> float:
+        """How much of its audio the agent may have listened to, at the speed of `_SPEED`."""
+        return self._fed_ms - max(0.0, self._listened_at - now) * 1000 * _SPEED

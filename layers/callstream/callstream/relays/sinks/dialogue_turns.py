@@ -88,6 +88,8 @@ class TurnTaking:
         self._between = asyncio.Event()
         self._between.set()
         self._heard_at = clock()
+        # Where the reply that plays has begun, in the call's time.
+        self._spoke_from_ms = 0
         self._minds_silence = True
         self._is_leaving = self._is_over = False
 
@@ -243,7 +245,9 @@ class TurnTaking:
             case SpeechBegan() | Heard():
                 turn.hear(event)
                 self._notice_person()
-                if not turn.has_replied:
+                # What the person said while the agent thought is no interruption.
+                is_after = turn.heard_until_ms(event, self._clock()) > self._spoke_from_ms
+                if is_after and not turn.has_replied:
                     self._voice.interrupt()
             case UtteranceEnded():
                 turn.finish(self._clock())
@@ -296,6 +300,8 @@ class TurnTaking:
 
     def _say(self, reply: Reply) -> None:
         self._keys.wanted = reply.keys
+        if not self._voice.is_speaking:
+            self._spoke_from_ms = self._audio.end_ms
         self._voice.say(reply, is_played=not self._is_over)
 
     def _notice_person(self) -> None:
