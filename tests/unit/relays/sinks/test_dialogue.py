@@ -16,6 +16,8 @@ from callstream.dialogues.virtual_agent import (
     Remedy,
     Reply,
     SpeechBegan,
+    TurnEvent,
+    UtteranceEnded,
 )
 from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.endings import Ending, Outcome
@@ -289,6 +291,23 @@ def test_silence_is_reported_again_if_the_agent_minds() -> None:
         await scene.silence(11.5)
         assert scene.asked["silence"] == 2
         assert scene.carrier.spoken == [Spoken(1, 3000), Spoken(2, 2000)]
+
+    play_without_waiting(act)
+
+
+@pytest.mark.parametrize("events", [[], [UtteranceEnded()]])
+def test_silence_is_reported_to_an_agent_that_ends_silent_turns_early(
+    events: list[TurnEvent],
+) -> None:
+    async def act() -> None:
+        agent = ScriptedAgent(silence=[Reply(speech(2, 1000), "still there?")])
+        loop = asyncio.get_running_loop()
+        agent.next_turn = lambda turn: loop.call_later(4, turn.end, *events)
+        scene = Scene(agent)
+        scene.run()
+        await scene.silence(12)
+        assert scene.asked["silence"] == 1
+        assert scene.asked["listen"] > 2
 
     play_without_waiting(act)
 

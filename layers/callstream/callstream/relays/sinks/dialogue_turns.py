@@ -37,6 +37,8 @@ _STEADY_SECONDS: Final = 10.0
 """A turn in which nothing was said, and that worked for so many seconds, is a success."""
 _HASTY_SECONDS: Final = 1.0
 """A turn in which nothing was said lasts so many seconds."""
+_SHORT_PAUSE: Final = 1.0
+"""After a longer pause between turns, the person has the whole time again to say something."""
 _TICK: Final = 0.05
 
 
@@ -88,6 +90,8 @@ class TurnTaking:
         self._between = asyncio.Event()
         self._between.set()
         self._heard_at = clock()
+        # Since when the agent listens, with no more than short pauses, and until when.
+        self._listens_since = self._listened_at = clock()
         # Where the reply that plays has begun, in the call's time.
         self._spoke_from_ms = 0
         self._minds_silence = True
@@ -145,6 +149,8 @@ class TurnTaking:
         try:
             begun = await self._recovery.persist(self._dialogue.listen)
             turn = self._turn = OpenTurn(begun, self._voice.done.until_ms, self._clock())
+            if turn.began_at - self._listened_at > _SHORT_PAUSE:
+                self._listens_since = turn.began_at
             try:
                 verdict, failed = await self._hold(turn)
             except asyncio.CancelledError:
@@ -153,6 +159,8 @@ class TurnTaking:
                 raise
             self._settle(turn, verdict)
         finally:
+            if self._turn is not None:
+                self._listened_at = self._turn.finished_at or self._clock()
             self._turn = None
             self._between.set()
         if failed is not None and (turn.answered_at is None or self._is_hasty(turn)):
@@ -211,7 +219,7 @@ class TurnTaking:
         if is_silent and turn.is_full:
             return _Verdict.FULL
         if is_silent and self._minds_silence and not self._voice.is_speaking:
-            since = max(self._heard_at, self._voice.silent_since, turn.began_at)
+            since = max(self._heard_at, self._voice.silent_since, self._listens_since)
             return _Verdict.SILENT if now - since >= NO_INPUT_SECONDS else None
         return None
 
