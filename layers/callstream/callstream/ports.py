@@ -26,6 +26,9 @@ class Table(Protocol):
     def get(self, key: Item) -> Item | None:
         """Read one item, consistently."""
 
+    def get_some(self, keys: Sequence[Item]) -> list[Item]:
+        """Those of up to 100 items that the table has, in no order; not consistently."""
+
     def query(self, partition: str, prefix: str) -> list[Item]:
         """The items of a partition whose sort keys have a prefix, consistently, by sort key."""
 
@@ -38,8 +41,14 @@ class Table(Protocol):
     def scan(self) -> Iterator[Item]:
         """Read every item, in no order."""
 
-    def index(self, name: str, key: str, value: str) -> Iterator[Item]:
-        """The projected attributes of the items under a key of an index; not consistently."""
+    def index(
+        self, name: str, key: str, value: str, *, after: Item | None = None
+    ) -> Iterator[Item]:
+        """The projected attributes of the items under a key of an index; not consistently.
+
+        With `after`, those behind an item, which may be gone, of which this is the key. Pages are
+        read as they are needed.
+        """
 
     def put(self, item: Item) -> None:
         """Create or replace one item."""

@@ -334,7 +334,10 @@ class TestLive:
         entries = [*table.index(LIVE_INDEX, "live", "yes"), gone]
 
         class Behind(DynamoTable):
-            def index(self, name: str, key: str, value: str) -> Iterator[Item]:
+            def index(
+                self, name: str, key: str, value: str, *, after: Item | None = None
+            ) -> Iterator[Item]:
+                assert after is None
                 assert (name, key, value) == (LIVE_INDEX, "live", "yes")
                 return iter(entries)
 

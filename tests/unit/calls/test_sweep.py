@@ -1,7 +1,7 @@
 """The sweep: what each stream needs, and what is done about it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from callstream.frames.publisher import ReceivedEvent
 from callstream.frames.records import Disconnected
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
+from callstream.rounds import Allowance, Rounds
 from callstream.times import milliseconds
 from tests.template import create_table
 from tests.unit.items import connected_stream, started_stream
@@ -40,6 +41,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 KEEP_ALIVE = timedelta(minutes=4)
 MINUTE = timedelta(minutes=1)
 JUST_UNDER = timedelta(milliseconds=1)
+UNLIMITED = Allowance(lambda: 1)
 
 
 def seen(
@@ -137,11 +139,16 @@ class Scene:
         self.published: list[tuple[StreamIdentity, int, ReceivedEvent]] = []
 
     def stream(
-        self, name: str, connected: timedelta, counted: timedelta, dialect: str | None = "twilio"
+        self,
+        name: str,
+        connected: timedelta,
+        counted: timedelta,
+        dialect: str | None = "twilio",
+        tenant_id: str = "acme",
     ) -> None:
         """An open stream with a connection that lives; each time is how long ago it was."""
-        identity = StreamIdentity(name, "acme", "genagent")
-        token = StreamToken("token", "acme", "genagent", "many", NOW)
+        identity = StreamIdentity(name, tenant_id, "genagent")
+        token = StreamToken("token", tenant_id, "genagent", "many", NOW)
         self.streams.open(identity, token, f"c-{name}", NOW - connected)
         if dialect is not None:
             start = Start(1, f"MZ-{name}", f"CA-{name}", "AC1", ("inbound",), PCMU_8K)
@@ -164,7 +171,7 @@ class Scene:
         self,
         now: datetime = NOW,
         keep_alive: timedelta | None = KEEP_ALIVE,
-        has_time: Callable[[], bool] = lambda: True,
+        allowance: Allowance = UNLIMITED,
     ) -> dict[str, int]:
         """One round; what was done, without what was not."""
 
@@ -173,8 +180,9 @@ class Scene:
             assert self.state(identity.stream_id) != "closed"
             self.published.append((identity, received_at, received))
 
-        sweep = StreamSweep(self.streams, self.sockets, publish, keep_alive)
-        return {str(step): count for step, count in sweep.run(now, has_time).items() if count}
+        rounds = Rounds[str]("stream", self.table)
+        sweep = StreamSweep(self.streams, self.sockets, publish, keep_alive, rounds)
+        return {str(step): count for step, count in sweep.run(now, allowance).items() if count}
 
 
 @pytest.fixture
@@ -248,11 +256,45 @@ def test_sweep_leaves_the_rest_to_the_next_round_when_its_time_is_up(
 ) -> None:
     for number in range(5):
         scene.stream(f"s{number}", 200 * MINUTE, MINUTE)
-    time = iter([True, True, False])
 
-    assert scene.run(has_time=lambda: next(time)) == {"close": 2}
+    assert scene.run(allowance=Allowance(lambda: 2 - len(scene.sockets.closed))) == {"close": 2}
     assert "no time for 3 of 5 streams" in caplog.text
     assert scene.run() == {"close": 3}
+
+
+def test_sweep_does_not_let_a_tenants_many_streams_hold_back_anothers(scene: Scene) -> None:
+    for number in range(9):
+        scene.stream(f"a{number}", 200 * MINUTE, MINUTE, tenant_id="evil")
+    scene.stream("z", 5 * MINUTE, MINUTE / 2, tenant_id="zebra")
+    three = Allowance(lambda: 3 - len(scene.sockets.closed) - len(scene.sockets.posted))
+
+    assert scene.run(allowance=three) == {"close": 2, "keep alive": 1}
+    assert [connection for connection, _ in scene.sockets.posted] == ["c-z"]
+
+
+def test_sweep_reads_on_in_the_next_round_where_it_stopped(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callstream.calls.sweep.READ_TOGETHER", 2)
+    monkeypatch.setattr("callstream.calls.sweep.READ_AT_ONCE", 4)
+    for name in "abcdef":
+        scene.stream(name, 3 * MINUTE, 2 * MINUTE)
+
+    assert [scene.run() for _ in range(3)] == [{"ask": 4}, {"ask": 2}, {"ask": 4}]
+    assert scene.sockets.asked == [f"c-{name}" for name in "abcdefabcd"]
+
+
+def test_sweep_goes_on_after_a_stream_that_it_cannot_read(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.stream("a", 200 * MINUTE, MINUTE)
+    scene.stream("b", 200 * MINUTE, MINUTE)
+    scene.set("a", connected_at="of a newer version")
+
+    assert scene.run() == {"close": 1}
+    [(message, stream_id)] = [(r.message, r.stream_id) for r in caplog.records]  # type: ignore[attr-defined]
+    assert message.startswith("stream not swept: this version cannot read a StartedStream")
+    assert stream_id == "a"
 
 
 def test_sweep_of_no_streams_does_nothing(scene: Scene) -> None:
@@ -374,7 +416,7 @@ class TestOutage:
     def test_sweep_fails_if_the_streams_cannot_be_read(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def down(*_: object) -> Iterator[Item]:
+        def down(*_: object, **__: object) -> Iterator[Item]:
             raise Unavailable("dynamodb", "InternalServerError")
 
         monkeypatch.setattr(scene.table, "index", down)

@@ -19,6 +19,7 @@ from callstream.relays.ports import LeaseStatus
 from callstream.relays.sinks.websocket import RelayForks
 from callstream.relays.store import RelayStore
 from callstream.relays.sweep import RelaySweep
+from callstream.rounds import Allowance, Rounds
 from callstream.tenants.directory import Directory, Tenant
 from tests.starter import Starter
 from tests.template import create_table
@@ -28,6 +29,7 @@ from tests.unit.relays.scenes import RELAY, Callbacks
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(int=1), callback_key_id="k")
 STOP = CallCommand("acme", "CA1", NOW)
+UNLIMITED = Allowance(lambda: 1)
 
 
 class Scene:
@@ -216,7 +218,7 @@ def test_stopped_relay_ends_once_whenever_its_runs_die(scene: Scene, seed: int) 
     """The sweep finds it; its last checkpoint is there until the end; the rescues are bounded."""
     random = Random(seed)  # noqa: S311  # a scene, not a secret
     gives_rest, deadly = random.random() < 0.8, random.random()
-    sweep = RelaySweep(scene.notifier, scene.starter)
+    sweep = RelaySweep(scene.notifier, scene.starter, Rounds("relay", scene.table))
     checkpoint, stopped, rescues = b"begin", False, 0
     run = scene.run("0", gives_rest=gives_rest)
     run.acquire(checkpoint)
@@ -228,7 +230,7 @@ def test_stopped_relay_ends_once_whenever_its_runs_die(scene: Scene, seed: int) 
         if random.random() < deadly or (stop and random.random() < 0.5):
             # The run dies.
             scene.now += timedelta(seconds=random.uniform(20, 60))
-            sweep.run(scene.now, lambda: True)
+            sweep.run(scene.now, UNLIMITED)
             asked = {asked for kind, _, asked in scene.starter.asked if kind == "rescue"}
             assert asked == {run.run_id}
             scene.starter.asked.clear()
@@ -254,7 +256,7 @@ def test_stopped_relay_ends_once_whenever_its_runs_die(scene: Scene, seed: int) 
     assert reason in ({None} if stopped else {"lost"})
     assert scene.item("checkpoint") is None
     assert list(scene.relays.live()) == []
-    assert not any(sweep.run(scene.now + timedelta(hours=1), lambda: True).values())
+    assert not any(sweep.run(scene.now + timedelta(hours=1), UNLIMITED).values())
 
 
 def test_a_disabled_tenants_relay_stops(scene: Scene) -> None:

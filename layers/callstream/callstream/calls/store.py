@@ -21,7 +21,7 @@ from callstream.calls.stream_requests import (
     stream_id_of,
     stream_key,
 )
-from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected
+from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, UnreadableItem
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Table
 from callstream.table_requests import optimistically, set_request
@@ -38,7 +38,7 @@ LIVE_INDEX: Final = "LiveItems"
 class StreamStore:
     """The streams and calls of all tenants. Every method may raise `Unavailable`."""
 
-    # It has 22 methods: one for each change of a stream, and one for each question about streams,
+    # It has 23 methods: one for each change of a stream, and one for each question about streams,
     # calls and legs. All of them are about items of one table that change together.
 
     def __init__(self, table: Table, retention: timedelta) -> None:
@@ -144,15 +144,31 @@ class StreamStore:
         """All calls that the table keeps, in no order. Scans the whole table."""
         return (Call.from_item(item) for item in self._table.scan() if item["sk"] == "CALL")
 
-    def live_ids(self) -> list[str]:
-        """The ids of all streams that are not closed, as far as the index knows."""
-        return [stream_id_of(key) for key in self._table.index(LIVE_INDEX, "live", LIVE)]
+    def live_ids(self, after: str | None = None) -> Iterator[str]:
+        """The ids of all streams that are not closed, as far as the index knows.
+
+        With `after`, those behind this id in the order of the index.
+        """
+        start = None if after is None else stream_key(after)
+        return map(stream_id_of, self._table.index(LIVE_INDEX, "live", LIVE, after=start))
 
     def live(self) -> Iterator[MediaStream]:
         """All streams that are not closed, as far as the index knows."""
         for stream_id in self.live_ids():
             if (stream := self.live_stream(stream_id)) is not None:
                 yield stream
+
+    def glance(self, stream_ids: Iterable[str]) -> Iterator[MediaStream]:
+        """Those of up to 100 streams that the table has, perhaps not in their latest state.
+
+        Streams that this version cannot read are left out, with a line in the log.
+        """
+        for item in self._table.get_some([stream_key(each) for each in stream_ids]):
+            try:
+                yield media_stream(item)
+            except UnreadableItem as error:
+                about = {"stream_id": stream_id_of(item)}
+                _logger.warning("stream not swept: %s", error, extra=about)
 
     def live_stream(self, stream_id: str) -> MediaStream | None:
         """A stream, by its id; None if it is closed by now."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import batched
 from typing import Final
 
 from msgspec.structs import replace
@@ -30,7 +31,7 @@ from callstream.frames.publisher import ReceivedEvent
 from callstream.frames.records import Disconnected
 from callstream.identity import StreamIdentity
 from callstream.ports import Connections
-from callstream.rounds import run_round
+from callstream.rounds import READ_AT_ONCE, Allowance, Rounds
 from callstream.times import from_milliseconds, milliseconds
 
 QUIET: Final = timedelta(seconds=60)
@@ -42,6 +43,9 @@ OVERDUE: Final = CONNECTION_LIMIT + timedelta(minutes=10)
 KEEP_ALIVE_MARK: Final = "callstream-keep-alive"
 ABNORMAL: Final = 1006
 """The close code of a connection that ended without a closing handshake."""
+
+READ_TOGETHER: Final = 100
+"""The most items that DynamoDB reads in one request."""
 
 # Activity within 10 s of our own mark is the mark or the carrier's answer to it.
 _OWN: Final = timedelta(seconds=10)
@@ -90,19 +94,21 @@ class StreamSweep:
         connections: the carriers' connections.
         publish: puts an event on the frames stream, as `frames.publisher.Publisher.publish` does.
         keep_alive: how often something must be sent to a carrier; None if never.
+        rounds: keeps where a round has stopped.
     """
 
     streams: StreamStore
     connections: Connections
     publish: Callable[[StreamIdentity, int, ReceivedEvent], None]
     keep_alive: timedelta | None
+    rounds: Rounds[str]
 
-    def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[StreamStep, int]:
+    def run(self, now: datetime, allowance: Allowance) -> dict[StreamStep, int]:
         """Do what each stream needs; an error with one stream does not stop the round.
 
         Args:
             now: the present.
-            has_time: whether there is time for one more stream.
+            allowance: the time for the round.
 
         Returns:
             How many streams needed what.
@@ -110,9 +116,40 @@ class StreamSweep:
         Raises:
             Unavailable: the live streams cannot be read.
         """
-        keys = {stream_id: stream_id for stream_id in self.streams.live_ids()}
-        steps = run_round("stream", keys, lambda key: self._take_step(key, now), now, has_time)
+        start = self.rounds.position()
+        needy, healthy, read_to = self._survey(start.read_to, now, allowance.share(1 / 2))
+        steps = self.rounds.run(
+            needy,
+            lambda key: self._take_step(key, now),
+            allowance,
+            start=start,
+            read_to=read_to,
+        )
+        steps[StreamStep.LEAVE] = steps.get(StreamStep.LEAVE, 0) + healthy
         return dict.fromkeys(StreamStep, 0) | steps
+
+    def _survey(
+        self, after: tuple[str, ...], now: datetime, allowance: Allowance
+    ) -> tuple[dict[str, dict[str, str]], int, tuple[str, ...]]:
+        """The ids of streams that need a step, by tenant; the number of other streams.
+
+        The index has no tenants, so the streams themselves are read, many at once. The third value
+        is where the reading has stopped.
+        """
+        needy: dict[str, dict[str, str]] = {}
+        healthy = 0
+        ids = self.streams.live_ids(*after)
+        for count, some in enumerate(batched(ids, READ_TOGETHER, strict=False), 1):
+            for stream in self.streams.glance(dict.fromkeys(some)):
+                if not stream.is_open:
+                    continue
+                if next_step(stream, now, self.keep_alive) is StreamStep.LEAVE:
+                    healthy += 1
+                else:
+                    needy.setdefault(stream.tenant_id, {})[stream.stream_id] = stream.stream_id
+            if count * READ_TOGETHER >= READ_AT_ONCE or allowance.is_up:
+                return needy, healthy, (some[-1],)
+        return needy, healthy, ()
 
     def _take_step(self, stream_id: str, now: datetime) -> StreamStep | None:
         stream = self.streams.live_stream(stream_id)

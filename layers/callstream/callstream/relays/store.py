@@ -176,12 +176,14 @@ class RelayStore:
         items = self._table.query(call_key(tenant_id, call_id)["pk"], "RELAY#")
         return [Relay.model_validate(item) for item in items]
 
-    def live(self) -> Iterator[RelayIdentity]:
+    def live(self, after: RelayIdentity | None = None) -> Iterator[RelayIdentity]:
         """All relays for which runs have something to do, as far as the index knows them.
 
-        The index follows the table with a delay.
+        The index follows the table with a delay. With `after`, those behind this relay in the order
+        of the index.
         """
-        for key in self._table.index(LIVE_INDEX, "live", LIVE_RELAY):
+        start = relay_key(after.tenant_id, after.call_id, after.relay_id) if after else None
+        for key in self._table.index(LIVE_INDEX, "live", LIVE_RELAY, after=start):
             _, tenant_id, call_id = str(key["pk"]).split("#", 2)
             yield RelayIdentity(tenant_id, call_id, str(key["sk"]).partition("#")[2])
 

@@ -6,18 +6,19 @@ notices sooner than the sweep does, but only as long as the call has records. So
 that a command has stopped, until its owner has ended it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from msgspec.structs import astuple
 
 from callstream.calls.lifecycle import RelayState
 from callstream.identity import RelayIdentity
 from callstream.ports import RelayStarter
 from callstream.relays.model import Relay
 from callstream.relays.notifier import RelayNotifier
-from callstream.rounds import run_round
+from callstream.rounds import READ_AT_ONCE, Allowance, Rounds
 from callstream.times import from_milliseconds
 
 START_PATIENCE: Final = timedelta(seconds=75)
@@ -55,13 +56,14 @@ class RelaySweep:
 
     notifier: RelayNotifier
     starter: RelayStarter
+    rounds: Rounds[RelayIdentity]
 
-    def run(self, now: datetime, has_time: Callable[[], bool]) -> dict[RelayStep, int]:
+    def run(self, now: datetime, allowance: Allowance) -> dict[RelayStep, int]:
         """Take each relay's step; an error with one relay does not stop the round.
 
         Args:
             now: the present.
-            has_time: whether there is time for one more relay.
+            allowance: the time for the round.
 
         Returns:
             How many relays needed each step.
@@ -69,9 +71,28 @@ class RelaySweep:
         Raises:
             Unavailable: the relays cannot be read.
         """
-        keys = {identity.relay_id: identity for identity in self.notifier.relays.live()}
-        steps = run_round("relay", keys, lambda key: self._take_step(key, now), now, has_time)
+        start = self.rounds.position()
+        relays, read_to = self._read(start.read_to, allowance.share(1 / 2))
+        steps = self.rounds.run(
+            relays,
+            lambda key: self._take_step(key, now),
+            allowance,
+            start=start,
+            read_to=read_to,
+        )
         return dict.fromkeys(RelayStep, 0) | steps
+
+    def _read(
+        self, after: tuple[str, ...], allowance: Allowance
+    ) -> tuple[dict[str, dict[str, RelayIdentity]], tuple[str, ...]]:
+        """Live relays by tenant, and where the reading has stopped."""
+        relays: dict[str, dict[str, RelayIdentity]] = {}
+        live = self.notifier.relays.live(RelayIdentity(*after) if after else None)
+        for count, key in enumerate(live, 1):
+            relays.setdefault(key.tenant_id, {})[key.relay_id] = key
+            if count == READ_AT_ONCE or allowance.is_up:
+                return relays, astuple(key)
+        return relays, ()
 
     def _take_step(self, key: RelayIdentity, now: datetime) -> RelayStep | None:
         relay = self.notifier.relays.get(key.tenant_id, key.call_id, key.relay_id)

@@ -36,6 +36,24 @@ class DynamoTable:
             item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
         return None if item is None else _plain(item)
 
+    def get_some(self, keys: Sequence[Item]) -> list[Item]:
+        """Read up to 100 items, not consistently. Raises `Unavailable`."""
+        items: list[Item] = []
+        waiting: Any = keys
+        for attempt in range(_CONFLICT_TRIES):
+            with unavailable("dynamodb"):
+                answer = self._table.meta.client.batch_get_item(
+                    RequestItems={self._table.name: {"Keys": waiting}}
+                )
+            items += map(_plain, answer["Responses"].get(self._table.name, ()))
+            # DynamoDB leaves keys out if the items are more than 16 MB, or too many at present.
+            left_out = answer["UnprocessedKeys"]
+            if not left_out:
+                return items
+            waiting = left_out[self._table.name]["Keys"]
+            _wait_for_others(attempt)
+        raise Unavailable("dynamodb", "UnprocessedKeys")
+
     def query(self, partition: str, prefix: str) -> list[Item]:
         """Read the items of a partition whose sort keys have a prefix. Raises `Unavailable`."""
         return self._query(Key("pk").eq(partition) & Key("sk").begins_with(prefix))
@@ -73,12 +91,16 @@ class DynamoTable:
             for page in pages:
                 yield from map(_plain, page["Items"])
 
-    def index(self, name: str, key: str, value: str) -> Iterator[Item]:
-        """Read what an index has under a key. Raises `Unavailable`."""
+    def index(
+        self, name: str, key: str, value: str, *, after: Item | None = None
+    ) -> Iterator[Item]:
+        """Read what an index has under a key, behind a key if given. Raises `Unavailable`."""
+        start: Any = {} if after is None else {"ExclusiveStartKey": after | {key: value}}
         pages = self._table.meta.client.get_paginator("query").paginate(
             TableName=self._table.name,
             IndexName=name,
             KeyConditionExpression=Key(key).eq(value),  # type: ignore[arg-type]  # as above
+            **start,
         )
         with unavailable("dynamodb"):
             for page in pages:
