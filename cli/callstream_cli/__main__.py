@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from callstream_cli import broken_pipe
+from callstream_cli.plain_output import print_line
 
 _INTERRUPTED: Final = 130
 _HELP: Final = "--help"
@@ -170,7 +171,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415 - slow
 
-        typer.echo(f"callstream {version('callstream-cli')}")
+        print_line(f"callstream {version('callstream-cli')}")
         raise typer.Exit
 
 

@@ -10,6 +10,7 @@ from callstream_cli.local import aws
 from callstream_cli.local.commands import local_stack
 from callstream_cli.local.stack import STACK_NAME
 from callstream_cli.operator.errors import OperatorError
+from callstream_cli.plain_output import print_error
 
 if TYPE_CHECKING:
     from callstream_cli.operator.administration import Administration
@@ -59,7 +60,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except OperatorError as error:
-        typer.echo(f"callstream: {error}", err=True)
+        print_error(error)
         raise typer.Exit(error.status) from None
     except (typer.Exit, typer.Abort):
         raise
@@ -70,7 +71,7 @@ def explained() -> Iterator[None]:
         text = in_words(error)
         if text is None:
             raise
-        typer.echo(f"callstream: {text}", err=True)
+        print_error(text)
         raise typer.Exit(1) from None
 
 

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
+
+from callstream_cli.consoles import SafeConsole
 
 _REDRAWS_PER_SECOND: Final = 10
 _SECONDS_PER_LINE: Final = 1.0
@@ -14,7 +16,7 @@ _SECONDS_PER_LINE: Final = 1.0
 
 @asynccontextmanager
 async def shown(
-    console: Console, picture: Callable[[], RenderableType], line: Callable[[], str]
+    console: SafeConsole, picture: Callable[[], RenderableType], line: Callable[[], str]
 ) -> AsyncIterator[None]:
     """Show `picture` on a terminal, or print `line` once a second, while the context lasts."""
     if console.is_terminal:
@@ -29,7 +31,7 @@ async def shown(
         printing.cancel()
 
 
-async def _print_lines(console: Console, line: Callable[[], str]) -> None:
+async def _print_lines(console: SafeConsole, line: Callable[[], str]) -> None:
     while True:
         await asyncio.sleep(_SECONDS_PER_LINE)
-        console.print(line(), highlight=False, soft_wrap=True)
+        console.print_line(line())

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from callstream.dialects.events import Track
 from callstream_cli import audio
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.demo import command
 from tests.stack.conftest import DeployedStack
 
@@ -35,7 +35,7 @@ def test_demo_forks_its_call_and_finds_no_fault(
     monkeypatch.setattr(command, "_RECORDINGS", tmp_path / "demo")
     told = io.StringIO()
 
-    assert asyncio.run(command._play(Console(file=told, width=200), stack.description))
+    assert asyncio.run(command._play(SafeConsole(file=told, width=200), stack.description))
 
     text = told.getvalue()
     assert "✓ Every frame arrived: 200 inbound and 200 outbound, bit for bit." in text

@@ -4,11 +4,11 @@ import asyncio
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from callstream_cli import event_loop
 from callstream_cli.bridge.server import HOST, Ports
 from callstream_cli.bridge.server import bridge as running
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.local.commands import local_stack
 
 
@@ -49,9 +49,7 @@ def bridge(
 
 async def _serve(base: str, ports: Ports) -> None:
     async with running(base, ports) as taken:
-        Console().print(
-            f"bridge to {base}: http://{HOST}:{taken.http}", highlight=False, soft_wrap=True
-        )
+        SafeConsole().print_line(f"bridge to {base}: http://{HOST}:{taken.http}")
         await asyncio.Event().wait()
 
 
@@ -63,5 +61,5 @@ def _local_base() -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(f"callstream: {message}", style="red", highlight=False, markup=False)
+    SafeConsole(stderr=True).print_line(f"callstream: {message}", "red")
     raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """``callstream call``."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects.events import Track
@@ -20,11 +18,13 @@ from callstream_cli.carrier.placing import Fork, Forks, ids, place
 from callstream_cli.carrier.plan import CallPlan, Fate, Faults
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.carrier.staying import FORK_COMMANDS, TELNYX_DIALOGFLOW, ForkDialect, sequel
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.formats import FORMAT_HELP, FormatError, call_format
 from callstream_cli.gateway import GatewayError, Route, media_url
 from callstream_cli.local.commands import local_stack
 from callstream_cli.local.description import StackDescription
 from callstream_cli.name_values import name_values
+from callstream_cli.plain_output import print_error, print_json, print_line
 
 if TYPE_CHECKING:
     from callstream.tenants.directory import Surface
@@ -159,7 +159,7 @@ def call(
     Ends with status 1 if a call could not be made, was cut short, or could not be forked.
     """
     # With --json, only the report goes to standard output.
-    console = Console(stderr=as_json)
+    console = SafeConsole(stderr=as_json)
     faults = Faults(
         shuffle=shuffle,
         shuffle_control=shuffle_control,
@@ -193,14 +193,14 @@ def call(
         with _ways([url or None] * calls, route, to, tenant) as (urls, forks):
             placed = event_loop.run(place(console, urls, plan, speed, forks))
     except (audio.UnreadableAudioError, GatewayError) as error:
-        typer.echo(f"callstream: {error}", err=True)
+        print_error(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     _show(placed.reports, as_json=as_json)
     if dialogflow and not placed.failed:
         for line in unanswered(placed.reports):
-            typer.echo(f"callstream: {line}", err=True)
+            print_error(line)
     if save is not None:
         _save(save, placed.reports[0], byte_order, console)
     if placed.interrupted:
@@ -211,15 +211,15 @@ def call(
 
 def _show(reports: Sequence[CallReport], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps([as_dict(report) for report in reports], indent=2))
+        print_json([as_dict(report) for report in reports], indent=2)
     else:
         for report in reports:
             # A call that was not made has no summary.
             if report.messages:
-                typer.echo(_summary(report))
+                print_line(_summary(report))
     for report in reports:
         if report.error:
-            typer.echo(f"callstream: {report.error}", err=True)
+            print_error(report.error)
 
 
 def _check_save(file: Path | None, calls: int) -> None:
@@ -249,7 +249,7 @@ def _check_names(call_id: str | None, calls: int, tenant: str | None, *, asks: b
         raise typer.BadParameter(message, param_hint="--tenant")
 
 
-def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Console) -> None:
+def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: SafeConsole) -> None:
     made = heard(report.playback, byte_order)
     parts = [f"{file}, {made.seconds:.2f} s of what the caller hears"]
     if made.undecodable:
@@ -257,9 +257,9 @@ def _save(file: Path, report: CallReport, byte_order: ByteOrder, console: Consol
     try:
         file.write_bytes(made.wav())
     except OSError as error:
-        typer.echo(f"callstream: {file}: {error.strerror}", err=True)
+        print_error(f"{file}: {error.strerror}")
         raise typer.Exit(1) from None
-    console.print("; ".join(parts), highlight=False, markup=False, soft_wrap=True)
+    console.print_line("; ".join(parts))
 
 
 def _known_format(codec: str, carrier: CarrierName) -> AudioFormat:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-import typer
-from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -17,8 +15,10 @@ from callstream_cli.carrier import forking
 from callstream_cli.carrier.plan import CallPlan, Carrier, Fate
 from callstream_cli.carrier.session import CallReport, place_call
 from callstream_cli.carrier.staying import ForkDialect
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.gateway import GatewayError
 from callstream_cli.local.description import StackDescription
+from callstream_cli.plain_output import print_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Placed:
 
 
 async def place(
-    console: Console, urls: Sequence[str], plan: CallPlan, speed: float, forks: Forks | None
+    console: SafeConsole, urls: Sequence[str], plan: CallPlan, speed: float, forks: Forks | None
 ) -> Placed:
     """Place a call to each URL."""
     plans = [
@@ -77,7 +77,7 @@ async def place(
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, placed.hang_up)
 
     def connected(report: CallReport) -> None:
-        console.print(ids(report), highlight=False, markup=False, soft_wrap=True)
+        console.print_line(ids(report))
         if forks is not None:
             call_id = report.identity.call_id
             forkings.append(asyncio.create_task(_fork(call_id, forks, placed)))
@@ -104,11 +104,11 @@ async def _fork(call_id: str, forks: Forks, placed: Placed) -> None:
         await forking.fork(forks.fork.command, forks.stack, call_id, forks.fork.url)
     except GatewayError as error:
         placed.not_forked = True
-        typer.echo(f"callstream: {forks.fork.failure}: {error}", err=True)
+        print_error(f"{forks.fork.failure}: {error}")
 
 
 def _progress(
-    console: Console, placed: Placed, frames: int | None, calls: int
+    console: SafeConsole, placed: Placed, frames: int | None, calls: int
 ) -> AbstractAsyncContextManager[None]:
     total = None if frames is None else frames * calls
 

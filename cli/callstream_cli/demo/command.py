@@ -9,7 +9,6 @@ from random import SystemRandom
 from typing import Final
 
 import typer
-from rich.console import Console
 
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
 from callstream.adapters.speech import moonshine
@@ -19,6 +18,7 @@ from callstream_cli.carrier.command import INTERRUPTED
 from callstream_cli.carrier.identity import made_up
 from callstream_cli.carrier.plan import CallPlan
 from callstream_cli.carrier.session import CallReport, place_call
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.demo import conversation
 from callstream_cli.demo.display import DemoView
 from callstream_cli.demo.forking import fork, listening
@@ -35,6 +35,7 @@ from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
 from callstream_cli.local.stack import LocalStack
+from callstream_cli.plain_output import print_error
 
 RECORDING: Final = audio.DEMO_RECORDING
 SAID: Final = conversation.LINES
@@ -60,7 +61,7 @@ def demo(port: Port = None) -> None:
     Ends with status 1 if anything is missing or different, or if more than a tenth of the words is
     not recognised.
     """
-    console = Console()
+    console = SafeConsole()
     stack = local_stack(port)
     try:
         was_up = stack.describe() is not None
@@ -68,7 +69,7 @@ def demo(port: Port = None) -> None:
             succeeded = event_loop.run(_play(console, description))
         show_next_steps(console, is_up=was_up)
     except (LocalStackError, GatewayError, Unavailable, audio.UnreadableAudioError) as error:
-        typer.echo(f"callstream: {error}", err=True)
+        print_error(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
@@ -84,7 +85,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
+def _up(stack: LocalStack, console: SafeConsole) -> Iterator[StackDescription]:
     """The running stack; it is stopped afterwards unless it ran before."""
     was_up = stack.describe() is not None
     try:
@@ -98,7 +99,7 @@ def _up(stack: LocalStack, console: Console) -> Iterator[StackDescription]:
             console.print("The local stack is stopped.")
 
 
-async def _play(console: Console, stack: StackDescription) -> bool:
+async def _play(console: SafeConsole, stack: StackDescription) -> bool:
     """Play and show the call; return whether all audio arrived undamaged."""
     tracks = audio.load(RECORDING)
     # The local stack's engine does not run everywhere.
@@ -138,7 +139,7 @@ async def _fork(stack: StackDescription, view: DemoView, consumer_urls: Sequence
 
 
 async def _follow(
-    console: Console, reader: FrameStreamReader, call: asyncio.Task[CallReport], view: DemoView
+    console: SafeConsole, reader: FrameStreamReader, call: asyncio.Task[CallReport], view: DemoView
 ) -> None:
     """Collect records until all have landed and all forks have ended, or nothing comes any more."""
     clock = asyncio.get_running_loop().time
@@ -157,7 +158,7 @@ async def _follow(
         await asyncio.sleep(reader.seconds_until_due())
 
 
-def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
+def _conclude(console: SafeConsole, report: CallReport, view: DemoView) -> bool:
     landing = view.landing
     if landing is not None:
         recording = _RECORDINGS / f"{landing.stream_id}.wav"
@@ -189,5 +190,5 @@ def _conclude(console: Console, report: CallReport, view: DemoView) -> bool:
         ):
             console.print(text, highlight=False)
     for problem in found:
-        console.print(f"✗ {problem}", style="red", highlight=False, markup=False)
+        console.print_line(f"✗ {problem}", "red")
     return not found

@@ -12,7 +12,7 @@ from callstream_cli.audio import FRAME_MS
 from callstream_cli.carrier.session import CallReport
 from callstream_cli.demo.conversation import SPEAKERS, Said
 from callstream_cli.demo.landing import Landing
-from callstream_cli.operator.output import printable
+from callstream_cli.plain_output import visible
 
 _WORD: Final = re.compile(r"[a-z0-9']+")
 # A small model takes some words for others, and a busy machine may cut a sentence elsewhere.
@@ -53,7 +53,7 @@ def recognised(
 def in_words(line: Transcript) -> str:
     """A line as the demo shows it: when it begins, the speaker, and the text."""
     speaker = SPEAKERS[line.track]
-    return f"{line.start_ms / 1000:5.1f} s  {speaker:<6}  {printable(line.text)}"
+    return f"{line.start_ms / 1000:5.1f} s  {speaker:<6}  {visible(line.text)}"
 
 
 def since_spoken(report: CallReport, landing: Landing) -> Iterator[float]:

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import grpc
 import typer
-from rich.console import Console
 
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.dialogflow import connection
 from callstream_cli.dialogflow.agent import Agent
 from callstream_cli.dialogflow.display import Display
@@ -85,7 +85,7 @@ def dialogflow(
 
     Ends with Ctrl-C.
     """
-    console = Console()
+    console = SafeConsole()
     hears = not keys and runs_here()
     display = Display(console)
     faults = [Fault(audio=wrong_audio, reply=wrong_reply)] if wrong_audio or wrong_reply else []
@@ -110,13 +110,13 @@ def dialogflow(
         message = (
             f"callstream: cannot listen on {HOST}, --port {port}: {os.strerror(error.errno or 0)}"
         )
-        Console(stderr=True).print(message, style="red", highlight=False, markup=False)
+        SafeConsole(stderr=True).print_line(message, "red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
 
 
-def _serve(console: Console, options: str, *, is_usual: bool) -> None:
+def _serve(console: SafeConsole, options: str, *, is_usual: bool) -> None:
     """Store the demo tenant's connection as soon as the local stack runs; wait for Ctrl-C.
 
     Args:
@@ -134,7 +134,7 @@ def _serve(console: Console, options: str, *, is_usual: bool) -> None:
     Event().wait()
 
 
-def _stored(console: Console, options: str) -> bool:
+def _stored(console: SafeConsole, options: str) -> bool:
     """Whether the connection needs no more attempts."""
     stack = local_stack().describe()
     if stack is None:
@@ -171,5 +171,5 @@ def _failure(status: str, at: Place) -> Fault:
     return Fault(at=at, after_s=_FAIL_AFTER_S if at == "audio" else 0.0, status=code)
 
 
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+def _say(console: SafeConsole, text: str) -> None:
+    console.print_line(text)

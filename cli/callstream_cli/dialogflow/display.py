@@ -4,12 +4,10 @@ from datetime import datetime
 from threading import Lock
 from typing import Final
 
-from rich.console import Console
-
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.dialogflow.agent import Answer, Input
 from callstream_cli.dialogflow.watching import Call
 from callstream_cli.hanging import print_hanging
-from callstream_cli.operator.output import printable
 
 _QUIET: Final = frozenset({"OK", "CANCELLED"})
 _MOST_NUMBERS: Final = 1000
@@ -21,7 +19,7 @@ class Display:
     Conversations have numbers, in the order in which they begin.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: SafeConsole) -> None:
         self._console = console
         self._lock = Lock()
         self._numbers: dict[str, int] = {}
@@ -69,4 +67,4 @@ class Display:
         with self._lock:
             number = self._numbers.get(conversation, "")
             head = f"{datetime.now().astimezone():%H:%M:%S}  {number:>3}  {label:<6}  "
-            print_hanging(self._console, head, printable(text))
+            print_hanging(self._console, head, text)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
 
 from callstream.audio.formats import PCMU_8K, AudioFormat, ByteOrder
 from callstream.audio.packetizer import MP3
 from callstream_cli import event_loop
 from callstream_cli.audio import FILES, Recording, UnreadableAudioError, read
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.formats import FORMAT_HELP, FormatError, any_format
 from callstream_cli.listener.behaviour import DROPPED, NONSENSE, Behaviour
 from callstream_cli.listener.run import End, ListenRun, Options
@@ -131,7 +131,7 @@ def listen(
     ends with Ctrl-C (status 130), or after --forks or --timeout; with status 1 if the time was over
     before all forks had come and gone.
     """
-    errors = Console(stderr=True)
+    errors = SafeConsole(stderr=True)
     format_ = _answer_format(mode, codec, echo=echo)
     try:
         recording = read(play) if play else None
@@ -166,7 +166,7 @@ def listen(
         )
         end = event_loop.run(ListenRun(behaviour, options).run())
     except (UnreadableAudioError, OSError) as error:
-        errors.print(f"callstream: {error}", style="red", highlight=False, markup=False)
+        errors.print_line(f"callstream: {error}", "red")
         raise typer.Exit(1) from None
     if end is not End.DONE:
         raise typer.Exit(end.value)

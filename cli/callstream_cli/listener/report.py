@@ -16,6 +16,7 @@ from callstream_cli import close_codes
 from callstream_cli.audio import TRACKS
 from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Refusal
+from callstream_cli.plain_output import visible
 from callstream_cli.reading import tail_output
 from callstream_cli.reading.tail_output import Shown
 
@@ -110,7 +111,7 @@ def refusal_summary(refusal: Refusal) -> str:
 def picture(url: str, states: Iterable[ForkState], refused: int) -> RenderableType:
     """All forks as a table: frames by track, faults, bytes of audio sent, the last mark."""
     title = f"listening at {url}" + (f", {refused} refused" if refused else "")
-    table = Table(title=Text(title), title_justify="left", box=None, header_style="bold")
+    table = Table(title=Text(visible(title)), title_justify="left", box=None, header_style="bold")
     table.pad_edge, table.collapse_padding = False, True
     for column in ("fork", "dialect"):
         table.add_column(column, no_wrap=True)
@@ -132,7 +133,7 @@ def picture(url: str, states: Iterable[ForkState], refused: int) -> RenderableTy
             state.marks[-1] if state.marks else "",
             f"closed {end.code}" if end else "open",
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     return table
 
 

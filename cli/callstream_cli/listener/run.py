@@ -1,7 +1,6 @@
 """One run of ``callstream listen``: the listener, its output and its files."""
 
 import asyncio
-import json
 import signal
 import sys
 import time
@@ -12,18 +11,19 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from callstream.frames.reader import ReadEvent, StreamOver
 from callstream.frames.records import Disconnected, RecordEvent
 from callstream_cli import live_display
 from callstream_cli.audio import TooLongError
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.listener import report
 from callstream_cli.listener.behaviour import Behaviour
 from callstream_cli.listener.fork_state import ForkState
 from callstream_cli.listener.server import Listener
 from callstream_cli.listener.wav_files import store
+from callstream_cli.plain_output import print_json
 from callstream_cli.reading.tail_output import Shown, TailLines, clock_time
 
 INTERRUPTED: Final = 130
@@ -61,13 +61,13 @@ class ListenRun:
     options: Options
     files: dict[int, list[Path]] = field(default_factory=dict)
     _lines: TailLines = field(init=False)
-    _console: Console = field(init=False)
+    _console: SafeConsole = field(init=False)
     _storing: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lines = TailLines(self.options.shown)
         # Standard output is for scripts only.
-        self._console = Console(stderr=self.options.as_json or self.options.events)
+        self._console = SafeConsole(stderr=self.options.as_json or self.options.events)
 
     async def run(self) -> End:
         """Listen until the end, then print the report; return why the run ended."""
@@ -127,7 +127,7 @@ class ListenRun:
         for each in events:
             if self.options.events:
                 line = report.event_as_dict(state, each, now, self.options.shown)
-                typer.echo(json.dumps(line))
+                print_json(line)
             elif not self._console.is_terminal:
                 for text in self._lines.of(ReadEvent(state.stream, each, now)):
                     self._print(f"{clock_time(now)}  {text}")
@@ -140,9 +140,7 @@ class ListenRun:
                 store, directory, state, self.behaviour.byte_order
             )
         except (OSError, TooLongError) as error:
-            Console(stderr=True).print(
-                f"callstream: {error}", style="red", highlight=False, markup=False
-            )
+            SafeConsole(stderr=True).print_line(f"callstream: {error}", "red")
 
     def _report(self, listener: Listener) -> None:
         options = self.options
@@ -161,7 +159,7 @@ class ListenRun:
         refused = [report.refusal_as_dict(refusal) for refusal in listener.refused]
         # Behind lines of JSON, the report is one more line.
         indent = None if options.events else 2
-        typer.echo(json.dumps({"forks": forks, "refused": refused}, indent=indent))
+        print_json({"forks": forks, "refused": refused}, indent=indent)
 
     def _summary(self, listener: Listener) -> Iterator[str]:
         for fork in listener.forks:
@@ -170,5 +168,5 @@ class ListenRun:
             yield report.refusal_summary(refusal)
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print_line(text)
         sys.stdout.flush()

@@ -11,9 +11,10 @@ import typer
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.progress import ConsoleProgress
 from callstream_cli.local.stack import DEFAULT_PORT, LocalStack
+from callstream_cli.plain_output import print_error, print_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from callstream_cli.consoles import SafeConsole
 
 _RECORDING = "cli/callstream_cli/assets/conversation.wav"
 
@@ -51,9 +52,9 @@ def up(
     writes the addresses of everything into .local/stack.json. Safe to repeat. Tenants, credentials,
     secrets and URLs are those of the stack before; its calls, streams and records are forgotten.
     """
-    from rich.console import Console  # noqa: PLC0415 - slow, and only `up` needs it
+    from callstream_cli.consoles import SafeConsole  # noqa: PLC0415 - slow, and only `up` needs it
 
-    console = Console()
+    console = SafeConsole()
     stack = local_stack(port)
     with explained():
         stack.up(ConsoleProgress(console), fresh=fresh)
@@ -63,7 +64,7 @@ def up(
     show_next_steps(console, is_up=True)
 
 
-def show_next_steps(console: "Console", *, is_up: bool) -> None:
+def show_next_steps(console: "SafeConsole", *, is_up: bool) -> None:
     """Show what to try next: three lines."""
     from callstream_cli.hanging import print_hanging  # noqa: PLC0415 - imports rich
 
@@ -87,7 +88,7 @@ def down() -> None:
     """
     with explained():
         running = local_stack().down()
-    typer.echo("The local stack is stopped." if running else "The local stack was not running.")
+    print_line("The local stack is stopped." if running else "The local stack was not running.")
 
 
 def status() -> None:
@@ -95,7 +96,7 @@ def status() -> None:
     stack = local_stack()
     description = stack.describe()
     if description is None:
-        typer.echo("The local stack is not running. `callstream up` starts it.")
+        print_line("The local stack is not running. `callstream up` starts it.")
         raise typer.Exit(1)
     lines = {
         "AWS": f"{description['aws_endpoint_url']}  ({description['region']})",
@@ -107,7 +108,7 @@ def status() -> None:
         "more in": f"{_shown(stack.description_file)}  (callstream env, callstream url)",
     }
     for name, text in lines.items():
-        typer.echo(f"{name:<10} {text}")
+        print_line(f"{name:<10} {text}")
 
 
 @contextmanager
@@ -120,7 +121,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except LocalStackError as error:
-        typer.echo(f"callstream: {error}", err=True)
+        print_error(error)
         raise typer.Exit(1) from None
 
 

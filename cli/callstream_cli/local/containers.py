@@ -26,6 +26,7 @@ from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import DockerError
 from callstream_cli.local.process import HOST
 from callstream_cli.local.stack import LocalStack
+from callstream_cli.plain_output import print_error, print_line
 
 HOSTNAME: Final = "host.docker.internal"
 """This machine's name in containers with `--add-host host.docker.internal:host-gateway`."""
@@ -42,11 +43,11 @@ def containers() -> None:
     """
     stack = LocalStack(ROOT).describe()
     if stack is None:
-        typer.echo("callstream: the local stack is not running. `make up` starts it.", err=True)
+        print_error("the local stack is not running. `make up` starts it.")
         raise typer.Exit(1)
     write_variables(stack, _FILE)
     with explained(), passage(stack):
-        typer.echo("Containers reach the local stack. Ctrl-C ends it.")
+        print_line("Containers reach the local stack. Ctrl-C ends it.")
         threading.Event().wait()
 
 

@@ -26,6 +26,7 @@ from callstream_cli.local.commands import explained, local_stack
 from callstream_cli.local.description import StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.process import HOST
+from callstream_cli.plain_output import print_line
 
 DEFAULT_PORT: Final = 4580
 
@@ -87,7 +88,7 @@ async def _expose(front: "Front", port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     server = await front.start(port)
     port = server.sockets[0].getsockname()[1]
-    typer.echo(f"Point the tunnel {front.public} at http://{HOST}:{port}. Ctrl-C ends the command.")
+    print_line(f"Point the tunnel {front.public} at http://{HOST}:{port}. Ctrl-C ends the command.")
     try:
         await server.serve_forever()
     finally:

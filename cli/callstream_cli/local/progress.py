@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from callstream_cli.consoles import SafeConsole
 
 
 class Progress(Protocol):
@@ -34,7 +34,7 @@ class Silence:
 class ConsoleProgress:
     """Shows progress on a terminal or in a log."""
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: "SafeConsole") -> None:
         self._console = console
 
     @contextmanager

@@ -13,6 +13,7 @@ from callstream_cli.local.commands import explained, local_stack
 from callstream_cli.local.description import DEMO_INBOX, StackDescription
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.stack import STACK_NAME
+from callstream_cli.plain_output import print_line
 
 if TYPE_CHECKING:
     from callstream.tenants.directory import Surface
@@ -47,7 +48,7 @@ def url(
             text = media_url(stack, route) if inbox is None else clerk_media_url(stack, inbox)
         except GatewayError as error:
             raise LocalStackError(str(error)) from None
-    typer.echo(text)
+    print_line(text)
 
 
 def env() -> None:
@@ -58,9 +59,9 @@ def env() -> None:
     """
     with explained():
         stack = _running()
-    typer.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+    print_line("unset AWS_PROFILE AWS_SESSION_TOKEN")
     for name, value in variables(stack).items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        print_line(f"export {name}={shlex.quote(value)}")
 
 
 def variables(stack: StackDescription) -> Mapping[str, str]:

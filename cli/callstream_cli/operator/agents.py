@@ -39,6 +39,7 @@ from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.options import Json, OfTenant, Stack, Wide, Yes, confirm
 from callstream_cli.operator.output import Column, show_json, show_table
 from callstream_cli.operator.standard_input import STANDARD_INPUT, read_line
+from callstream_cli.plain_output import print_line
 
 
 def add(
@@ -221,7 +222,7 @@ def add(
     if as_json:
         show_json(as_dict(agent))
     else:
-        typer.echo(f"{tenant_id} has the agent {agent.agent_id} on {_place(agent)}.")
+        print_line(f"{tenant_id} has the agent {agent.agent_id} on {_place(agent)}.")
 
 
 def list_(
@@ -281,7 +282,7 @@ def remove(
     if as_json:
         show_json(as_dict(agent))
     else:
-        typer.echo(f"Took the agent {agent_id} from {_place(agent)} of {tenant_id}.")
+        print_line(f"Took the agent {agent_id} from {_place(agent)} of {tenant_id}.")
 
 
 def as_dict(agent: Agent) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from callstream_cli.operator.options import Json, Stack, Wide, Yes, confirm
 from callstream_cli.operator.output import Column, show_json, show_table
 from callstream_cli.operator.picking import WHOLE_ID, pick
 from callstream_cli.operator.streams import OfOneTenant, in_words
+from callstream_cli.plain_output import print_error, print_line
 
 
 def list_(
@@ -54,7 +55,7 @@ def list_(
     otherwise = "No callback was given up." if dead else "No callback waits to be sent again."
     _show(of_tenant, otherwise, wide=wide, as_json=as_json)
     if queued and not as_json:
-        typer.echo(queued)
+        print_line(queued)
 
 
 def resend(
@@ -74,7 +75,7 @@ def resend(
 ) -> None:
     """Send callbacks again that were given up; those of one stream in their order."""
     if every == (callback_id is not None):
-        typer.echo("callstream: give the id of a callback, or --all", err=True)
+        print_error("give the id of a callback, or --all")
         raise typer.Exit(2)
     if every:
         confirm("Will all callbacks that were given up be sent again?", yes=yes)

@@ -17,6 +17,7 @@ from callstream_cli.operator.options import Json, Stack, Wide
 from callstream_cli.operator.output import Column, grid, table
 from callstream_cli.operator.streams import OfOneTenant, by_name, in_words, rows, summary
 from callstream_cli.operator.watching import Read, Watch, show_scene
+from callstream_cli.plain_output import visible
 
 
 def list_(
@@ -216,4 +217,4 @@ def _sink(relay: RelayView) -> str:
 
 
 def _title(text: str) -> Text:
-    return Text(f"\n{text}", style="bold")
+    return Text(f"\n{visible(text)}", style="bold")

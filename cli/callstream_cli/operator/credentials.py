@@ -11,6 +11,7 @@ from callstream.tenants.directory import Credential, Directory, Surface
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack, Wide, Yes, confirm
 from callstream_cli.operator.output import Column, show_done, show_fields, show_json, show_table
+from callstream_cli.plain_output import print_line
 
 CredentialId = Annotated[
     str,
@@ -61,9 +62,9 @@ def create(
         return
     show_fields(issued.shown.items())
     if "auth_token" in issued.shown:
-        typer.echo("callback-keys show shows this AuthToken again.", err=True)
+        print_line("callback-keys show shows this AuthToken again.", err=True)
     else:
-        typer.echo("The secret is not stored and will not be shown again.", err=True)
+        print_line("The secret is not stored and will not be shown again.", err=True)
 
 
 def list_(

@@ -15,6 +15,7 @@ from callstream_cli.deployment import Json, Stack, explained, outputs_of
 from callstream_cli.local.commands import local_stack
 from callstream_cli.operator.errors import BadValueError, OperatorError
 from callstream_cli.operator.log_sources import CloudWatchLog, Entry, LocalLog, LogSource
+from callstream_cli.plain_output import print_error, print_json, print_line, visible
 
 _INTERRUPTED: Final = 130
 _LOCAL_SECONDS: Final = 0.3
@@ -86,12 +87,10 @@ def logs(
                     found = True
             sys.stdout.flush()
             if source.left_out:
-                typer.echo(
-                    "callstream: more lines follow: give an id or a shorter --since", err=True
-                )
+                print_error("more lines follow: give an id or a shorter --since")
             if not follow:
                 if not found:
-                    typer.echo(f"Nothing of the kind was logged in the last {since}.", err=True)
+                    print_line(f"Nothing of the kind was logged in the last {since}.", err=True)
                 return
             time.sleep(seconds)
 
@@ -165,7 +164,7 @@ def _has_any(entry: Entry, ids: Collection[str]) -> bool:
 
 
 def _show_json(entry: Entry) -> None:
-    typer.echo(json.dumps({"at": entry.at.isoformat(), "function": entry.function} | entry.fields))
+    print_json({"at": entry.at.isoformat(), "function": entry.function} | entry.fields)
 
 
 def _show(entry: Entry) -> None:
@@ -175,11 +174,12 @@ def _show(entry: Entry) -> None:
     day = "" if at.date() == datetime.now(UTC).date() else f"{at:%m-%d} "
     clock = f"{day}{at:%H:%M:%S}.{at.microsecond // 1000:03}"
     message = str(fields.get("message") or fields.get("type") or "")
-    parts = [clock, f"{level:<7}", entry.function, message.replace("\n", "\n    ")]
-    parts += [f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value)]
-    typer.secho(" ".join(parts), fg=_COLOURS.get(level))
-    for line in _traceback(fields):
-        typer.echo(f"    {line}")
+    # A line that follows is indented, so that it cannot be taken for another entry.
+    values = [f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value)]
+    first, *others = " ".join([message, *map(visible, values)]).split("\n")
+    print_line(" ".join([clock, f"{level:<7}", entry.function, first]), colour=_COLOURS.get(level))
+    for line in [*others, *_traceback(fields)]:
+        print_line(f"    {line}")
 
 
 def _is_shown(name: str, value: object) -> bool:

@@ -7,6 +7,7 @@ import typer
 
 from callstream.tenants.directory import SURFACES, Surface
 from callstream_cli.deployment import Json, Stack
+from callstream_cli.plain_output import print_line
 
 __all__ = ["Json", "OfSurface", "OfTenant", "Stack", "Wide", "Yes", "confirm"]
 
@@ -31,6 +32,6 @@ def confirm(question: str, *, yes: bool) -> None:
     finally:
         # Only a terminal shows the line break that was typed.
         if not sys.stdin.isatty():
-            typer.echo(err=True)
+            print_line(err=True)
     if not agreed:
         raise typer.Abort

@@ -5,20 +5,21 @@ in place of the id, and then fewer columns: no id is broken in the middle. Anywh
 `--wide`, nothing is left out. Secrets are never cut.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Final
 
-import typer
 from pydantic import BaseModel
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from callstream_cli.consoles import SafeConsole
+from callstream_cli.plain_output import print_json, print_line, visible
+
 if TYPE_CHECKING:
-    from rich.console import ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 _UNBOUNDED: Final = 100_000
 _GAP: Final = "  "
@@ -41,7 +42,7 @@ class Column:
 
 def show_json(value: object) -> None:
     """Show models, and mappings and lists of models, as JSON."""
-    typer.echo(json.dumps(value, indent=2, default=_plain))
+    print_json(value, indent=2, default=_plain)
 
 
 def show_done(value: object, text: str, *, as_json: bool) -> None:
@@ -49,12 +50,7 @@ def show_done(value: object, text: str, *, as_json: bool) -> None:
     if as_json:
         show_json(value)
     else:
-        typer.echo(text)
-
-
-def printable(text: str) -> str:
-    """What somebody has said, without characters that a terminal might obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+        print_line(text)
 
 
 def show_table(
@@ -75,7 +71,7 @@ def show_fields(fields: Iterable[tuple[str, str]]) -> None:
 
 def show(picture: RenderableType) -> None:
     """Show the result of `table` or `grid`."""
-    console = Console()
+    console = SafeConsole()
     if not console.is_terminal:
         console.width = _UNBOUNDED
     console.print(picture, crop=False)
@@ -93,7 +89,7 @@ def table(
     With `wide`, nothing is left out, however narrow the terminal is.
     """
     named = [Column(each) if isinstance(each, str) else each for each in columns]
-    listing = _Listing(named, [list(row) for row in rows], is_wide=wide)
+    listing = _Listing(named, [list(map(visible, row)) for row in rows], is_wide=wide)
     return listing if listing.rows else Text(otherwise)
 
 
@@ -110,7 +106,7 @@ class _Listing:
     rows: Sequence[Sequence[str]]
     is_wide: bool
 
-    def __rich_console__(self, _: Console, options: "ConsoleOptions") -> "RenderResult":
+    def __rich_console__(self, _: "Console", options: "ConsoleOptions") -> "RenderResult":
         """Show the rows, each in one line if that is possible at all."""
         width = _UNBOUNDED if self.is_wide else options.max_width
         fitting = self._fitting(width)
@@ -192,7 +188,7 @@ def _named(fields: Iterable[tuple[str, str]]) -> Iterator[Text]:
     wide = max((cell_len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         line = _line(set_cell_size(name, wide), "bold")
-        yield line.append(f"{_GAP}{value}".rstrip(), "not bold")
+        yield line.append(f"{_GAP}{visible(value)}".rstrip(), "not bold")
 
 
 def _line(text: str, style: str = "") -> Text:

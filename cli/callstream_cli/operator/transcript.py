@@ -20,6 +20,7 @@ from callstream_cli.operator.options import Stack
 from callstream_cli.operator.output import show_json
 from callstream_cli.operator.transcript_output import as_dict, as_text, as_vtt
 from callstream_cli.operator.watching import INTERRUPTED
+from callstream_cli.plain_output import print_document, print_line
 
 Format = Literal["text", "json", "vtt"]
 
@@ -90,14 +91,14 @@ def transcript(
                 call = find_call(activity, call.call_id, [call.tenant_id])
                 show_json(as_dict(call, reading.lines, personal=personal))
             elif format_ == "vtt":
-                typer.echo(as_vtt(reading.lines, call.started_at), nl=False)
+                print_document(as_vtt(reading.lines, call.started_at))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _shown(call: CallView, format_: Format) -> Callable[[LineView], object]:
     if format_ == "text":
-        return lambda line: typer.echo(as_text(line, call.started_at))
+        return lambda line: print_line(as_text(line, call.started_at))
     return lambda _: None
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from callstream.console.transcripts import LineView
 from callstream.console.views import CallView
-from callstream_cli.operator.output import printable
+from callstream_cli.plain_output import visible
 
 _CLOCK_WIDTH: Final = len("1:00:00.0")
 _SPEAKER_WIDTH: Final = len("outbound")
@@ -24,7 +24,7 @@ def as_text(line: LineView, began: datetime) -> str:
     tenths = round(_offset(line, began) / 100)
     hours, minutes, seconds = tenths // 36000, tenths // 600 % 60, tenths % 600 / 10
     clock = f"{hours}:{minutes:02}:{seconds:04.1f}" if hours else f"{minutes:02}:{seconds:04.1f}"
-    return f"{clock:>{_CLOCK_WIDTH}}  {line.speaker:<{_SPEAKER_WIDTH}}  {printable(line.text)}"
+    return f"{clock:>{_CLOCK_WIDTH}}  {line.speaker:<{_SPEAKER_WIDTH}}  {visible(line.text)}"
 
 
 def as_dict(call: CallView, lines: Sequence[LineView], *, personal: bool) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def as_vtt(lines: Sequence[LineView], began: datetime) -> str:
 def _cue(line: LineView, began: datetime) -> str:
     begin = _offset(line, began)
     end = begin + max(line.end_ms - line.start_ms, _SHORTEST_CUE_MS)
-    text = printable(line.text)
+    text = visible(line.text)
     for letter, escape in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(letter, escape)
-    return f"{_stamp(begin)} --> {_stamp(end)}\n<v {line.speaker.capitalize()}>{text}"
+    return f"{_stamp(begin)} --> {_stamp(end)}\n<v {visible(line.speaker.capitalize())}>{text}"
 
 
 def _stamp(milliseconds: int) -> str:

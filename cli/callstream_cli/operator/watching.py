@@ -1,17 +1,18 @@
 """Showing streams or calls: once, or with ``--watch`` every second until Ctrl-C."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Protocol
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from callstream_cli import live_display
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.deployment import outputs_of
 from callstream_cli.operator.output import show, show_json
+from callstream_cli.plain_output import print_json
 
 INTERRUPTED: Final = 130
 """The exit status after Ctrl-C."""
@@ -71,14 +72,14 @@ async def _watch(read: Read, *, as_json: bool) -> None:
     scene = await asyncio.to_thread(read)
     if as_json:
         while True:
-            typer.echo(json.dumps(scene.as_json()))
+            print_json(scene.as_json())
             await asyncio.sleep(_REFRESH_SECONDS)
             scene = await asyncio.to_thread(read)
 
     def picture() -> RenderableType:
         return scene.picture()
 
-    async with live_display.shown(Console(), picture, lambda: f"{_clock()}  {scene.line()}"):
+    async with live_display.shown(SafeConsole(), picture, lambda: f"{_clock()}  {scene.line()}"):
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             scene = await asyncio.to_thread(read)

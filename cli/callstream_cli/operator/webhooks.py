@@ -13,6 +13,7 @@ from callstream_cli.operator.errors import BadValueError, good_values
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
 from callstream_cli.operator.output import show_fields, show_json, show_table
 from callstream_cli.operator.standard_input import STANDARD_INPUT, read_line
+from callstream_cli.plain_output import print_line
 
 
 def set_(
@@ -171,4 +172,4 @@ def _show(tenant: Tenant, *, as_json: bool, new: Webhook | None = None) -> None:
     )
     if new is not None:
         show_fields([("secret", str(new.secret))])
-        typer.echo("The secret will not be shown again.", err=True)
+        print_line("The secret will not be shown again.", err=True)

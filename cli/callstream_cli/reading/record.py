@@ -15,6 +15,7 @@ from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.lookup import whole_id
 from callstream_cli.operator.output import show_json
+from callstream_cli.plain_output import print_line
 from callstream_cli.reading import raw
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.lanes import TrackReport
@@ -101,7 +102,7 @@ def record(
         show_json(report)
     else:
         for line in (*text, *_warnings(stories)):
-            typer.echo(line)
+            print_line(line)
     if collector.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -9,12 +9,12 @@ from random import SystemRandom
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream_cli import close_codes, event_loop, live_display
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.deployment import explained
 from callstream_cli.formats import (
     FORMAT_HELP,
@@ -27,6 +27,7 @@ from callstream_cli.formats import (
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.lookup import whole_id
 from callstream_cli.operator.output import show_json
+from callstream_cli.plain_output import print_error, print_line
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Json, Name, Stack
 from callstream_cli.reading.player import PlayReport, play
@@ -90,15 +91,15 @@ def replay(
             byte_order=byte_order,
         )
         # With --json and without a terminal, only the report is written.
-        console = Console(stderr=as_json, quiet=as_json and not sys.stderr.isatty())
+        console = SafeConsole(stderr=as_json, quiet=as_json and not sys.stderr.isatty())
         report = event_loop.run(_play(console, to, made, speed))
     if as_json:
         show_json(as_dict(story, made, report))
     elif report.messages:
         for line in _summary(story, made, report):
-            typer.echo(line)
+            print_line(line)
     if report.error:
-        typer.echo(f"callstream: {report.error}", err=True)
+        print_error(report.error)
         raise typer.Exit(1)
 
 
@@ -151,7 +152,7 @@ def _only(name: str, from_: str, stories: Sequence[Story]) -> Story:
             raise ConsumerError(f"{name} has {len(stories)} streams; name one of them: {ids}")
 
 
-async def _play(console: Console, url: str, made: Script, speed: float) -> PlayReport:
+async def _play(console: SafeConsole, url: str, made: Script, speed: float) -> PlayReport:
     report = PlayReport()
 
     def watch(growing: PlayReport) -> None:

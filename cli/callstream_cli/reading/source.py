@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import typer
-from rich.console import Console
 
 from callstream.adapters.aws.kinesis_reader import (
     POLL_SECONDS,
@@ -17,6 +16,7 @@ from callstream.adapters.aws.kinesis_reader import (
     Position,
     kinesis_client,
 )
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.deployment import outputs_of
 from callstream_cli.operator.errors import BadValueError
 
@@ -64,7 +64,7 @@ def frames_stream(stack: str | None) -> Iterator[Frames]:
 def busy(title: str) -> Iterator[None]:
     """Show on standard error, if that is a terminal, what the command waits for."""
     if sys.stderr.isatty():
-        with Console(stderr=True).status(f"{title} …"):
+        with SafeConsole(stderr=True).status(f"{title} …"):
             yield
     else:
         yield

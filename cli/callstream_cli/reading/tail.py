@@ -1,6 +1,5 @@
 """``callstream tail``."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from callstream.frames.reader import FrameReader, ReadEvent, Selection, StreamOv
 from callstream_cli.deployment import explained
 from callstream_cli.operator.errors import BadValueError
 from callstream_cli.operator.lookup import whole_id, whole_stream_id
+from callstream_cli.plain_output import print_error, print_json, print_line
 from callstream_cli.reading.errors import ConsumerError
 from callstream_cli.reading.options import From, Personal, Stack
 from callstream_cli.reading.recording import PATIENCE_SECONDS, Clock
@@ -100,7 +100,7 @@ def _follow(
         except Unavailable as error:
             if clock.now() - answered_at > PATIENCE_SECONDS:
                 raise
-            typer.echo(f"callstream: {error}; trying again", err=True)
+            print_error(f"{error}; trying again")
             clock.sleep(_RETRY_SECONDS)
             continue
         answered_at = clock.now()
@@ -118,7 +118,7 @@ def _follow(
 
 
 def _json_lines(shown: Shown) -> Show:
-    return lambda read: typer.echo(json.dumps(as_dict(read, shown)))
+    return lambda read: print_json(as_dict(read, shown))
 
 
 def _lines(shown: Shown) -> Show:
@@ -126,6 +126,6 @@ def _lines(shown: Shown) -> Show:
 
     def show(read: ReadEvent) -> None:
         for line in lines.of(read):
-            typer.echo(f"{clock_time(read.received_at)}  {line}")
+            print_line(f"{clock_time(read.received_at)}  {line}")
 
     return show

@@ -27,7 +27,7 @@ from callstream.frames.records import (
 )
 from callstream.frames.stream_counts import StreamCounts
 from callstream_cli import close_codes, formats
-from callstream_cli.operator.output import printable
+from callstream_cli.plain_output import visible
 
 _PERSONAL: Final[Mapping[type[Struct], frozenset[str]]] = {
     Start: frozenset(
@@ -145,7 +145,7 @@ class TailLines:
             yield from self._frames(stream, since, read.received_at)
         if isinstance(event, StreamOver):
             self._since.pop(stream.stream_id, None)
-        yield f"{stream.stream_id}  {self._text(read)}"
+        yield visible(f"{stream.stream_id}  {self._text(read)}")
 
     def _frames(self, stream: Stream, since: _Since, received_at: int) -> Iterator[str]:
         counts = stream.counts
@@ -169,7 +169,7 @@ class TailLines:
                 return f"dtmf  {event.digit if self._shown.personal else 'a key'}, {event.track}"
             case Transcript():
                 seconds = f"{event.start_ms / 1000:.1f} to {event.end_ms / 1000:.1f} s"
-                return f"transcript  {event.track}, {seconds}  {printable(event.text)}"
+                return f"transcript  {event.track}, {seconds}  {event.text}"
             case Halted():
                 return f"halted  relay {event.relay_id}"
             case StreamOver():

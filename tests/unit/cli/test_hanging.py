@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from rich.console import Console
 
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.hanging import print_hanging
 
 
@@ -18,7 +18,7 @@ from callstream_cli.hanging import print_hanging
 def test_text_wraps_beside_its_head_on_a_terminal_only(
     *, is_terminal: bool, lines: list[str]
 ) -> None:
-    console = Console(file=io.StringIO(), width=24, force_terminal=is_terminal, no_color=True)
+    console = SafeConsole(file=io.StringIO(), width=24, force_terminal=is_terminal, no_color=True)
 
     print_hanging(console, "Listen   ", "a.wav [left, right]")
 

@@ -54,7 +54,7 @@ def test_transcript_is_text_by_speaker_with_times(deployment: Deployment) -> Non
     assert ok("transcript", "leg-1").splitlines() == [
         "  00:00.4  customer  Good <morning> & welcome.",
         "  00:01.3  agent     Hello.",
-        "1:02:05.1  customer  Bye. [2J",
+        r"1:02:05.1  customer  Bye.\x1b[2J",
     ]
 
 
@@ -62,7 +62,7 @@ def test_transcript_of_a_session_has_the_lines_of_all_its_legs(deployment: Deplo
     talk(deployment)
 
     texts = [said.split(maxsplit=2)[2] for said in ok("transcript", "S1").splitlines()]
-    assert texts == ["Good <morning> & welcome.", "Hello.", "I am new.", "Bye. [2J"]
+    assert texts == ["Good <morning> & welcome.", "Hello.", "I am new.", r"Bye.\x1b[2J"]
     # The newest call is this leg.
     assert words(ok("transcript", "last")) == ["00:00.0 inbound I am new."]
 
@@ -112,7 +112,7 @@ def test_transcript_is_a_webvtt_file_with_voices(deployment: Deployment) -> None
         "<v Agent>Hello.\n"
         "\n"
         "01:02:05.060 --> 01:02:05.960\n"
-        "<v Customer>Bye. [2J\n"
+        "<v Customer>Bye.\\x1b[2J\n"
     )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.call_requests import call_key
 from callstream.calls.stream_requests import stream_key
 from callstream.errors import Unavailable
 from callstream_cli import live_display
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.operator import watching
 from tests.unit.activity import Deployment
 from tests.unit.cli.commands import ok, refusal, run
@@ -203,8 +203,8 @@ class TestWatch:
         deployment.stream("a", "CA1")
         self.ends_after(monkeypatch, 3)
         screen = StringIO()
-        terminal = Console(file=screen, force_terminal=True, width=200)
-        monkeypatch.setattr(watching, "Console", lambda: terminal)
+        terminal = SafeConsole(file=screen, force_terminal=True, width=200)
+        monkeypatch.setattr(watching, "SafeConsole", lambda: terminal)
         result = run("streams", "list", "--watch")
 
         assert result.exit_code == 130

@@ -13,8 +13,11 @@ from callstream.errors import UnreadableMessage
 Fields: TypeAlias = dict[str, Any]
 """A JSON object."""
 
+# No carrier documents identifiers with characters that are not visible: controls, line separators,
+# marks of no width or of direction. An operator would read another identifier than the real one.
+_VISIBLE: Final = r"\A[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+\Z"
 # Part of a DynamoDB key, which has at most 2048 bytes.
-Name = Annotated[str, Meta(min_length=1, max_length=400)]
+Name = Annotated[str, Meta(min_length=1, max_length=400, pattern=_VISIBLE)]
 """An identifier that the carrier gives, and on which the call depends."""
 OtherName = Annotated[str, Meta(max_length=400)]
 """An identifier on which nothing depends; empty if the carrier gives none."""

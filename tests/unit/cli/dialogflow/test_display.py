@@ -1,8 +1,7 @@
 import io
 import re
 
-from rich.console import Console
-
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.dialogflow.agent import Agent, Input
 from callstream_cli.dialogflow.display import Display
 from callstream_cli.dialogflow.watching import Call
@@ -10,7 +9,7 @@ from callstream_cli.dialogflow.watching import Call
 
 def test_display_shows_what_is_heard_the_intent_and_the_reply() -> None:
     shown = io.StringIO()
-    display = Display(Console(file=shown, width=200))
+    display = Display(SafeConsole(file=shown, width=200))
 
     for name in ("first", "second"):
         display.began(name)
@@ -34,7 +33,7 @@ def test_display_shows_what_is_heard_the_intent_and_the_reply() -> None:
         "  2  event   WELCOME",
         "  2  intent  welcome, confidence 100%",
         "  2  agent   Hello, this is the water company. How can I help you?",
-        "  2  caller  my   bill",
+        r"  2  caller  my \x1b bill",
         "  2  intent  bill, confidence 100%",
         "  2  agent   Please type your account number, and then the pound key.",
         "  2  caller  presses 123#",

@@ -3,16 +3,16 @@
 import io
 
 import pytest
-from rich.console import Console
 
 from callstream_cli.__main__ import COMMANDS
+from callstream_cli.consoles import SafeConsole
 from callstream_cli.local.commands import ROOT, show_next_steps
 
 
 @pytest.mark.parametrize(("is_up", "first"), [(True, "./callstream"), (False, "make")])
 def test_next_steps_are_three_commands_that_exist(is_up: bool, first: str) -> None:  # noqa: FBT001
     told = io.StringIO()
-    show_next_steps(Console(file=told), is_up=is_up)
+    show_next_steps(SafeConsole(file=told), is_up=is_up)
     lines = told.getvalue().splitlines()
     commands = [line.removeprefix("Try").split() for line in lines]
 

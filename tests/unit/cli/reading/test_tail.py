@@ -114,7 +114,7 @@ def test_tail_lines_are_for_people() -> None:
         "s1  mark  hello",
         "s1  error  100005  rate_limit_reached",
         "s1  rejected  not_json  9 bytes",
-        "s1  transcript  inbound, 0.0 to 1.2 s  Hi .",
+        r"s1  transcript  inbound, 0.0 to 1.2 s  Hi\x1b.",
         "s1  halted  relay r1",
         "s1  stop",
         "s1  disconnected  1000  bye",
