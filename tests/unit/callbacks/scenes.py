@@ -1,6 +1,7 @@
 """A deployment's part that delivers callbacks, and callbacks for tests."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from callstream.callbacks.delivery import (
     Delivery,
     DeliveryOutcome,
     HttpAnswer,
+    HttpClient,
     NoAnswer,
 )
 from callstream.callbacks.model import (
@@ -19,10 +21,11 @@ from callstream.callbacks.model import (
     encode,
 )
 from callstream.callbacks.pending import PendingCallbacks
+from callstream.callbacks.shares import Shares
 from callstream.callbacks.worker import CallbackWorker
 from callstream.destinations import Destination
 from callstream.dialogues.virtual_agent import DialogueEnd, Heard, Reply, Sentiment
-from callstream.errors import Unavailable
+from callstream.errors import ConditionFailed, Unavailable
 from callstream.frames.records import Transcript
 from callstream.ports import Item
 from callstream.relays.notifier import callback_of, callback_of_line, callback_of_report
@@ -134,6 +137,25 @@ class Memory:
     def delete(self, key: Item) -> None:
         self.items.pop((key["pk"], key["sk"]), None)
 
+    def update(self, request: Item) -> Item:
+        """Update an item as the counts of callbacks do: with ADD, and comparisons of numbers."""
+        if self.is_down:
+            raise Unavailable("dynamodb", "Down")
+        values = request["ExpressionAttributeValues"]
+        key: Item = request["Key"]
+        item = self.items.get((key["pk"], key["sk"])) or key
+        condition = request.get("ConditionExpression", "")
+        condition = re.sub(r"attribute_not_exists\((\w+)\)", r"'\1' not in item", condition)
+        condition = re.sub(r":(\w+)", r"values[':\1']", condition)
+        condition = re.sub(r"\b(\w+) <", r"item['\1'] <", condition)
+        condition = condition.replace("OR", "or").replace("AND", "and")
+        if condition and not eval(condition):  # noqa: S307 - an expression of our own
+            raise ConditionFailed
+        added = re.findall(r"(\w+) (:\w+)", request["UpdateExpression"].partition("ADD ")[2])
+        changed = {name: item.get(name, 0) + values[value] for name, value in added}
+        self.items[item["pk"], item["sk"]] = item | changed
+        return item | changed
+
     def query(self, partition: str, prefix: str) -> list[Item]:
         assert prefix  # DynamoDB takes no empty prefix
         found = self.items.items()
@@ -181,19 +203,33 @@ class Scene:
         self.servers = Servers()
         self.postponed: list[tuple[str, int]] = []
         self.given_up: list[tuple[str, int, str, str]] = []
-        self.delivery = Delivery(self.directory, lambda: MASTER, self.servers, resolve, local=local)
-        self.retries = PendingCallbacks(self.states)  # type: ignore[arg-type]
+        self.shares = Shares(self.states)  # type: ignore[arg-type]
         self.now = NOW
-        self.worker = CallbackWorker(
+        self.master_is_down = False
+        self.is_local = local
+        self.retries = PendingCallbacks(self.states)  # type: ignore[arg-type]
+        self.worker = self.make_worker(self.servers, lambda: self.now)
+        self.set_webhook(Webhook(url=HOOK, failover_url=FAILOVER))
+
+    def make_worker(self, client: HttpClient, now: Callable[[], datetime]) -> CallbackWorker:
+        self.delivery = Delivery(
+            self.directory, self._master, client, resolve, self.shares, local=self.is_local
+        )
+        return CallbackWorker(
             delivery=self.delivery,
             queue=self,
             dead_letters=self,
             pending=self.retries,
+            shares=self.shares,
             backoff=Backoff(),
-            now=lambda: self.now,
+            now=now,
             random=lambda: 1.0,
         )
-        self.set_webhook(Webhook(url=HOOK, failover_url=FAILOVER))
+
+    def _master(self) -> str:
+        if self.master_is_down:
+            raise Unavailable("secretsmanager", "Down")
+        return MASTER
 
     def set_webhook(self, webhook: Webhook | None, surface: str = "telnyx") -> None:
         webhooks: Mapping[Any, Webhook] = {} if webhook is None else {surface: webhook}
@@ -208,12 +244,18 @@ class Scene:
     def deliver(self, callback: RelayCallback) -> DeliveryOutcome:
         return self.delivery.deliver(callback, 1, lambda: NOW)
 
-    def take(self, callback: RelayCallback, attempt: int = 1, waited: float = 0) -> bool:
-        queued_at = self.now - timedelta(seconds=waited)
+    def take(
+        self,
+        callback: RelayCallback,
+        attempt: int = 1,
+        waited: float = 0,
+        handle: str = "handle-1",
+    ) -> bool:
+        queued_at = self.worker.now() - timedelta(seconds=waited)
         return self.worker.take(
             {
                 "messageId": "message-1",
-                "receiptHandle": "handle-1",
+                "receiptHandle": handle,
                 "body": encode(callback),
                 "attributes": {
                     "ApproximateReceiveCount": str(attempt),

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from callstream.callbacks.delivery import (
-    HttpAnswer,
-)
+from callstream.callbacks import shares
+from callstream.callbacks.delivery import MOST_IN_FLIGHT, HttpAnswer
 from tests.unit.callbacks.scenes import (
     FAILOVER,
     HOOK,
@@ -24,7 +23,7 @@ def test_delivered_callback_is_finished() -> None:
     scene = Scene()
 
     assert scene.take(telnyx_callback())
-    assert (scene.postponed, scene.given_up, scene.states.items) == ([], [], {})
+    assert (scene.postponed, scene.given_up, scene.retries.all()) == ([], [], [])
 
 
 def test_attempt_number_is_sqs_receive_count() -> None:
@@ -79,6 +78,49 @@ def test_callback_is_postponed_during_an_outage_of_a_table() -> None:
 
     assert not scene.take(telnyx_callback())
     assert scene.postponed == [("handle-1", 5)]
+
+
+def test_callback_beyond_the_tenants_share_is_postponed_without_a_request() -> None:
+    scene = Scene()
+    for _ in range(MOST_IN_FLIGHT):
+        assert scene.shares.begin("acme", MOST_IN_FLIGHT, NOW)
+
+    assert not scene.take(telnyx_callback())
+    assert scene.servers.got == []
+    assert scene.postponed == [("handle-1", 5)]
+    assert [retry.reason for retry in scene.retries.all()] == ["too_many_in_flight"]
+
+
+def test_delivery_that_has_ended_leaves_the_tenants_share_free() -> None:
+    scene = Scene()
+    for answer in (HttpAnswer(200), HttpAnswer(400), "timeout"):
+        scene.servers.answers = dict.fromkeys((HOOK, FAILOVER), answer)
+        for _ in range(MOST_IN_FLIGHT):
+            scene.take(telnyx_callback())
+    scene.master_is_down = True
+    for _ in range(MOST_IN_FLIGHT):
+        scene.take(telnyx_callback())
+
+    for _ in range(MOST_IN_FLIGHT):
+        assert scene.shares.begin("acme", MOST_IN_FLIGHT, NOW)
+
+
+def test_callback_that_would_wait_with_too_many_others_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shares, "MOST_WAITING", 1)
+    scene = Scene()
+    scene.servers.answers |= {HOOK: "timeout", FAILOVER: "timeout"}
+
+    assert not scene.take(telnyx_callback())
+    assert not scene.take(telnyx_callback(), attempt=2)
+    assert scene.take(telnyx_callback("stopped"))
+    assert [reason for _, _, reason, _ in scene.given_up] == ["too_many_waiting"]
+
+    scene.servers.answers.clear()
+    assert scene.take(telnyx_callback(), attempt=3)
+    scene.servers.answers |= {HOOK: "timeout", FAILOVER: "timeout"}
+    assert not scene.take(telnyx_callback("stopped"))
 
 
 def test_worker_logs_no_address(caplog: pytest.LogCaptureFixture) -> None:

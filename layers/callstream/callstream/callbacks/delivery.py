@@ -4,7 +4,8 @@ A callback is tried until the tenant's server takes it (2xx), for half a day. A 
 ends the attempts at once. The dead-letter queue keeps the failed callbacks.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, Protocol
@@ -13,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from callstream.callbacks.model import CallbackRequest, RelayCallback
+from callstream.callbacks.shares import Shares, Slot
 from callstream.callbacks.vendors import VENDORS
 from callstream.destinations import (
     Destination,
@@ -22,10 +24,14 @@ from callstream.destinations import (
     vet,
     without_credentials,
 )
-from callstream.errors import CallstreamError
+from callstream.errors import CallstreamError, Unavailable
 from callstream.tenants.directory import Directory
 
+_logger = logging.getLogger(__name__)
+
 SCHEMES: Final = frozenset({"http", "https"})
+MOST_IN_FLIGHT: Final = 10
+"""How many callbacks of a tenant are delivered at the same time."""
 
 # 4xx statuses worth retrying: a slow request, an early request, and too many requests.
 _RETRIABLE: Final = frozenset({408, 425, 429})
@@ -128,6 +134,7 @@ class Delivery:
         master: reads the secret that the keys follow from. Raises `Unavailable`.
         client: sends the requests.
         resolve: asks the name service.
+        shares: counts the deliveries in flight.
         local: also deliver to this machine itself; for the local stack alone.
     """
 
@@ -137,6 +144,7 @@ class Delivery:
         master: Callable[[], str],
         client: HttpClient,
         resolve: Resolver,
+        shares: Shares,
         *,
         local: bool = False,
     ) -> None:
@@ -144,6 +152,7 @@ class Delivery:
         self._master = master
         self._client = client
         self._resolve = resolve
+        self._shares = shares
         self._local = local
 
     def deliver(
@@ -151,8 +160,9 @@ class Delivery:
     ) -> DeliveryOutcome:
         """Try to deliver a callback, once; if the first URL fails for now, at the failover too.
 
-        The failover is for a webhook that is down. A webhook that refuses has been reached, and the
-        failover does not overrule it.
+        If the tenant has too many callbacks in flight, nothing is sent. The failover is for a
+        webhook that is down. A webhook that refuses has been reached, and the failover does not
+        overrule it.
 
         Args:
             callback: the callback.
@@ -166,20 +176,46 @@ class Delivery:
         if tenant is None:
             return Dropped("no_tenant")
         vendor = VENDORS[callback.surface]
-        if vendor is None:
+        urls = () if vendor is None else tuple(vendor.urls(callback, tenant))
+        if vendor is None or not urls:
             return Dropped("no_url")
-        first: Failed | None = None
-        for url in vendor.urls(callback, tenant):
-            request = vendor.request(callback, tenant, attempt, url)
-            signed = vendor.sign(request, self._master(), tenant.callback_key_id, now())
-            outcome = self._try(signed, now)
+        slot = self._shares.begin(tenant.tenant_id, MOST_IN_FLIGHT, now())
+        if slot is None:
+            return Failed("too_many_in_flight", is_permanent=False)
+        signed = (
+            vendor.sign(
+                vendor.request(callback, tenant, attempt, url),
+                self._master(),
+                tenant.callback_key_id,
+                now(),
+            )
+            for url in urls
+        )
+        try:
+            return self._try_each(signed, now)
+        finally:
+            self._end(slot, now())
+
+    def _try_each(
+        self, requests: Iterable[CallbackRequest], now: Callable[[], datetime]
+    ) -> Delivered | Failed:
+        """Send at least one request: until a server takes it, or the first refuses it."""
+        failures: list[Failed] = []
+        for request in requests:
+            outcome = self._try(request, now)
             if isinstance(outcome, Delivered):
                 return outcome
-            first = first or outcome
-            if first.is_permanent:
+            failures.append(outcome)
+            if failures[0].is_permanent:
                 break
         # The first URL's failure decides: a fault of the failover alone may not matter.
-        return first or Dropped("no_url")
+        return failures[0]
+
+    def _end(self, slot: Slot, now: datetime) -> None:
+        try:
+            self._shares.end(slot, now)
+        except Unavailable:  # the count expires with its minute
+            _logger.warning("delivery still counted")
 
     def _try(self, request: CallbackRequest, now: Callable[[], datetime]) -> Delivered | Failed:
         if not request.url.isascii():  # requests have no single way to write such a URL

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from callstream.callbacks.delivery import Backoff, Delivered, Delivery, Dropped, Failed
 from callstream.callbacks.model import RelayCallback, decode
 from callstream.callbacks.pending import PendingCallbacks
+from callstream.callbacks.shares import Shares
 from callstream.errors import Unavailable
 
 _logger = logging.getLogger("callstream")
@@ -37,6 +38,7 @@ class CallbackWorker:
         queue: the queue that the callbacks come from.
         dead_letters: the queue of callbacks that are given up.
         pending: shows the operator the callbacks that wait for another attempt.
+        shares: counts the callbacks of each tenant that wait.
         backoff: when to try again.
         now: the clock.
         random: returns numbers from 0 to 1.
@@ -46,6 +48,7 @@ class CallbackWorker:
     queue: Queue
     dead_letters: DeadLetters
     pending: PendingCallbacks
+    shares: Shares
     backoff: Backoff
     now: Callable[[], datetime]
     random: Callable[[], float]
@@ -83,7 +86,7 @@ class CallbackWorker:
             case Failed():
                 return self._failed(callback, message, attempt, outcome, about)
         if attempt > 1:
-            self._forget(callback)
+            self._forget(callback, message)
         return True
 
     def _failed(
@@ -95,31 +98,39 @@ class CallbackWorker:
         about: Mapping[str, Any],
     ) -> bool:
         now = self.now()
-        queued_at = datetime.fromtimestamp(int(message["attributes"]["SentTimestamp"]) / 1000, UTC)
-        delay = None
+        waited = (now - _queued_at(message)).total_seconds()
+        reason, delay = failed.reason, None
         if not failed.is_permanent:
-            delay = self.backoff.delay(
-                attempt,
-                (now - queued_at).total_seconds(),
-                self.random,
-                failed.retry_after,
-            )
+            delay = self.backoff.delay(attempt, waited, self.random, failed.retry_after)
+        if delay is not None and attempt == 1 and not self._may_wait(callback, message):
+            reason, delay = "too_many_waiting", None
         if delay is None:
-            self.dead_letters.give_up(callback, attempt, failed.reason, message["messageId"])
-            _logger.warning("callback given up: %s", failed.reason, extra=about)
+            self.dead_letters.give_up(callback, attempt, reason, message["messageId"])
+            _logger.warning("callback given up: %s", reason, extra=about)
             if attempt > 1:
-                self._forget(callback)
+                self._forget(callback, message)
             return True
         self.queue.postpone(message["receiptHandle"], delay)
-        _logger.info("callback postponed: %s", failed.reason, extra={**about, "seconds": delay})
+        _logger.info("callback postponed: %s", reason, extra={**about, "seconds": delay})
         try:
-            self.pending.note(callback, attempt, failed.reason, now, timedelta(seconds=delay))
+            self.pending.note(callback, attempt, reason, now, timedelta(seconds=delay))
         except Unavailable:
             _logger.warning("retry not noted", extra=about)
         return False
 
-    def _forget(self, callback: RelayCallback) -> None:
+    def _may_wait(self, callback: RelayCallback, message: Mapping[str, Any]) -> bool:
+        try:
+            return self.shares.wait(callback.tenant_id, _queued_at(message))
+        except Unavailable:  # an outage of ours is no reason to give up a callback
+            return True
+
+    def _forget(self, callback: RelayCallback, message: Mapping[str, Any]) -> None:
         try:
             self.pending.forget(callback.callback_id)
-        except Unavailable:  # the note expires
+            self.shares.finish(callback.tenant_id, _queued_at(message))
+        except Unavailable:  # note and count expire
             _logger.warning("retry note not deleted", extra={"callback_id": callback.callback_id})
+
+
+def _queued_at(message: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(int(message["attributes"]["SentTimestamp"]) / 1000, UTC)

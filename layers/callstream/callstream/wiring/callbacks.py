@@ -11,6 +11,7 @@ from callstream.adapters.network.dns import resolve
 from callstream.adapters.network.https import PinnedClient
 from callstream.callbacks.delivery import Backoff, Delivery
 from callstream.callbacks.pending import PendingCallbacks
+from callstream.callbacks.shares import Shares
 from callstream.callbacks.worker import CallbackWorker
 from callstream.tenants.directory import Directory
 from callstream.wiring.notifier import callback_queue
@@ -25,18 +26,22 @@ def callback_worker(environment: Mapping[str, str]) -> CallbackWorker:
     """
     settings = load(DeliverySettings, environment)
     local = is_local(environment)
+    states = DynamoTable(settings.streams_table)
+    shares = Shares(states)
     delivery = Delivery(
         Directory(DynamoTable(settings.directory_table)),
         PermanentSecret(settings.callback_master_secret).value,
         PinnedClient(local=local),
         resolve,
+        shares,
         local=local,
     )
     return CallbackWorker(
         delivery,
         callback_queue(environment),
         DeadCallbacks(settings.callback_dead_letter_queue_url),
-        PendingCallbacks(DynamoTable(settings.streams_table)),
+        PendingCallbacks(states),
+        shares,
         Backoff(first=settings.callback_first_delay, longest=settings.callback_longest_delay),
         clock.now,
         random.random,

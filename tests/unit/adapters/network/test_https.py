@@ -182,6 +182,24 @@ def test_server_that_is_silent_or_never_finishes_is_given_up(
         assert refusal(POST, SECURE if tls else PLAIN, seconds=0.5) == "timeout"
 
 
+def test_silent_addresses_take_no_more_than_a_requests_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 0.0
+
+    def connect(_address: tuple[str, int], timeout: float) -> socket.socket:
+        nonlocal passed
+        passed += timeout
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(time, "monotonic", lambda: passed)
+    addresses = tuple(f"203.0.114.{number}" for number in range(3))
+
+    assert refusal(POST, Destination("a.example", 80, addresses, tls=False)) == "timeout"
+    assert passed == 5
+
+
 class Server:
     """A TLS server with a certificate for these names, by an authority of its own."""
 

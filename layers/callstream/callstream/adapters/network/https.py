@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import time
 from contextlib import suppress
 from ipaddress import ip_address
 from threading import Timer
@@ -14,7 +15,7 @@ from callstream.callbacks.model import CallbackRequest
 from callstream.destinations import Destination
 
 _CONNECT_SECONDS: Final = 3.0
-_TOTAL_SECONDS: Final = 10.0
+_TOTAL_SECONDS: Final = 5.0
 _ADDRESSES_TRIED: Final = 3
 _USER_AGENT: Final = "Callstream"
 
@@ -42,7 +43,9 @@ class PinnedClient:
         Raises:
             NoAnswer: `timeout`, `connection` (refused or broken), `tls`, or `no_http`.
         """
-        exchange = _Exchange(request, destination, local=self._local, tls=self._tls)
+        exchange = _Exchange(
+            request, destination, self._total_seconds, local=self._local, tls=self._tls
+        )
         timer = Timer(self._total_seconds, exchange.give_up)
         timer.daemon = True
         timer.start()
@@ -65,12 +68,14 @@ class _Exchange:
         self,
         request: CallbackRequest,
         destination: Destination,
+        total_seconds: float,
         *,
         local: bool,
         tls: ssl.SSLContext,
     ) -> None:
         self._request = request
         self._destination = destination
+        self._total_seconds = total_seconds
         self._local = local
         self._tls = tls
         self._socket: socket.socket | None = None
@@ -78,7 +83,7 @@ class _Exchange:
 
     def run(self) -> HttpAnswer:
         """Send the request, and read the answer's headers."""
-        self._socket, address = _connect(self._destination)
+        self._socket, address = _connect(self._destination, self._total_seconds)
         if self._destination.tls:
             # The handshake is a step of its own, so that `give_up` can end it too.
             self._socket = secured = self._context(address).wrap_socket(
@@ -86,10 +91,10 @@ class _Exchange:
                 server_hostname=self._destination.host.rstrip("."),
                 do_handshake_on_connect=False,
             )
+            self._check_time()
             secured.do_handshake()
-        if self.is_given_up:
-            raise TimeoutError
-        self._socket.settimeout(_TOTAL_SECONDS)
+        self._check_time()
+        self._socket.settimeout(self._total_seconds)
         return self._request_over(self._socket)
 
     def give_up(self) -> None:
@@ -100,6 +105,11 @@ class _Exchange:
             with suppress(OSError):  # the connection has ended
                 # Not through TLS, whose state belongs to the other thread.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def _check_time(self) -> None:
+        # `give_up` may have come before there was this socket to end.
+        if self.is_given_up:
+            raise TimeoutError
 
     def close(self) -> None:
         """Close the connection."""
@@ -145,12 +155,20 @@ def _reason(error: Exception) -> str:
             return "no_http"
 
 
-def _connect(destination: Destination) -> tuple[socket.socket, str]:
-    """Connect to the first address that accepts; return that address too."""
+def _connect(destination: Destination, seconds: float) -> tuple[socket.socket, str]:
+    """Connect to the first address that accepts, within these seconds; return that address too."""
+    end = time.monotonic() + seconds
     *others, last = destination.addresses[:_ADDRESSES_TRIED]
     for address in others:
         try:
-            return socket.create_connection((address, destination.port), _CONNECT_SECONDS), address
+            return _connect_to(address, destination.port, end), address
         except OSError:
             continue
-    return socket.create_connection((last, destination.port), _CONNECT_SECONDS), last
+    return _connect_to(last, destination.port, end), last
+
+
+def _connect_to(address: str, port: int, end: float) -> socket.socket:
+    seconds = min(_CONNECT_SECONDS, end - time.monotonic())
+    if seconds <= 0:
+        raise TimeoutError
+    return socket.create_connection((address, port), seconds)
