@@ -106,6 +106,6 @@ def _add(key: Item, changes: dict[str, int], length: int, at: datetime) -> Item:
         "Key": key,
         "UpdateExpression": f"SET expires_at = :expires_at ADD {changed}",
         "ExpressionAttributeValues": {f":{name}": change for name, change in changes.items()}
-        # Two days: callbacks that were queued in the window are given up after half a day.
-        | {":expires_at": _window(length, at) + 4 * _HALF_DAY},
+        # By then its deliveries have ended, and its callbacks are given up.
+        | {":expires_at": _window(length, at) + 4 * length},
     }
