@@ -206,7 +206,7 @@ class ForkState:
             dialect = recognise(text)
             event = DIALECTS[dialect].parse(text)
         except UnreadableMessage as error:
-            return rejected(text.encode(errors="replace"), error)
+            return rejected(text, error)
         self.stream.dialect = stream_dialect(self.dialect, dialect, event)
         self.foreign += dialect != self.dialect
         return event

@@ -7,6 +7,7 @@ CallstreamError
 ├── IllegalTransition           an event does not fit the present state
 ├── UnreadableItem              a table's item is not what this version writes
 ├── ConditionFailed             the condition of a write does not hold
+├── Undeliverable               a message that can never be delivered as it is
 ├── Unavailable                 a service failed, or is contended, after bounded retries
 └── ApiError                    an HTTP request that is answered with an error; one class a meaning
     ├── BadRequest              the body cannot be read
@@ -89,6 +90,18 @@ class ConditionFailed(CallstreamError):
     def __init__(self, operation: int = 0) -> None:
         super().__init__(f"the condition of operation {operation} does not hold")
         self.operation = operation
+
+
+class Undeliverable(CallstreamError):
+    """A service refuses a message, and would refuse it again: it is too large, or not allowed.
+
+    `service` and `code` name the service and its error.
+    """
+
+    def __init__(self, service: str, code: str) -> None:
+        super().__init__(f"{service} never takes this message: {code}")
+        self.service = service
+        self.code = code
 
 
 class Unavailable(CallstreamError):

@@ -67,7 +67,11 @@ class Connections(Protocol):
     """The WebSocket connections of an API. Every method raises `Unavailable`."""
 
     def post(self, connection_id: str, data: bytes) -> bool:
-        """Send a text message; False if the connection is gone."""
+        """Send a text message; False if the connection is gone.
+
+        Raises:
+            Undeliverable: the connection never takes this message.
+        """
 
     def active_at(self, connection_id: str) -> datetime | None:
         """When the last message was received or sent; None if the connection is gone."""

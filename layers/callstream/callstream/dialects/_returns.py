@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, field
 
-from callstream.dialects._wire import Documented, Fields, MarkBody, Reader
+from callstream.dialects._wire import Documented, Fields, Reader
 from callstream.dialects.events import (
     Clear,
     ReturnDtmf,
@@ -32,8 +32,14 @@ class _Media(_Message, tag="media"):
     media: _MediaBody
 
 
+class _MarkBody(Documented):
+    # The carrier sends the name back, and API Gateway closes connections that send more than 32 KB
+    # in one frame.
+    name: Annotated[str, Meta(max_length=8192)]
+
+
 class _Mark(_Message, tag="mark"):
-    mark: MarkBody
+    mark: _MarkBody
 
 
 class _Clear(_Message, tag="clear"):

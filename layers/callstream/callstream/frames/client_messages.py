@@ -16,8 +16,8 @@ def read_client(dialect: str, body: str, stream_id: str, session_id: str | None)
         session_id: the client's id of the conversation.
     """
     try:
-        return ReceivedEvent(CLIENTS[dialect].parse(body, stream_id, session_id), dialect)
+        event = CLIENTS[dialect].parse(body, stream_id, session_id)
+        records.check_size(event, body)
     except UnreadableMessage as error:
-        # API Gateway's text may hold lone surrogates, which UTF-8 does not have.
-        data = body.encode("utf-8", "surrogatepass")
-        return ReceivedEvent(records.rejected(data, error), dialect)
+        return ReceivedEvent(records.rejected(body, error), dialect)
+    return ReceivedEvent(event, dialect)

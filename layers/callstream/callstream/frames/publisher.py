@@ -28,12 +28,11 @@ def read(body: str) -> ReceivedEvent:
     dialect = None
     try:
         dialect = recognise(body)
-        return ReceivedEvent(DIALECTS[dialect].parse(body), dialect)
+        event = DIALECTS[dialect].parse(body)
+        records.check_size(event, body)
     except UnreadableMessage as error:
-        # API Gateway's text may hold lone surrogates, which UTF-8 does not have.
-        return ReceivedEvent(
-            records.rejected(body.encode("utf-8", "surrogatepass"), error), dialect
-        )
+        return ReceivedEvent(records.rejected(body, error), dialect)
+    return ReceivedEvent(event, dialect)
 
 
 class Publisher:

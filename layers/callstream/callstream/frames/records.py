@@ -14,6 +14,13 @@ from callstream.errors import UnreadableMessage
 
 VERSION: Final = 1
 REJECTED_HEAD_BYTES: Final = 64
+MOST_EVENT_BYTES: Final = 90_000
+"""The most bytes of an event. With the few KB of the rest of its record, it travels every road: as
+one message to a relay (API Gateway: 128 KB, in base64), in the overflow queue (SQS: 256 KB, in
+base64), on Kinesis (1 MB), and with a call's items in DynamoDB (400 KB)."""
+# An event is at most so many times as large as the characters of its message: a character has up to
+# 4 bytes, and a number of 4 characters, such as 1E15, is written again with 18.
+_MOST_GROWTH: Final = 5
 
 
 class Rejected(Struct, frozen=True, tag_field="kind", tag="rejected"):
@@ -196,6 +203,20 @@ def _why_unreadable(data: bytes) -> str:
     return "not_a_record" if outline.event.kind in _KINDS else "unknown_kind"
 
 
-def rejected(body: bytes, error: UnreadableMessage) -> Rejected:
+def check_size(event: CarrierEvent | Vocabulary, body: str) -> None:
+    """Refuse an event of a message that is too large for a record; cheap for a usual message.
+
+    Raises:
+        UnreadableMessage: reason `too_large`.
+    """
+    if len(body) > MOST_EVENT_BYTES // _MOST_GROWTH:
+        size = len(_encoder.encode(event))
+        if size > MOST_EVENT_BYTES:
+            raise UnreadableMessage("too_large", f"an event of {size} bytes")
+
+
+def rejected(body: str | bytes, error: UnreadableMessage) -> Rejected:
     """The event of a message that could not be read, with its first bytes."""
-    return Rejected(error.reason, error.detail[:200], len(body), body[:REJECTED_HEAD_BYTES])
+    # API Gateway's text may hold lone surrogates, which UTF-8 does not have.
+    data = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    return Rejected(error.reason, error.detail[:200], len(data), data[:REJECTED_HEAD_BYTES])

@@ -92,6 +92,10 @@ class StreamSnapshot(Struct):
     end: StreamEnd
     unnumbered: Unnumbered
 
+    def without_waiting(self) -> "StreamSnapshot":
+        """The same without the messages that wait for their turn, which may be large."""
+        return replace(self, buffer=replace(self.buffer, waiting=[], probation=[]))
+
 
 class OrderedStream:
     """The events of one stream, in order, each once.

@@ -1,18 +1,38 @@
 """A run's place in its call, for the run that goes on after it."""
 
+import logging
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from callstream.dialects.events import Track
 from callstream.frames.stream_order import StreamSnapshot
 from callstream.relays.merger import Source
 from callstream.relays.timings import RelayTimings
 
+_logger = logging.getLogger(__name__)
+
+MOST_BYTES: Final = 300_000
+"""The most bytes of a checkpoint: DynamoDB takes items of 400 KB, and a relay has more."""
 _MOST_RECENT: Final = 30
 """At a checkpoint every other second, these are the last 60 seconds."""
+
+
+MOST_STREAMS: Final = 100
+"""A sink's snapshot has something of so many streams of the call."""
+
+
+def forget_oldest(by_stream: dict[str, Any]) -> None:
+    """Forget something of the oldest streams: a carrier may connect again and again.
+
+    Args:
+        by_stream: the thing by stream, the oldest first; at most one has been added.
+    """
+    if len(by_stream) > MOST_STREAMS:
+        del by_stream[next(iter(by_stream))]
 
 
 class Checkpoint(Struct):
@@ -34,8 +54,14 @@ class Checkpoint(Struct):
         return msgspec.msgpack.decode(data, type=cls)
 
     def encode(self) -> bytes:
-        """The checkpoint as MessagePack."""
-        return msgspec.msgpack.encode(self)
+        """The checkpoint as MessagePack, without the messages that wait if they are too large."""
+        encoded = msgspec.msgpack.encode(self)
+        if len(encoded) <= MOST_BYTES:
+            return encoded
+        # Their numbers are gaps for the next run: it goes on, and its consumer lacks them.
+        _logger.warning("checkpoint of %d bytes: messages that wait are left out", len(encoded))
+        streams = {each: left.without_waiting() for each, left in self.streams.items()}
+        return msgspec.msgpack.encode(replace(self, streams=streams))
 
     def since(self, timings: RelayTimings) -> float:
         """The earliest time from which the next run may miss records of a stream."""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 from callstream.frames.records import is_output
 from callstream.ports import Connections, RelayStarter
 from callstream.relays.batches import batches
@@ -68,7 +68,15 @@ class FanOut:
 
     def _send(self, stream_id: str, subscriber: Subscriber, messages: Sequence[bytes]) -> None:
         for message in messages:
-            if not self._connections.post(subscriber.connection_id, message):
+            try:
+                is_there = self._connections.post(subscriber.connection_id, message)
+            except Undeliverable as error:
+                # To try again would hold up all streams of the shard.
+                fields = {"relay_id": subscriber.relay.relay_id, "bytes": len(message)}
+                extra = {"stream_id": stream_id, "error": error.code, **fields}
+                _logger.error("record not forked: the relay can never get it", extra=extra)  # noqa: TRY400
+                continue
+            if not is_there:
                 self._known.pop(stream_id, None)
                 self._subscriptions.remove(stream_id, subscriber.connection_id)
                 self._rescue(subscriber)

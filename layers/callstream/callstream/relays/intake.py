@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from typing import Final
 
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Mark, Start
@@ -21,6 +22,10 @@ from callstream.relays.sinks.sink import Sink
 from callstream.relays.timings import RelayTimings
 
 _logger = logging.getLogger(__name__)
+
+MOST_HELD: Final = 10_000
+"""So many records of a stream are held while its beginning is read; the newest are dropped. A shard
+of Kinesis takes 1,000 a second, and reading takes some seconds."""
 
 
 class Intake:
@@ -184,8 +189,9 @@ class Intake:
 
     def _without_held(self, found: Sequence[Record]) -> Sequence[Record]:
         for record in found:
-            if record.stream_id in self._held:
-                self._held[record.stream_id].append(record)
+            held = self._held.get(record.stream_id)
+            if held is not None and len(held) < MOST_HELD:
+                held.append(record)
         return [record for record in found if record.stream_id not in self._held]
 
     def _hand_on(self, found: Sequence[Record]) -> None:

@@ -33,6 +33,8 @@ _SILENT: Final = 1.0
 # Two streams of a call report the same key within so many seconds.
 _SAME_KEY: Final = 1.0
 _ROUNDING: Final = 0.001
+MOST_ENDED: Final = 50
+"""Streams of the call that are remembered after their end; the oldest are forgotten."""
 _STANDSTILL: Final = 10.0
 """The stream's clock stops between two records, for at most so many seconds."""
 
@@ -161,7 +163,16 @@ class StreamMerger:
             events += self._chosen(record.stream_id, stream.push(record, now))
         for stream_id, stream in self._streams.items():
             events += self._chosen(stream_id, stream.expire(now))
+        self._forget_ended()
         return events
+
+    def _forget_ended(self) -> None:
+        """Keep a carrier that connects again and again from filling memory and checkpoints."""
+        if len(self._streams) > MOST_ENDED:
+            ended = [each for each, stream in self._streams.items() if stream.order.ended]
+            for stream_id in ended[:-MOST_ENDED]:
+                del self._streams[stream_id]
+                self._whole.discard(stream_id)
 
     def _chosen(self, stream_id: str, events: Sequence[OrderedEvent]) -> list[MergedEvent]:
         chosen: list[MergedEvent] = []
@@ -190,6 +201,9 @@ class StreamMerger:
         other, reported_at = self._keys.get((key.track, key.digit), (stream_id, at))
         if other != stream_id and abs(at - reported_at) < _SAME_KEY:
             return True
+        self._keys = {
+            known: report for known, report in self._keys.items() if at - report[1] < _SAME_KEY
+        }
         self._keys[key.track, key.digit] = (stream_id, at)
         return False
 

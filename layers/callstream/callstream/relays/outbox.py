@@ -8,20 +8,26 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Outbox:
-    """A bounded queue of messages, which drops the oldest audio.
+    """A bounded queue of messages, which drops the oldest audio, and refuses new other messages.
 
-    A slow consumer costs neither memory nor delays, to its own call or to another.
+    A slow consumer costs neither memory nor delays, to its own call or to another. If more
+    than `limit` messages wait that are no audio, new ones are refused.
     """
 
     limit: int
     dropped: int = 0
     """Frames of audio that were dropped because the consumer was too slow."""
+    refused: int = 0
+    """Other messages that were refused because the outbox was crowded."""
     _waiting: deque[tuple[str, bool]] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, texts: Sequence[str], *, is_audio: bool) -> None:
         """Add messages in their order."""
+        if self.is_crowded and not is_audio:
+            self.refused += len(texts)
+            return
         self._waiting.extend((text, is_audio) for text in texts)
         while len(self._waiting) > self.limit and self._drop_oldest():
             self.dropped += 1

@@ -59,7 +59,7 @@ _LONGEST_MS: Final = (CONNECTION_LIMIT - timedelta(minutes=2)) // timedelta(mill
 _START_PATIENCE_MS: Final = 2000
 """A message that has overtaken `startStream` waits for it for so long."""
 _MOST_HELD: Final = 500
-_MOST_HELD_BYTES: Final = 1_000_000
+_MOST_HELD_BYTES: Final = 200_000
 _BYTES_A_MS: Final = 16
 
 _ABSENT: Final = TranscriptionRequest(role="", external_id="", language="")
@@ -230,9 +230,7 @@ class AsappConversation(Conversation):
                 steps += self.take(each.event, each.received_at)
             return steps
         self._held.append(_Held(event, received_at))
-        held_bytes = sum(
-            len(each.event.audio) for each in self._held if isinstance(each.event, Media)
-        )
+        held_bytes = sum(_size(each.event) for each in self._held)
         waits = received_at < self._held[0].received_at + _START_PATIENCE_MS
         if waits and held_bytes <= _MOST_HELD_BYTES and len(self._held) <= _MOST_HELD:
             return []
@@ -314,6 +312,16 @@ class AsappConversation(Conversation):
         }
         text = asapp.final_response(self._stream_id, state.code, state.fault, summary)
         return [Answer(text), Close()]
+
+
+def _size(event: Media | Vocabulary | Stop) -> int:
+    match event:
+        case Media(audio=audio):
+            return len(audio)
+        case Vocabulary(phrases=phrases):
+            return sum(each.size for each in phrases)
+        case _:
+            return 0
 
 
 def _refusal(start: Start, terms: Terms) -> tuple[int, str] | None:

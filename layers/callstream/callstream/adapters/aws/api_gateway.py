@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from callstream.adapters import clock
 from callstream.adapters.aws._clients import CONFIG, unavailable
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
-_GONE = 410
+_GONE: Final = 410
+# Of the statuses from 400 to 499, those that another try can mend: a timeout, and throttling.
+_PASSING: Final = frozenset({408, 429})
 
 
 class _Gone(Exception):
@@ -23,7 +25,8 @@ class _Gone(Exception):
 
 
 @contextmanager
-def _gone_or_unavailable() -> Iterator[None]:
+def _refusals(*, of_message: bool = False) -> Iterator[None]:
+    """Raise `_Gone`, `Unavailable`, or for a message that is never taken `Undeliverable`."""
     try:
         with unavailable("apigateway"):
             yield
@@ -33,6 +36,8 @@ def _gone_or_unavailable() -> Iterator[None]:
         # Some 410 answers have no body, and an id that never existed is "invalid".
         if status == _GONE or "Invalid connectionId" in details.get("Message", ""):
             raise _Gone from None
+        if of_message and status not in _PASSING:
+            raise Undeliverable("apigateway", details["Code"]) from error
         # A denied action too: the caller may go on with other connections.
         raise Unavailable("apigateway", details["Code"]) from error
 
@@ -50,9 +55,14 @@ class ApiConnections:
         )
 
     def post(self, connection_id: str, data: bytes) -> bool:
-        """Send a text message; False if the connection is gone."""
+        """Send a text message of at most 128 KB; False if the connection is gone.
+
+        Raises:
+            Undeliverable: the message is too large, or this function may not post.
+            Unavailable: API Gateway did not answer, or throttles.
+        """
         try:
-            with _gone_or_unavailable():
+            with _refusals(of_message=True):
                 self._client.post_to_connection(ConnectionId=connection_id, Data=data)
         except _Gone:
             return False
@@ -61,7 +71,7 @@ class ApiConnections:
     def active_at(self, connection_id: str) -> datetime | None:
         """When the last message was received or sent; None if the connection is gone."""
         try:
-            with _gone_or_unavailable():
+            with _refusals():
                 answer = self._client.get_connection(ConnectionId=connection_id)
         except _Gone:
             return None
@@ -71,7 +81,7 @@ class ApiConnections:
     def close(self, connection_id: str) -> None:
         """Close the connection, if it is open."""
         try:
-            with _gone_or_unavailable():
+            with _refusals():
                 self._client.delete_connection(ConnectionId=connection_id)
         except _Gone:
             return

@@ -1,6 +1,7 @@
 """The WebSockets of a relay: to its consumer, and to the relay API, which brings it records."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -20,6 +21,8 @@ from callstream.relays.batches import read_batch
 from callstream.relays.ports import ConsumerGone, DialFailed
 from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream
 
+_logger = logging.getLogger(__name__)
+
 _OPEN_SECONDS: Final = 10
 _MOST_ADDRESSES: Final = 3
 """Limits dialling a name whose many addresses do not answer to half a minute."""
@@ -29,6 +32,9 @@ _MOST_BYTES: Final = 1 << 24
 # Messages that were received before the relay reads them; each may be as large.
 _MOST_UNREAD: Final = 2
 _SIGNED_SECONDS: Final = 60
+MOST_BATCHES: Final = 1000
+"""So many messages of records wait for a relay that catches up, each of about 24 KB. Later ones are
+dropped: if the relay API had to wait for this relay, other calls of the shard would wait too."""
 
 
 class ConsumerSocket:
@@ -123,6 +129,7 @@ class FeedSocket:
         self._relay, self._run_id = relay, run_id
         self._confirmed: dict[str, asyncio.Event] = {}
         self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
+        self._dropped = 0
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, stream_id: str) -> None:
@@ -156,13 +163,22 @@ class FeedSocket:
                     self._confirmed[stream_id].set()
                     continue
                 try:
-                    self._batches.put_nowait(read_batch(text))
+                    self._put(read_batch(text))
                 except UnreadableMessage:
                     continue
         except ConnectionClosed:
             pass
         finally:
             self._batches.put_nowait(None)
+            if self._dropped:
+                extra = {"relay_id": self._relay.relay_id, "records": self._dropped}
+                _logger.error("records dropped: too many waited for the relay", extra=extra)
+
+    def _put(self, batch: Sequence[Record]) -> None:
+        if self._batches.qsize() < MOST_BATCHES:
+            self._batches.put_nowait(batch)
+        else:
+            self._dropped += len(batch)
 
 
 async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:

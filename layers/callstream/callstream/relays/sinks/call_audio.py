@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from callstream.dialects.events import Track
+from callstream.relays.checkpoint import forget_oldest
 from callstream.transcription.engine import SAMPLE_RATE
 from callstream.transcription.kept_audio import SAMPLE_BYTES, interleaved
 
@@ -141,6 +142,7 @@ class CallAudio:
         if read - place > _JUMP_BACK:
             self.counters.jumps += 1
             self.shifts[clock] = self.shifts.get(clock, 0) + end - place
+            forget_oldest(self.shifts)
             return end
         if place - end > _LONGEST_GAP:
             self._emit(end)

@@ -20,7 +20,7 @@ from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Clear, ReturnEvent, ReturnMark, ReturnMedia
-from callstream.errors import CallstreamError, Inexpressible, Unavailable
+from callstream.errors import CallstreamError, Inexpressible, Unavailable, Undeliverable
 from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import AnswerEvent, Cleared, Record, Returned
 from callstream.ports import Connections
@@ -45,6 +45,12 @@ class LegCache:
     def update(self, legs: Iterable[StartedStream], now: datetime) -> None:
         """Keep legs that were looked up."""
         self._legs, self._until = tuple(legs), now + _LIFETIME
+        self._gone &= self.connection_ids
+
+    @property
+    def connection_ids(self) -> set[str]:
+        """The connections of the legs, those that are gone too."""
+        return {leg.connection_id for leg in self._legs}
 
     def legs(self) -> Sequence[StartedStream]:
         """Of each leg, the streams that may play return audio; none whose connection is gone."""
@@ -181,7 +187,7 @@ class CarrierLegs(LegSender):
                 self._record(leg, each)
         except Inexpressible:
             return None
-        except (UnusableAudio, Unavailable) as problem:
+        except (UnusableAudio, Unavailable, Undeliverable) as problem:
             return problem
         return None
 
@@ -215,6 +221,9 @@ class CarrierLegs(LegSender):
         if not cache.is_fresh(now):
             try:
                 cache.update(await asyncio.to_thread(lambda: [*self._find_targets()]), now)
+                # A carrier may connect again and again.
+                for connection_id in set(self.audio) - cache.connection_ids:
+                    self.audio.pop(connection_id, None)
             except Unavailable:
                 if not cache.extend(now):
                     raise

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, override
 
 from callstream.dialects.events import Track
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 from callstream.ports import Connections
 from callstream.relays.sinks.conversation import Conversation
 from callstream.relays.sinks.transcript_lines import LineDelivery
@@ -31,8 +31,15 @@ class Client:
         self._connection_id = connection_id
 
     def post(self, text: str) -> None:
-        """Send a message, unless the client is gone; blocking. Raises `Unavailable`."""
-        self._connections.post(self._connection_id, text.encode())
+        """Send a message, unless the client is gone or can never get it; blocking.
+
+        Raises:
+            Unavailable: the client cannot be reached now.
+        """
+        try:
+            self._connections.post(self._connection_id, text.encode())
+        except Undeliverable as error:
+            _logger.error("a message to the client is lost: %s", error)  # noqa: TRY400
 
     async def send(self, text: str) -> None:
         """Send a message, with some tries."""

@@ -40,6 +40,9 @@ _BEGINNING: Final = msgspec.msgpack.encode(TranscriptionSnapshot())
 """Where a transcription is that a run before has begun, and of which there is no snapshot: some of
 its lines may have been kept, and are not made again."""
 
+MOST_STEPS: Final = 5000
+"""So many steps wait at most, for example until the transcription begins; more are a flood."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -226,6 +229,8 @@ class ConversingSink(Sink):
                 self._hear(step)
             else:
                 self._steps.append(step)
+        if len(self._steps) > MOST_STEPS:
+            self._steps = deque(self._conversation.failed(Failure.BUSY, self._now_ms))
         self._changed.set()
 
     def _next(self) -> Step | None:

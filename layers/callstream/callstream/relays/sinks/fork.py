@@ -28,6 +28,7 @@ from callstream.dialects.events import (
     Track,
     Tracks,
 )
+from callstream.relays.checkpoint import forget_oldest
 from callstream.relays.sinks.fork_audio import ForkAudio, Payload
 from callstream.relays.sinks.silence_fill import EvenAudio, Timeline
 
@@ -155,6 +156,7 @@ class ForkProtocol:
         match event:
             case Media() if event.track in self._call.tracks:
                 began = self.counters.began.setdefault(stream_id, event.timestamp - elapsed_ms)
+                forget_oldest(self.counters.began)
                 at_ms = event.timestamp - began
                 payloads = (
                     self._audio.take(stream_id, event.track, event.audio, at_ms)

@@ -18,6 +18,7 @@ from callstream.audio.conversion import can_convert
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, Track
+from callstream.relays.checkpoint import forget_oldest
 from callstream.relays.sinks.call_audio import CallAudio, Stretch, clock_of
 from callstream.relays.sinks.fork_audio import ForkAudio
 from callstream.transcription.engine import SAMPLE_RATE
@@ -99,6 +100,7 @@ class IncomingAudio:
         self._coming.add(stream_id)
         self.passed.clear()
         self._left.offsets.setdefault(stream_id, max(0, started_at - self._began_at))
+        forget_oldest(self._left.offsets)
 
     def prepare(self, streams: Iterable[StartedStream]) -> None:
         """Add streams, and import their codecs; blocking."""

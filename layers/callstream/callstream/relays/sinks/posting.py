@@ -7,7 +7,7 @@ from typing import Protocol
 
 from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.dialects.events import ReturnEvent
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 from callstream.relays.sinks.refusals import Refusals
 from callstream.relays.sinks.sink import MarkFeed
 
@@ -34,6 +34,7 @@ class LegSender(Protocol):
 
         Raises:
             UnusableAudio: a leg cannot play the audio, or there is no leg.
+            Undeliverable: a leg never takes the message.
             Unavailable: a leg cannot be reached.
         """
 
@@ -72,14 +73,14 @@ class Posting:
     async def post(
         self, event: ReturnEvent, return_format: AudioFormat, *, ends_speech: bool
     ) -> bool:
-        """Post a message as `LegSender.send_back` does; False if a leg cannot be reached.
+        """Post a message as `LegSender.send_back` does; False if a leg does not get it.
 
         Raises:
             UnusableAudio: a leg cannot play the audio, or there is no leg.
         """
         try:
             others = await self._legs.send_back(event, return_format, ends_speech=ends_speech)
-        except Unavailable as error:
+        except (Unavailable, Undeliverable) as error:
             self._refusals.count_lost(str(error), self._clock())
             return False
         self._subscribe(others)

@@ -18,6 +18,7 @@ from msgspec import Struct, field
 
 from callstream.audio.packetizer import PIECE_MS
 from callstream.dialects.events import Track
+from callstream.relays.checkpoint import forget_oldest
 from callstream.relays.sinks.fork_audio import ForkAudio, Payload
 
 PATIENCE_MS: Final = 2000
@@ -61,6 +62,7 @@ class Timeline(Struct):
         if abs(ahead) > MOST_MS:
             shift += ahead - MOST_MS if ahead > 0 else ahead
             self.shifts_ms[stream_id] = shift
+            forget_oldest(self.shifts_ms)
             self.jumps += 1
         return at_ms - shift
 

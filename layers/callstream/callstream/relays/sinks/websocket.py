@@ -14,7 +14,7 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
-from callstream.dialects.events import Mark, Media, Start, Stop, Vocabulary
+from callstream.dialects.events import Dtmf, Mark, Media, Start, Stop, Vocabulary
 from callstream.frames.records import Disconnected, Halted, Rejected, StreamEvent
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.model import Relay
@@ -138,8 +138,10 @@ class WebSocketSink(Sink):
             return  # the run notices the end itself, and a command within a second
         if self._legs is None and not isinstance(event, Media | Start):
             return  # a one-way stream has audio alone; a start has the audio's format
-        if isinstance(event, Mark) and self._outbox.is_crowded:
-            return  # the consumer reads nothing: a mark would take memory, and a number of the fork
+        if isinstance(event, Mark | Dtmf) and self._outbox.is_crowded:
+            # The consumer reads nothing: the message would take memory, and a number of the fork.
+            self._outbox.refused += 1
+            return
         texts = self._fork.take(stream_id, event, self._elapsed_ms)
         self._outbox.put(texts, is_audio=isinstance(event, Media))
 
@@ -181,6 +183,10 @@ class WebSocketSink(Sink):
 
     @override
     async def close(self) -> None:
+        if self._outbox.refused:
+            _logger.warning(
+                "%d marks and keys not sent: the consumer reads too slowly", self._outbox.refused
+            )
         await self._stop_posting()
         await self._consumer.close(NORMAL)
 
@@ -210,8 +216,7 @@ class WebSocketSink(Sink):
 
     def _answer(self, texts: Sequence[str]) -> None:
         """Send the consumer marks and errors, unless it does not read its messages."""
-        if not self._outbox.is_crowded:
-            self._outbox.put(texts, is_audio=False)
+        self._outbox.put(texts, is_audio=False)
 
 
 @dataclass(frozen=True, slots=True)
