@@ -19,6 +19,7 @@ from callstream.errors import Inexpressible, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.publisher import read
 from callstream.frames.records import (
+    MOST_EVENT_BYTES,
     REJECTED_HEAD_BYTES,
     Disconnected,
     GatewayEvent,
@@ -32,7 +33,7 @@ MOST_BYTES: Final = 128 * 1024
 ROUNDS: Final = 150
 
 SPOILT_EACH = [json.dumps(said.message) for said in (*FROM_CARRIER, *TO_CARRIER)]
-REASONS = {"not_json", "not_as_documented"}
+REASONS = {"not_json", "not_as_documented", "too_large"}
 
 
 def survives(body: str) -> None:
@@ -43,6 +44,7 @@ def survives(body: str) -> None:
     assert records.decode(data) == record
     # A record adds a few fields to the message. Numbers may grow: 1e15 is written in full.
     assert len(data) < 4 * len(body.encode("utf-8", "surrogatepass")) + 2000
+    assert len(data) < MOST_EVENT_BYTES + 2000
     if isinstance(heard.event, Rejected):
         assert heard.event.reason in REASONS
         assert len(heard.event.head) <= REJECTED_HEAD_BYTES

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callstream.adapters.aws.record_sinks import KinesisSink, OverflowSink, overflow_record
-from callstream.dialects.events import Media
+from callstream.dialects.events import Mark, Media
 from callstream.errors import Unavailable
 from callstream.frames import records
 from callstream.frames.publisher import PAUSE_SECONDS, Publisher, ReceivedEvent, read
 from callstream.frames.records import Rejected
 from callstream.identity import StreamIdentity
+from callstream.relays.batches import batches
 
 STREAM = StreamIdentity("stream-1", "acme", "genagent")
 FRAME = Media(sequence=2, track="inbound", chunk=1, timestamp=0, audio=b"\xffsecret-audio")
@@ -110,6 +111,47 @@ def test_publisher_makes_a_rejected_record_of_an_unreadable_message() -> None:
     assert event.reason == "not_as_documented"
     assert event.size == len(body)
     assert event.head == body[:64].encode()
+
+
+@pytest.mark.parametrize("filling", ["m" * 98_000, "m" * 125_000, "\U0001f600" * 24_000])
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"event": "mark", "sequence_number": "2", "stream_id": "s", "mark": {"name": "%s"}}',
+        '{"event": "stop", "sequence_number": "2", "stream_id": "s", "stop": {}, "new": "%s"}',
+        (
+            '{"event": "start", "sequenceNumber": "1", "streamSid": "MZ", "start": {"streamSid":'
+            ' "MZ", "accountSid": "AC", "callSid": "CA", "tracks": ["inbound"], "mediaFormat":'
+            ' {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},'
+            ' "customParameters": {"a": "%s"}}}'
+        ),
+    ],
+)
+def test_publisher_refuses_an_event_that_is_too_large_for_a_road(
+    message: str, filling: str
+) -> None:
+    """A relay gets a record in base64, in a message of at most 128 KB."""
+    frames, body = Sink(), message.replace("%s", filling)
+    received = read(body)
+    publisher(frames, Sink()).publish(STREAM, 0, received)
+
+    assert isinstance(received.event, Rejected)
+    assert received.event.reason == "too_large"
+    assert received.event.size == len(body.encode())
+    assert len(frames.records[0][1]) < 1000
+
+
+@pytest.mark.parametrize("filling", ['"%s"' % ("m" * 85_000), str(["1E15"] * 3_500)])
+def test_record_of_the_largest_event_fits_into_a_message_to_a_relay(filling: str) -> None:
+    frames = Sink()
+    body = '{"event": "mark", "sequence_number": "2", "mark": {"name": "n"}, "new": %s}'
+    received = read(body.replace("%s", filling.replace("'", "")))
+    long = StreamIdentity("s" * 100, "t" * 200, "r" * 4000)
+    publisher(frames, Sink()).publish(long, 0, received)
+
+    assert isinstance(received.event, Mark)
+    [message] = batches([frames.records[0][1]])
+    assert 80_000 < len(message) <= 128 * 1024
 
 
 @given(st.text())

@@ -9,8 +9,8 @@ from moto import mock_aws
 from msgspec.structs import replace
 
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.dialects.events import Media
-from callstream.errors import Unavailable
+from callstream.dialects.events import Mark, Media
+from callstream.errors import Unavailable, Undeliverable
 from callstream.frames import records
 from callstream.frames.records import Cleared, Record, Returned, Transcript
 from callstream.identity import RelayIdentity
@@ -20,6 +20,8 @@ from callstream.relays.subscriptions import Subscriber, Subscriptions
 from tests.starter import Starter
 from tests.template import create_table
 
+MOST_POSTED = 128 * 1024
+"""API Gateway takes no larger message."""
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -41,6 +43,8 @@ class Sockets:
     def post(self, connection_id: str, data: bytes) -> bool:
         if connection_id in self.down:
             raise Unavailable("apigateway", "Down")
+        if len(data) > MOST_POSTED:
+            raise Undeliverable("apigateway", "PayloadTooLargeException")
         if connection_id in self.gone:
             return False
         found = [each.event for each in read_batch(data)]
@@ -130,6 +134,20 @@ def test_the_relay_of_a_gone_subscriber_is_rescued_once(scene: Scene, *, down: b
 
     assert scene.starter.asked == ([] if down else [("rescue", "r1", "run-c1")])
     assert scene.sockets.received == [("c2", [1]), ("c2", [2])]
+
+
+def test_a_record_that_can_never_be_sent_is_dropped_at_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.subscribe("s1", "c1")
+    scene.subscribe("s1", "c2")
+    large = replace(record(2), event=Mark(2, "m" * 125_000))
+    scene.fan_out.deliver("s1", [records.encode(each) for each in (record(1), large, record(3))])
+
+    assert sorted(scene.sockets.received) == [("c1", [1]), ("c1", [3]), ("c2", [1]), ("c2", [3])]
+    lost = "record not forked: the relay can never get it"
+    assert caplog.messages == [lost, lost]
+    assert "mmm" not in str([vars(each) for each in caplog.records])
 
 
 def test_an_outage_is_raised_so_that_kinesis_delivers_again(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from botocore.httpsession import URLLib3Session
 
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 
 URL = "https://api.example.com/media"
 PATH = "/media/@connections/c%3D1"
@@ -137,6 +137,7 @@ def test_connection_that_is_gone_without_an_error_body_is_no_error(
         ((429, "LimitExceededException"), 3),
         ((500, "InternalServerError"), 3),
         ((503, "ServiceUnavailable"), 3),
+        ((429, "TooManyRequestsException"), 3),
         ((403, "ForbiddenException"), 1),
         ((400, "BadRequestException"), 1),
     ],
@@ -144,12 +145,32 @@ def test_connection_that_is_gone_without_an_error_body_is_no_error(
 def test_refusal_is_unavailable(
     gateway: Gateway, connections: ApiConnections, name: str, refusal: tuple[int, str], tries: int
 ) -> None:
+    if name == "post" and tries == 1:
+        return  # see the next test
     gateway.refuse(*refusal)
     method, _ = METHODS[name]
 
     with pytest.raises(Unavailable, match=f"apigateway is unavailable: {refusal[1]}"):
         method(connections)
     assert len(gateway.requests) == tries
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (413, "PayloadTooLargeException"),
+        (403, "ForbiddenException"),
+        (400, "BadRequestException"),
+    ],
+)
+def test_message_that_is_never_taken_is_undeliverable(
+    gateway: Gateway, connections: ApiConnections, refusal: tuple[int, str]
+) -> None:
+    gateway.refuse(*refusal)
+
+    with pytest.raises(Undeliverable, match=f"apigateway never takes this message: {refusal[1]}"):
+        connections.post("c=1", b"{}")
+    assert len(gateway.requests) == 1
 
 
 @every_method

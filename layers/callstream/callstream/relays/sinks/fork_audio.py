@@ -19,6 +19,7 @@ from callstream.dialects.events import Track
 
 _logger = logging.getLogger(__name__)
 
+_MOST_REPORTED: Final = 20
 _MOST_HELD_MS: Final = 20.0
 """A converter holds less than a packet."""
 
@@ -123,7 +124,7 @@ class ForkAudio:
 
     def _report(self, problem: str) -> None:
         """Log a problem once: more frames of a stream may have it."""
-        if problem not in self._reported:
+        if problem not in self._reported and len(self._reported) < _MOST_REPORTED:
             self._reported.add(problem)
             _logger.warning("audio is not sent: %s", problem)
 
