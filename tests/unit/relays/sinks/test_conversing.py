@@ -12,7 +12,7 @@ from typing import Any, override
 import pytest
 
 from callstream.calls.model import StartedStream
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 from callstream.frames.client_messages import read_client
 from callstream.frames.records import Disconnected, Record, RecordEvent
 from callstream.ports import Connections
@@ -49,12 +49,15 @@ class Client(Connections):
     def __init__(self, hung_up: Callable[[], None]) -> None:
         self.answers: list[dict[str, Any]] = []
         self.closed = 0
-        self.fails = 0
+        self.fails = self.refuses = 0
         self._hung_up = hung_up
 
     @override
     def post(self, connection_id: str, data: bytes) -> bool:
         assert connection_id == "connection-s1"
+        if self.refuses:
+            self.refuses -= 1
+            raise Undeliverable("apigateway", "PayloadTooLargeException")
         if self.fails:
             self.fails -= 1
             raise Unavailable("apigateway", "LimitExceededException")
@@ -248,6 +251,25 @@ def test_answers_are_sent_again_if_api_gateway_does_not_take_them() -> None:
         assert scene.client.answers[-1]["summary"]["transcripts"] == 2
 
     play_without_waiting(act)
+
+
+def test_answer_that_api_gateway_never_takes_is_lost_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.client.refuses = 1
+        running = scene.run()
+        scene.send(START)
+        await scene.say(sound(7, 500))
+        scene.send(FINISH)
+        await running
+
+        assert scene.kinds[0] != "startResponse"
+        assert scene.words == ["7:500"]
+
+    play_without_waiting(act)
+    assert "a message to the client is lost" in caplog.text
 
 
 def test_message_that_is_wrong_ends_the_stream_after_the_words_before_it() -> None:

@@ -21,7 +21,7 @@ from callstream.dialects.events import (
     ReturnMark,
     ReturnMedia,
 )
-from callstream.errors import Unavailable
+from callstream.errors import Unavailable, Undeliverable
 from callstream.relays.sinks.fork import ForkProtocol
 from callstream.relays.sinks.return_path import ReturnPath
 from tests.mp3_files import mp3
@@ -304,6 +304,16 @@ def test_signalwire_consumers_get_no_errors_and_the_log_does(
     assert "{'malformed': 1}" in caplog.text
 
 
+def test_mark_that_a_carrier_could_not_return_is_refused() -> None:
+    async def act() -> None:
+        scene = Scene()
+        for length, refused in ((8192, 0), (8193, 1)):
+            await scene.mark("n" * length)
+            assert scene.errors == [100003] * refused
+
+    play(act)
+
+
 def test_mp3_takes_one_message_a_second_with_a_little_jitter() -> None:
     async def act() -> None:
         scene = Scene(return_format=MP3_FILES)
@@ -506,10 +516,13 @@ def test_audio_that_the_call_cannot_play_is_answered_once_in_a_while() -> None:
     play(act)
 
 
-def test_a_carrier_that_cannot_be_reached_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("problem", [Unavailable, Undeliverable])
+def test_a_carrier_that_cannot_be_reached_ends_nothing(
+    caplog: pytest.LogCaptureFixture, problem: type[Unavailable | Undeliverable]
+) -> None:
     async def act() -> None:
         scene = Scene()
-        scene.legs.problem = Unavailable("apigateway", "Throttled")
+        scene.legs.problem = problem("apigateway", "Throttled")
         async with scene.posting():
             await scene.send_audio(SECOND)
             await scene.flush()
