@@ -22,7 +22,7 @@ from callstream.dialects.events import (
     ReturnMark,
     ReturnMedia,
 )
-from callstream.errors import Unavailable, Undeliverable
+from callstream.errors import Unavailable
 from callstream.frames.records import Cleared, Record, Returned
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.fork import ForkProtocol
@@ -274,24 +274,6 @@ def test_converters_of_connections_that_are_over_are_forgotten() -> None:
         scene.send_back(ReturnMedia(b"\x01"))
 
     assert scene.sender.audio.keys() == {"socket-19"}
-
-
-def test_message_that_a_leg_never_takes_keeps_nothing_from_the_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    scene = Scene(target_legs="both")
-    take = scene.post
-
-    def post(connection_id: str, data: bytes) -> bool:
-        if connection_id == "socket-A":
-            raise Undeliverable("apigateway", "PayloadTooLargeException")
-        return take(connection_id, data)
-
-    monkeypatch.setattr(scene, "post", post)
-    with pytest.raises(Undeliverable):
-        scene.send_back(ReturnMedia(b"\x01"))
-
-    assert scene.audio == {"socket-B": b"\x01"}
 
 
 def test_known_legs_are_used_while_the_table_does_not_answer() -> None:
