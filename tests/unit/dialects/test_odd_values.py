@@ -8,7 +8,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from callstream.dialects import DIALECTS, recognise
 from callstream.dialects.events import CarrierEvent, Start
@@ -219,6 +221,29 @@ def test_an_odd_value_that_is_empty_stays_in_extra(odd: object) -> None:
     event = start("twilio", mediaFormat=message)
 
     assert json.loads(event.extra) == {"start": {"mediaFormat": {"channels": odd}}}
+
+
+@pytest.mark.parametrize("name", ["call_session_id", "user_id", "from", "to"])
+def test_a_name_that_is_too_long_for_the_tables_stays_in_extra(name: str) -> None:
+    long, fits = start("telnyx", **{name: HUGE}), start("telnyx", **{name: "x" * 400})
+
+    assert json.loads(long.extra)["start"][name] == HUGE
+    assert HUGE not in repr(replace(long, extra=""))
+    assert "x" * 400 in repr(msgspec.to_builtins(fits))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path"),
+    [
+        ("telnyx", ("start", "media_format", "encoding")),
+        ("twilio", ("start", "mediaFormat", "encoding")),
+        ("signalwire", ("start", "mediaFormat", "encoding")),
+    ],
+)
+def test_a_codec_that_is_too_long_refuses_its_start(dialect: str, path: Path) -> None:
+    [said, *_] = [each for each in FROM_CARRIER if f"{dialect}-start" in str(each)]
+
+    assert read(changed_to(said.message, path, HUGE), DIALECTS[dialect].parse) is None
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -23,7 +23,7 @@ class Message(Documented, kw_only=True, tag_field="event", rename="camel"):
 class MediaFormat(Documented, rename="camel"):
     """The `mediaFormat` of a `start`; the rate is in Hz."""
 
-    encoding: str
+    encoding: OtherName
     sample_rate: Annotated[int, Meta(gt=0, le=192_000)]
     channels: Annotated[int, Meta(gt=0, le=8)] = 1
 

@@ -20,7 +20,7 @@ _VISIBLE: Final = r"\A[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206
 Name = Annotated[str, Meta(min_length=1, max_length=400, pattern=_VISIBLE)]
 """An identifier that the carrier gives, and on which the call depends."""
 OtherName = Annotated[str, Meta(max_length=400)]
-"""An identifier on which nothing depends; empty if the carrier gives none."""
+"""A name or number of the carrier's, on which nothing depends; empty if the carrier gives none."""
 
 
 class Documented(Struct, forbid_unknown_fields=True):

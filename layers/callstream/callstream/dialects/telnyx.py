@@ -72,7 +72,7 @@ class _Connected(_Message, tag="connected"):
 
 
 class _MediaFormat(Documented):
-    encoding: str
+    encoding: OtherName
     sample_rate: Annotated[int, Meta(gt=0, le=192_000)]
     channels: Annotated[int, Meta(gt=0, le=8)] = 1
 
@@ -87,9 +87,9 @@ class _StartBody(Documented, rename={"from_number": "from", "to_number": "to"}):
     call_control_id: Name
     media_format: _MediaFormat
     user_id: OtherName = ""
-    call_session_id: Annotated[str, Meta(max_length=400)] | None = None
-    from_number: str | None = None
-    to_number: str | None = None
+    call_session_id: OtherName | None = None
+    from_number: OtherName | None = None
+    to_number: OtherName | None = None
     tags: tuple[str, ...] | None = None
     client_state: str | None = None
     custom_parameters: dict[str, str] | list[_Parameter] | None = None
