@@ -1,6 +1,7 @@
 """What operators do with tenants, for their commands and for the seed of the local stack."""
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
@@ -15,6 +16,7 @@ from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
 from callstream.relays.model import RelaySpec
 from callstream.tenants.credentials import CREDENTIAL_FORMS, new_id
 from callstream.tenants.directory import (
+    AFTER_RETENTION,
     ROUTES,
     Credential,
     Directory,
@@ -100,7 +102,8 @@ class Administration:
         """Create a tenant, with a SignalWire project of its own.
 
         Raises:
-            OperatorError: the id is taken, or an earlier tenant has left something under it.
+            OperatorError: the id is taken, an earlier tenant has left something under it, or its
+                state is still kept.
         """
         must_be_of(routes, ROUTES, "route")
         with good_values():
@@ -140,20 +143,23 @@ class Administration:
             _no_tenant(tenant_id)
         return tenant
 
-    def delete_tenant(self, tenant_id: str) -> tuple[int, int]:
+    def delete_tenant(self, tenant_id: str) -> tuple[int, int, datetime]:
         """Delete a tenant with everything that belongs to it, also after an interrupted deletion.
 
         Returns:
-            How many credentials and how many inboxes were deleted.
+            How many credentials and how many inboxes were deleted, and from when a new tenant may
+            have the id.
 
         Raises:
             OperatorError: there is neither such a tenant nor anything left of it.
         """
         auth_tokens = self.twilio_auth_tokens
+        retention = timedelta(days=int(self._output("StateRetentionDays")))
+        free_at = clock.now() + retention + AFTER_RETENTION
         tenant = self.directory.tenant(tenant_id)
         if tenant is not None:
             # The tenant goes first, so that nothing can be added to it any more.
-            self.directory.delete(tenant)
+            self.directory.delete_tenant(tenant_id, free_at)
         auth_tokens.delete(tenant_id)
         connections = self.keyed_connections.delete_all(tenant_id)
         # And what a save has left over that was interrupted.
@@ -162,12 +168,14 @@ class Administration:
         agents = self.agents.all(tenant_id)
         if tenant is None and not found and not agents and not connections:
             _no_tenant(tenant_id)
+        # An interrupted deletion's id is kept from now on, too.
+        self.directory.delete_tenant(tenant_id, free_at)
         for agent in agents:
             self.agents.delete(agent)
         for entry in found:
             self.directory.delete(entry)
         credentials = sum(isinstance(entry, Credential) for entry in found)
-        return credentials, len(found) - credentials
+        return credentials, len(found) - credentials, free_at
 
     def create_credential(
         self,
@@ -334,10 +342,16 @@ class Administration:
 
     def _create(self, entry: Tenant | Inbox | Credential, taken: str) -> None:
         try:
-            self.directory.create(entry)
+            self.directory.create(entry, clock.now())
         except ConditionFailed as failed:
             if failed.operation == 0:
                 raise OperatorError(taken) from None
+            free_at = self.directory.free_at(entry.tenant_id)
+            if isinstance(entry, Tenant) and free_at is not None:
+                raise OperatorError(
+                    f"a deleted tenant had the id {entry.tenant_id!r}, which is kept until "
+                    f"{free_at:%Y-%m-%d %H:%M} UTC: choose another id"
+                ) from None
             _changed_meanwhile(entry.tenant_id)
 
     @cached_property

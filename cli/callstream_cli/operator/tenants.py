@@ -146,14 +146,21 @@ def delete(
 ) -> None:
     """Delete a tenant with its credentials, inboxes, connections and Twilio auth token, for good.
 
-    If the command is interrupted, run it again. Running streams go on.
+    If the command is interrupted, run it again. Running streams go on. No new tenant can have the
+    id until the state of the last calls is gone.
     """
     with administration_of(stack) as administration:
         confirm(f"Delete {tenant_id} with all its credentials and inboxes?", yes=yes)
-        credentials, inboxes = administration.delete_tenant(tenant_id)
+        credentials, inboxes, free_at = administration.delete_tenant(tenant_id)
     show_done(
-        {"tenant_id": tenant_id, "credentials": credentials, "inboxes": inboxes},
-        f"Deleted {tenant_id}, credentials: {credentials}, inboxes: {inboxes}.",
+        {
+            "tenant_id": tenant_id,
+            "credentials": credentials,
+            "inboxes": inboxes,
+            "id_kept_until": free_at.isoformat(timespec="seconds"),
+        },
+        f"Deleted {tenant_id}, credentials: {credentials}, inboxes: {inboxes}. "
+        f"The id is kept from new tenants until {free_at:%Y-%m-%d}.",
         as_json=as_json,
     )
 

@@ -169,6 +169,8 @@ class KeyRing:
             )
         except jwt.InvalidTokenError as error:
             raise TokenRejected(_reason(error)) from None
+        except (TypeError, ValueError, OverflowError, OSError):  # times that are no times
+            raise TokenRejected("bad_claim") from None
 
 
 def _kid(token: str) -> str:
@@ -176,7 +178,7 @@ def _kid(token: str) -> str:
         raise TokenRejected("too_long")
     try:
         kid = jwt.get_unverified_header(token).get("kid")
-    except (jwt.InvalidTokenError, UnicodeEncodeError):  # the latter for a lone surrogate
+    except (jwt.InvalidTokenError, UnicodeError):  # the latter for a lone surrogate
         raise TokenRejected("not_a_token") from None
     if not isinstance(kid, str):
         raise TokenRejected("unknown_key")

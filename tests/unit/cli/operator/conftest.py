@@ -44,6 +44,7 @@ def deployed() -> Iterator[Mapping[str, str]]:
                 "TwilioSecretsPrefix": {"Value": TWILIO_PREFIX},
                 "DialogflowSecretsPrefix": {"Value": DIALOGFLOW_PREFIX},
                 "TranscriberName": {"Value": "offline"},
+                "StateRetentionDays": {"Value": "30"},
                 "DialogflowName": {"Value": "google"},
             },
         }

@@ -1,11 +1,14 @@
 """The commands for connections to Dialogflow."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
+from callstream.adapters import clock
 from callstream.dialogues import connection_keys
 from callstream.tenants.directory import Tenant
 from callstream_cli.operator.administration import Administration
@@ -155,7 +158,8 @@ class TestConnections:
         ok("tenants", "delete", "acme", "--yes")
 
         assert self.stored(secrets) == [("acme2/c", "pizza-1")]
-        administration.create_tenant("acme", "The next owner of the id")
+        with time_machine.travel(clock.now() + timedelta(days=50)):
+            administration.create_tenant("acme", "The next owner of the id")
         assert ask("connections", "list", "acme") == []
 
     def test_repeated_deletion_of_a_tenant_takes_a_connection_that_is_left(

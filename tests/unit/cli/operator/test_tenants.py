@@ -1,9 +1,11 @@
 """The tenants' commands."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+import time_machine
 
 from callstream.tenants.directory import (
     Directory,
@@ -175,10 +177,13 @@ class TestTenants:
             administration.create_credential(tenant, "asapp")
             administration.create_credential(tenant, "clerk")
 
-        assert ask("tenants", "delete", "acme", "--yes") == {
+        with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
+            deleted = ask("tenants", "delete", "acme", "--yes")
+        assert deleted == {
             "tenant_id": "acme",
             "credentials": 2,
             "inboxes": 1,
+            "id_kept_until": "2027-01-04T12:00:00+00:00",
         }
         left = list(administration.directory.entries())
         assert len(left) == 4
@@ -190,10 +195,43 @@ class TestTenants:
         administration.create_inbox("acme", "inbox-1", "")
         administration.directory.delete(acme)
 
-        assert ok("tenants", "delete", "acme", "--yes") == (
-            "Deleted acme, credentials: 0, inboxes: 1.\n"
-        )
+        with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
+            assert ok("tenants", "delete", "acme", "--yes") == (
+                "Deleted acme, credentials: 0, inboxes: 1. "
+                "The id is kept from new tenants until 2027-01-04.\n"
+            )
         assert refusal("tenants", "delete", "acme", "--yes") == "there is no tenant 'acme'"
+
+    def test_deleted_id_has_no_next_owner_while_its_calls_are_kept(
+        self, acme: Tenant, administration: Administration
+    ) -> None:
+        with time_machine.travel("2026-11-21T12:00:00Z", tick=False) as clock:
+            # Calls still run; their state is kept for 30 days, given-up callbacks for 14.
+            ok("tenants", "delete", "acme", "--yes")
+            for later in (timedelta(), timedelta(days=43, hours=23)):
+                clock.shift(later)
+                assert refusal("tenants", "create", "acme") == (
+                    "a deleted tenant had the id 'acme', which is kept until 2027-01-04 12:00 UTC: "
+                    "choose another id"
+                )
+            assert administration.directory.tenant("acme") is None
+            assert refusal("tenants", "delete", "acme", "--yes") == "there is no tenant 'acme'"
+
+            clock.shift(timedelta(hours=1))
+            assert ask("tenants", "create", "acme")["project_id"] != str(acme.project_id)
+            assert refusal("tenants", "create", "acme") == "there is a tenant 'acme' already"
+
+    def test_interrupted_deletion_keeps_the_id(
+        self, acme: Tenant, administration: Administration, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(administration.twilio_auth_tokens, "delete", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            administration.delete_tenant(acme.tenant_id)
+
+        assert refusal("tenants", "create", "acme").startswith("a deleted tenant had the id")
 
     def test_unreadable_stored_tenant_is_reported(
         self, acme: Tenant, outputs: Mapping[str, str]
