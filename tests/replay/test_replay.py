@@ -30,6 +30,7 @@ from moto import mock_aws
 
 from callstream.adapters.network.https import PinnedClient
 from tests import template
+from tests.replay.permissions import BEYOND_EVENTS, Permission, allowed, needed
 from tests.replay.world import NOW, Servers, Sockets, World
 
 EVENTS = template.ROOT / "events"
@@ -74,53 +75,23 @@ def load(function: str) -> Callable[[Any, Any], Any]:
     return handler
 
 
-def allowed(function: str) -> set[str]:
-    """The IAM actions that the template allows a function."""
-    [properties] = [
-        resource["Properties"]
-        for resource in template.load()["Resources"].values()
-        if resource["Properties"].get("CodeUri") == f"functions/{function}"
-    ]
-    return {
-        action
-        for policy in properties["Policies"]
-        for conditional in policy["Statement"]
-        for statement in [conditional.get("Fn::If", [None, conditional])[1]]
-        for action in (
-            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        )
-    }
-
-
-def actions(service: str, operation: str, body: Any) -> set[str]:
-    """The IAM actions that a request needs."""
-    if operation == "TransactWriteItems":
-        kinds = {kind for item in json.loads(body)["TransactItems"] for kind in item}
-        names = {f"{kind}Item" for kind in kinds}
-        return {f"dynamodb:{name}" for name in names}
-    if service == "apigatewaymanagementapi":
-        return {"execute-api:ManageConnections"}
-    if (service, operation) == ("lambda", "Invoke"):
-        return {"lambda:InvokeFunction"}
-    return {f"{service}:{operation}"}
-
-
 @contextmanager
-def only_allowed_actions(
+def only_allowed_requests(
     function: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AbstractSet[str]]:
-    """Fail if the function needs an action that its policies do not allow; collect the actions."""
-    request, taken = Endpoint.make_request, set[str]()
+) -> Iterator[AbstractSet[Permission]]:
+    """Fail if the function needs a permission that it does not have; collect what it needs."""
+    request, taken = Endpoint.make_request, set[Permission]()
 
     def note(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
         service = operation_model.service_model.service_name
-        taken.update(actions(service, operation_model.name, request_dict["body"]))
+        taken.update(needed(service, operation_model.name, request_dict["body"]))
         return request(self, operation_model, request_dict)
 
     with monkeypatch.context() as patch:
         patch.setattr(Endpoint, "make_request", note)
         yield taken
-    assert taken <= allowed(function)
+    permissions = allowed(function)
+    assert not {each for each in taken if not any(p.covers(each) for p in permissions)}
 
 
 def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,35 +193,19 @@ def test_every_function_has_events_and_every_event_an_expectation() -> None:
     assert events == {path.with_name(path.name.replace(".expect", "")) for path in CASES}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.name[:-12]}")
-def test_replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    replay(case, monkeypatch)
+@pytest.mark.parametrize("function", sorted({case.parent.name for case in CASES}))
+def test_replay(function: str, subtests: pytest.Subtests) -> None:
+    unneeded = allowed(function)
+    for case in CASES:
+        if case.parent.name == function:
+            with subtests.test(case.name[:-12]), pytest.MonkeyPatch.context() as monkeypatch:
+                taken = replay(case, monkeypatch)
+                unneeded = {each for each in unneeded if not any(map(each.covers, taken))}
+    assert unneeded == BEYOND_EVENTS.get(function, set())
 
 
-# Functions with few events: all functions together would take too long.
-@pytest.mark.parametrize(
-    "function",
-    [
-        "callback_delivery",
-        "stream_counters",
-        "sweep",
-        "telnyx_create_dialogflow_connection",
-        "telnyx_delete_dialogflow_connection",
-        "telnyx_update_dialogflow_connection",
-    ],
-)
-def test_every_action_is_needed(function: str) -> None:
-    needed = allowed(function)
-    # Those that succeed need the most.
-    for case in sorted(CASES, key=lambda path: not path.name.startswith("ok")):
-        if needed and case.parent.name == function:
-            with pytest.MonkeyPatch.context() as monkeypatch:
-                needed -= replay(case, monkeypatch)
-    assert not needed
-
-
-def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
-    """Replay an event and compare; return the actions that the function needed."""
+def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[Permission]:
+    """Replay an event and compare; return the permissions that the function needed."""
     function = case.parent.name
     event = json.loads(case.with_name(case.name.replace(".expect", "")).read_text())
     expected = json.loads(case.read_text(), parse_float=Decimal)
@@ -274,7 +229,7 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[str]:
             connect(sockets, started, outage)
             if function == "callback_delivery":
                 serve(servers, outage)
-            with only_allowed_actions(function, monkeypatch) as taken:
+            with only_allowed_requests(function, monkeypatch) as taken:
                 take_down(set(given.get("down", [])), outage)
                 answer = handler(event, Context())
 
