@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 CODE = "".join(
     path.read_text() for folder in ("layers", "functions") for path in (ROOT / folder).rglob("*.py")
 )
+SECURITY = (ROOT / "SECURITY.md").read_text()
 CARRIERS = (ROOT / "docs" / "carriers.md").read_text()
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLES = [path.read_text() for path in (ROOT / "examples").glob("*.py")]
@@ -42,6 +43,12 @@ def test_every_parameter_is_explained() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(
         template.load()["Parameters"]
     )
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| .*`tests/.*$", SECURITY, re.MULTILINE))
+def test_attack_of_the_security_page_has_its_tests(row: str) -> None:
+    for path, name in re.findall(r"`(tests/[\w./]+)(?:::(\w+))?`", row):
+        assert f"def {name}" in (ROOT / path).read_text()
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./-]+/[\w./-]*)`", CONTRIBUTING))))
