@@ -100,6 +100,7 @@ COVERED_ELSEWHERE = {
     "surfaces/telnyx_dialogflow_models.py": "tests/unit/surfaces/test_telnyx_dialogflow.py",
     "surfaces/telnyx_models.py": "tests/unit/surfaces/test_telnyx.py",
     "surfaces/twilio_models.py": "tests/unit/surfaces/test_twilio.py",
+    "tenants/deleted_ids.py": "tests/unit/cli/operator/test_tenants.py",
     "tenants/directory.py": "tests/unit/cli/operator/test_tenants.py",
     "tenants/issuing.py": "tests/unit/tenants/test_credentials.py",
     "wiring/agents.py": "tests/replay/test_replay.py",

@@ -15,8 +15,8 @@ from callstream.errors import ConditionFailed
 from callstream.relays.agents import MOST_OF_A_ROUTE, Agent, AgentStore
 from callstream.relays.model import RelaySpec
 from callstream.tenants.credentials import CREDENTIAL_FORMS, new_id
+from callstream.tenants.deleted_ids import AFTER_RETENTION, free_at
 from callstream.tenants.directory import (
-    AFTER_RETENTION,
     ROUTES,
     Credential,
     Directory,
@@ -155,11 +155,11 @@ class Administration:
         """
         auth_tokens = self.twilio_auth_tokens
         retention = timedelta(days=int(self._output("StateRetentionDays")))
-        free_at = clock.now() + retention + AFTER_RETENTION
+        kept_until = clock.now() + retention + AFTER_RETENTION
         tenant = self.directory.tenant(tenant_id)
         if tenant is not None:
             # The tenant goes first, so that nothing can be added to it any more.
-            self.directory.delete_tenant(tenant_id, free_at)
+            self.directory.delete_tenant(tenant_id, kept_until)
         auth_tokens.delete(tenant_id)
         connections = self.keyed_connections.delete_all(tenant_id)
         # And what a save has left over that was interrupted.
@@ -169,13 +169,13 @@ class Administration:
         if tenant is None and not found and not agents and not connections:
             _no_tenant(tenant_id)
         # An interrupted deletion's id is kept from now on, too.
-        self.directory.delete_tenant(tenant_id, free_at)
+        self.directory.delete_tenant(tenant_id, kept_until)
         for agent in agents:
             self.agents.delete(agent)
         for entry in found:
             self.directory.delete(entry)
         credentials = sum(isinstance(entry, Credential) for entry in found)
-        return credentials, len(found) - credentials, free_at
+        return credentials, len(found) - credentials, kept_until
 
     def create_credential(
         self,
@@ -346,11 +346,11 @@ class Administration:
         except ConditionFailed as failed:
             if failed.operation == 0:
                 raise OperatorError(taken) from None
-            free_at = self.directory.free_at(entry.tenant_id)
-            if isinstance(entry, Tenant) and free_at is not None:
+            kept_until = free_at(self._table, entry.tenant_id)
+            if isinstance(entry, Tenant) and kept_until is not None:
                 raise OperatorError(
                     f"a deleted tenant had the id {entry.tenant_id!r}, which is kept until "
-                    f"{free_at:%Y-%m-%d %H:%M} UTC: choose another id"
+                    f"{kept_until:%Y-%m-%d %H:%M} UTC: choose another id"
                 ) from None
             _changed_meanwhile(entry.tenant_id)
 

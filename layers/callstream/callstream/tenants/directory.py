@@ -5,13 +5,13 @@
 | `TENANT#<tenant id>`         | TENANT           | a tenant: its limits, routes and webhooks    |
 | `TENANT#<tenant id>`         | `INBOX#<id>`     | one of its inboxes (Clerk Chat)              |
 | `TENANT#<tenant id>`         | `AGENT#…`        | an agent of a route (`relays.agents`)         |
-| `TENANT#<tenant id>`         | DELETED          | until when the id of a deleted tenant is kept |
+| `TENANT#<tenant id>`         | DELETED          | what `deleted_ids` keeps of a deleted tenant  |
 | `CREDENTIAL#<surface>#<id>`  | CREDENTIAL       | one of a tenant's credentials for a surface  |
 | `CONNECTIONS#<tenant id>`    | `CONNECTION#…`   | a virtual agent (`dialogues.connections`)    |
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from callstream.destinations import ForbiddenDestination, check, without_credent
 from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
-from callstream.times import from_milliseconds, milliseconds
+from callstream.tenants.deleted_ids import build_freed, build_kept
 
 Surface = Literal["asapp", "clerk", "telnyx", "signalwire", "twilio"]
 """A vendor's HTTP API as Callstream serves it. tests/unit/surfaces/test_parity.py holds what each
@@ -41,12 +41,6 @@ MAX_IDENTIFIER: Final = 128
 Identifier = Annotated[
     str, Field(min_length=1, max_length=MAX_IDENTIFIER, pattern=r"^[A-Za-z0-9_.:@+-]+$")
 ]
-
-AFTER_RETENTION: Final = timedelta(days=14)
-"""How much longer than the state of its calls the id of a deleted tenant is kept.
-
-Streams still run, DynamoDB removes expired items within some days, and callbacks that were given up
-stay for 14 days."""
 
 # What the streams of ASAPP's URLs can be for.
 ROUTES: Final = frozenset({"genagent", "autotranscribe"})
@@ -214,11 +208,6 @@ def tenant_key(tenant_id: str) -> Item:
     return {"pk": f"TENANT#{tenant_id}", "sk": "TENANT"}
 
 
-def deleted_key(tenant_id: str) -> Item:
-    """The key of what is left of a deleted tenant."""
-    return {"pk": f"TENANT#{tenant_id}", "sk": "DELETED"}
-
-
 def inbox_key(tenant_id: str, external_id: str) -> Item:
     """The key of an inbox. The tenant is part of the key: no tenant can name another's inbox."""
     return {"pk": f"TENANT#{tenant_id}", "sk": f"INBOX#{external_id}"}
@@ -253,34 +242,19 @@ class Directory:
         items = self._table.query(key["pk"], key["sk"])
         return [inbox for item in items if (inbox := _read(Inbox, item)) is not None]
 
-    def free_at(self, tenant_id: str) -> datetime | None:
-        """From when a new tenant may have a deleted tenant's id; None if nobody had the id."""
-        item = self._table.get(deleted_key(tenant_id))
-        return None if item is None else from_milliseconds(item["free_at"])
-
     def create(self, entry: Tenant | Inbox | Credential, now: datetime) -> None:
         """Add an entry.
 
         Raises:
-            ConditionFailed: the entry exists already (operation 0), or its tenant does not exist or
-                is being changed (operation 1). Of a tenant: a deleted tenant had the id, and the id
-                is not free yet (operation 1).
+            ConditionFailed: the entry exists already (operation 0); its tenant does not exist or
+                is being changed, or a tenant's id is not free yet (operation 1).
         """
         item = _key(entry) | entry.model_dump(mode="json")
         operations: list[Item] = [
             {"Put": {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
         ]
         if isinstance(entry, Tenant):
-            # Everything in the tables is found by the tenant's id: a new owner would get the calls.
-            operations.append(
-                {
-                    "Delete": {
-                        "Key": deleted_key(entry.tenant_id),
-                        "ConditionExpression": "attribute_not_exists(pk) OR free_at <= :now",
-                        "ExpressionAttributeValues": {":now": milliseconds(now)},
-                    }
-                }
-            )
+            operations.append(build_freed(entry.tenant_id, now))
         else:
             owner = tenant_key(entry.tenant_id)
             operations.append(
@@ -330,10 +304,11 @@ class Directory:
         """Remove an entry, if it exists."""
         self._table.delete(_key(entry))
 
-    def delete_tenant(self, tenant_id: str, free_at: datetime) -> None:
-        """Remove a tenant, if it exists, and keep its id from new tenants until `free_at`."""
-        kept = deleted_key(tenant_id) | {"free_at": milliseconds(free_at)}
-        self._table.transact([{"Delete": {"Key": tenant_key(tenant_id)}}, {"Put": {"Item": kept}}])
+    def delete_tenant(self, tenant_id: str, until: datetime) -> None:
+        """Remove a tenant, if it exists, and keep its id from new tenants until then."""
+        self._table.transact(
+            [{"Delete": {"Key": tenant_key(tenant_id)}}, build_kept(tenant_id, until)]
+        )
 
     def entries(self) -> Iterator[Tenant | Inbox | Credential]:
         """All tenants, inboxes and credentials, in no order.
