@@ -243,6 +243,16 @@ class JsonServer(TenantServer):
         self.raw: list[tuple[bytes, dict[str, str]]] = []
         super().__init__(self._take)
 
+    def of(self, call_id: str) -> list[tuple[str, str]]:
+        """The events of a call, each with what the caller has said, or the reason."""
+        events = [body["data"] for _, body in self.got]
+        return [
+            (each["event_type"], payload.get("transcript") or payload.get("reason") or "")
+            for each in events
+            if each["payload"]["call_control_id"] == call_id
+            for payload in [each["payload"] | each["payload"].get("transcription_data", {})]
+        ]
+
     def _take(self, path: str, headers: Message, body: bytes) -> int:
         self.raw.append((body, {name.lower(): value for name, value in headers.items()}))
         self.got.append((path, json.loads(body)))

@@ -33,6 +33,7 @@ FUNCTION = "DialogflowFunction"
 # Of the person's audio; fewer messages than a carrier sends, since several calls go on at once.
 PIECE, PIECE_SECONDS = 3 * FRAME, 3 * FRAME_SECONDS
 
+SILENCE = "sys.no-input-default"
 ACCOUNT = "AC"
 """The carrier's account of every `LiveCall`, which its connection is found by."""
 LAW = {"PCMU": (audioop.lin2ulaw, b"\xff"), "PCMA": (audioop.lin2alaw, b"\xd5")}
@@ -105,8 +106,9 @@ class Agent(Nobody):
         self.fake = fake_dialogflow(watcher=self)
 
     def heard(self) -> list[list[str]]:
-        """What each conversation has understood, in order."""
-        return [[said.event or said.text for said in inputs] for inputs in self.inputs.values()]
+        """What each conversation has understood, in order, but for silence on a busy machine."""
+        heard = ([said.event or said.text for said in inputs] for inputs in self.inputs.values())
+        return [[each for each in inputs if each != SILENCE] for inputs in heard]
 
     @override
     def answered(self, conversation: str, said: Input, answer: Answer) -> None:
@@ -182,9 +184,29 @@ async def start(client: Telnyx, person: Person, **fields: Any) -> None:
     )
 
 
+EVENTS = [
+    ("streaming.started", ""),
+    ("call.transcription", "address please"),
+    ("dialogflow.detectintent.response", "address please"),
+    ("call.transcription", "thanks goodbye"),
+    ("dialogflow.detectintent.response", "thanks goodbye"),
+    ("dialogflow.ended", "end_interaction"),
+    ("streaming.stopped", ""),
+]
+"""What the tenant learns of such a call: events, with what the caller has said, or the reason.
+
+Replies to nothing that was said are left out: the greeting, and questions after a silence."""
+
+
 def test_call_of_each_carrier_hears_the_agent_and_may_interrupt(
-    stack: DeployedStack, client: Telnyx, agent: Agent
+    stack: DeployedStack,
+    client: Telnyx,
+    agent: Agent,
+    operator: Operator,
+    tenant_server: JsonServer,
 ) -> None:
+    hook = f"{tenant_server.origin}/up"
+    operator("webhooks", "set", "demo", "telnyx", hook, "--dialogue-events")
     people = [
         Person(stack, dialect, codec)
         for dialect, codec in (("twilio", "PCMU"), ("telnyx", "PCMA"), ("signalwire", "PCMU"))
@@ -213,6 +235,13 @@ def test_call_of_each_carrier_hears_the_agent_and_may_interrupt(
     for person in people:
         assert person.playback.clears > 0
         assert person.recording("address") not in person.playback.received
+    eventually(lambda: all(tenant_server.of(each.id)[-1:] == EVENTS[-1:] for each in people))
+    for person in people:
+        learnt = tenant_server.of(person.id)
+        assert [
+            each for each in learnt if each != ("dialogflow.detectintent.response", "")
+        ] == EVENTS
+    operator("webhooks", "clear", "demo", "telnyx")
     assert len(agent.fake.of("CompleteConversation")) == 3
 
 

@@ -20,7 +20,7 @@ from tests.stack.conftest import DeployedStack, eventually
 from tests.stack.faults import kill_workers, names_of
 from tests.tones import WORDS, quiet, speech
 from tests.transcribe_checks import Key
-from tests.transcribe_stand_in import StandIn
+from tests.transcribe_stand_in import Fault, StandIn
 
 FRAME = 160
 TRACKS: tuple[Track, ...] = ("inbound", "outbound")
@@ -199,10 +199,10 @@ def test_last_words_and_summary_come_if_the_function_dies_after_the_stop(
         await stopping
         await talking
 
-    with (
-        StandIn({"000000000000": Key("test")}).running() as stand_in,
-        transcribed_by(stack, stand_in) as function,
-    ):
+    # The engine owes the last words, so the run cannot end before it is killed.
+    words = sum(len(sentence.split()) for said in call.said.values() for sentence in said)
+    engine = StandIn({"000000000000": Key("test")}, faults=[Fault("deaf", words)])
+    with engine.running() as stand_in, transcribed_by(stack, stand_in) as function:
         asyncio.run(act(function))
         relay = eventually(lambda: (it := relay_of(stack, call.id)).get("notified_at") and it)
 
