@@ -73,7 +73,10 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "connections": Group(
         "How a tenant's virtual agents at Dialogflow are reached.", ["set", "list", "delete"]
     ),
-    "limits": Group("How many requests a tenant may make.", ["set", "show"]),
+    "limits": Group(
+        "How many requests a tenant may make, and how much of it may run.",
+        ["set", "show", "running"],
+    ),
     "webhooks": Group("Where a tenant's callbacks go.", ["set", "clear", "show"]),
     "callback-keys": Group("The keys that a tenant verifies callbacks with.", ["show", "rotate"]),
     "callbacks": Group(

@@ -1,14 +1,22 @@
-"""`$connect`: records the stream. A one-shot token opens one stream only."""
+"""`$connect`: records the stream, if its tenant may have one more. A one-shot token opens one."""
 
 import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from callstream.access.websocket_events import OK, REFUSED, identity_of, received_at, token_of
+from callstream.access.websocket_events import (
+    OK,
+    REFUSED,
+    TOO_MANY,
+    identity_of,
+    received_at,
+    token_of,
+)
 from callstream.adapters import clock
 from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
-from callstream.errors import TokenRejected
+from callstream.errors import LimitReached, TokenRejected
+from callstream.wiring.limits import limits_of
 from callstream.wiring.state import stream_store
 
 if TYPE_CHECKING:
@@ -16,28 +24,34 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("callstream")
 _streams = stream_store(os.environ)
+_limits_of = limits_of(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Answer the handshake. In an outage, raise: the carrier gets a 5xx and may connect again."""
     connection_id = event["requestContext"]["connectionId"]
     identity, token = identity_of(event), token_of(event)
+    limits = _limits_of(identity.tenant_id)
     try:
-        _streams.open(identity, token, connection_id, clock.now())
+        _streams.open(identity, token, connection_id, clock.now(), most=limits.open_streams)
+        if ATTRIBUTE in token.attributes:
+            # Most handshakes are carriers', and do not wait for these modules.
+            from callstream.surfaces.clients import SPECS  # noqa: PLC0415
+
+            _clients().start(
+                identity,
+                SPECS[token.attributes[ATTRIBUTE]],
+                token.attributes.get(SESSION_ATTRIBUTE),
+                received_at(event),
+                clock.now(),
+                limits=limits,
+            )
     except TokenRejected as rejected:
         _logger.info("connection refused: %s", rejected.reason)
         return REFUSED
-    if ATTRIBUTE in token.attributes:
-        # Most handshakes are carriers', and do not wait for these modules.
-        from callstream.surfaces.clients import SPECS  # noqa: PLC0415
-
-        _clients().start(
-            identity,
-            SPECS[token.attributes[ATTRIBUTE]],
-            token.attributes.get(SESSION_ATTRIBUTE),
-            received_at(event),
-            clock.now(),
-        )
+    except LimitReached as reached:
+        _logger.warning("connection refused: no room: %s", reached)
+        return TOO_MANY
     return OK
 
 

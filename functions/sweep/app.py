@@ -11,6 +11,7 @@ from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.sweep import StreamSweep
 from callstream.relays.sweep import RelaySweep
+from callstream.relays.usage_sweep import UsageSweep
 from callstream.rounds import Allowance, Round, Rounds, run_kinds
 from callstream.wiring.media import publisher
 from callstream.wiring.notifier import relay_notifier, starter
@@ -27,6 +28,7 @@ _stream_sweep = StreamSweep(
     rounds=Rounds("stream", _table),
 )
 _relay_sweep = RelaySweep(relay_notifier(os.environ), starter(os.environ), Rounds("relay", _table))
+_usage_sweep = UsageSweep(_table)
 _logger = logging.getLogger("callstream")
 # For the last stream that is begun, if nothing answers.
 _RESERVE_SECONDS = 15
@@ -49,5 +51,6 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, dict[str, int]]: 
         "streams": partial(_stream_sweep.run, now),
     }
     steps = run_kinds(kinds, Allowance(left))
+    _usage_sweep.run(now, lambda: left() > 0)
     _logger.info("swept", extra=steps)
     return steps

@@ -27,7 +27,7 @@ class Permission:
 
 
 _OF_RUNS = {
-    Permission("dynamodb:DeleteItem", "StreamsTable", "CALL#*"),
+    Permission("dynamodb:UpdateItem", "StreamsTable", "USAGE#*"),
     Permission("execute-api:Invoke"),
     Permission("execute-api:ManageConnections"),
     Permission("kinesis:GetRecords"),
@@ -52,6 +52,7 @@ BEYOND_EVENTS = {
     },
     "dialogflow": _OF_RUNS
     | {
+        Permission("dynamodb:DeleteItem", "StreamsTable", "CALL#*"),
         Permission("dynamodb:GetItem", "DirectoryTable", "CONNECTIONS#*"),
         Permission("dynamodb:GetItem", "DirectoryTable", "TENANT#*"),
         Permission("dynamodb:GetItem", "StreamsTable", "SESSION#*"),

@@ -64,6 +64,8 @@ COVERED_ELSEWHERE = {
     "callbacks/handshakes.py": "tests/unit/callbacks/test_twilio.py",
     "callbacks/vendors.py": "tests/unit/surfaces/test_parity.py",
     "calls/stream_requests.py": "tests/unit/calls/test_store.py",
+    "tenants/keys.py": "tests/unit/tenants/test_running_limits.py",
+    "wiring/limits.py": "tests/replay/test_replay.py",
     "dialogues/model.py": "tests/unit/relays/test_model.py",
     "dialogues/reporting.py": "tests/unit/relays/test_model.py",
     "dialogues/virtual_agent.py": "tests/unit/relays/test_model.py",

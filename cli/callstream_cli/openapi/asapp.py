@@ -122,7 +122,7 @@ DOCUMENT: Final = Document(
             "the tenant has no such route; `stop-streaming` without a start; the path or method "
             "does not exist",
         ),
-        Failure(errors.Conflict(), "the call has ended"),
+        Failure(errors.Conflict(), "the call has ended, or has had as many relays as it may have"),
         Failure(errors.TooLarge(), "the body has more than 64 KiB"),
         rejected(
             asapp.STOP_STREAMING,
@@ -131,7 +131,8 @@ DOCUMENT: Final = Document(
         ),
         Failure(
             errors.RateLimited(100, 1),
-            "the tenant's limit (by default 100 a second), or API Gateway's throttling",
+            "the tenant's limit (by default 100 a second), as many active relays as the tenant or "
+            "the call may have, or API Gateway's throttling",
         ),
         Failure(
             errors.Unavailable("dynamodb", "Timeout"),

@@ -121,6 +121,14 @@ def failures(create: Operation, unauthenticated: str, account: str) -> list[Fail
             errors.RateLimited(100, 1),
             "the tenant's limit (by default 100 a second), or API Gateway's throttling",
         ),
+        Failure(
+            errors.LimitReached("active_relays", 200),
+            "as many streams are in progress as the tenant, or the call, may have",
+        ),
+        Failure(
+            errors.CallFull("relays_of_call", 500),
+            "the call has had as many streams as it may have",
+        ),
         Failure(Exception(), "a fault on our side"),
         Failure(errors.Unavailable("dynamodb", "Timeout"), "a table or secret did not answer"),
     ]

@@ -1,13 +1,15 @@
-"""``callstream limits``: how many requests a tenant may make."""
+"""``callstream limits``: how many requests a tenant may make, and how much of it may run."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
 
 import typer
 
 from callstream.tenants.directory import SURFACES, Limits, Surface, Tenant
-from callstream_cli.deployment import administration_of
-from callstream_cli.operator.errors import BadValueError
+from callstream.tenants.running_limits import Kind, usage
+from callstream_cli.deployment import administration_of, outputs_of
+from callstream_cli.operator.errors import BadValueError, output
 from callstream_cli.operator.options import Json, OfSurface, OfTenant, Stack
 from callstream_cli.operator.output import show_json, show_table
 
@@ -51,6 +53,66 @@ def show(tenant_id: OfTenant, *, stack: Stack = None, as_json: Json = False) -> 
     with administration_of(stack) as administration:
         tenant = administration.tenant(tenant_id)
     _show(tenant, as_json=as_json)
+
+
+def running(
+    tenant_id: OfTenant,
+    *,
+    open_streams: Annotated[
+        str | None, typer.Option(metavar="N", help="Streams of the tenant that are open at once.")
+    ] = None,
+    active_relays: Annotated[
+        str | None, typer.Option(metavar="N", help="Relays of the tenant that run at once.")
+    ] = None,
+    active_relays_of_call: Annotated[
+        str | None, typer.Option(metavar="N", help="Relays of one call that run at once.")
+    ] = None,
+    relays_of_call: Annotated[
+        str | None, typer.Option(metavar="N", help="Relays that one call may ever have.")
+    ] = None,
+    command_bytes: Annotated[
+        str | None, typer.Option(metavar="N", help="Bytes that one command may store.")
+    ] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Show how much of a tenant may run, and runs; with options, set the limits first.
+
+    Each limit is a number, or none for no limit. An omitted limit stays as it is.
+    """
+    options = {
+        "open_streams": open_streams,
+        "active_relays": active_relays,
+        "active_relays_of_call": active_relays_of_call,
+        "relays_of_call": relays_of_call,
+        "command_bytes": command_bytes,
+    }
+    with outputs_of(stack) as outputs:
+        from callstream.adapters.aws.dynamodb import DynamoTable  # noqa: PLC0415 - slow
+        from callstream_cli.operator.administration import Administration  # noqa: PLC0415 - slow
+
+        administration = Administration(outputs)
+        given = {name: _limit(text) for name, text in options.items() if text is not None}
+        if given:
+            tenant = administration.change_tenant(
+                tenant_id, lambda tenant: {"running": replace(tenant.running, **given)}
+            )
+        else:
+            tenant = administration.tenant(tenant_id)
+        counts = usage(DynamoTable(output(outputs, "StreamsTableName")), tenant_id)
+    now = {"open_streams": counts[Kind.STREAMS], "active_relays": counts[Kind.RELAYS]}
+    limits = asdict(tenant.running)
+    if as_json:
+        show_json({name: {"limit": limit, "now": now.get(name)} for name, limit in limits.items()})
+        return
+    show_table(
+        ["what", "limit", "now"],
+        [
+            (name.replace("_", " "), _word(limit), str(now.get(name, "")))
+            for name, limit in limits.items()
+        ],
+        otherwise="",
+    )
 
 
 def effective(tenant: Tenant) -> dict[Surface, Limits]:

@@ -1,10 +1,12 @@
 """``callstream tenants``: the customers that may use the gateway."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from callstream.tenants.directory import ROUTES, Limits, Tenant
+from callstream.tenants.running_limits import RunningLimits
 from callstream_cli.deployment import administration_of
 from callstream_cli.operator import webhooks
 from callstream_cli.operator.errors import BadValueError
@@ -193,6 +195,9 @@ def _show(tenant: Tenant, *, as_json: bool) -> None:
     for surface, limits in effective(tenant).items():
         default = " (default)" if limits == Limits() else ""
         fields.append((f"limits {surface}", in_words(limits) + default))
+    if tenant.running != RunningLimits():
+        running = (f"{name} {limit}" for name, limit in asdict(tenant.running).items())
+        fields.append(("limits on what runs", ", ".join(running).replace("_", " ")))
     for surface, webhook in webhooks.shown(tenant).items():
         fields.append((f"webhook {surface}", webhook.url))
         if webhook.failover_url is not None:

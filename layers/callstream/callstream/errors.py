@@ -19,6 +19,8 @@ CallstreamError
     ├── UnsupportedMediaType    the endpoint does not take this type of body
     ├── Invalid                 the body can be read, and has invalid values
     ├── RateLimited             more requests than the tenant's limit
+    ├── LimitReached            no room among what may run
+    │   └── CallFull            the call has had all the relays that it may have
     └── CallError               a command does not fit its call
         ├── UnknownCall         no such call, or not this tenant's
         └── CallEnded           the call is over
@@ -180,6 +182,22 @@ class RateLimited(ApiError):
         super().__init__(f"limit of {limit} used up for {reset} s")
         self.limit = limit
         self.reset = reset
+
+
+class LimitReached(ApiError):
+    """As much runs as may run. There is room again when something ends.
+
+    `limit` is a name of `tenants.running_limits.RunningLimits`, and `most` its value.
+    """
+
+    def __init__(self, limit: str, most: int) -> None:
+        super().__init__(f"{limit}: {most}")
+        self.limit = limit
+        self.most = most
+
+
+class CallFull(LimitReached):
+    """The call has had as many relays as it may have: it gets no more."""
 
 
 class CallError(ApiError):

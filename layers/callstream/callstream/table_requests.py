@@ -1,7 +1,7 @@
 """What all stores of the DynamoDB tables have in common: the update request, and the retry loop."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from callstream.errors import ConditionFailed, Unavailable
@@ -18,30 +18,42 @@ def set_request(
     arguments: Item | None = None,
     *,
     remove: Sequence[str] = (),
+    add: Mapping[str, object] | None = None,
+    delete: Mapping[str, object] | None = None,
 ) -> Item:
     """The UpdateItem request that gives one item new attribute values.
 
     Args:
         key: the item's key.
-        values: the new attribute values by attribute name; at least one.
-        condition: the condition expression. It writes the attribute `name` as `#name`, which also
-            works for DynamoDB's reserved words, and the new value of `name` as `:name`.
+        values: the new attribute values by attribute name.
+        condition: the condition expression; "" for none. It writes the attribute `name` as
+            `#name`, which also works for DynamoDB's reserved words, and the new value of `name` as
+            `:name`.
         arguments: further values that the condition uses, by their names without the colon. No name
             is one of `values`.
         remove: the names of the attributes to remove. None is a reserved word.
+        add: numbers to add to attributes, and sets of members to add, by attribute name.
+        delete: sets of members to take out of attributes, by attribute name.
     """
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-    if remove:
-        expression += " REMOVE " + ", ".join(remove)
+    add, delete = add or {}, delete or {}
+    clauses = {
+        "SET": [f"#{name} = :{name}" for name in values],
+        "REMOVE": remove,
+        "ADD": [f"#{name} :{name}" for name in add],
+        "DELETE": [f"#{name} :{name}" for name in delete],
+    }
+    given = {**values, **add, **delete}
     return {
         "Key": key,
-        "UpdateExpression": expression,
-        "ConditionExpression": condition,
+        "UpdateExpression": " ".join(
+            f"{clause} {', '.join(actions)}" for clause, actions in clauses.items() if actions
+        ),
+        **({"ConditionExpression": condition} if condition else {}),
         "ExpressionAttributeNames": {
-            f"#{name}": name for name in [*values, *_ATTRIBUTE.findall(condition)]
+            f"#{name}": name for name in [*given, *_ATTRIBUTE.findall(condition)]
         },
         "ExpressionAttributeValues": {
-            f":{name}": value for name, value in {**values, **(arguments or {})}.items()
+            f":{name}": value for name, value in {**given, **(arguments or {})}.items()
         },
     }
 

@@ -28,6 +28,7 @@ from callstream.relays.model import CallCommand, Relay, RelaySpec, ReturnAudio
 from callstream.relays.store import RelayStore
 from callstream.relays.transcriptions import Transcriptions, TranscriptionStarter
 from callstream.tenants.directory import Directory, Inbox, Tenant
+from callstream.tenants.running_limits import RunningLimits
 from callstream.times import milliseconds
 from callstream.transcription.model import Speaker, TranscriptionSettings
 from tests.starter import Starter
@@ -96,7 +97,7 @@ class World:
         self.dispatcher = self.dispatcher_of(self.table)
         self.enable(enabled=True)
 
-    def enable(self, *, enabled: bool) -> None:
+    def enable(self, *, enabled: bool = True, limits: RunningLimits | None = None) -> None:
         self.directory.save(
             Tenant(
                 tenant_id="acme",
@@ -104,6 +105,7 @@ class World:
                 project_id=uuid4(),
                 callback_key_id="k",
                 enabled=enabled,
+                running=limits or RunningLimits(),
             )
         )
 
@@ -341,6 +343,18 @@ class TestAgentDispatcher:
         told = [record.relay_id for record in caplog.records if record.levelname == "ERROR"]  # type: ignore[attr-defined]
         assert sorted(told) == sorted(each.relay_id for each in relays)
         assert "s3cret" not in caplog.text
+
+    def test_agent_without_room_is_left_out_with_a_line_in_the_log(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.enable(limits=RunningLimits(active_relays_of_call=2))
+        for agent_id in ("a", "b", "c"):
+            world.agent(agent_id)
+        world.dispatch("stream-1")
+
+        assert len(world.on_the_call()) == len(world.starter.asked) == 2
+        [line] = [each for each in caplog.records if each.levelname == "WARNING"]
+        assert line.getMessage() == "no room for an agent: active_relays_of_call: 2"
 
     def test_stopped_agent_does_not_come_back(self, world: World) -> None:
         world.agent("a")

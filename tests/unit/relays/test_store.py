@@ -16,11 +16,21 @@ from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent, RelayState
 from callstream.dialogues.model import DialogueSettings
-from callstream.errors import CallEnded, ConditionFailed, Unavailable, UnknownCall
+from callstream.errors import (
+    CallEnded,
+    CallFull,
+    ConditionFailed,
+    LimitReached,
+    TooLarge,
+    Unavailable,
+    UnknownCall,
+)
 from callstream.ports import Item
 from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay
 from callstream.relays.requests import build_transition
 from callstream.relays.store import RelayStore
+from callstream.tenants.directory import SURFACES
+from callstream.tenants.running_limits import Kind, RunningLimits, usage
 from tests.relays import make_relay
 from tests.tables import AtomicTable
 from tests.template import create_table
@@ -28,6 +38,7 @@ from tests.template import create_table
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MILLISECONDS = int(NOW.timestamp() * 1000)
 EXPIRES_AT = 1_797_854_400
+MANY = RunningLimits(active_relays_of_call=None)
 
 
 @pytest.fixture
@@ -272,14 +283,18 @@ def test_stop_ends_more_relays_than_a_transaction_holds(
 ) -> None:
     for first in (0, 40, 80):
         numbers = range(first, first + 40)
-        store.start_together([relay(f"relay-{n}", name=f"name-{n}") for n in numbers], command())
+        store.start_together(
+            [relay(f"relay-{n}", name=f"name-{n}") for n in numbers], command(limits=MANY)
+        )
 
     stopped = store.stop(command(command_id="c1", client_state="QQ=="), "telnyx")
 
     assert {each.relay_id for each in stopped} == set(states(store))
     assert len(stopped) == 120
     assert set(states(store).values()) == {"stopped"}
-    assert table.query(call_key("acme", "call-1")["pk"], "NAME#") == []
+    claims = table.query(call_key("acme", "call-1")["pk"], "NAME#")
+    assert len(claims) == 120
+    assert not any("relay_id" in claim for claim in claims)
     assert call(table)["client_state"] == "QQ=="
     assert store.stop(command(command_id="c1"), "telnyx") == []
 
@@ -423,13 +438,13 @@ def test_stop_looks_again_if_the_relay_changes_meanwhile(
 def test_stop_that_broke_off_is_completed_by_its_repetition(
     table: DynamoTable, store: RelayStore
 ) -> None:
-    store.start_together([relay(f"relay-{number}") for number in range(60)], command())
+    store.start_together([relay(f"relay-{number}") for number in range(60)], command(limits=MANY))
     broken = RelayStore(BreaksOff(after=1))
     with pytest.raises(Unavailable):
         broken.stop(command(command_id="c1"), "telnyx")
-    assert Counter(states(store).values()) == {"stopped": 49, "requested": 11}
+    assert Counter(states(store).values()) == {"stopped": 48, "requested": 12}
 
-    assert len(store.stop(command(command_id="c1"), "telnyx")) == 11
+    assert len(store.stop(command(command_id="c1"), "telnyx")) == 12
     assert set(states(store).values()) == {"stopped"}
     assert table.get(call_key("acme", "call-1") | {"sk": "COMMAND#c1"}) is not None
 
@@ -583,3 +598,139 @@ def test_update_conflicts_are_retried_a_bounded_number_of_times(
     else:
         assert table.update(request)["seen"] is True
     assert len(waits) == conflicts
+
+
+def counting_call(table: DynamoTable, **fields: Any) -> None:
+    """Let the call count its relays, as every call of this version does."""
+    table.put(call(table) | {"relays_made": 0} | fields)
+
+
+class CountsReads(DynamoTable):
+    """Counts the relays that are read."""
+
+    reads = 0
+
+    def get(self, key: Item) -> Item | None:
+        self.reads += key["sk"].startswith("RELAY#")
+        return super().get(key)
+
+    def query(self, _partition: str, _prefix: str) -> list[Item]:
+        raise AssertionError("reads all relays of the call")
+
+
+def test_commands_read_no_relays_that_have_ended(table: DynamoTable, store: RelayStore) -> None:
+    counting_call(table)
+    for number in range(30):
+        store.start(relay(f"old-{number}", name="main"), command())
+        store.stop(command(), "telnyx")
+    counted = CountsReads("StreamsTable")
+    quick = RelayStore(counted)
+
+    quick.start(relay("relay-1", name="main"), command(), once=True)
+    assert not quick.start(relay("relay-2", name="main"), command(), once=True)
+    assert counted.reads == 1
+    assert [each.relay_id for each in quick.stop(command(), "telnyx")] == ["relay-1"]
+    assert counted.reads == 2
+    assert [each.relay_id for each in quick.find("acme", "call-1", "telnyx", "old-3")] == ["old-3"]
+    # Several relays had the name, one after the other: the last is meant.
+    assert [each.relay_id for each in quick.find("acme", "call-1", "telnyx", "main")] == ["relay-1"]
+    for unknown in ("nobody", "", "x" * 2000):
+        assert quick.find("acme", "call-1", "telnyx", unknown) == []
+    assert quick.find("acme", "call-1", "signalwire", "main") == []
+    assert quick.find("acme", "call-1", "signalwire", "old-3") == []
+
+
+def test_name_means_the_last_relay_of_the_surface(table: DynamoTable, store: RelayStore) -> None:
+    counting_call(table)
+    for surface in SURFACES[3:]:
+        store.start(relay(f"of-{surface}", surface=surface, name="main"), command())
+        store.stop(command(), surface)
+
+    for surface in SURFACES[3:]:
+        [found] = store.find("acme", "call-1", surface, "main")
+        assert found.relay_id == f"of-{surface}"
+
+
+def test_call_has_no_more_active_relays_than_its_limit(
+    table: DynamoTable, store: RelayStore
+) -> None:
+    counting_call(table)
+    limits = RunningLimits(active_relays_of_call=2)
+    for number in range(2):
+        store.start(relay(f"relay-{number}"), command(limits=limits))
+
+    with pytest.raises(LimitReached, match="active_relays_of_call: 2") as reached:
+        store.start(relay("relay-2"), command(limits=limits))
+    assert type(reached.value) is LimitReached
+    store.stop(command(), "telnyx", relay="relay-0")
+    store.start(relay("relay-2"), command(limits=limits))
+    assert call(table)["live_relays"] == {"relay-1", "relay-2"}
+
+
+def test_call_gets_no_more_relays_than_its_limit(table: DynamoTable, store: RelayStore) -> None:
+    counting_call(table)
+    limits = RunningLimits(relays_of_call=2)
+    for number in range(2):
+        store.start(relay(f"relay-{number}"), command(limits=limits))
+    store.stop(command(), "telnyx")
+
+    with pytest.raises(CallFull, match="relays_of_call: 2"):
+        store.start(relay("relay-2"), command(limits=limits))
+    assert len(states(store)) == 2
+
+
+def test_command_that_makes_two_relays_needs_room_for_both(
+    table: DynamoTable, store: RelayStore
+) -> None:
+    counting_call(table)
+    both = [relay("fork"), relay("agent", sink="dialogflow", **DIALOGUE)]
+    for limits in (
+        RunningLimits(active_relays=1),
+        RunningLimits(active_relays_of_call=1),
+        RunningLimits(relays_of_call=1),
+    ):
+        with pytest.raises(LimitReached):
+            store.start_together(both, command(limits=limits))
+    assert states(store) == {}
+    assert usage(table, "acme")[Kind.RELAYS] == 0
+
+    assert store.start_together(both, command(limits=RunningLimits(active_relays=2)))
+    assert usage(table, "acme")[Kind.RELAYS] == 2
+
+
+@pytest.mark.usefixtures("table")
+def test_command_stores_no_more_than_its_limit(store: RelayStore) -> None:
+    large = relay(parameters={"a": "b" * 2000})
+    with pytest.raises(TooLarge):
+        store.start(large, command(limits=RunningLimits(command_bytes=2000)))
+    assert states(store) == {}
+
+    assert store.start(large, command(limits=RunningLimits(command_bytes=None)))
+
+
+@pytest.mark.usefixtures("table")
+def test_tenant_has_no_more_active_relays_than_its_limit(store: RelayStore) -> None:
+    limits = RunningLimits(active_relays=1)
+    store.start(relay(), command(limits=limits))
+
+    with pytest.raises(LimitReached, match="active_relays: 1"):
+        store.start(relay("relay-2"), command(limits=limits))
+    store.stop(command(), "telnyx")
+    assert store.start(relay("relay-2"), command(limits=limits))
+
+
+def test_relay_that_a_command_stops_is_counted_until_its_run_is_done(
+    table: DynamoTable, store: RelayStore
+) -> None:
+    counting_call(table)
+    made = relay()
+    store.start(made, command())
+    store.advance(made, RelayEvent.CONNECT, NOW, {"owner_run_id": "run"})
+    store.stop(command(), "telnyx")
+    assert usage(table, "acme")[Kind.RELAYS] == 1
+    assert call(table)["live_relays"] == {"relay-1"}
+
+    for _ in range(2):
+        store.conclude(made, {"notified_at": 1}, done_at=NOW)
+    assert usage(table, "acme")[Kind.RELAYS] == 0
+    assert "live_relays" not in call(table)

@@ -20,6 +20,7 @@ from callstream.relays.transcriptions import (
     TranscriptionStarter,
     transcription_key,
 )
+from callstream.tenants.running_limits import RunningLimits
 from callstream.times import milliseconds
 from callstream.transcription.model import Speaker, TranscriptionSettings
 from tests.starter import Starter
@@ -56,7 +57,10 @@ class Scene:
     def __init__(self, table: DynamoTable) -> None:
         self.table, self.relays, self.starter = table, RelayStore(table), Starter()
         self.transcriptions = Transcriptions(table)
-        self.commands = TranscriptionStarter(table, self.relays, self.starter)
+        self.limits = RunningLimits()
+        self.commands = TranscriptionStarter(
+            table, self.relays, self.starter, lambda _tenant_id: self.limits
+        )
 
     def put_call(self, **fields: Any) -> None:
         item = call_item(**fields)
@@ -125,6 +129,18 @@ def test_command_before_the_media_waits_and_the_media_start_it(scene: Scene) -> 
     assert relay.since == milliseconds(LATER)
     assert relay.transcription == spec().transcription
     assert scene.found().expires_at == 2_000_000_000
+
+
+def test_media_start_no_transcription_without_room(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.start()
+    scene.put_call()
+    scene.limits = RunningLimits(command_bytes=10)
+    scene.start_waiting()
+
+    assert scene.made() == []
+    assert "no room for a transcription" in caplog.text
 
 
 def test_media_start_nothing_without_a_waiting_command_or_on_an_ended_call(scene: Scene) -> None:

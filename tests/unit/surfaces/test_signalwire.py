@@ -202,7 +202,7 @@ def create(fields: dict[str, str]) -> Relay:
 
     answer = CreateStream(relays, starter)(Command(caller, read(fields), parameters, NOW))
     [(relay, command)] = relays.started
-    assert command == CallCommand("acme", "CA/1", NOW)
+    assert command == CallCommand("acme", "CA/1", NOW, limits=TENANT.running)
     assert starter.asked == [("start", relay.relay_id, None)]
     base = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Calls/CA%2F1/Streams"
     assert answer.model_dump() == {
@@ -234,6 +234,7 @@ def test_relay_has_everything_that_the_command_asks_for() -> None:
     )
 
     assert relay.model_dump(exclude={"relay_id"}) == {
+        "counted": True,
         "tenant_id": "acme",
         "call_id": "CA/1",
         "surface": "signalwire",

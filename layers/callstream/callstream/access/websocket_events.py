@@ -21,6 +21,7 @@ _logger = logging.getLogger(__name__)
 
 OK: Final = {"statusCode": 200}
 REFUSED: Final = {"statusCode": 403}
+TOO_MANY: Final = {"statusCode": 429}
 
 
 def authorizer_context(identity: StreamIdentity, token: StreamToken) -> dict[str, str]:

@@ -83,7 +83,7 @@ def build_joined(
     """
     before = call.streams if call else None
     unchanged = "streams = :before" if before else "attribute_not_exists(streams)"
-    sets = {
+    sets: Item = {
         "tenant_id": stream.tenant_id,
         "call_id": start.call_id,
         "account_id": start.account_id,
@@ -101,6 +101,8 @@ def build_joined(
         expression += "#state = if_not_exists(#state, :state)"
         if call is None:
             expression += ", ended_at = :now"
+    if call is None:
+        sets["relays_made"] = 0
     expression += "".join(f", {name} = :{name}" for name in sets)
     if is_open:
         expression += " REMOVE ended_at"

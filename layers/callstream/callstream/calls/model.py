@@ -45,6 +45,7 @@ class MediaStream(_Item, frozen=True, kw_only=True):
         connection_id: API Gateway's id of the WebSocket connection.
         state: the state in the stream's lifecycle.
         live: the key of the index of live items; None once the stream is closed.
+        counted: whether the tenant's count of open streams has the stream.
         attributes: what the endpoint that made the token wanted the stream to know. Private.
         connected_at: when the connection was opened.
 
@@ -89,6 +90,7 @@ class MediaStream(_Item, frozen=True, kw_only=True):
     connection_id: str
     state: StreamState
     live: str | None = None
+    counted: bool = False
     attributes: dict[str, str] = {}
     connected_at: int
 
@@ -182,6 +184,9 @@ class Call(_Item, frozen=True, kw_only=True):
         state: active while any of the call's streams is open.
         streams: the ids of all streams that the call has had.
         open_streams: the ids of those that are open.
+        live_relays: the ids of the relays that have a run, or wait for a run.
+        relays_made: how many relays the call has had; None if an earlier version made the call,
+            which did not count them.
         started_at: when the first stream started.
         ended_at: when the last stream closed; None while the call is active.
         commanded_at: when the latest command on the call came.
@@ -194,6 +199,8 @@ class Call(_Item, frozen=True, kw_only=True):
     state: CallState
     streams: frozenset[str] = frozenset()
     open_streams: frozenset[str] = frozenset()
+    live_relays: frozenset[str] = frozenset()
+    relays_made: int | None = None
     started_at: int
     ended_at: int | None = None
     commanded_at: int | None = None

@@ -21,7 +21,13 @@ from callstream.calls.stream_requests import (
     stream_id_of,
     stream_key,
 )
-from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, UnreadableItem
+from callstream.errors import (
+    ConditionFailed,
+    IllegalTransition,
+    LimitReached,
+    TokenRejected,
+    UnreadableItem,
+)
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Table
 from callstream.table_requests import optimistically, set_request
@@ -46,17 +52,28 @@ class StreamStore:
         self._retention = retention
 
     def open(
-        self, identity: StreamIdentity, token: StreamToken, connection_id: str, now: datetime
+        self,
+        identity: StreamIdentity,
+        token: StreamToken,
+        connection_id: str,
+        now: datetime,
+        *,
+        most: int | None = None,
     ) -> None:
-        """Record a new connection.
+        """Record a new connection, if its tenant has fewer than `most` open streams.
 
         Raises:
+            LimitReached: the tenant has as many open streams as it may have.
             TokenRejected: `used`: this one-shot token has opened a stream before. `open`: this very
                 stream is open, because a carrier's message names the `$connect` route.
         """
+        retention = self._retention
+        operations = build_open(identity, token, connection_id, now, retention, most=most)
         try:
-            self._table.transact(build_open(identity, token, connection_id, now, self._retention))
+            self._table.transact(operations)
         except ConditionFailed as failed:
+            if most is not None and failed.operation == len(operations) - 1:
+                raise LimitReached("open_streams", most) from None
             raise TokenRejected("used" if failed.operation else "open") from None
 
     def start(self, stream_id: str, started: Started, now: datetime) -> None:

@@ -4,6 +4,7 @@
 |-----------------------|--------|----------------------------------------------------------------|
 | `STREAM#<stream id>`  | STREAM | a media stream, in one of the states of `lifecycle`            |
 | `TOKEN#<token id>`    | TOKEN  | a one-shot token that has opened its stream                    |
+| `USAGE#<tenant>`      | …      | counts of what runs (`tenants.running_limits`)                 |
 | `STREAM#<stream id>`  | …      | its custom parameters (`custom_parameters`)                    |
 | `CALL#…`, `SESSION#…` | …      | calls (`call_requests`), their relays (`relays.store`)         |
 
@@ -25,6 +26,7 @@ from callstream.errors import IllegalTransition
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
 from callstream.table_requests import set_request
+from callstream.tenants.running_limits import Kind, build_given_back, build_taken
 from callstream.times import milliseconds
 
 LIVE: Final = "yes"
@@ -61,8 +63,10 @@ def build_open(
     connection_id: str,
     now: datetime,
     retention: timedelta,
+    *,
+    most: int | None = None,
 ) -> Sequence[Item]:
-    """Record a new connection and, in the second operation, claim a one-shot token.
+    """Record a new connection, claim a one-shot token and, in the last operation, count the stream.
 
     Args:
         identity: the new stream.
@@ -70,17 +74,20 @@ def build_open(
         connection_id: API Gateway's id of the connection.
         now: the present.
         retention: how long the table keeps the stream.
+        most: how many streams of the tenant may be open; None for any number.
     """
+    expires_at = int((now + retention).timestamp())
     stream = stream_key(identity.stream_id) | {
         "stream_id": identity.stream_id,
         "tenant_id": identity.tenant_id,
         "route": identity.route,
         "connection_id": connection_id,
         "live": LIVE,
+        "counted": True,
         "state": StreamState.CONNECTED,
         "attributes": dict(token.attributes),
         "connected_at": milliseconds(now),
-        "expires_at": int((now + retention).timestamp()),
+        "expires_at": expires_at,
     }
     operations: list[Item] = [
         {"Put": {"Item": stream, "ConditionExpression": "attribute_not_exists(pk)"}}
@@ -96,7 +103,8 @@ def build_open(
         operations.append(
             {"Put": {"Item": claim, "ConditionExpression": "attribute_not_exists(pk)"}}
         )
-    return operations
+    taken = build_taken(identity.tenant_id, Kind.STREAMS, 1, most, now=now, expires_at=expires_at)
+    return [*operations, taken]
 
 
 def build_transition(
@@ -142,6 +150,8 @@ def build_transition(
             operations.append(build_parameters(stream, started.start.parameters))
     elif event is StreamEvent.DISCONNECT and call is not None:
         operations.append(build_left(stream, call, now))
+    if event is StreamEvent.DISCONNECT and stream.counted:
+        operations.append(build_given_back(stream.tenant_id, Kind.STREAMS, 1, now))
     update = set_request(
         stream_key(stream.stream_id),
         changes,

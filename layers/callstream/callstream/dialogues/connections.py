@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from callstream.errors import ConditionFailed, Forbidden
 from callstream.ports import Item, Table
-from callstream.tenants.directory import Identifier, tenant_key
+from callstream.tenants.directory import Identifier
+from callstream.tenants.keys import tenant_key
 
 MOST_CONNECTIONS: Final = 50
 """How many connections a tenant may have: each has a secret, which the operator pays for."""

@@ -6,14 +6,12 @@
 |                       |                     | share the relay                               |
 """
 
-from datetime import datetime
 from typing import Final
 
 from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent
 from callstream.ports import Item, Table
 from callstream.relays.model import CallCommand, Relay
-from callstream.relays.requests import build_start
 from callstream.relays.store import RelayStore
 from callstream.relays.transcriptions import (
     Transcription,
@@ -71,7 +69,7 @@ class AgentClaims:
         self._transcriptions = Transcriptions(table)
 
     def make_relay(
-        self, agent_id: str, relay: Relay, stream_id: str, now: datetime
+        self, agent_id: str, relay: Relay, stream_id: str, command: CallCommand
     ) -> Relay | None:
         """Make an agent's relay, because a stream has started; None if the call needs no new relay.
 
@@ -84,8 +82,8 @@ class AgentClaims:
 
         Raises:
             UnknownCall, CallEnded
+            LimitReached, TooLarge: the tenant's limits leave no room for the relay.
         """
-        command = CallCommand(relay.tenant_id, relay.call_id, now)
         key = _key(relay, agent_id)
 
         def attempt() -> Relay | None:
@@ -98,7 +96,7 @@ class AgentClaims:
                 return None
             if before is not None:
                 last = relay.model_copy(update={"relay_id": before})
-                self._relays.advance(last, RelayEvent.STOP, now)
+                self._relays.advance(last, RelayEvent.STOP, command.now)
             also: list[Item] = []
             if relay.transcription is not None:
                 found = self._transcriptions.get(relay.tenant_id, relay.call_id)
@@ -107,9 +105,8 @@ class AgentClaims:
                 also = [build_transcription(relay, found, call.expires_at)]
             has_name = not self._relays.has_taken_name(relay)
             made = relay if has_name else relay.model_copy(update={"name": None})
-            expires_at = call.expires_at
-            claimed = build_claim(made, agent_id, stream_id, before, expires_at)
-            self._table.transact([*build_start([made], command, expires_at), claimed, *also])
+            claimed = build_claim(made, agent_id, stream_id, before, call.expires_at)
+            self._relays.make([made], command, call, [claimed, *also])
             return made
 
         return optimistically(attempt, _ATTEMPTS)

@@ -21,12 +21,13 @@ from pydantic import BaseModel, ConfigDict
 
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Start
-from callstream.errors import CallError, Unavailable
+from callstream.errors import CallError, LimitReached, TooLarge, Unavailable
 from callstream.identity import StreamIdentity
 from callstream.ports import Item, RelayStarter, Table
 from callstream.relays.agent_claims import AgentClaims
 from callstream.relays.model import CallCommand, Relay, RelaySpec
-from callstream.tenants.directory import Directory, Identifier, inbox_key, tenant_key
+from callstream.tenants.directory import Directory, Identifier, inbox_key
+from callstream.tenants.keys import tenant_key
 from callstream.transcription.model import Role
 
 _logger = logging.getLogger(__name__)
@@ -142,13 +143,16 @@ class AgentDispatcher:
         if tenant is None or not tenant.enabled:
             _logger.info("no agents: the tenant is disabled", extra=about)
             return
-        command = CallCommand(stream.tenant_id, start.call_id, now)
+        command = CallCommand(stream.tenant_id, start.call_id, now, limits=tenant.running)
         reachable = True
         for agent in agents:
             relay_id = _relay_id(agent, stream.stream_id)
             relay = Relay.of(_of_call(agent.spec, command, since), relay_id, command)
             try:
-                made = self.claims.make_relay(agent.agent_id, relay, stream.stream_id, now)
+                made = self.claims.make_relay(agent.agent_id, relay, stream.stream_id, command)
+            except (LimitReached, TooLarge) as error:
+                _logger.warning("no room for an agent: %s", error, extra=about)
+                continue
             except CallError:
                 _logger.info("no agents: the call is over", extra=about)
                 return

@@ -11,10 +11,12 @@ from callstream.calls.store import StreamStore
 from callstream.calls.stream_requests import Started
 from callstream.dialects.clients import CLIENTS
 from callstream.dialects.events import Start
+from callstream.errors import LimitReached
 from callstream.identity import StreamIdentity
 from callstream.ports import RelayStarter
 from callstream.relays.model import CallCommand, Relay, RelaySpec
 from callstream.relays.store import RelayStore
+from callstream.tenants.running_limits import RunningLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ class ClientStreams:
         session_id: str | None,
         opened_at: int,
         now: datetime,
+        *,
+        limits: RunningLimits,
     ) -> None:
-        """Start an open stream, and its relay.
+        """Start an open stream, and its relay; close the stream again if there is no room.
 
         Args:
             stream: the stream.
@@ -41,8 +45,10 @@ class ClientStreams:
             session_id: the client's id of the conversation; None if it has given none.
             opened_at: when API Gateway received the handshake, in milliseconds since 1970.
             now: the time.
+            limits: the tenant's limits.
 
         Raises:
+            LimitReached: the tenant's limits leave no room for the relay.
             Unavailable: a service does not answer.
         """
         dialect, stream_id = str(spec.dialect), stream.stream_id
@@ -56,7 +62,11 @@ class ClientStreams:
             session_id=session_id,
         )
         self.streams.start(stream_id, Started(dialect, start), now)
-        command = CallCommand(stream.tenant_id, stream_id, now)
+        command = CallCommand(stream.tenant_id, stream_id, now, limits=limits)
         relay = Relay.of(spec.model_copy(update={"since": opened_at}), stream_id, command)
-        self.relays.start(relay, command)
+        try:
+            self.relays.start(relay, command)
+        except LimitReached:
+            self.streams.disconnect(stream_id, now)
+            raise
         self.starter.start(relay.identity)

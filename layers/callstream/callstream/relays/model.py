@@ -1,6 +1,6 @@
 """The spec of a relay, and a relay as the Streams table has it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Self
 
@@ -12,7 +12,9 @@ from callstream.dialects.events import Tracks
 from callstream.dialogues.model import DialogueSettings
 from callstream.errors import Conflict
 from callstream.identity import RelayIdentity, SinkKind
+from callstream.ports import Item
 from callstream.tenants.directory import Surface
+from callstream.tenants.running_limits import RunningLimits
 from callstream.times import milliseconds
 from callstream.transcription.model import TranscriptionSettings
 
@@ -32,7 +34,7 @@ class CallCommand:
     """The fields that every command on a call has.
 
     `command_id` makes a repetition of the command recognisable. `client_state` goes into every
-    later callback of the call; the latest value counts.
+    later callback of the call; the latest value counts. `limits` are the tenant's.
     """
 
     tenant_id: str
@@ -40,6 +42,7 @@ class CallCommand:
     now: datetime
     command_id: str | None = None
     client_state: str | None = None
+    limits: RunningLimits = field(default_factory=RunningLimits)
 
 
 class ReturnAudio(BaseModel):
@@ -128,6 +131,7 @@ class Relay(RelaySpec):
     `owner_run_id` is the run that owns the relay, and `heartbeat_at` the time of its latest
     heartbeat (`callstream.relays.lease`). `dropped` counts the frames that were dropped because the
     consumer was too slow. `notified_at` is when the tenant was notified that the relay is over.
+    `counted` is whether the counts of what runs have the relay, until it is done.
     """
 
     relay_id: str
@@ -141,6 +145,12 @@ class Relay(RelaySpec):
     heartbeat_at: int | None = None
     dropped: int | None = None
     notified_at: int | None = None
+    counted: bool = True
+
+    @classmethod
+    def of_item(cls, item: Item) -> Self:
+        """The relay that the Streams table has. An earlier version did not count relays."""
+        return cls.model_validate({"counted": False, **item})
 
     @classmethod
     def of(cls, spec: RelaySpec, relay_id: str, command: CallCommand) -> Self:

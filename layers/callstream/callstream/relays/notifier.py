@@ -56,7 +56,7 @@ class RelayNotifier:
         last = self._last_attributes(dropped)
         if not self.relays.advance(relay, RelayEvent.STOP, self.clock(), last):
             # The relay has its last state from a command; the tenant is notified now.
-            self.relays.conclude(relay, last, is_done=True)
+            self.relays.conclude(relay, last, done_at=self.clock())
         self._notify(relay, "stopped")
 
     def failed(self, relay: Relay, reason: str, dropped: int = 0) -> None:

@@ -2,25 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
 from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RELAY_LIFECYCLE, RelayEvent, RelayState
 from callstream.calls.model import Call
 from callstream.calls.store import LIVE_INDEX
-from callstream.errors import CallEnded, ConditionFailed, UnknownCall
+from callstream.errors import CallEnded, ConditionFailed, LimitReached, UnknownCall
 from callstream.identity import RelayIdentity
 from callstream.ports import Item, Table
 from callstream.relays.model import CallCommand, NameTaken, NoSuchRelay, Relay
 from callstream.relays.requests import (
     ATTRIBUTES_OF_RUNS,
     LIVE_RELAY,
-    build_command,
+    build_done,
     build_start,
     build_transition,
+    build_transitions,
+    check_room,
+    claim_key,
     command_key,
     key_of,
+    last_of_name,
     name_key,
     relay_key,
 )
@@ -29,8 +32,11 @@ from callstream.tenants.directory import Surface
 from callstream.times import milliseconds
 
 _ATTEMPTS: Final = 5
-# A transaction has at most 100 operations: two for the command, up to two for each relay.
-_STOPPED_AT_ONCE: Final = 49
+# A transaction has at most 100 operations: three for the command and what is counted, up to two for
+# each relay.
+_STOPPED_AT_ONCE: Final = 48
+# An id or a name is part of a key.
+_MAX_KEY_BYTES: Final = 512
 
 
 class RelayStore:
@@ -40,7 +46,7 @@ class RelayStore:
     keeps attributes of its own in the relay's item.
     """
 
-    # It has 18 methods: one for each command, one for each question, and one for each check that
+    # It has 21 methods: one for each command, one for each question, and one for each check that
     # the commands share. All of them are about the items of one call, which change together.
 
     def __init__(self, table: Table) -> None:
@@ -63,6 +69,7 @@ class RelayStore:
 
         Raises:
             UnknownCall, CallEnded, NameTaken
+            LimitReached, TooLarge: the tenant's limits leave no room for the relays.
         """
         leaves_out_alike = once and command.command_id is None
 
@@ -70,15 +77,38 @@ class RelayStore:
             if self._is_repeat(command):
                 return []
             call = self.active_call(command)
-            new = [each for each in relays if not (leaves_out_alike and self._has_alike(each))]
+            alike = self._active(call) if leaves_out_alike else []
+            new = [each for each in relays if not any(each.has_same_spec(other) for other in alike)]
             if not new:
                 return []
             if any(self.has_taken_name(each) for each in new):
                 raise NameTaken("another active relay of this call has the name")
-            self._table.transact(build_start(new, command, call.expires_at))
+            self.make(new, command, call)
             return new
 
         return optimistically(attempt, _ATTEMPTS)
+
+    def make(
+        self,
+        relays: Sequence[Relay],
+        command: CallCommand,
+        call: Call,
+        also: Sequence[Item] = (),
+    ) -> None:
+        """Make relays of a call as it was read, in one transaction with further operations.
+
+        Raises:
+            ConditionFailed: something has changed meanwhile.
+            LimitReached, TooLarge: the tenant's limits leave no room for the relays.
+        """
+        check_room(relays, command, call)
+        operations, most = build_start(relays, command, call), command.limits.active_relays
+        try:
+            self._table.transact([*operations, *also])
+        except ConditionFailed as failed:
+            if most is not None and failed.operation == len(operations) - 1:
+                raise LimitReached("active_relays", most) from None
+            raise
 
     def stop(
         self,
@@ -114,7 +144,7 @@ class RelayStore:
                 stopped.extend(self._stop(active[:_STOPPED_AT_ONCE], command.now))
                 del active[:_STOPPED_AT_ONCE]
             # The command itself comes last, so that its repetition stops the remaining relays.
-            return stopped + self._stop(active, command.now, build_command(command))
+            return stopped + self._stop(active, command.now, command)
 
         return optimistically(attempt, _ATTEMPTS)
 
@@ -155,15 +185,40 @@ class RelayStore:
     def get(self, tenant_id: str, call_id: str, relay_id: str) -> Relay | None:
         """A relay, by its id; None if the call has never had it."""
         item = self._table.get(relay_key(tenant_id, call_id, relay_id))
-        return None if item is None else Relay.model_validate(item)
+        return None if item is None else Relay.of_item(item)
 
     def find(
         self, tenant_id: str, call_id: str, surface: Surface, relay: str | None = None
     ) -> list[Relay]:
-        """The surface's relays of this id or else of this name, or all of them, ended or not.
+        """The surface's relay of this id, or else the last of this name; or all that are active.
 
-        An id means its own relay alone, even if another relay has the id as its name.
+        An id means its own relay alone, even if another relay has the id as its name. Reads as many
+        items for a call's hundredth relay as for the first.
         """
+        item = self._table.get(call_key(tenant_id, call_id))
+        call = None if item is None else Call.from_item(item)
+        if call is None or call.relays_made is None:
+            return self._find_among_all(tenant_id, call_id, surface, relay)
+        if relay is None:
+            found = self._active(call)
+        elif len(relay.encode()) > _MAX_KEY_BYTES:
+            found = []
+        else:
+            by_id = self.get(tenant_id, call_id, relay)
+            is_meant = by_id is not None and by_id.surface == surface
+            meant = by_id if is_meant else self._last_of_name(call, surface, relay)
+            found = [] if meant is None else [meant]
+        return [each for each in found if each.surface == surface]
+
+    def _last_of_name(self, call: Call, surface: Surface, name: str) -> Relay | None:
+        claim = self._table.get(claim_key(call.tenant_id, call.call_id, name)) or {}
+        relay_id = last_of_name(claim, surface)
+        return None if relay_id is None else self.get(call.tenant_id, call.call_id, relay_id)
+
+    def _find_among_all(
+        self, tenant_id: str, call_id: str, surface: Surface, relay: str | None
+    ) -> list[Relay]:
+        """As `find`, for a call of an earlier version, which does not know its live relays."""
         relays = [each for each in self.relays(tenant_id, call_id) if each.surface == surface]
         if relay is None:
             return relays
@@ -171,10 +226,20 @@ class RelayStore:
             each for each in relays if each.name == relay
         ]
 
+    def _active(self, call: Call) -> list[Relay]:
+        """The active relays of a call as it was read."""
+        if call.relays_made is None:
+            relays = self.relays(call.tenant_id, call.call_id)
+        else:
+            ids = sorted(call.live_relays)
+            found = (self.get(call.tenant_id, call.call_id, relay_id) for relay_id in ids)
+            relays = [each for each in found if each is not None]
+        return [each for each in relays if each.is_active]
+
     def relays(self, tenant_id: str, call_id: str) -> list[Relay]:
         """All relays that a call has had."""
         items = self._table.query(call_key(tenant_id, call_id)["pk"], "RELAY#")
-        return [Relay.model_validate(item) for item in items]
+        return [Relay.of_item(item) for item in items]
 
     def live(self, after: RelayIdentity | None = None) -> Iterator[RelayIdentity]:
         """All relays for which runs have something to do, as far as the index knows them.
@@ -204,7 +269,8 @@ class RelayStore:
     def has_taken_name(self, relay: Relay) -> bool:
         """Whether another active relay of the call has this relay's name."""
         key = name_key(relay)
-        return key is not None and self._table.get(key) is not None
+        claim = None if key is None else self._table.get(key)
+        return claim is not None and "relay_id" in claim
 
     def noted(self, relay: Relay) -> Item:
         """The relay's whole item, with the attributes of its runs; empty if the item is gone."""
@@ -233,12 +299,19 @@ class RelayStore:
         except ConditionFailed:
             return None
 
-    def conclude(self, relay: Relay, last: Item, *, is_done: bool = False) -> None:
+    def conclude(self, relay: Relay, last: Item, *, done_at: datetime | None = None) -> None:
         """Write attributes that no other run writes, also of a relay that has ended.
 
-        With `is_done`, no run has anything left to do for the relay.
+        With `done_at`, no run has anything left to do for the relay from then on.
         """
-        remove = ATTRIBUTES_OF_RUNS if is_done else ()
+        if done_at is not None and relay.counted:
+            try:
+                self._table.transact(build_done(relay, last, done_at))
+            except ConditionFailed:
+                pass  # the relay was done before, and has given its place back
+            else:
+                return
+        remove = () if done_at is None else ATTRIBUTES_OF_RUNS
         self._table.update(set_request(key_of(relay), last, "attribute_exists(pk)", remove=remove))
 
     def _is_repeat(self, command: CallCommand) -> bool:
@@ -246,14 +319,9 @@ class RelayStore:
         claim = None if key is None else self._table.get(key)
         return claim is not None and claim["until"] > milliseconds(command.now)
 
-    def _has_alike(self, relay: Relay) -> bool:
-        return any(
-            each.is_active and each.has_same_spec(relay)
-            for each in self.find(relay.tenant_id, relay.call_id, relay.surface)
-        )
-
-    def _stop(self, relays: list[Relay], now: datetime, also: Sequence[Item] = ()) -> list[Relay]:
-        transitions = (build_transition(each, RelayEvent.STOP, now) for each in relays)
-        self._table.transact([*chain.from_iterable(transitions), *also])
+    def _stop(
+        self, relays: list[Relay], now: datetime, command: CallCommand | None = None
+    ) -> list[Relay]:
+        self._table.transact(build_transitions(relays, RelayEvent.STOP, now, command=command))
         stopped = {"state": RelayState.STOPPED, "updated_at": milliseconds(now)}
         return [each.model_copy(update=stopped) for each in relays]

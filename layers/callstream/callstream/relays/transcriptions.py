@@ -6,7 +6,8 @@ again resumes with a new relay, whose lines go on in the same transcripts.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -16,12 +17,12 @@ from pydantic import BaseModel, ConfigDict
 from callstream.calls.call_requests import call_key
 from callstream.calls.lifecycle import RelayEvent
 from callstream.calls.model import Call
-from callstream.errors import CallEnded, Unavailable
+from callstream.errors import CallEnded, LimitReached, TooLarge, Unavailable
 from callstream.ports import Item, RelayStarter, Table
 from callstream.relays.model import CallCommand, Relay, RelaySpec
-from callstream.relays.requests import build_start
 from callstream.relays.store import RelayStore
 from callstream.table_requests import optimistically
+from callstream.tenants.running_limits import RunningLimits
 from callstream.times import milliseconds
 from callstream.transcription.model import Role, TranscriptionSettings
 
@@ -132,11 +133,15 @@ class Transcriptions:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionStarter:
-    """Starts the transcription of calls, by command and when awaited media comes."""
+    """Starts the transcription of calls, by command and when awaited media comes.
+
+    `limits_of` gives the limits of a tenant whose awaited media comes.
+    """
 
     table: Table
     relays: RelayStore
     starter: RelayStarter
+    limits_of: Callable[[str], RunningLimits] = lambda _tenant_id: RunningLimits()
 
     def start(self, spec: RelaySpec, command: CallCommand) -> Transcription:
         """Start transcribing a call, or resume. Changes nothing while the call is transcribed.
@@ -150,6 +155,7 @@ class TranscriptionStarter:
 
         Raises:
             CallEnded: the call is over.
+            LimitReached, TooLarge: the tenant's limits leave no room for the relay.
             Unavailable: DynamoDB or Lambda did not answer. The sweep starts a relay that was made.
         """
 
@@ -198,12 +204,17 @@ class TranscriptionStarter:
             found = Transcriptions(self.table).get(tenant_id, call_id)
             if found is None or not found.is_on or found.spec is None or found.relay_id is not None:
                 return None
-            call = self._call(command)
-            return self._make(found, found, command, call, since)[1] if call else None
+            if (call := self._call(command)) is None:
+                return None
+            limited = replace(command, limits=self.limits_of(tenant_id))
+            return self._make(found, found, limited, call, since)[1]
 
         try:
             made = optimistically(attempt, _ATTEMPTS)
         except CallEnded:
+            return
+        except (LimitReached, TooLarge) as error:
+            _logger.warning("no room for a transcription: %s", error)
             return
         if made is not None:
             try:
@@ -268,5 +279,5 @@ class TranscriptionStarter:
             }
         )
         put = build_put(transcription_key(command.tenant_id, command.call_id), made, old)
-        self.table.transact([*build_start([relay], command, call.expires_at), put])
+        self.relays.make([relay], command, call, [put])
         return made, relay

@@ -53,6 +53,8 @@ _FAILURES: Final[dict[type[Exception], tuple[int, str]]] = {
     errors.TooLarge: (413, "Request Entity Too Large"),
     errors.Invalid: (422, "Unprocessable Entity"),
     errors.RateLimited: (429, "Too Many Requests"),
+    errors.LimitReached: (429, "Too Many Requests"),
+    errors.CallFull: (409, "Conflict"),
     errors.Unavailable: (503, "Service Unavailable"),
 }
 _UNFORESEEN: Final = (500, "Internal server error")

@@ -108,6 +108,7 @@ class StartStreaming:
         Raises:
             NotFound: the tenant has no route for transcription.
             CallEnded: the call is over.
+            LimitReached: the tenant's limits leave no room for the transcription.
             Unavailable: the table or Lambda did not answer.
         """
         check_route(command, "autotranscribe")
@@ -124,7 +125,8 @@ class StartStreaming:
                 autotranscribe_response=dict.fromkeys(_ROLES, side),
                 error_message=status.description,
             )
-        call = CallCommand(command.tenant.tenant_id, body.guid, command.now)
+        tenant = command.tenant
+        call = CallCommand(tenant.tenant_id, body.guid, command.now, limits=tenant.running)
         transcription = self.starter.start(transcription_of(body), call)
         return Started(
             is_ok=True,

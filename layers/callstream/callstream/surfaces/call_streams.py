@@ -46,6 +46,7 @@ _COMMON: Final[Mapping[type[Exception], Failure]] = {
     errors.UnknownCall: _NOT_FOUND,
     NoSuchRelay: _NOT_FOUND,
     errors.RateLimited: Failure(429, 20429, "Too many requests"),
+    errors.LimitReached: Failure(429, 20429, "Too many streams are in progress"),
 }
 _UNREADABLE: Final[Mapping[type[Exception], str]] = {
     errors.BadRequest: "The body is not a valid form",
@@ -187,6 +188,7 @@ class CreateStream[Body: NewStreamForm, Answer: BaseModel]:
             NotFound, UnknownCall: the tenant has no such call.
             CallEnded: the call is over.
             NameTaken: another stream of the call has the name and is in progress.
+            LimitReached, TooLarge: the tenant's limits leave no room for the stream.
             Unavailable: DynamoDB did not answer.
         """
         call, spec = _call_command(command), self.spec_of(command.body)
@@ -225,7 +227,8 @@ class UpdateStream[Answer: BaseModel]:
 
 def _call_command(command: Command[Any]) -> CallCommand:
     call_id = _path_parameter(command, "CallSid")
-    return CallCommand(command.tenant.tenant_id, call_id, command.now)
+    tenant = command.tenant
+    return CallCommand(tenant.tenant_id, call_id, command.now, limits=tenant.running)
 
 
 def _path_parameter(command: Command[Any], name: str) -> str:

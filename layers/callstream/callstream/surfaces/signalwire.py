@@ -39,6 +39,7 @@ _FAILURES: Final = call_streams.Failures(
         errors.Unauthenticated: _UNAUTHENTICATED,
         errors.Forbidden: _UNAUTHENTICATED,
         errors.CallEnded: Failure(422, 21220, "The call is not in-progress"),
+        errors.CallFull: Failure(422, 21220, "The call has had as many streams as it may have"),
         NameTaken: Failure(422, _INVALID_ARGUMENT, NAME_TAKEN),
         errors.Unavailable: Failure(503, 20504, "Service unavailable"),
     },

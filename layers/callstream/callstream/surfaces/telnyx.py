@@ -98,6 +98,7 @@ def _call_command(command: Command[Any]) -> CallCommand:
         now=command.now,
         command_id=command.body.command_id,
         client_state=command.body.client_state,
+        limits=command.tenant.running,
     )
 
 
@@ -163,6 +164,7 @@ class StartStreaming:
 
         Raises:
             UnknownCall, CallEnded
+            LimitReached, TooLarge: the tenant's limits leave no room for the relays.
             NoVirtualAgent, NoConnection: Dialogflow is wanted, and cannot take part.
             Unavailable: DynamoDB or Lambda did not answer.
         """

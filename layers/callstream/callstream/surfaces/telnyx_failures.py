@@ -102,6 +102,19 @@ _FAILURES: Final[Mapping[type[Exception], _Failure]] = {
         "Too many requests",
         "You have exceeded the maximum number of allowed requests.",
     ),
+    errors.LimitReached: _Failure(
+        429,
+        "10011",
+        "Too many requests",
+        "You have exceeded the maximum number of active streams.",
+    ),
+    errors.CallFull: _Failure(
+        422,
+        "10015",
+        "Invalid value for call_control_id",
+        "The call has had as many streams as it may have.",
+        pointer="/call_control_id",
+    ),
     # "occured" is Telnyx's spelling.
     errors.Unavailable: _Failure(503, "10007", "Unexpected error", "An unexpected error occured."),
 }

@@ -46,6 +46,7 @@ _FAILURES: Final = call_streams.Failures(
         errors.Unauthenticated: _UNAUTHENTICATED,
         errors.Forbidden: _UNAUTHENTICATED,
         errors.CallEnded: Failure(400, 21220, "The call is not in-progress"),
+        errors.CallFull: Failure(400, 21220, "The call has had as many streams as it may have"),
         NameTaken: Failure(409, 20409, NAME_TAKEN),
         errors.Unavailable: Failure(503, 20503, "Service unavailable"),
     },

@@ -32,6 +32,8 @@ from callstream.identity import TwilioSignature
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
 from callstream.tenants.deleted_ids import build_freed, build_kept
+from callstream.tenants.keys import tenant_key
+from callstream.tenants.running_limits import RunningLimits
 
 Surface = Literal["asapp", "clerk", "telnyx", "signalwire", "twilio"]
 """A vendor's HTTP API as Callstream serves it. tests/unit/surfaces/test_parity.py holds what each
@@ -155,6 +157,7 @@ class Tenant(_Model):
     callback_key_id: Identifier
     enabled: bool = True
     limits: dict[Surface, Limits] = {}
+    running: RunningLimits = RunningLimits()
     routes: _Names = frozenset()
     webhooks: dict[Surface, Webhook] = {}
     twilio_signature: TwilioSignature = "off"
@@ -201,11 +204,6 @@ class Credential(_Model):
     enabled: bool = True
     created_at: datetime
     label: str = ""
-
-
-def tenant_key(tenant_id: str) -> Item:
-    """The key of a tenant."""
-    return {"pk": f"TENANT#{tenant_id}", "sk": "TENANT"}
 
 
 def inbox_key(tenant_id: str, external_id: str) -> Item:

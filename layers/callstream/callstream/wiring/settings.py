@@ -155,7 +155,7 @@ class TwilioSettings(Struct, frozen=True):
 
 
 class DirectorySettings(Struct, frozen=True):
-    """Where connections to virtual agents are kept."""
+    """Where tenants are kept, and their connections to virtual agents."""
 
     directory_table: str
 

@@ -11,6 +11,7 @@ from callstream.relays.halting import TranscriptionStop
 from callstream.relays.store import RelayStore
 from callstream.relays.transcriptions import Transcriptions, TranscriptionStarter
 from callstream.transcription.model import Transcriber
+from callstream.wiring.limits import limits_of
 from callstream.wiring.media import frames_sink
 from callstream.wiring.notifier import starter
 from callstream.wiring.settings import TableSettings, TranscriberSettings, load
@@ -25,7 +26,9 @@ def transcriber(environment: Mapping[str, str]) -> Transcriber:
 def transcription_starter(environment: Mapping[str, str]) -> TranscriptionStarter:
     """Starts the transcription of calls."""
     table = DynamoTable(load(TableSettings, environment).streams_table)
-    return TranscriptionStarter(table, RelayStore(table), starter(environment))
+    return TranscriptionStarter(
+        table, RelayStore(table), starter(environment), limits_of(environment)
+    )
 
 
 def transcription_stop(environment: Mapping[str, str]) -> TranscriptionStop:

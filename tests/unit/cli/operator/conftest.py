@@ -21,6 +21,8 @@ from tests.unit.cli.operator.deployed import (
     TWILIO_PREFIX,
 )
 
+TABLES = ("DirectoryTable", "StreamsTable")
+
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Mapping[str, str]]:
@@ -34,11 +36,11 @@ def deployed() -> Iterator[Mapping[str, str]]:
         source = template.load()
         # moto's CloudFormation knows no secrets.
         stack = {
-            "Resources": {"DirectoryTable": source["Resources"]["DirectoryTable"]},
+            "Resources": {name: source["Resources"][name] for name in TABLES},
             "Outputs": {
                 output: {"Value": name if name in SECRETS else {"Ref": name}}
                 for output, name in _references(source["Outputs"]).items()
-                if name in {*SECRETS, "DirectoryTable"}
+                if name in {*SECRETS, *TABLES}
             }
             | {
                 "TwilioSecretsPrefix": {"Value": TWILIO_PREFIX},

@@ -1,6 +1,7 @@
 """The tenants' commands."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from callstream.tenants.directory import (
     Tenant,
     Webhook,
 )
+from callstream.tenants.running_limits import RunningLimits
 from callstream_cli.operator.administration import Administration
 from tests.unit.cli.commands import ask, ok, refusal
 from tests.unit.cli.operator.deployed import DEFAULT_LIMITS, URL, store_tenant
@@ -35,6 +37,7 @@ class TestTenants:
             "twilio_signature": "off",
             "always_redacts": False,
             "engine_vocabularies": {},
+            "running": asdict(RunningLimits()),
         }
         tenant = directory.tenant("acme")
         assert tenant is not None
