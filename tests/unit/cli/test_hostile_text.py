@@ -17,7 +17,8 @@ from callstream.dialects.events import Connected, Error, Mark
 from callstream.frames.reader import ReadEvent, Stream
 from callstream.frames.records import Disconnected, Record, RecordEvent, Rejected, Transcript
 from callstream.frames.stream_order import OrderedStream
-from callstream.tenants.directory import Credential, Inbox, tenant_key
+from callstream.tenants.directory import Credential, Inbox
+from callstream.tenants.keys import tenant_key
 from callstream_cli.__main__ import COMMANDS, Group
 from callstream_cli.consoles import SafeConsole
 from callstream_cli.listener import report
@@ -47,14 +48,15 @@ SHOWING = {
     "agents list": ["acme"],
     "connections list": ["acme"],
     "limits show": ["acme"],
+    "limits running": ["acme"],
     "webhooks show": ["acme"],
     "twilio show": ["acme"],
     "logs": [],
 }
 """The commands that show the state of a deployment, and their arguments."""
 SHOWING_NOTHING = {
-    *("routes list", "agents list", "connections list", "limits show", "webhooks show"),
-    "twilio show",
+    *("routes list", "agents list", "connections list", "limits show", "limits running"),
+    *("webhooks show", "twilio show"),
 }
 """Those of them that show nothing here that is hostile."""
 OTHERS = {
