@@ -36,6 +36,8 @@ _OF_RUNS = {
     Permission("kinesis:PutRecord"),
 }
 BEYOND_EVENTS = {
+    # An event of a relay without a run would wait for the run for 15 s.
+    "asapp_stop_streaming": {Permission("dynamodb:UpdateItem", "StreamsTable", "USAGE#*")},
     "relay": _OF_RUNS
     | {
         Permission("dynamodb:GetItem", "DirectoryTable", "TENANT#*"),
