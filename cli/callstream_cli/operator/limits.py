@@ -73,6 +73,9 @@ def running(
     command_bytes: Annotated[
         str | None, typer.Option(metavar="N", help="Bytes that one command may store.")
     ] = None,
+    callbacks_in_flight: Annotated[
+        str | None, typer.Option(metavar="N", help="Callbacks that are delivered at once.")
+    ] = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -86,6 +89,7 @@ def running(
         "active_relays_of_call": active_relays_of_call,
         "relays_of_call": relays_of_call,
         "command_bytes": command_bytes,
+        "callbacks_in_flight": callbacks_in_flight,
     }
     with outputs_of(stack) as outputs:
         from callstream.adapters.aws.dynamodb import DynamoTable  # noqa: PLC0415 - slow

@@ -43,6 +43,7 @@ STATUS = "https://app.example.com/status?tenant=1"
 RELAY_ID = "7a2f7b1e-2f0e-4a0b-9a55-0d6bd1b2a001"
 
 TENANT = Tenant(tenant_id="acme", name="Acme", project_id=UUID(PROJECT), callback_key_id="acme")
+IN_FLIGHT = TENANT.running.callbacks_in_flight or 0
 RELAY = make_relay(
     RELAY_ID, call_id="v3:example-call-control-id", url="wss://gw.example.com/telnyx"
 )

@@ -6,10 +6,10 @@ from heapq import heappop, heappush
 from itertools import count
 from threading import Event, Thread
 
-from callstream.callbacks.delivery import MOST_IN_FLIGHT, HttpAnswer, NoAnswer
+from callstream.callbacks.delivery import HttpAnswer, NoAnswer
 from callstream.callbacks.model import CallbackRequest, RelayCallback
 from callstream.destinations import Destination
-from tests.unit.callbacks.scenes import NOW, STATUS, TENANT, Scene, signalwire_callback
+from tests.unit.callbacks.scenes import IN_FLIGHT, NOW, STATUS, TENANT, Scene, signalwire_callback
 
 WORKERS = 50
 """As many as template.yaml allows: `MaximumConcurrency`."""
@@ -128,4 +128,4 @@ def test_tenant_with_slow_servers_holds_back_no_other_tenant() -> None:
     model.time.run(lambda: model.work(lambda: len(model.delays) == len(moments)), WORKERS)
 
     assert max(model.delays) < 2
-    assert model.dialled > MOST_IN_FLIGHT
+    assert model.dialled > IN_FLIGHT

@@ -44,6 +44,16 @@ def test_share_has_so_many_deliveries_in_flight_and_each_end_makes_room(shares: 
     assert shares.begin("acme", 3, NOW) is None
 
 
+def test_share_without_a_limit_shrinks_too_while_servers_are_slow(shares: Shares) -> None:
+    for _ in range(20):
+        assert shares.begin("acme", None, NOW)
+    slots = [shares.begin("other", None, NOW) for _ in range(12)]
+    for slot in slots:
+        assert slot is not None
+        shares.end(slot, NOW + SLOW)
+    assert [shares.begin("other", None, NOW) is None for _ in range(3)] == [False, False, True]
+
+
 def test_share_forgets_a_delivery_that_never_ends_with_its_minute(
     shares: Shares, table: Table
 ) -> None:

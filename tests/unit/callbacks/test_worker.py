@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from callstream.callbacks import shares
-from callstream.callbacks.delivery import MOST_IN_FLIGHT, HttpAnswer
+from callstream.callbacks.delivery import HttpAnswer
 from tests.unit.callbacks.scenes import (
     FAILOVER,
     HOOK,
+    IN_FLIGHT,
     NOW,
     RELAY_ID,
     STATUS,
@@ -82,8 +83,8 @@ def test_callback_is_postponed_during_an_outage_of_a_table() -> None:
 
 def test_callback_beyond_the_tenants_share_is_postponed_without_a_request() -> None:
     scene = Scene()
-    for _ in range(MOST_IN_FLIGHT):
-        assert scene.shares.begin("acme", MOST_IN_FLIGHT, NOW)
+    for _ in range(IN_FLIGHT):
+        assert scene.shares.begin("acme", IN_FLIGHT, NOW)
 
     assert not scene.take(telnyx_callback())
     assert scene.servers.got == []
@@ -95,14 +96,14 @@ def test_delivery_that_has_ended_leaves_the_tenants_share_free() -> None:
     scene = Scene()
     for answer in (HttpAnswer(200), HttpAnswer(400), "timeout"):
         scene.servers.answers = dict.fromkeys((HOOK, FAILOVER), answer)
-        for _ in range(MOST_IN_FLIGHT):
+        for _ in range(IN_FLIGHT):
             scene.take(telnyx_callback())
     scene.master_is_down = True
-    for _ in range(MOST_IN_FLIGHT):
+    for _ in range(IN_FLIGHT):
         scene.take(telnyx_callback())
 
-    for _ in range(MOST_IN_FLIGHT):
-        assert scene.shares.begin("acme", MOST_IN_FLIGHT, NOW)
+    for _ in range(IN_FLIGHT):
+        assert scene.shares.begin("acme", IN_FLIGHT, NOW)
 
 
 def test_callback_that_would_wait_with_too_many_others_is_given_up(

@@ -30,8 +30,6 @@ from callstream.tenants.directory import Directory
 _logger = logging.getLogger(__name__)
 
 SCHEMES: Final = frozenset({"http", "https"})
-MOST_IN_FLIGHT: Final = 10
-"""How many callbacks of a tenant are delivered at the same time."""
 
 # 4xx statuses worth retrying: a slow request, an early request, and too many requests.
 _RETRIABLE: Final = frozenset({408, 425, 429})
@@ -179,7 +177,8 @@ class Delivery:
         urls = () if vendor is None else tuple(vendor.urls(callback, tenant))
         if vendor is None or not urls:
             return Dropped("no_url")
-        slot = self._shares.begin(tenant.tenant_id, MOST_IN_FLIGHT, now())
+        most = tenant.running.callbacks_in_flight
+        slot = self._shares.begin(tenant.tenant_id, most, now())
         if slot is None:
             return Failed("too_many_in_flight", is_permanent=False)
         signed = (

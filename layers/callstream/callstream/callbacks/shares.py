@@ -34,6 +34,7 @@ _SLOW_WEIGHT: Final = 10
 _MOST_SLOWNESS: Final = 100
 # While a tenant's servers are slow, these find out whether they still are.
 _IN_FLIGHT_IF_SLOW: Final = 2
+_ANY_NUMBER: Final = 1_000_000
 
 
 class Slot(NamedTuple):
@@ -49,8 +50,12 @@ class Shares:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def begin(self, tenant_id: str, most: int, now: datetime) -> Slot | None:
-        """Count a delivery that begins; None if the tenant has `most` in flight, or is slow."""
+    def begin(self, tenant_id: str, most: int | None, now: datetime) -> Slot | None:
+        """Count a delivery that begins; None if the tenant has too many in flight.
+
+        `most` is how many the tenant may have while its servers are quick; None for any number.
+        """
+        most = _ANY_NUMBER if most is None else most
         key = _key(tenant_id, "IN_FLIGHT", _MINUTE, now)
         request = _add(key, {"in_flight": 1}, _MINUTE, now) | {
             "ConditionExpression": "attribute_not_exists(in_flight) OR in_flight < :few"

@@ -40,6 +40,8 @@ class RunningLimits:
         active_relays_of_call: the same, of one call.
         relays_of_call: relays that one call has ever had: all of them are kept.
         command_bytes: the size in bytes of what one command stores.
+        callbacks_in_flight: callbacks of the tenant that are delivered at the same time, counted by
+            `callstream.callbacks.shares`.
     """
 
     open_streams: Annotated[int, Gt(0)] | None = 200
@@ -47,6 +49,7 @@ class RunningLimits:
     active_relays_of_call: Annotated[int, Gt(0)] | None = 25
     relays_of_call: Annotated[int, Gt(0)] | None = 500
     command_bytes: Annotated[int, Gt(0)] | None = 65_536
+    callbacks_in_flight: Annotated[int, Gt(0)] | None = 10
 
 
 class Kind(StrEnum):

@@ -70,6 +70,7 @@ class TestRunningLimits:
         "active_relays_of_call": {"limit": 25, "now": None},
         "relays_of_call": {"limit": 500, "now": None},
         "command_bytes": {"limit": 65536, "now": None},
+        "callbacks_in_flight": {"limit": 10, "now": None},
     }
 
     def test_running_shows_the_limits_and_how_much_runs(self, deployed: Mapping[str, str]) -> None:
@@ -105,6 +106,7 @@ class TestRunningLimits:
             ["active", "relays", "of", "call", "25"],
             ["relays", "of", "call", "none"],
             ["command", "bytes", "65536"],
+            ["callbacks", "in", "flight", "10"],
         ]
         assert "open streams 8" in ok("tenants", "show", "acme")
 
