@@ -137,4 +137,6 @@ class TestConfirmation:
             result = run(*arguments, "--json", answer="y\n")
             assert json.loads(result.stdout.removeprefix(" y\n"))
             assert stored(directory) != before
-        assert stored(directory) == []
+        # The deleted tenant's id is kept from new tenants.
+        [left] = stored(directory)
+        assert "'sk': 'DELETED'" in left
