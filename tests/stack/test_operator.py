@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -90,11 +91,9 @@ def test_changes_of_a_tenant_take_effect_on_its_requests(
 
     listed = operator("credentials", "list", tenant_id)
     assert [(c["label"], c["enabled"]) for c in listed] == [("first", False), ("second", True)]
-    assert operator("tenants", "delete", tenant_id, "--yes") == {
-        "tenant_id": tenant_id,
-        "credentials": 2,
-        "inboxes": 0,
-    }
+    deleted = operator("tenants", "delete", tenant_id, "--yes")
+    assert datetime.fromisoformat(deleted.pop("id_kept_until")) > datetime.now(UTC)
+    assert deleted == {"tenant_id": tenant_id, "credentials": 2, "inboxes": 0}
     assert status(second) == 401
 
 
