@@ -34,6 +34,7 @@ MOMENTARY = {"streamingSeconds", "x-ratelimit-reset"}
 HEADERS = re.compile("content-type|x-request-id|x-ratelimit-.*")
 
 OUTAGE = "needs a service that is down: see tests/replay"
+SETTING = "needs another setting than the deployed function has: see tests/replay"
 SERVERS = "needs a tenant's server: see tests/replay"
 ONLY_THEN = "correct only at the event's time"
 NO_CLIENT = "HTTP clients cannot send it"
@@ -90,8 +91,11 @@ class Case:
         reason = reasons.get(self.name)
         if case_id.startswith(IMPOSSIBLE):
             reason = ONLY_THEN
-        if "down" in self.expected().get("given", {}):
+        given = self.expected().get("given", {})
+        if "down" in given:
             reason = OUTAGE
+        if "environment" in given:
+            reason = SETTING
         if not {"sent", "put_off", "buried"}.isdisjoint(self.expected()):
             reason = SERVERS
         marks = [pytest.mark.skip(reason)] if reason else []
