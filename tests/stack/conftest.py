@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +30,10 @@ from tests.template import ROOT
 
 # How long a condition may take to become true, in seconds.
 PATIENCE = 60
+
+
+# Clients find the stack by the environment, which all threads of a test share.
+_making_clients = Lock()
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,12 @@ class DeployedStack:
 
     def client(self, service: str) -> Any:
         """A boto3 client for the stack's own AWS."""
-        with aws.talking_to(self.description["aws_endpoint_url"]):
+        with _making_clients, aws.talking_to(self.description["aws_endpoint_url"]):
             return boto3.client(service)  # type: ignore[call-overload]
 
     def table(self, name: str) -> Any:
         """One of the stack's tables, as a boto3 resource."""
-        with aws.talking_to(self.description["aws_endpoint_url"]):
+        with _making_clients, aws.talking_to(self.description["aws_endpoint_url"]):
             return boto3.resource("dynamodb").Table(self.description["tables"][name])
 
     def key_ring(self) -> KeyRing:
