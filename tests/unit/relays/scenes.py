@@ -5,7 +5,7 @@ import json
 import selectors
 import threading
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any, override
+from typing import Any, Protocol, override
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.callbacks.model import RelayCallback
@@ -199,6 +199,31 @@ class Source(ports.CallSource):
     @override
     async def open_feed(self) -> Feed:
         return self.feed
+
+
+class RecordedCall(Protocol):
+    """A call whose records a test keeps."""
+
+    streams: list[StartedStream]
+    all_streams: list[StartedStream]
+    records: list[Record]
+
+
+class CallSource(Source):
+    """A recorded call, with a feed of its own for each run."""
+
+    def __init__(self, call: RecordedCall) -> None:
+        super().__init__()
+        self.call = call
+        self.streams = call.streams
+
+    @override
+    def streams_since(self, moment: float) -> Sequence[StartedStream]:
+        return self.call.all_streams
+
+    @override
+    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+        return [each for each in self.call.records if each.received_at >= moment * 1000]
 
 
 class Lease(ports.Lease):

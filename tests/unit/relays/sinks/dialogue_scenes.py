@@ -2,14 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import groupby
 from typing import Any, NamedTuple, override
 
 from msgspec.structs import replace
 
 from callstream.audio.formats import AudioFormat
-from callstream.calls.model import StartedStream
 from callstream.dialects.events import (
     Clear,
     Dtmf,
@@ -34,7 +33,7 @@ from callstream.relays.timings import RelayTimings
 from tests.relays import make_relay
 from tests.unit.dialogues.scripted_agent import MS, ScriptedAgent
 from tests.unit.items import started_stream
-from tests.unit.relays.scenes import Feed, Lease, Source
+from tests.unit.relays.scenes import CallSource, Feed, Lease
 from tests.unit.transcription.scripted_engine import sound
 
 FRAME_MS = 60  # three times as long as most carriers', for tests that are as much faster
@@ -186,23 +185,6 @@ class Table(ReplyKeeper, DialogueCall, DialogueReporter):
             first.setdefault(number, tuple(report))
         assert [*first] == [*range(1, len(first) + 1)]
         return [*first.values()]
-
-
-class CallSource(Source):
-    """The call, with a feed of its own for each run."""
-
-    def __init__(self, scene: "Scene") -> None:
-        super().__init__()
-        self.scene = scene
-        self.streams = scene.streams
-
-    @override
-    def streams_since(self, moment: float) -> Sequence[StartedStream]:
-        return self.scene.all_streams
-
-    @override
-    def records_since(self, stream_ids: Any, moment: float) -> Sequence[Record]:
-        return [each for each in self.scene.records if each.received_at >= moment * 1000]
 
 
 class Scene:

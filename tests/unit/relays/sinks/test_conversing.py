@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from random import Random
@@ -11,7 +11,6 @@ from typing import Any, override
 
 import pytest
 
-from callstream.calls.model import StartedStream
 from callstream.errors import Unavailable, Undeliverable
 from callstream.frames.client_messages import read_client
 from callstream.frames.records import Disconnected, Record, RecordEvent
@@ -30,7 +29,7 @@ from callstream.transcription.engine import EngineFailed
 from callstream.transcription.model import TranscriptionSettings
 from tests.relays import make_relay
 from tests.unit.items import started_stream
-from tests.unit.relays.scenes import Feed, Lease, Source, play_without_waiting
+from tests.unit.relays.scenes import CallSource, Feed, Lease, play_without_waiting
 from tests.unit.relays.sinks.test_transcription import Table, speech
 from tests.unit.transcription.scripted_engine import ScriptedEngine, ScriptedSession, sound
 
@@ -99,22 +98,6 @@ class Maker(TranscriptionMaker):
         )
 
 
-class ClientSource(Source):
-    """The client's stream."""
-
-    def __init__(self, scene: "Scene") -> None:
-        super().__init__()
-        self.scene, self.streams = scene, scene.streams
-
-    @override
-    def streams_since(self, moment: float) -> Sequence[StartedStream]:
-        return self.scene.all_streams
-
-    @override
-    def records_since(self, stream_ids: Any, moment: float) -> Sequence[Record]:
-        return [each for each in self.scene.records if each.received_at >= moment * 1000]
-
-
 class Scene:
     """A client whose words are those of `sound`."""
 
@@ -146,7 +129,7 @@ class Scene:
     def run(
         self, kind: RunKind = RunKind.FIRST, seconds: float = 900
     ) -> asyncio.Task[Outcome | None]:
-        source, timings = ClientSource(self), RelayTimings()
+        source, timings = CallSource(self), RelayTimings()
         self.feeds.append(source.feed)
         converses = partial(CONVERSATIONS["asapp"], terms=Terms(self.engine.languages))
         made = RelayRun(

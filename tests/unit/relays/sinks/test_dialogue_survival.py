@@ -21,8 +21,8 @@ from callstream.relays.sinks.dialogue import DialogueSink
 from callstream.relays.timings import RelayTimings
 from tests.relays import make_relay
 from tests.unit.dialogues.scripted_agent import ScriptedAgent
-from tests.unit.relays.scenes import play_without_waiting, until
-from tests.unit.relays.sinks.dialogue_scenes import CallSource, Carrier, Scene
+from tests.unit.relays.scenes import CallSource, play_without_waiting, until
+from tests.unit.relays.sinks.dialogue_scenes import Carrier, Scene
 
 REMEDIES: Final[tuple[Remedy, ...]] = ("repeat", "renew", "wait")
 REPEATED_MS: Final = 1500

@@ -7,7 +7,6 @@ from typing import Any, override
 
 import pytest
 
-from callstream.calls.model import StartedStream
 from callstream.dialects.events import Media, SpokenPhrase, Start, Track, Vocabulary
 from callstream.errors import Unavailable, UnreadableItem
 from callstream.frames.records import Disconnected, Halted, Record, RecordEvent
@@ -23,7 +22,7 @@ from callstream.transcription.engine import EngineFailed, SessionSettings
 from callstream.transcription.transcripts import KeptLine
 from tests.relays import make_relay
 from tests.unit.items import started_stream
-from tests.unit.relays.scenes import Feed, Lease, Source, play_without_waiting
+from tests.unit.relays.scenes import CallSource, Feed, Lease, play_without_waiting
 from tests.unit.transcription.scripted_engine import ScriptedEngine, ScriptedSession, sound
 
 FRAME_MS = 20
@@ -85,23 +84,6 @@ class Table(LineDelivery, CallBook):
         return " ".join(
             kept.line.text for (each, _), kept in sorted(self.kept.items()) if each == track
         ).split()
-
-
-class CallSource(Source):
-    """The call, with a feed of its own for each run."""
-
-    def __init__(self, scene: "Scene") -> None:
-        super().__init__()
-        self.scene = scene
-        self.streams = scene.streams
-
-    @override
-    def streams_since(self, moment: float) -> Sequence[StartedStream]:
-        return self.scene.all_streams
-
-    @override
-    def records_since(self, stream_ids: Any, moment: float) -> Sequence[Record]:
-        return [each for each in self.scene.records if each.received_at >= moment * 1000]
 
 
 class Scene:
