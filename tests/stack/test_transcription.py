@@ -131,7 +131,7 @@ def text(found: list[dict[str, Any]]) -> list[str]:
 def test_no_word_is_lost_or_doubled_by_a_cut_a_hand_over_and_a_killed_function(
     stack: DeployedStack,
 ) -> None:
-    call = TonesCall("CA-transcribed", sentences=8)
+    call = TonesCall("CA-transcription", sentences=8)
 
     async def act(stand_in: StandIn, function: str) -> None:
         participants = {"customerId": "c", "agentId": "a"}
@@ -184,7 +184,7 @@ def assert_transcribed(stack: DeployedStack, call: TonesCall, relay: dict[str, A
 def test_last_words_and_summary_come_if_the_function_dies_after_the_stop(
     stack: DeployedStack,
 ) -> None:
-    call = TonesCall("CA-stopped", sentences=1, silence_ms=6000)
+    call = TonesCall("CA-dies-after-stop", sentences=1, silence_ms=6000)
 
     async def act(function: str) -> None:
         body = {"namespace": "twilio", "guid": call.id, "customerId": "c", "agentId": "a"}

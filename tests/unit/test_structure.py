@@ -249,3 +249,17 @@ def test_modules_are_short_and_a_comment_says_why_a_class_has_many_methods(path:
             assert any("methods" in line and str(len(methods)) in line for line in before), (
                 node.name
             )
+
+
+def test_no_two_stack_tests_use_the_same_call() -> None:
+    """Tests of one worker share a stack, where a call that has ended takes no more commands."""
+    users: dict[str, set[str]] = {}
+    for path in (ROOT / "tests" / "stack").glob("test_*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if not isinstance(node, DEFINITIONS) or not node.name.startswith("test_"):
+                continue
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and str(part.value).startswith("CA-"):
+                    users.setdefault(part.value, set()).add(f"{path.name}::{node.name}")
+    assert len(users) > 20
+    assert not {call: tests for call, tests in users.items() if len(tests) > 1 and call != "CA-"}
