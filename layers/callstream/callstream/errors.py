@@ -9,6 +9,7 @@ CallstreamError
 ├── ConditionFailed             the condition of a write does not hold
 ├── Undeliverable               a message that can never be delivered as it is
 ├── Unavailable                 a service failed, or is contended, after bounded retries
+│   └── Throttled               a service works, and has had more requests than it takes
 └── ApiError                    an HTTP request that is answered with an error; one class a meaning
     ├── BadRequest              the body cannot be read
     ├── Unauthenticated         credentials are missing or wrong
@@ -113,6 +114,13 @@ class Unavailable(CallstreamError):
         super().__init__(f"{service} is unavailable: {code}")
         self.service = service
         self.code = code
+
+
+class Throttled(Unavailable):
+    """A service works and refuses this request, as it has had more than it takes at present.
+
+    Unlike an outage, this says little about the next request.
+    """
 
 
 class ApiError(CallstreamError):

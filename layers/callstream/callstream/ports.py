@@ -14,7 +14,12 @@ class RecordSink(Protocol):
     """A place for records: the frames stream or its overflow queue."""
 
     def put(self, partition_key: str, data: bytes) -> None:
-        """Put one record. Raises `Unavailable` after bounded retries."""
+        """Put one record.
+
+        Raises:
+            Throttled: the place has more than it takes. Whether to try again is for the caller.
+            Unavailable: the place did not take the record after bounded retries.
+        """
 
 
 class Table(Protocol):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from callstream.adapters.aws.record_sinks import KinesisSink, OverflowSink, overflow_record
 from callstream.dialects.events import Mark, Media
-from callstream.errors import Unavailable
+from callstream.errors import Throttled, Unavailable
 from callstream.frames import records
 from callstream.frames.publisher import PAUSE_SECONDS, Publisher, ReceivedEvent, read
 from callstream.frames.records import Rejected
@@ -196,9 +196,10 @@ def test_sink_tries_again_where_that_helps_and_never_for_long(
     events: Any = sink._client.meta.events
     events.register("before-send.kinesis.PutRecord", refuse)
     monkeypatch.setattr("time.sleep", slept.append)
-    with pytest.raises(Unavailable, match=code):
+    with pytest.raises(Unavailable, match=code) as raised:
         sink.put("stream-1", b"data")
 
+    assert isinstance(raised.value, Throttled) is ("Throughput" in code)
     assert len(seen) == attempts
     config: Any = sink._client.meta.config
     # Longer than this, and a few tracks that cannot be put take all of an account's concurrency.

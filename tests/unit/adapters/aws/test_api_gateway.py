@@ -12,7 +12,7 @@ from botocore.httpsession import URLLib3Session
 
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
-from callstream.errors import Unavailable, Undeliverable
+from callstream.errors import Throttled, Unavailable, Undeliverable
 
 URL = "https://api.example.com/media"
 PATH = "/media/@connections/c%3D1"
@@ -150,9 +150,10 @@ def test_refusal_is_unavailable(
     gateway.refuse(*refusal)
     method, _ = METHODS[name]
 
-    with pytest.raises(Unavailable, match=f"apigateway is unavailable: {refusal[1]}"):
+    with pytest.raises(Unavailable, match=f"apigateway is unavailable: {refusal[1]}") as raised:
         method(connections)
     assert len(gateway.requests) == tries
+    assert isinstance(raised.value, Throttled) is (refusal[0] == 429)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Final
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from callstream.adapters.aws._refusals import THROTTLING, refusal
 from callstream.errors import Unavailable
 
 # All tries take at most about 10 s, so that a function can still use its fallback within 29 s.
@@ -25,32 +26,27 @@ SINK_CONFIG: Final = Config(
 )
 
 # Error codes that mean "not now", as every status of 500 and above does.
-_BUSY: Final = frozenset(
-    {
-        "InternalServerError",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
+_BUSY: Final = THROTTLING | {
+    "InternalServerError",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
 _SERVER_ERROR: Final = 500
 
 
 @contextmanager
 def unavailable(service: str) -> Iterator[None]:
-    """Raise `Unavailable` for throttling, outages and network errors that retries did not solve."""
+    """Raise `Unavailable` for outages and network errors that retries did not solve.
+
+    Raise `Throttled`, which is one, for throttling.
+    """
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code in _BUSY or status >= _SERVER_ERROR:
-            raise Unavailable(service, code) from error
+            raise refusal(service, code) from error
         raise
     except BotoCoreError as error:
         raise Unavailable(service, type(error).__name__) from error

@@ -10,7 +10,8 @@ from botocore.session import get_session
 
 from callstream.adapters import clock
 from callstream.adapters.aws._clients import CONFIG, unavailable
-from callstream.errors import Unavailable, Undeliverable
+from callstream.adapters.aws._refusals import refusal
+from callstream.errors import Undeliverable
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -39,7 +40,7 @@ def _refusals(*, of_message: bool = False) -> Iterator[None]:
         if of_message and status not in _PASSING:
             raise Undeliverable("apigateway", details["Code"]) from error
         # A denied action too: the caller may go on with other connections.
-        raise Unavailable("apigateway", details["Code"]) from error
+        raise refusal("apigateway", details["Code"]) from error
 
 
 class ApiConnections:
@@ -59,7 +60,8 @@ class ApiConnections:
 
         Raises:
             Undeliverable: the message is too large, or this function may not post.
-            Unavailable: API Gateway did not answer, or throttles.
+            Throttled: API Gateway throttles.
+            Unavailable: API Gateway did not answer.
         """
         try:
             with _refusals(of_message=True):

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
 from callstream.adapters.aws._clients import SINK_CONFIG
+from callstream.adapters.aws._refusals import refusal
 from callstream.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _refusals(service: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise Unavailable(service, error.response["Error"]["Code"]) from error
+        raise refusal(service, error.response["Error"]["Code"]) from error
     except BotoCoreError as error:
         raise Unavailable(service, type(error).__name__) from error
 
@@ -48,6 +49,7 @@ class KinesisSink:
         """Put one record.
 
         Raises:
+            Throttled: the shard has had more records than it takes in a second.
             Unavailable: Kinesis did not take the record, after two tries where a retry can help.
         """
         with _refusals("kinesis"):
