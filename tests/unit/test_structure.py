@@ -259,7 +259,8 @@ def test_no_two_stack_tests_use_the_same_call() -> None:
             if not isinstance(node, DEFINITIONS) or not node.name.startswith("test_"):
                 continue
             for part in ast.walk(node):
-                if isinstance(part, ast.Constant) and str(part.value).startswith("CA-"):
-                    users.setdefault(part.value, set()).add(f"{path.name}::{node.name}")
+                value = part.value if isinstance(part, ast.Constant) else None
+                if isinstance(value, str) and value.startswith("CA-"):
+                    users.setdefault(value, set()).add(f"{path.name}::{node.name}")
     assert len(users) > 20
     assert not {call: tests for call, tests in users.items() if len(tests) > 1 and call != "CA-"}
