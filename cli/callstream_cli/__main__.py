@@ -53,6 +53,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "record": "reading.record",
     "replay": "reading.replay",
     "demo": "demo.command",
+    "preflight": "preflight.command",
     "tenants": Group(
         "The customers that may use the gateway.",
         ["create", "list", "show", "update", "disable", "enable", "delete"],

@@ -61,6 +61,7 @@ SHOWING_NOTHING = {
 """Those of them that show nothing here that is hostile."""
 OTHERS = {
     *("up", "down", "status", "url", "env", "containers", "expose", "demo", "bridge"),
+    "preflight",
     # Below, or beside their own tests; `test_plain_output` holds for all commands.
     *("tail", "listen", "dialogflow", "call", "record", "replay"),
     # These show what the operator has just typed, or keys.
