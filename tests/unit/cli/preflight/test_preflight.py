@@ -182,9 +182,11 @@ def test_reserved_executions_do_not_count(aws: Aws) -> None:
 def test_messages_are_frames_posts_to_forks_and_their_answers(aws: Aws) -> None:
     assert checks("--forks", "0")["API Gateway, messages a second"]["needed"] == "1,000"
     assert checks()["API Gateway, messages a second"]["needed"] == "2,000"
-    aws.answers["GetServiceQuota"] = lambda request: quota(
-        1999 if request["QuotaCode"] == "L-8A5B8E43" else DEFAULTS[request["QuotaCode"]]
-    )
+    quotas = dict(DEFAULTS)
+    aws.answers["GetServiceQuota"] = lambda request: quota(quotas[request["QuotaCode"]])
+    quotas["L-8A5B8E43"] = 2000
+    assert checks()["API Gateway, messages a second"]["status"] == "ok"
+    quotas["L-8A5B8E43"] = 1999
     messages = checks(status=1)["API Gateway, messages a second"]
     assert messages["command"].endswith(
         "--service-code apigateway --quota-code L-8A5B8E43 --desired-value 5000 --region eu-west-1"
