@@ -26,13 +26,14 @@ RECEIVED = ReceivedEvent(FRAME, "twilio")
 
 
 class Sink:
-    def __init__(self, *, works: bool = True) -> None:
+    def __init__(self, *, works: bool = True, throttles: bool = False) -> None:
         self.works = works
+        self.throttles = throttles
         self.records: list[tuple[str, bytes]] = []
 
     def put(self, partition_key: str, data: bytes) -> None:
         if not self.works:
-            raise Unavailable("test", "Down")
+            raise (Throttled if self.throttles else Unavailable)("test", "Down")
         self.records.append((partition_key, data))
 
 
@@ -88,6 +89,16 @@ def test_publisher_uses_the_overflow_at_once_for_a_while_after_a_refusal() -> No
     publishing.publish(STREAM, 0, RECEIVED)
     assert len(frames.records) == 2
     assert len(overflow.records) == 2
+
+
+def test_publisher_sends_a_throttled_record_alone_to_the_overflow() -> None:
+    frames, overflow = Sink(works=False, throttles=True), Sink()
+    publishing = publisher(frames, overflow)
+    publishing.publish(STREAM, 0, RECEIVED)
+    frames.works = True
+    publishing.publish(STREAM, 0, RECEIVED)
+
+    assert len(overflow.records) == len(frames.records) == 1
 
 
 def test_publisher_logs_a_lost_record_without_its_audio(

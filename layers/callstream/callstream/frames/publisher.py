@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from callstream.dialects import DIALECTS, recognise
-from callstream.errors import Unavailable, UnreadableMessage
+from callstream.errors import Throttled, Unavailable, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.records import Record, RecordEvent
 from callstream.identity import StreamIdentity
@@ -38,8 +38,9 @@ def read(body: str) -> ReceivedEvent:
 class Publisher:
     """Puts records on the frames stream; records that it refuses wait in the overflow.
 
-    After a refusal a stream's records go to the overflow at once for a while: a refusal takes
-    seconds, and in every second 50 more functions would wait at the same time.
+    After a refusal in an outage, a stream's records go to the overflow at once for a while: such a
+    refusal takes seconds, and in every second 50 more functions would wait at the same time. A
+    throttled record goes alone: the frames stream answers, and takes most of the others.
 
     Args:
         frames: the frames stream.
@@ -78,6 +79,8 @@ class Publisher:
             return
         try:
             self._frames.put(identity.stream_id, data)
+        except Throttled as refused:
+            self._overflow_instead(identity, data, refused.code)
         except Unavailable as refused:
             self._pause(identity.stream_id)
             self._overflow_instead(identity, data, refused.code)

@@ -9,7 +9,6 @@ from typing import override
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.calls.store import StreamStore
 from callstream.dialogues.kept_replies import ReplyStore
 from callstream.dialogues.virtual_agent import AgentFailed, VirtualAgent
@@ -21,6 +20,7 @@ from callstream.relays.run import RelayRun
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.dialogue import DialogueCall, DialogueSink
 from callstream.wiring.connections import keyed_connections
+from callstream.wiring.media import patient_sink
 from callstream.wiring.relay_runs import RelayRuns
 from callstream.wiring.settings import (
     ConnectionsSettings,
@@ -44,7 +44,7 @@ class DialogueRunFactory:
         self._table = DynamoTable(load(TableSettings, environment).streams_table)
         self._carriers = ApiConnections(load(ConnectionsSettings, environment).connections_url)
         frames_stream = self._runs.settings.frames_stream
-        self.copies = RecordCopies("answers", lambda: KinesisSink(frames_stream), time.monotonic)
+        self.copies = RecordCopies("answers", lambda: patient_sink(frames_stream), time.monotonic)
         """Puts what relays have posted on the frames stream."""
 
     def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:

@@ -10,7 +10,6 @@ from typing import Final, override
 
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
-from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.adapters.aws.secrets_manager import PermanentSecret
 from callstream.adapters.network import websockets
 from callstream.adapters.network.dns import resolve
@@ -26,6 +25,7 @@ from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.sink import Sink
 from callstream.relays.sinks.websocket import RelayForks, WebSocketSink
 from callstream.tenants.directory import Directory
+from callstream.wiring.media import patient_sink
 from callstream.wiring.relay_runs import RelayRuns
 from callstream.wiring.settings import (
     ConsumerSettings,
@@ -60,7 +60,7 @@ class RelayRunFactory:
         self._local = is_local(environment)
         self._connections = ApiConnections(self._settings.connections_url)
         frames_stream = self._runs.settings.frames_stream
-        self.copies = RecordCopies("answers", lambda: KinesisSink(frames_stream), time.monotonic)
+        self.copies = RecordCopies("answers", lambda: patient_sink(frames_stream), time.monotonic)
         """Puts what relays have posted on the frames stream."""
 
     def make(self, invocation: RelayInvocation, seconds: float) -> RelayRun | None:

@@ -12,7 +12,6 @@ from msgspec import to_builtins
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
-from callstream.adapters.aws.record_sinks import KinesisSink
 from callstream.callbacks.model import CallbackQueue
 from callstream.calls.model import Call, MediaStream
 from callstream.dialects.events import Track
@@ -34,6 +33,7 @@ from callstream.times import milliseconds
 from callstream.transcription.engine import Engine
 from callstream.transcription.model import TranscriptionSettings
 from callstream.transcription.transcripts import KeptLine, TranscriptStore, since
+from callstream.wiring.media import patient_sink
 from callstream.wiring.notifier import callback_queue
 from callstream.wiring.relay_runs import RelayRuns
 from callstream.wiring.settings import (
@@ -73,7 +73,7 @@ class TranscriptionRunFactory:
         self._store = TranscriptStore(DynamoTable(load(TableSettings, environment).streams_table))
         self._callbacks = callback_queue(environment)
         frames_stream = self._runs.settings.frames_stream
-        self.copies = RecordCopies("lines", lambda: KinesisSink(frames_stream), time.monotonic)
+        self.copies = RecordCopies("lines", lambda: patient_sink(frames_stream), time.monotonic)
         """Puts the lines on the frames stream."""
         connections = load(ConnectionsSettings, environment)
         self._connections = ApiConnections(connections.connections_url)
