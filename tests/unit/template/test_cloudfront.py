@@ -218,3 +218,13 @@ def test_distribution_forwards_all_headers_but_the_host() -> None:
     assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
     assert behavior["ViewerProtocolPolicy"] == "https-only"
     assert config["HttpVersion"] == "http1.1"
+
+
+def test_distribution_keeps_no_error_for_the_next_handshake() -> None:
+    config = RESOURCES["MediaDistribution"]["Properties"]["DistributionConfig"]
+
+    # CloudFront keeps these whatever the origin says about caching, and all handshakes have one key.
+    kept = {404, 405, 414, 500, 501, 502, 503, 504}
+    responses = config["CustomErrorResponses"]
+    assert {each["ErrorCode"] for each in responses} == kept
+    assert {each["ErrorCachingMinTTL"] for each in responses} == {0}
