@@ -223,7 +223,7 @@ def test_distribution_forwards_all_headers_but_the_host() -> None:
 def test_distribution_keeps_no_error_for_the_next_handshake() -> None:
     config = RESOURCES["MediaDistribution"]["Properties"]["DistributionConfig"]
 
-    # CloudFront keeps these whatever the origin says about caching, and all handshakes have one key.
+    # CloudFront keeps these whatever the origin says, and all handshakes have one key.
     kept = {404, 405, 414, 500, 501, 502, 503, 504}
     responses = config["CustomErrorResponses"]
     assert {each["ErrorCode"] for each in responses} == kept
