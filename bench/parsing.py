@@ -8,7 +8,7 @@ from typing import Any, Final
 from bench.measures import BenchError, Measure
 from bench.samples import ROOT
 
-BUDGET: Final = 1.0
+BUDGET: Final = 0.35
 _TOOLS: Final = ROOT / ".local" / "tools"
 _ENVIRONMENT: Final = _TOOLS / "bench"
 _REQUIREMENTS: Final = ROOT / "requirements" / "bench.txt"

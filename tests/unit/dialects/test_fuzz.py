@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from callstream.dialects import DIALECTS
+from callstream.dialects import DIALECTS, recognise
 from callstream.dialects.events import Vocabulary
+from callstream.dialects.one_pass import read_frame
 from callstream.errors import Inexpressible, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.publisher import read
@@ -39,6 +40,9 @@ REASONS = {"not_json", "not_as_documented", "too_large"}
 def survives(body: str) -> None:
     """Do what the functions do with a message, and readers and relays with its record."""
     heard = read(body)
+    if frame := read_frame(body):
+        # One pass says what two passes say.
+        assert frame == (recognise(body), DIALECTS[frame[0]].parse(body))
     record = Record("stream-1", "acme", "genagent", heard.dialect, 0, heard.event)
     data = records.encode(record)
     assert records.decode(data) == record

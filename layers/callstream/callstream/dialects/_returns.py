@@ -4,12 +4,12 @@ Twilio and SignalWire want `streamSid` in each message, Telnyx wants no stream i
 can press a key. Sources: as in each dialect's module.
 """
 
-from base64 import b64encode
 from typing import Annotated, Final
 
-from msgspec import Meta, field
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from callstream.dialects._wire import Documented, Fields, Reader
+from callstream.dialects._wire import Documented, Fields, Reader, write
 from callstream.dialects.events import (
     Clear,
     ReturnDtmf,
@@ -77,11 +77,28 @@ def read_return(
             return ReturnDtmf(dtmf.digit, extra=extra)
 
 
-def return_fields(event: ReturnEvent) -> Fields:
-    """The message of an event, without the stream id."""
+class _WrittenMedia(Struct, tag_field="event", tag="media"):
+    """Audio as it is written, 50 times a second: quicker than from a dict."""
+
+    media: _MediaBody
+    stream_sid: str | UnsetType = field(default=UNSET, name="streamSid")
+
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def write_return(event: ReturnEvent, stream_sid: str | UnsetType = UNSET) -> str:
+    """Write an event as a message, with the stream's id if the carrier wants it there."""
+    if isinstance(event, ReturnMedia) and not event.extra:
+        return _encoder.encode(_WrittenMedia(_MediaBody(event.audio), stream_sid)).decode()
+    stream: Fields = {} if stream_sid is UNSET else {"streamSid": stream_sid}
+    return write(_fields(event) | stream, event.extra)
+
+
+def _fields(event: ReturnEvent) -> Fields:
     match event:
         case ReturnMedia(audio=audio):
-            return {"event": "media", "media": {"payload": b64encode(audio).decode()}}
+            return {"event": "media", "media": {"payload": audio}}
         case ReturnMark(name=name):
             return {"event": "mark", "mark": {"name": name}}
         case Clear():

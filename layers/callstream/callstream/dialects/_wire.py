@@ -1,6 +1,5 @@
 """JSON messages, read into and written from their documented fields: common to all dialects."""
 
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, get_args, get_origin
 
@@ -104,12 +103,15 @@ def media_body(media: Media) -> Fields:
         "track": media.track,
         "chunk": str(media.chunk),
         "timestamp": str(media.timestamp),
-        "payload": b64encode(media.audio).decode(),
+        "payload": media.audio,
     }
 
 
 def write(message: Fields, extra: str = "") -> str:
-    """Write a message as JSON text, with the unknown fields that `Reader.read` returned."""
+    """Write a message as JSON text, with the unknown fields that `Reader.read` returned.
+
+    Audio is given as bytes, and written as base64.
+    """
     if extra:
         _add(message, _anything.decode(extra))
     return msgspec.json.encode(message).decode()

@@ -2,7 +2,7 @@
 
 The carriers share API Gateway's routes, since all of them name a message by `event`. Looking at a
 few field names at the top of each message costs about a microsecond, and needs neither a database
-nor a memory of the connection's earlier messages.
+nor a memory of the connection's earlier messages. Most frames do without: see `one_pass`.
 """
 
 from typing import Final

@@ -21,7 +21,7 @@ from callstream.dialects._camel import (
     connected_message,
     start_body,
 )
-from callstream.dialects._returns import READER_WITH_DTMF, read_return, return_fields
+from callstream.dialects._returns import READER_WITH_DTMF, read_return, write_return
 from callstream.dialects._wire import Documented, Fields, MarkBody, Reader, media_body, write
 from callstream.dialects.events import (
     CarrierEvent,
@@ -150,4 +150,4 @@ def parse_return(text: str | bytes) -> ReturnEvent:
 
 def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
     """Write a message to SignalWire on a bidirectional stream."""
-    return write(return_fields(event) | {"streamSid": carrier_stream_id}, event.extra)
+    return write_return(event, carrier_stream_id)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from callstream.audio.formats import AudioFormat, rtp_name
-from callstream.dialects._returns import READER, read_return, return_fields
+from callstream.dialects._returns import READER, read_return, write_return
 from callstream.dialects._wire import (
     Documented,
     Fields,
@@ -303,4 +303,4 @@ def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
     del carrier_stream_id
     if isinstance(event, ReturnDtmf):
         raise Inexpressible("telnyx", event)
-    return write(return_fields(event), event.extra)
+    return write_return(event)

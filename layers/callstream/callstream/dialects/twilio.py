@@ -20,7 +20,7 @@ from callstream.dialects._camel import (
     connected_message,
     start_body,
 )
-from callstream.dialects._returns import READER, read_return, return_fields
+from callstream.dialects._returns import READER, read_return, write_return
 from callstream.dialects._wire import Documented, Fields, MarkBody, Reader, media_body, write
 from callstream.dialects.events import (
     CarrierEvent,
@@ -167,4 +167,4 @@ def render_return(event: ReturnEvent, carrier_stream_id: str) -> str:
     """
     if isinstance(event, ReturnDtmf):
         raise Inexpressible("twilio", event)
-    return write(return_fields(event) | {"streamSid": carrier_stream_id}, event.extra)
+    return write_return(event, carrier_stream_id)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from callstream.dialects import DIALECTS, recognise
+from callstream.dialects.one_pass import read_frame
 from callstream.errors import Throttled, Unavailable, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.records import Record, RecordEvent
@@ -26,9 +27,13 @@ class ReceivedEvent(NamedTuple):
 def read(body: str) -> ReceivedEvent:
     """Read a carrier's message; one that cannot be read becomes `Rejected`, never an exception."""
     dialect = None
+    event: RecordEvent
     try:
-        dialect = recognise(body)
-        event = DIALECTS[dialect].parse(body)
+        if frame := read_frame(body):
+            dialect, event = frame
+        else:
+            dialect = recognise(body)
+            event = DIALECTS[dialect].parse(body)
         records.check_size(event, body)
     except UnreadableMessage as error:
         return ReceivedEvent(records.rejected(body, error), dialect)
