@@ -13,12 +13,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, handler, imports, latency, parsing, resampling, transcription
+from bench import calls, handler, imports, latency, parsing, resampling, return_audio, transcription
 from bench.billing import PRICES
 from bench.measures import BenchError, Measure
 from bench.samples import ROOT
 
-SECTIONS = ("handler", "import", "parse", "resample", "latency", "cost", "growth", "transcription")
+SECTIONS = (
+    "handler",
+    "import",
+    "parse",
+    "resample",
+    "return",
+    "latency",
+    "cost",
+    "growth",
+    "transcription",
+)
 OVER = 1
 NOT_MEASURED = 2
 
@@ -72,6 +82,7 @@ class _Bench:
             "import": lambda: imports.measure(state_dir),
             "parse": parsing.measure,
             "resample": resampling.measure,
+            "return": return_audio.measure,
             "latency": lambda: latency.measure(state_dir, port),
             "cost": lambda: calls.cost(self._session()),
             "growth": lambda: calls.growth(self._session()),

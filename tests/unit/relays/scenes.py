@@ -309,9 +309,10 @@ class Callbacks:
 
 
 class Legs(LegSender):
-    """A carrier that takes nothing while `takes` is not set."""
+    """A carrier that takes nothing while `takes` is not set, and `post_seconds` for each post."""
 
     l16_byte_order = "big"
+    post_seconds = 0.0
 
     def __init__(self) -> None:
         self.posted: list[ReturnEvent] = []
@@ -330,6 +331,8 @@ class Legs(LegSender):
         del ends_speech
         self.asked.set()
         await self.takes.wait()
+        if self.post_seconds:
+            await asyncio.sleep(self.post_seconds)
         if event == ReturnMedia(b""):
             return self.others
         if self.problem is not None:

@@ -15,19 +15,26 @@ def posts(pacing: Pacing, seconds: float, now: float) -> list[tuple[float, float
     left = round(seconds / PIECE)
     while left:
         now = max(now, pacing.due(is_full=True))
-        pieces = min(left, pacing.most(now))
+        pieces = min(left, pacing.most)
         left -= pieces
         pacing.post(pieces * PIECE, now)
         found.append((now, pieces * PIECE))
     return found
 
 
-def test_pacing_posts_a_first_piece_at_once_and_then_full_posts() -> None:
-    (first_at, first), (second_at, second), *_ = posts(Pacing(), 1, now=1000)
+def test_pacing_posts_at_once_until_the_carrier_has_enough_to_play() -> None:
+    at = [at for at, _ in posts(Pacing(), 1, now=1000)]
 
-    assert first_at == second_at == 1000
-    assert first == PIECE
-    assert second == pytest.approx(0.1)
+    assert at[:3] == [1000, 1000, 1000]
+    assert at[3] == pytest.approx(1000 + 0.1 / 1.15)
+
+
+def test_pacing_posts_a_single_piece_at_once_to_a_silent_carrier() -> None:
+    pacing = Pacing()
+
+    assert pacing.due(is_full=False) <= 1000
+    pacing.post(PIECE, now=1000)
+    assert pacing.due(is_full=False) <= 1000
 
 
 @pytest.mark.parametrize("begin", [0, 5, 40, 150])
@@ -64,4 +71,17 @@ def test_pacing_begins_anew_after_a_clear() -> None:
     pacing.clear(now=1001)
 
     assert pacing.due(is_full=True) <= 1001
-    assert pacing.most(now=1001) == 1
+    assert pacing.due(is_full=False) <= 1001
+
+
+@pytest.mark.parametrize(
+    ("took", "most"), [(0.0, 5), (0.09, 5), (0.11, 6), (0.25, 13), (0.5, 25), (60.0, 25)]
+)
+def test_post_may_have_as_much_as_plays_while_a_post_takes(took: float, most: int) -> None:
+    pacing = Pacing()
+    pacing.post(PIECE, now=1000)
+    pacing.end_post(now=1000 + took)
+
+    assert pacing.most == most
+    pacing.end_post(now=2000)  # of a message without audio
+    assert pacing.most == most

@@ -85,6 +85,19 @@ def test_playback_posts_replies_in_order_each_with_a_mark() -> None:
     scene(act)
 
 
+@pytest.mark.parametrize("post_seconds", [0.05, 0.2])
+def test_playback_posts_a_reply_faster_than_it_plays_even_if_posts_take_long(
+    post_seconds: float,
+) -> None:
+    async def act(made: Scene) -> None:
+        made.legs.post_seconds, began = post_seconds, made.clock()
+        made.playback.play(reply(1, 5))
+        await made.marked(1)
+        assert made.clock() - began < 5 + 3 * post_seconds
+
+    scene(act)
+
+
 def test_playback_is_silent_when_the_last_mark_has_returned() -> None:
     async def act(made: Scene) -> None:
         made.playback.play(reply(1))

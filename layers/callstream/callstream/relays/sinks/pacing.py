@@ -1,14 +1,22 @@
 """When the next audio is posted to a carrier, and how much of it at once. Pure.
 
 A consumer may send an hour of audio at once, and every post costs money. So the carrier gets audio
-somewhat faster than it plays, but not far ahead. A carrier that has nothing to play gets 20 ms at
-once; a carrier that has enough to play gets up to 100 ms in a post.
+somewhat faster than it plays, but not far ahead. A carrier that has nothing to play gets what waits
+at once; a carrier that has enough to play gets full posts of 100 ms.
+
+A post takes its time, often longer than 20 ms plays. So the first post, too, has all that waits, up
+to 100 ms: after 20 ms alone the carrier would be silent until the next post.
 """
 
+from math import ceil
 from typing import Final
 
-_MOST_PIECES: Final = 5
-"""A post has at most so many pieces of 20 ms."""
+from callstream.audio.packetizer import PIECE_SECONDS
+
+_USUAL_PIECES: Final = 5
+"""A post has at most so many pieces of 20 ms, unless posts take longer than these play."""
+MOST_PIECES: Final = 25
+"""API Gateway takes 128 KB in a post, more than half a second of any audio."""
 _MOST_AHEAD: Final = 20.0
 """The carrier gets at most so many seconds of audio before it plays them."""
 _LITTLE: Final = 0.06
@@ -27,10 +35,9 @@ class Pacing:
         self.played_at = 0.0
         """When the carrier will have played all audio that was posted, as far as is known."""
         self._next_at = 0.0
-
-    def most(self, now: float) -> int:
+        self._posted_at: float | None = None
+        self.most = _USUAL_PIECES
         """How many pieces the next post may have."""
-        return _MOST_PIECES if now < self.played_at else 1
 
     def due(self, *, is_full: bool) -> float:
         """When the next post is due.
@@ -46,6 +53,14 @@ class Pacing:
         """Count a post."""
         self.played_at = max(self.played_at, now) + seconds
         self._next_at = now + max(_SHORTEST_PAUSE, seconds / _SPEED)
+        self._posted_at = now
+
+    def end_post(self, now: float) -> None:
+        """Note how long the last post has taken: the next one has to play for as long."""
+        if self._posted_at is not None:
+            pieces = ceil((now - self._posted_at) / PIECE_SECONDS)
+            self.most = min(max(pieces, _USUAL_PIECES), MOST_PIECES)
+            self._posted_at = None
 
     def clear(self, now: float) -> None:
         """Count a `clear`: the carrier has nothing to play any more."""

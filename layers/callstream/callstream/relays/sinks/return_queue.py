@@ -14,7 +14,7 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.audio.packets import seconds
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
-from callstream.relays.sinks.pacing import Pacing
+from callstream.relays.sinks.pacing import MOST_PIECES, Pacing
 from callstream.relays.sinks.piece_reader import PieceReader
 
 MOST_MEGABYTES: Final = 32
@@ -23,8 +23,6 @@ MOST_MARKS: Final = 9_000
 """How many marks and keys may wait. A fork remembers 10,000 marks, those that were posted too."""
 # What a waiting message takes besides its audio or its name.
 _MESSAGE_BYTES: Final = 200
-# API Gateway takes 128 KB in a post, more than half a second of any audio.
-_HURRIED_PIECES: Final = 25
 _MOST_READS: Final = 200
 """After so many reads other tasks have their turn: a file may be large and hold no audio."""
 _TURN: Final = 0.001
@@ -112,6 +110,7 @@ class ReturnQueue:
         Raises:
             NotMp3: a message is not what it should be, and is left out.
         """
+        self._pacing.end_post(self._clock())
         while True:
             if self._waiting:
                 await self._reader.prepare()
@@ -149,7 +148,7 @@ class ReturnQueue:
         """When the next message is due; None if none waits."""
         if self._urgent:
             return now
-        reader, most = self._reader, self._most(now)
+        reader, most = self._reader, self._most()
         self._fill(most)
         if reader.pieces:
             is_full = len(reader.pieces) >= most or bool(self._waiting)
@@ -180,16 +179,16 @@ class ReturnQueue:
             self.ends_speech = not self._reader.waits
             self._speaks = self._reader.waits
             self._reader.end()
-        audio = self._reader.take(self._most(now))
+        audio = self._reader.take(self._most())
         if audio:
             self._pacing.post(seconds(audio, self.format) or PIECE_SECONDS, now)
         return ReturnMedia(audio)
 
-    def _most(self, now: float) -> int:
+    def _most(self) -> int:
         """How many pieces the next post may have. A packet is a post of its own."""
         if not self.format.byte_rate:
             return 1
-        return _HURRIED_PIECES if self._hurries else self._pacing.most(now)
+        return MOST_PIECES if self._hurries else self._pacing.most
 
     def _fill(self, most: int) -> None:
         """Read so many pieces, if there are as many before the next mark."""
