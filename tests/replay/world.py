@@ -33,13 +33,14 @@ from callstream.tenants.directory import (
     Tenant,
     Webhook,
 )
-from tests import template
+from tests import deployment, template
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SIGNING_KEYS = {"replay": "only-for-replaying-events-" * 3}
 PEPPER = "only-for-replaying-events"
 CALLBACK_MASTER = "only-for-replaying-events"
-STACK = "replay"
+STACK = deployment.STACK
+DEPLOYMENT = deployment.Deployment(Transcriber="offline", Dialogflow="google")
 # The key of the published test vectors.
 TWILIO_AUTH_TOKENS = {"acme": "12345"}
 SECRET = "secret-of-the-replayed-events"
@@ -224,28 +225,18 @@ class World:
             if resource["Properties"].get("CodeUri") == f"functions/{function}"
         ]
         return {
-            name: self._value(name, value)
+            name: GIVEN[name] if name in GIVEN else self._value(value)
             for name, value in properties["Environment"]["Variables"].items()
         }
 
-    def _value(self, name: str, value: Any) -> str:
-        if name in GIVEN:
-            return GIVEN[name]
-        # As for a deployment to AWS that changes no parameter.
-        value = value["Fn::If"][1] if "Fn::If" in value else value
-        parameters = template.load()["Parameters"]
+    def _value(self, value: Any) -> str:
         match value:
-            case str():
-                return value
-            case {"Fn::Sub": str(text)}:
-                return text.replace("${AWS::StackName}", STACK)
+            # The mock has other URLs, and finds secrets by their names.
             case {"Ref": str(queue)} if queue in self._queues:
                 return str(self._queues[queue]["QueueUrl"])
-            case {"Ref": str(parameter)} if parameter in parameters:
-                return str(parameters[parameter]["Default"])
-            case {"Ref": str(resource)}:
-                return resource
-        raise AssertionError(f"the replay does not know how to give {name}")
+            case {"Ref": "SigningKeys" | "CredentialPepper" | "CallbackMaster" as secret}:
+                return str(secret)
+        return str(DEPLOYMENT.resolve(value))
 
     def records(self) -> list[dict[str, Any]]:
         """The records on the frames stream."""

@@ -9,8 +9,10 @@ import pytest
 from callstream.access.websocket_events import (
     authorizer_context,
     identity_of,
+    known_identity_of,
     logged,
     received_at,
+    role_of,
     token_of,
 )
 from callstream.errors import IllegalTransition, Unavailable
@@ -48,6 +50,31 @@ def test_token_of_takes_an_unknown_use_for_the_stricter_one() -> None:
     event["requestContext"]["authorizer"]["tokenUse"] = "twice"
 
     assert token_of(event).use == "once"
+
+
+def test_known_identity_is_missing_without_the_context_of_the_authorizer() -> None:
+    assert known_identity_of(message(token())) == STREAM
+    for authorizer in ({}, {"authorizer": {"principalId": "acme"}}, {"authorizer": None}):
+        assert known_identity_of({"requestContext": authorizer}) is None
+
+
+@pytest.mark.parametrize(
+    ("arn", "role"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/relay/callstream-relay", "relay"),
+        ("arn:aws-us-gov:sts::123456789012:assumed-role/relay/a/b", "relay"),
+        ("arn:aws:iam::123456789012:role/relay", None),
+        ("arn:aws:iam::123456789012:user/assumed-role/relay/x", None),
+        ("arn:aws:sts::123456789012:federated-user/relay", None),
+        ("arn:aws:sts::123456789012:assumed-role/relay", None),
+        ("arn:aws:iam::123456789012:root", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_role_of_a_handshake_is_that_of_an_assumed_role(arn: str | None, role: str | None) -> None:
+    assert role_of({"requestContext": {"identity": {"userArn": arn}}}) == role
+    assert role_of({"requestContext": {}}) is None
 
 
 def test_received_at_is_api_gateways_time_in_milliseconds() -> None:

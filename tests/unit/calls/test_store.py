@@ -157,6 +157,20 @@ def test_call_is_active_again_when_a_later_stream_starts(
     assert call(table)["started_at"] == MILLISECONDS
 
 
+def test_stream_of_a_connection_is_found_while_the_stream_is_live(store: StreamStore) -> None:
+    token = StreamToken("token-1", "acme", "genagent", "many", NOW + timedelta(minutes=5))
+    store.open(STREAM, token, "connection-1", NOW)
+    store.open(SECOND, token, "connection-2", NOW)
+
+    found = store.of_connection("connection-2")
+    assert found is not None
+    assert found.stream_id == "stream-2"
+    assert store.of_connection("connection-3") is None
+
+    store.disconnect("stream-2", NOW)
+    assert store.of_connection("connection-2") is None
+
+
 def test_open_takes_a_one_shot_token_once(store: StreamStore, table: DynamoTable) -> None:
     open_stream(store, use="once")
 

@@ -43,6 +43,26 @@ def identity_of(event: Event) -> StreamIdentity:
     return StreamIdentity(context["streamId"], context["tenantId"], context["route"])
 
 
+def known_identity_of(event: Event) -> StreamIdentity | None:
+    """The stream of a disconnection; None if the event does not say.
+
+    API Gateway documents the authorizer's context for messages, and for disconnections not.
+    """
+    context = event["requestContext"].get("authorizer") or {}
+    return identity_of(event) if "streamId" in context else None
+
+
+def role_of(event: Event) -> str | None:
+    """The name of the IAM role that signed a handshake; None if another principal did.
+
+    A role signs as `arn:aws:sts::<account>:assumed-role/<role>/<session>`.
+    """
+    arn = event["requestContext"].get("identity", {}).get("userArn") or ""
+    kind, _, names = arn.rpartition(":")[2].partition("/")
+    role, _, session = names.partition("/")
+    return role if kind == "assumed-role" and session else None
+
+
 def token_of(event: Event) -> StreamToken:
     """The token that opened the connection. The authorizer has verified it."""
     context = event["requestContext"]["authorizer"]

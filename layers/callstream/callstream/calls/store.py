@@ -7,6 +7,7 @@ from here.
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import batched, islice
 from typing import Final
 
 from callstream.calls.call_requests import call_key, session_key
@@ -38,13 +39,15 @@ _logger = logging.getLogger(__name__)
 # If several streams join a call at once, one of them succeeds in each attempt.
 _ATTEMPTS: Final = 10
 _MOST_OTHERS: Final = 50
+_MOST_SEARCHED: Final = 2000
+_READ_TOGETHER: Final = 100  # in one request of DynamoDB
 LIVE_INDEX: Final = "LiveItems"
 
 
 class StreamStore:
     """The streams and calls of all tenants. Every method may raise `Unavailable`."""
 
-    # It has 23 methods: one for each change of a stream, and one for each question about streams,
+    # It has 24 methods: one for each change of a stream, and one for each question about streams,
     # calls and legs. All of them are about items of one table that change together.
 
     def __init__(self, table: Table, retention: timedelta) -> None:
@@ -168,6 +171,14 @@ class StreamStore:
         """
         start = None if after is None else stream_key(after)
         return map(stream_id_of, self._table.index(LIVE_INDEX, "live", LIVE, after=start))
+
+    def of_connection(self, connection_id: str) -> MediaStream | None:
+        """The stream of a connection, if it is among the first 2,000 live streams."""
+        for some in batched(islice(self.live_ids(), _MOST_SEARCHED), _READ_TOGETHER, strict=False):
+            for stream in self.glance(dict.fromkeys(some)):
+                if stream.is_open and stream.connection_id == connection_id:
+                    return stream
+        return None
 
     def live(self) -> Iterator[MediaStream]:
         """All streams that are not closed, as far as the index knows."""

@@ -55,6 +55,12 @@ class FanOutSettings(Struct, frozen=True):
     relay_connections_url: str
 
 
+class RelayApiSettings(Struct, frozen=True):
+    """Whose handshakes the relay API takes: names of roles, with commas between them."""
+
+    relay_roles: str
+
+
 class RunSettings(Struct, frozen=True):
     """What a run of a relay works with, whatever its sink."""
 
