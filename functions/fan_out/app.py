@@ -7,6 +7,7 @@ from typing import Any
 
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.warm_up_event import warmable
 from callstream.errors import Unavailable
 from callstream.frames.kinesis_event import entries_by_stream, retry_from
 from callstream.relays.fan_out import FanOut
@@ -24,6 +25,7 @@ _fan_out = FanOut(
 )
 
 
+@warmable()
 def handler(event: dict[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Take a batch of Kinesis records; the answer says from where on to deliver again."""
     failed: list[str] = []

@@ -11,6 +11,7 @@ from uuid import uuid4
 from callstream.access.twilio_signature import Handshake, check
 from callstream.access.websocket_events import authorizer_context
 from callstream.adapters.aws.secrets_manager import StoredKeyRing, TwilioAuthTokens
+from callstream.adapters.aws.warm_up_event import warmable
 from callstream.errors import TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.wiring.settings import KeysSettings, TwilioSettings, load
@@ -20,6 +21,7 @@ _keys = StoredKeyRing(load(KeysSettings, os.environ).signing_keys_secret)
 _auth_tokens = TwilioAuthTokens(load(TwilioSettings, os.environ).twilio_secrets_prefix)
 
 
+@warmable(lambda _about: _keys.current())
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway with a policy. In an outage, raise: the carrier gets status 500."""
     handshake = Handshake.from_event(event)

@@ -14,6 +14,7 @@ from callstream.access.websocket_events import (
     token_of,
 )
 from callstream.adapters import clock
+from callstream.adapters.aws.warm_up_event import warmable
 from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
 from callstream.errors import LimitReached, TokenRejected
 from callstream.wiring.limits import limits_of
@@ -27,6 +28,13 @@ _streams = stream_store(os.environ)
 _limits_of = limits_of(os.environ)
 
 
+def _prepare(_about: object) -> None:
+    """Open the connections to both tables, by reading what is not there."""
+    _limits_of("")
+    _streams.stream("")
+
+
+@warmable(_prepare)
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Answer the handshake. In an outage, raise: the carrier gets a 5xx and may connect again."""
     connection_id = event["requestContext"]["connectionId"]

@@ -4,12 +4,14 @@ All messages of clients that stream their own audio come to `$default`, audio to
 """
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from callstream.access.websocket_events import OK, identity_of, logged, received_at, token_of
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
+from callstream.adapters.aws.warm_up_event import warmable
 from callstream.calls.stream_requests import Started
 from callstream.dialects.clients import ATTRIBUTE, SESSION_ATTRIBUTE
 from callstream.dialects.events import Start, Stop
@@ -21,13 +23,24 @@ from callstream.wiring.media import publisher
 from callstream.wiring.settings import ConnectionsSettings, load
 from callstream.wiring.state import stream_store
 from callstream.wiring.transcription_commands import transcription_starter
+from callstream.wiring.warm_ups import warm_ups
 
 _publisher = publisher(os.environ)
 _streams = stream_store(os.environ)
 _agents = agent_dispatcher(os.environ)
 _transcriptions = transcription_starter(os.environ)
+_warm_ups = warm_ups(os.environ)
 
 
+def _prepare(about: Mapping[str, str]) -> None:
+    """Start the functions of the promised call's agents."""
+    _streams.stream("")  # opens the connection
+    if about and _warm_ups is not None:
+        agents = _agents.store.of_route(about["tenant_id"], about["route"], about["inbox"])
+        _warm_ups.expect_relays(agent.spec.sink for agent in agents)
+
+
+@warmable(_prepare)
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message. Its record comes first, so that no record is lost with the state."""
     identity, token = identity_of(event), token_of(event)

@@ -4,12 +4,14 @@ import os
 from typing import Any
 
 from callstream.access.websocket_events import OK, identity_of, received_at
+from callstream.adapters.aws.warm_up_event import warmable
 from callstream.frames.publisher import read
 from callstream.wiring.media import publisher
 
 _publisher = publisher(os.environ)
 
 
+@warmable()
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message."""
     _publisher.publish(identity_of(event), received_at(event), read(event.get("body") or ""))

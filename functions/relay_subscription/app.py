@@ -8,6 +8,7 @@ from callstream.access.websocket_events import OK, REFUSED, role_of
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.warm_up_event import warmable
 from callstream.relays.subscriptions import SubscribeRequest, Subscriptions
 from callstream.wiring.settings import FanOutSettings, RelayApiSettings, is_local, load
 
@@ -19,6 +20,7 @@ _is_local = is_local(os.environ)
 _logger = logging.getLogger("callstream")
 
 
+@warmable()
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Connect, disconnect, or subscribe. Only relays connect, since they get every tenant's audio.
 

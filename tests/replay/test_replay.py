@@ -3,7 +3,8 @@
 `<case>.json` is the event that Lambda receives; `<case>.expect.json` has the exact `answer` and,
 where they matter, the `records` on Kinesis, the `overflow`, the `items` of the Streams table (only
 the named attributes; those of `absent` must be missing), the messages `posted` to WebSocket
-connections, the connections that were `closed`, and of callbacks those `sent` to tenants' servers,
+connections, the connections that were `closed`, the warm-ups that were sent by part and subject
+(`warmed`), and of callbacks those `sent` to tenants' servers,
 `put_off` and `buried`. Of an endpoint for connections to virtual agents, `directory` has all of
 them, and `secrets` the names of their keys. `given` is the state before: stored items, `secrets`,
 services that are `down`, variables of the `environment`, `connections` with their last use, and the
@@ -14,6 +15,7 @@ import importlib.util
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -28,12 +30,15 @@ from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
+from callstream.adapters.aws import warm_up_event
 from callstream.adapters.network.https import PinnedClient
 from tests import template
 from tests.replay.permissions import BEYOND_EVENTS, Permission, allowed, needed
 from tests.replay.world import NOW, Servers, Sockets, World
 
 EVENTS = template.ROOT / "events"
+# EventBridge's limit of one request.
+MOST_EVENTS = 10
 CASES = sorted(EVENTS.glob("*/*.expect.json"))
 
 
@@ -106,8 +111,10 @@ def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Endpoint, "make_request", refuse)
 
 
-def connect(sockets: Sockets, started: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the connections of an API, and the list that collects the functions that are started."""
+def connect(
+    sockets: Sockets, started: list[Any], warmed: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set the connections of an API, and collect the functions that are started, and warm-ups."""
     request = Endpoint.make_request
 
     def answer(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
@@ -118,6 +125,13 @@ def connect(sockets: Sockets, started: list[Any], monkeypatch: pytest.MonkeyPatc
             _, _, name = request_dict["url_path"].partition("/functions/")
             started.append(json.loads(request_dict["body"]) | {"function": name.partition("/")[0]})
             return SimpleNamespace(status_code=202), {"StatusCode": 202}
+        if service == "events":
+            entries = json.loads(request_dict["body"])["Entries"]
+            assert len(entries) <= MOST_EVENTS
+            for entry in entries:
+                about = json.loads(entry["Detail"])["warm_up"]
+                warmed[" ".join([entry["DetailType"], *about.values()]).strip()] += 1
+            return SimpleNamespace(status_code=200), {"Entries": []}
         return request(self, operation_model, request_dict)
 
     monkeypatch.setattr(Endpoint, "make_request", answer)
@@ -211,6 +225,7 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[Permissio
     expected = json.loads(case.read_text(), parse_float=Decimal)
     given = expected.get("given", {})
     started: list[Any] = []
+    warmed = Counter[str]()
     sockets, servers = Sockets(given.get("connections", {})), Servers(given.get("servers", {}))
     with account(function, monkeypatch) as world:
         for item in given.get("streams", []):
@@ -226,7 +241,8 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[Permissio
         handler = load(function)
 
         with monkeypatch.context() as outage:
-            connect(sockets, started, outage)
+            connect(sockets, started, warmed, outage)
+            outage.setattr(warm_up_event, "HOLD_SECONDS", 0)
             if function == "callback_delivery":
                 serve(servers, outage)
             with only_allowed_requests(function, monkeypatch) as taken:
@@ -235,6 +251,7 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[Permissio
 
         assert_matches(expected["answer"], plain(answer), "answer")
         assert_each_matches(expected.get("started", []), started, "started")
+        assert_matches(expected.get("warmed", {}), dict(warmed), "warmed")
         # Effects that the file does not name must not have happened.
         assert_matches(expected.get("records", []), world.records(), "records")
         assert_matches(expected.get("overflow", []), world.overflow(), "overflow")

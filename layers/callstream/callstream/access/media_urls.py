@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from callstream.access.tokens import KeyRing
-from callstream.identity import TwilioSignature, Use
+from callstream.identity import SinkKind, TwilioSignature, Use
+from callstream.warm_up import WarmUps
 
 
 class KeyRingSource(Protocol):
@@ -18,10 +19,14 @@ class KeyRingSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MediaUrls:
-    """Makes media URLs. In `template`, `{path}` is the vendor's path, `{token}` the token."""
+    """Makes media URLs. In `template`, `{path}` is the vendor's path, `{token}` the token.
+
+    A URL is the promise of a call, so `warm_ups` starts what the call needs; None starts nothing.
+    """
 
     keys: KeyRingSource
     template: str
+    warm_ups: WarmUps | None = None
 
     def mint(
         self,
@@ -33,6 +38,7 @@ class MediaUrls:
         now: datetime,
         twilio_signature: TwilioSignature,
         attributes: Mapping[str, str] | None = None,
+        client_sink: SinkKind | None = None,
     ) -> str:
         """A URL that is valid for five minutes.
 
@@ -44,10 +50,17 @@ class MediaUrls:
             now: the present.
             twilio_signature: the tenant's choice, for the authorizer, which reads no table.
             attributes: what the stream will carry along.
+            client_sink: where the audio goes of a client that streams its own; None for carriers.
 
         Raises:
             Unavailable: the signing keys cannot be read.
         """
+        # First, so that functions start while this one still works.
+        if self.warm_ups is not None:
+            if client_sink is None:
+                self.warm_ups.expect_call(tenant_id, route, (attributes or {}).get("inbox", ""))
+            else:
+                self.warm_ups.expect_client(client_sink)
         token = self.keys.current().sign(
             tenant_id=tenant_id,
             route=route,

@@ -211,6 +211,7 @@ class GiveStreamingUrl:
                 now=command.now,
                 twilio_signature="off",
                 attributes=attributes,
+                client_sink="transcription",
             )
         )
 

@@ -34,6 +34,7 @@ from callstream.transcription.model import (
     Transcriber,
     TranscriptionSettings,
 )
+from callstream.warm_up import WarmUps
 
 _ROLES: Final[tuple[Role, ...]] = ("customer", "agent")
 _REDACTIONS: Final[dict[str, Redaction]] = {
@@ -101,6 +102,7 @@ class StartStreaming:
 
     starter: TranscriptionStarter
     transcriber: Transcriber
+    warm_ups: WarmUps | None = None
 
     def __call__(self, command: Command[StartStreamingBody]) -> Started:
         """Start a transcription, or continue a stopped one.
@@ -128,6 +130,9 @@ class StartStreaming:
         tenant = command.tenant
         call = CallCommand(tenant.tenant_id, body.guid, command.now, limits=tenant.running)
         transcription = self.starter.start(transcription_of(body), call)
+        if transcription.relay_id is None and self.warm_ups is not None:
+            # The command waits for the call's media.
+            self.warm_ups.expect_relays(["transcription"])
         return Started(
             is_ok=True,
             autotranscribe_response={

@@ -24,6 +24,7 @@ from callstream.surfaces.pipeline import (
 from callstream.tenants.directory import Directory
 from callstream.tenants.rate_limits import RateLimiter
 from callstream.wiring.settings import EndpointSettings, MediaUrlSettings, StreamsSettings, load
+from callstream.wiring.warm_ups import has_room, warm_ups
 
 type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -67,7 +68,12 @@ def rate_limiter(environment: Mapping[str, str]) -> RateLimiter:
 def media_urls(environment: Mapping[str, str]) -> MediaUrls:
     """The minter of media URLs."""
     settings = load(MediaUrlSettings, environment)
-    return MediaUrls(StoredKeyRing(settings.signing_keys_secret), settings.media_url)
+    limiter = rate_limiter(environment)
+    return MediaUrls(
+        StoredKeyRing(settings.signing_keys_secret),
+        settings.media_url,
+        warm_ups(environment, lambda: has_room(limiter)),
+    )
 
 
 def relay_store(environment: Mapping[str, str]) -> RelayStore:

@@ -187,6 +187,12 @@ class MediaUrlSettings(Struct, frozen=True):
     media_url: str
 
 
+class WarmUpSettings(Struct, frozen=True):
+    """The name under which this deployment's warm-ups are sent; none are sent if empty."""
+
+    warm_up_source: str = ""
+
+
 def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
     """Read settings from variables named `CALLSTREAM_<FIELD>`.
 
