@@ -36,6 +36,7 @@ FUNCTIONS = {
 COVERED_ELSEWHERE = {
     "adapters/aws/_clients.py": "tests/unit/adapters/aws/test_secrets_manager.py",
     "adapters/aws/callback_queues.py": "tests/stack/test_callbacks.py",
+    "adapters/aws/event_bus.py": "tests/replay/test_replay.py",
     "adapters/aws/lambda_starter.py": "tests/replay/test_replay.py",
     "adapters/aws/record_sinks.py": "tests/replay/test_replay.py",
     "adapters/clock.py": "tests/replay/test_replay.py",
@@ -129,6 +130,7 @@ COVERED_ELSEWHERE = {
     "wiring/relays.py": "tests/stack/test_forks.py",
     "wiring/state.py": "tests/replay/test_replay.py",
     "wiring/transcription_commands.py": "tests/replay/test_replay.py",
+    "wiring/warm_ups.py": "tests/replay/test_replay.py",
 }
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

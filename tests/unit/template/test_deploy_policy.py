@@ -22,7 +22,13 @@ OF_SAM: Final = {
     "LayerVersion": {"lambda"},
     "WebSocketApi": {"apigateway", "lambda"},
 }
-OF_EVENTS: Final = {"Api": set(), "Kinesis": {"lambda"}, "SQS": {"lambda"}, "Schedule": {"events"}}
+OF_EVENTS: Final = {
+    "Api": set(),
+    "EventBridgeRule": {"events", "lambda"},
+    "Kinesis": {"lambda"},
+    "SQS": {"lambda"},
+    "Schedule": {"events"},
+}
 
 
 def listed(value: Any) -> list[Any]:
