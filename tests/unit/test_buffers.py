@@ -322,7 +322,7 @@ BOUNDED: Final[dict[str, str]] = {
     "reordering/held.py:Waiting._order": OTHER_TEST + "reordering/held.py:Waiting._held",
     "reordering/resync.py:Probation._held": OTHER_TEST + "reordering/held.py:Waiting._held",
     "transcription/kept_audio.py:KeptAudio._audio": BY_AUDIO,
-    "warm_up.py:WarmUps._sent_at": "256; the oldest are forgotten: tests/unit/test_warm_up.py",
+    "warm_up.py:WarmUps._sent_at": OTHER_TEST + "test_warm_up",
 }
 
 _GROWING: Final = frozenset(
