@@ -35,7 +35,7 @@ _RESERVE_SECONDS = 15
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, dict[str, int]]:  # noqa: ANN401
-    """Run one round. Returns how many streams and relays needed what.
+    """Run one round. Returns how many relays, streams and counts needed what.
 
     Raises:
         Unavailable: the table cannot be read. The next round comes in a minute.
@@ -50,7 +50,8 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, dict[str, int]]: 
         "relays": partial(_relay_sweep.run, now),
         "streams": partial(_stream_sweep.run, now),
     }
+    if _usage_sweep.is_due(now):
+        kinds["counts"] = partial(_usage_sweep.run, now)
     steps = run_kinds(kinds, Allowance(left))
-    _usage_sweep.run(now, lambda: left() > 0)
     _logger.info("swept", extra=steps)
     return steps

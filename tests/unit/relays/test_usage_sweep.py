@@ -30,6 +30,7 @@ from callstream.relays.notifier import RelayNotifier
 from callstream.relays.requests import key_of
 from callstream.relays.store import RelayStore
 from callstream.relays.usage_sweep import SETTLED, UsageSweep
+from callstream.rounds import Allowance
 from callstream.tenants.running_limits import Kind, RunningLimits, usage, usage_key
 from tests.relays import make_relay
 from tests.tables import AtomicTable
@@ -76,11 +77,11 @@ class World:
     def usage(self) -> dict[Kind, int]:
         return usage(self.table, "acme")
 
-    def sweep(self) -> int:
-        """Sweep when the index knows everything."""
-        at = max(self.now, NOW) + SETTLED
-        at = (at + timedelta(minutes=10)).replace(minute=at.minute // 10 * 10)
-        return UsageSweep(self.table).run(at, lambda: True)
+    def sweep(self, at: datetime | None = None, left: Callable[[], float] = lambda: 1) -> int:
+        """Sweep, by default when the index knows everything; return how many counts were wrong."""
+        at = at or max(self.now, NOW) + SETTLED
+        corrections = UsageSweep(self.table).run(at, Allowance(left))
+        return sum(corrections.values())
 
 
 def _is_live(item: Item) -> bool:
@@ -235,15 +236,14 @@ def test_sweep_leaves_counts_that_have_just_changed(world: World) -> None:
     lose(world)
 
     soon = NOW + SETTLED - timedelta(milliseconds=1)
-    assert UsageSweep(world.table).run(soon, lambda: True) == 0
-    assert UsageSweep(world.table).run(NOW + SETTLED, lambda: True) == 2
+    assert world.sweep(soon) == 0
+    assert world.sweep(NOW + SETTLED) == 2
 
 
 def test_sweep_leaves_counts_that_change_meanwhile(world: World) -> None:
     lose(world)
-    sweep = UsageSweep(world.table)
 
-    def change() -> bool:
+    def change() -> float:
         world.table.update(
             {
                 "Key": usage_key("acme", Kind.RELAYS),
@@ -251,16 +251,16 @@ def test_sweep_leaves_counts_that_change_meanwhile(world: World) -> None:
                 "ExpressionAttributeValues": {":one": 1},
             }
         )
-        return True
+        return 1
 
-    assert sweep.run(NOW + SETTLED, change) == 1
+    assert world.sweep(NOW + SETTLED, change) == 1
     assert world.usage()[Kind.STREAMS] == 1
 
 
 def test_sweep_without_time_corrects_nothing(world: World) -> None:
     lose(world)
 
-    assert UsageSweep(world.table).run(NOW + SETTLED, lambda: False) == 0
+    assert world.sweep(NOW + SETTLED, lambda: 0) == 0
 
 
 def test_things_of_earlier_versions_are_not_counted(world: World) -> None:

@@ -8,9 +8,10 @@ later round, and a count that changes meanwhile is not corrected.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from callstream.calls.store import LIVE_INDEX
@@ -18,6 +19,7 @@ from callstream.calls.stream_requests import LIVE
 from callstream.errors import ConditionFailed
 from callstream.ports import Item, Table
 from callstream.relays.requests import LIVE_RELAY
+from callstream.rounds import Allowance
 from callstream.table_requests import set_request
 from callstream.tenants.running_limits import USAGE, Kind
 from callstream.times import from_milliseconds
@@ -31,27 +33,35 @@ _LIVE_OF: Final = {Kind.STREAMS: LIVE, Kind.RELAYS: LIVE_RELAY}
 _logger = logging.getLogger(__name__)
 
 
+class Correction(StrEnum):
+    """What a count needs, if it is wrong."""
+
+    CORRECT = "correct"
+
+
 @dataclass(frozen=True, slots=True)
 class UsageSweep:
     """One round over all counts. `table` is the Streams table."""
 
     table: Table
 
-    def run(self, now: datetime, has_time: Callable[[], bool]) -> int:
-        """Correct the counts that are wrong. Does so in few rounds, because that takes long.
+    def is_due(self, now: datetime) -> bool:
+        """Whether this round compares the counts: only few do, because that takes long."""
+        return now.minute % EVERY_MINUTES == 0
+
+    def run(self, now: datetime, allowance: Allowance) -> dict[Correction, int]:
+        """Correct the counts that are wrong.
 
         Args:
             now: the present.
-            has_time: whether there is time to read one more item. If not, nothing is corrected.
+            allowance: the time to read all items. If it is too short, nothing more is corrected.
 
         Returns:
-            How many counts were corrected.
+            How many counts were corrected, if any.
 
         Raises:
             Unavailable: the table cannot be read.
         """
-        if now.minute % EVERY_MINUTES:
-            return 0
         counts = list(self._counts())
         corrected = 0
         for kind in Kind:
@@ -61,16 +71,16 @@ class UsageSweep:
                 continue
             running = Counter[str]()
             for key in live:
-                if not has_time():
+                if allowance.is_up:
                     _logger.warning("no time for the counts of what runs")
-                    return corrected
+                    return _result(corrected)
                 item = self.table.get({"pk": key["pk"], "sk": key["sk"]}) or {}
                 if "live" in item and item.get("counted"):
                     running[item["tenant_id"]] += 1
             corrected += sum(
                 self._correct(each, running[_tenant_of(each)], now) for each in of_kind
             )
-        return corrected
+        return _result(corrected)
 
     def _counts(self) -> Iterator[Item]:
         for key in self.table.index(LIVE_INDEX, "live", USAGE):
@@ -93,6 +103,10 @@ class UsageSweep:
         was = count["running"]
         _logger.warning("count corrected: %s from %d to %d", count["sk"], was, running, extra=about)
         return True
+
+
+def _result(corrected: int) -> dict[Correction, int]:
+    return {Correction.CORRECT: corrected} if corrected else {}
 
 
 def _tenant_of(count: Item) -> str:
