@@ -86,7 +86,6 @@ COVERED_ELSEWHERE = {
     "relays/agent_claims.py": "tests/unit/relays/test_agents.py",
     "relays/ports.py": "tests/unit/relays/test_run.py",
     "relays/requests.py": "tests/unit/relays/test_store.py",
-    "relays/client_streams.py": "tests/replay/test_replay.py",
     "relays/sinks/conversation_client.py": "tests/unit/relays/sinks/test_conversing.py",
     "relays/sinks/conversation.py": "tests/unit/surfaces/test_asapp_conversation.py",
     "relays/sinks/piece_reader.py": "tests/unit/relays/sinks/test_return_queue.py",

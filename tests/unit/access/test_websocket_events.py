@@ -15,7 +15,7 @@ from callstream.access.websocket_events import (
     role_of,
     token_of,
 )
-from callstream.errors import IllegalTransition, Unavailable
+from callstream.errors import IllegalTransition, LimitReached, Unavailable
 from callstream.identity import StreamIdentity, StreamToken, Use
 
 STREAM = StreamIdentity("stream-1", "acme", "inbox")
@@ -98,15 +98,25 @@ def test_logged_logs_an_error_under_the_name_of_the_failure(
     assert record.exc_info is not None
 
 
-def test_logged_only_warns_of_a_message_that_does_not_fit_the_state(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            IllegalTransition("closed", "start"),
+            "state not changed: 'start' is not allowed in state 'closed'",
+        ),
+        (LimitReached("streams_of_call", 500), "no room for a stream: streams_of_call: 500"),
+    ],
+)
+def test_logged_only_warns_of_a_message_that_does_not_fit_the_state_or_a_limit(
+    caplog: pytest.LogCaptureFixture, error: Exception, message: str
 ) -> None:
     with logged("state lost", "stream-1"):
-        fail(IllegalTransition("closed", "start"))
+        fail(error)
 
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.message == "state not changed: 'start' is not allowed in state 'closed'"
+    assert record.message == message
 
 
 def test_logged_lets_the_function_be_stopped() -> None:

@@ -10,10 +10,17 @@ from moto import mock_aws
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
-from callstream.calls.call_requests import CONNECTION_LIMIT, call_key, session_key
+from callstream.calls.call_requests import (
+    CONNECTION_LIMIT,
+    MOST_LEGS,
+    MOST_STREAMS,
+    call_key,
+    session_key,
+)
 from callstream.calls.store import LIVE_INDEX, StreamStore
 from callstream.calls.stream_requests import Started, stream_key
 from callstream.dialects.events import Start
+from callstream.errors import LimitReached
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
 from tests.template import create_table
@@ -342,3 +349,47 @@ class TestLive:
                 return iter(entries)
 
         assert list(StreamStore(Behind("StreamsTable"), RETENTION).live()) == []
+
+
+def had(table: DynamoTable, key: Item, name: str, count: int) -> None:
+    """Let an item have so many ids in a set, and those that it has."""
+    ids = {f"{name}-{number}" for number in range(count - len(item(table, key)[name]))}
+    table.update(
+        {
+            "Key": key,
+            "UpdateExpression": "ADD #name :ids",
+            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":ids": ids},
+        }
+    )
+
+
+def test_call_has_no_more_streams_than_its_item_can_have(
+    store: StreamStore, table: DynamoTable
+) -> None:
+    begin(store, "first")
+    had(table, call_key("acme", "CA1"), "streams", MOST_STREAMS - 1)
+    begin(store, "last")
+
+    connect(store, "late")
+    with pytest.raises(LimitReached, match="streams_of_call"):
+        store.start("late", says("MZ-late"), NOW)
+    assert len(item(table, call_key("acme", "CA1"))["streams"]) == MOST_STREAMS
+    assert "started_at" not in item(table, stream_key("late"))
+    # The connection ends as others do.
+    store.disconnect("late", NOW)
+
+
+def test_session_has_no_more_legs_than_its_item_can_have(
+    store: StreamStore, table: DynamoTable
+) -> None:
+    begin(store, "first", session_id="S1")
+    had(table, session_key("acme", "S1"), "calls", MOST_LEGS - 1)
+    begin(store, "last", call_id="CA2", session_id="S1")
+
+    connect(store, "late")
+    with pytest.raises(LimitReached, match="legs_of_session"):
+        store.start("late", says("MZ-late", call_id="CA3", session_id="S1"), NOW)
+    assert table.get(call_key("acme", "CA3")) is None
+    begin(store, "again", call_id="CA2", session_id="S1")
+    assert len(item(table, session_key("acme", "S1"))["calls"]) == MOST_LEGS

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from callstream.errors import IllegalTransition
+from callstream.errors import IllegalTransition, LimitReached
 from callstream.identity import StreamIdentity, StreamToken
 
 type Event = Mapping[str, Any]
@@ -93,5 +93,7 @@ def logged(failure: str, stream_id: str) -> Iterator[None]:
         yield
     except IllegalTransition as error:
         _logger.warning("state not changed: %s", error, extra={"stream_id": stream_id})
+    except LimitReached as reached:
+        _logger.warning("no room for a stream: %s", reached, extra={"stream_id": stream_id})
     except Exception:
         _logger.exception(failure, extra={"stream_id": stream_id})

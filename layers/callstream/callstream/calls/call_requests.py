@@ -16,11 +16,16 @@ from typing import Final
 from callstream.calls.lifecycle import CallState
 from callstream.calls.model import Call, MediaStream
 from callstream.dialects.events import Start
+from callstream.errors import LimitReached
 from callstream.ports import Item
 from callstream.times import milliseconds
 
 CONNECTION_LIMIT: Final = timedelta(hours=2)
 """API Gateway closes a connection that is this old."""
+MOST_STREAMS: Final = 500
+"""How many streams one call may ever have: the call's item has their ids, and at most 400 KB."""
+MOST_LEGS: Final = 500
+"""How many legs one session may ever have, for the same reason."""
 # API Gateway counts from the handshake, and `connected_at` is a little later.
 _CUT_OFF: Final = CONNECTION_LIMIT - timedelta(minutes=1)
 
@@ -80,8 +85,13 @@ def build_joined(
         start: the carrier's start message.
         now: the present.
         is_open: whether the stream is open. A stream may end before its start message is handled.
+
+    Raises:
+        LimitReached: the call has had as many streams as it may have.
     """
-    before = call.streams if call else None
+    before = call.streams if call else frozenset()
+    if len(before | {stream.stream_id}) > MOST_STREAMS:
+        raise LimitReached("streams_of_call", MOST_STREAMS)
     unchanged = "streams = :before" if before else "attribute_not_exists(streams)"
     sets: Item = {
         "tenant_id": stream.tenant_id,
@@ -127,13 +137,22 @@ def build_joined(
         "Update": {
             "Key": session_key(stream.tenant_id, start.session_id),
             "UpdateExpression": "SET expires_at = :expires_at ADD calls :call",
+            "ConditionExpression": "attribute_not_exists(calls) OR size(calls) < :most"
+            " OR contains(calls, :call_id)",
             "ExpressionAttributeValues": {
                 ":expires_at": stream.expires_at,
                 ":call": {start.call_id},
+                ":call_id": start.call_id,
+                ":most": MOST_LEGS,
             },
         }
     }
     return [joined, leg]
+
+
+def is_of_session(operation: Item) -> bool:
+    """Whether an operation of a transaction changes a session."""
+    return bool(operation.get("Update", {}).get("Key", {}).get("sk") == "SESSION")
 
 
 def build_left(stream: MediaStream, call: Call, now: datetime) -> Item:

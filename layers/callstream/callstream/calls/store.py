@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import batched, islice
 from typing import Final
 
-from callstream.calls.call_requests import call_key, session_key
+from callstream.calls.call_requests import MOST_LEGS, call_key, is_of_session, session_key
 from callstream.calls.custom_parameters import merged, parameters_key, parameters_of
 from callstream.calls.lifecycle import StreamEvent
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
@@ -80,7 +80,12 @@ class StreamStore:
             raise TokenRejected("used" if failed.operation else "open") from None
 
     def start(self, stream_id: str, started: Started, now: datetime) -> None:
-        """Record the carrier's start message. Raises `IllegalTransition` for a second start."""
+        """Record the carrier's start message.
+
+        Raises:
+            IllegalTransition: the stream has started before.
+            LimitReached: the call has had as many streams, or its session as many legs, as it may.
+        """
         self._advance(stream_id, StreamEvent.START, now, started)
 
     def stop(self, stream_id: str, now: datetime) -> None:
@@ -223,7 +228,12 @@ class StreamStore:
         call = self.call(stream.tenant_id, call_id) if call_id else None
         earlier = self._others(call, stream_id) if started and call else ()
         operations = build_transition(stream, call, event, now, started=started, earlier=earlier)
-        self._table.transact(operations)
+        try:
+            self._table.transact(operations)
+        except ConditionFailed as failed:
+            if is_of_session(operations[failed.operation]):
+                raise LimitReached("legs_of_session", MOST_LEGS) from None
+            raise
 
     def _others(self, call: Call, stream_id: str) -> list[MediaStream]:
         others = call.streams - {stream_id}

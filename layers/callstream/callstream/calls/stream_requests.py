@@ -130,6 +130,7 @@ def build_transition(
 
     Raises:
         IllegalTransition: the lifecycle has no such transition, or the stream has started before.
+        LimitReached: the call has had as many streams as it may have.
     """
     target = next_state(STREAM_LIFECYCLE, stream.state, event)
     if event is StreamEvent.START and stream.started_at is not None:

@@ -48,7 +48,7 @@ class ClientStreams:
             limits: the tenant's limits.
 
         Raises:
-            LimitReached: the tenant's limits leave no room for the relay.
+            LimitReached: there is no room for the stream in its session, or for the relay.
             Unavailable: a service does not answer.
         """
         dialect, stream_id = str(spec.dialect), stream.stream_id
@@ -61,10 +61,10 @@ class ClientStreams:
             CLIENTS[dialect].FORMAT,
             session_id=session_id,
         )
-        self.streams.start(stream_id, Started(dialect, start), now)
         command = CallCommand(stream.tenant_id, stream_id, now, limits=limits)
         relay = Relay.of(spec.model_copy(update={"since": opened_at}), stream_id, command)
         try:
+            self.streams.start(stream_id, Started(dialect, start), now)
             self.relays.start(relay, command)
         except LimitReached:
             self.streams.disconnect(stream_id, now)
