@@ -19,7 +19,7 @@ from callstream.relays.invocation import RunKind
 from callstream.relays.ports import ConsumerGone, DialFailed, LeaseStatus
 from callstream.relays.run import RelayRun
 from callstream.relays.sinks.fork import ForkCounters, ForkedCall, ForkProtocol
-from callstream.relays.sinks.posting import LegSender
+from callstream.relays.sinks.posting import LegSender, ReturnPackets
 from callstream.relays.sinks.websocket import ForkMaker, WebSocketSink
 from callstream.relays.timings import RelayTimings
 from tests.relays import make_relay
@@ -347,7 +347,13 @@ class Legs(LegSender):
 
     @property
     def pieces(self) -> list[bytes]:
-        return [event.audio for event in self.posted if isinstance(event, ReturnMedia)]
+        """The pieces of audio in the order of their posts; each packet is a piece."""
+        return [
+            piece
+            for event in self.posted
+            if isinstance(event, ReturnMedia)
+            for piece in (event.packets if isinstance(event, ReturnPackets) else [event.audio])
+        ]
 
     @property
     def audio(self) -> bytes:

@@ -26,6 +26,7 @@ from callstream.errors import Unavailable
 from callstream.frames.records import Cleared, Record, Returned
 from callstream.relays.sinks.carrier_legs import CarrierLegs
 from callstream.relays.sinks.fork import ForkProtocol
+from callstream.relays.sinks.posting import ReturnPackets
 from callstream.relays.sinks.websocket import RelayForks
 from tests.relays import make_relay
 from tests.unit.items import started_stream
@@ -205,6 +206,29 @@ def test_a_leg_gets_whole_pieces_of_short_packets_and_the_rest_when_speech_ends(
         asyncio.run(scene.sender.send_back(packet, opus, ends_speech=ends_speech))
 
     assert [len(b64decode(text["media"]["payload"])) for _, text in scene.posted] == [160, 160]
+
+
+def test_packets_are_one_message_to_a_leg_whose_audio_can_be_joined() -> None:
+    opus = AudioFormat("OPUS", 16_000, 1)
+    scene = Scene(leg("A"), leg("B", encoding="OPUS", rate=16_000), target_legs="both")
+    # RFC 6716: 20 ms each.
+    packets = (b"\x08\xff\xfe",) * 2
+    event = ReturnPackets(b"".join(packets), packets=packets)
+    asyncio.run(scene.sender.send_back(event, opus))
+
+    sizes = [(socket, len(b64decode(text["media"]["payload"]))) for socket, text in scene.posted]
+    assert sorted(sizes) == [("socket-A", 320), ("socket-B", 3), ("socket-B", 3)]
+
+
+def test_damaged_packet_is_reported_and_the_others_are_played() -> None:
+    good, bad = b"\x08\xff\xfe", b"\x0b"
+    for packets in ((bad, good, good), (good, bad, good), (good, good, bad)):
+        scene = Scene(leg("A"))
+        event = ReturnPackets(b"".join(packets), packets=packets)
+        with pytest.raises(UnusableAudio, match="not OPUS"):
+            asyncio.run(scene.sender.send_back(event, AudioFormat("OPUS", 16_000, 1)))
+
+        assert len(scene.audio["socket-A"]) == 320
 
 
 def test_a_leg_that_cannot_play_audio_is_reported_and_the_other_plays_it() -> None:

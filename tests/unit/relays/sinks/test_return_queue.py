@@ -7,6 +7,7 @@ import pytest
 
 from callstream.audio.formats import PCMU_8K, AudioFormat
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
+from callstream.relays.sinks.posting import ReturnPackets
 from callstream.relays.sinks.return_queue import ReturnQueue
 from tests.unit.relays.scenes import play, play_without_waiting
 
@@ -85,6 +86,38 @@ def test_packets_are_posted_one_by_one_as_fast_as_they_are_played() -> None:
         for packet in packets:
             assert await queue.take() == packet
         assert loop_time() - began == pytest.approx(12 / 1.15, abs=0.5)
+
+    play_without_waiting(act)
+
+
+# RFC 6716: 10, 20 and 40 ms.
+@pytest.mark.parametrize(("configuration", "together"), [(0, 10), (1, 5), (2, 2)])
+def test_short_packets_are_posted_together_up_to_100_ms(configuration: int, together: int) -> None:
+    async def act() -> None:
+        queue, began = ReturnQueue(AudioFormat("OPUS", 16_000, 1), "big", loop_time), loop_time()
+        packets = [bytes([configuration << 3, number]) for number in range(201)]
+        for packet in packets:
+            queue.put(ReturnMedia(packet))
+        for begin in range(0, 200, together):
+            each = tuple(packets[begin : begin + together])
+            assert await queue.take() == ReturnPackets(b"".join(each), packets=each)
+        assert loop_time() - began == pytest.approx(2 * 2**configuration / 1.15, abs=0.3)
+        assert await queue.take() == ReturnMedia(packets[-1])
+
+    play_without_waiting(act)
+
+
+def test_a_large_packet_is_posted_alone() -> None:
+    async def act() -> None:
+        queue = ReturnQueue(AudioFormat("OPUS", 16_000, 1), "big", loop_time)
+        packets = [bytes([1 << 3]) * size for size in (2, 10, 8_001, 10, 16_000_000)]
+        for packet in packets:
+            queue.put(ReturnMedia(packet))
+        taken = [await queue.take() for _ in range(4)]
+
+        assert isinstance(taken[0], ReturnPackets)
+        assert list(taken[0].packets) == packets[:2]
+        assert taken[1:] == [ReturnMedia(packet) for packet in packets[2:]]
 
     play_without_waiting(act)
 

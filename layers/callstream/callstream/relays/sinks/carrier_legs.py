@@ -25,7 +25,7 @@ from callstream.frames.record_copies import RecordCopies
 from callstream.frames.records import AnswerEvent, Cleared, Record, Returned
 from callstream.ports import Connections
 from callstream.relays.model import Relay
-from callstream.relays.sinks.posting import LegSender
+from callstream.relays.sinks.posting import LegSender, ReturnPackets
 
 _LIFETIME: Final = timedelta(seconds=1)
 
@@ -82,19 +82,28 @@ def _playing(streams: Sequence[StartedStream]) -> Sequence[StartedStream]:
 
 
 class _LegAudio:
-    """Converts audio into one leg's format, in whole pieces or packets. Raises `UnusableAudio`."""
+    """Converts audio into one leg's format, in whole pieces or packets.
+
+    Raises:
+        UnusableAudio: there is no way from one format to the other.
+    """
 
     def __init__(self, source: AudioFormat, target: AudioFormat, byte_order: ByteOrder) -> None:
         self._converter = converter(source, target, byte_order)
         is_uneven = source.is_packets or source.audio_rate != target.audio_rate
         self._packetizer = Packetizer(target) if target.byte_rate and is_uneven else None
 
-    def convert(self, audio: bytes) -> list[bytes]:
-        """The payloads that this audio completes."""
-        payloads = self._converter.convert(audio)
-        if self._packetizer is None:
-            return payloads
-        return _joined(self._packetizer.cut(b"".join(payloads)))
+    def convert(self, packets: Iterable[bytes]) -> tuple[list[bytes], UnusableAudio | None]:
+        """The payloads that these packets complete, and what is wrong with one of them."""
+        payloads, problem = list[bytes](), None
+        for packet in packets:
+            try:
+                payloads += self._converter.convert(packet)
+            except UnusableAudio as unusable:
+                problem = unusable
+        if self._packetizer is not None:
+            payloads = _joined(self._packetizer.cut(b"".join(payloads)))
+        return payloads, problem
 
     def flush(self) -> list[bytes]:
         """The audio that is still held, filled up with silence."""
@@ -178,7 +187,8 @@ class CarrierLegs(LegSender):
             if isinstance(event, ReturnMedia) and leg.connection_id not in self.audio:
                 audio = _LegAudio(return_format, leg.format, self.l16_byte_order)
                 self.audio[leg.connection_id] = audio
-            for each in self._converted(leg, event, ends_speech=ends_speech):
+            messages, problem = self._converted(leg, event, ends_speech=ends_speech)
+            for each in messages:
                 text = dialect.render_return(each, leg.carrier_stream_id)
                 if not self.connections.post(leg.connection_id, text.encode()):
                     self.cache.lose(leg.connection_id)
@@ -187,9 +197,9 @@ class CarrierLegs(LegSender):
                 self._record(leg, each)
         except Inexpressible:
             return None
-        except (UnusableAudio, Unavailable, Undeliverable) as problem:
-            return problem
-        return None
+        except (UnusableAudio, Unavailable, Undeliverable) as failure:
+            return failure
+        return problem
 
     def _record(self, leg: StartedStream, posted: ReturnEvent) -> None:
         relay_id = self.relay.relay_id
@@ -206,15 +216,16 @@ class CarrierLegs(LegSender):
 
     def _converted(
         self, leg: StartedStream, event: ReturnEvent, *, ends_speech: bool
-    ) -> list[ReturnEvent]:
-        """The messages in a leg's codec."""
-        audio, payloads = self.audio.get(leg.connection_id), list[bytes]()
+    ) -> tuple[list[ReturnEvent], UnusableAudio | None]:
+        """The messages in a leg's codec, and what is wrong with a part of the audio."""
+        audio, payloads, problem = self.audio.get(leg.connection_id), list[bytes](), None
         if audio and isinstance(event, ReturnMedia) and event.audio:
-            payloads += audio.convert(event.audio)
+            packets = event.packets if isinstance(event, ReturnPackets) else (event.audio,)
+            payloads, problem = audio.convert(packets)
         if audio and ends_speech:
             payloads += audio.flush()
         others = [] if isinstance(event, ReturnMedia) else [event]
-        return [*map(ReturnMedia, payloads), *others]
+        return [*map(ReturnMedia, payloads), *others], problem
 
     async def _targets(self) -> Sequence[StartedStream]:
         cache, now = self.cache, self.clock()

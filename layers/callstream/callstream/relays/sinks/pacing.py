@@ -8,15 +8,14 @@ A post takes its time, often longer than 20 ms plays. So the first post, too, ha
 to 100 ms: after 20 ms alone the carrier would be silent until the next post.
 """
 
-from math import ceil
 from typing import Final
 
 from callstream.audio.packetizer import PIECE_SECONDS
 
-_USUAL_PIECES: Final = 5
-"""A post has at most so many pieces of 20 ms, unless posts take longer than these play."""
-MOST_PIECES: Final = 25
-"""API Gateway takes 128 KB in a post, more than half a second of any audio."""
+_USUAL_SECONDS: Final = 0.1
+"""A post has at most so many seconds of audio, unless posts take longer than that."""
+_MOST_SECONDS: Final = 0.2
+"""Not more: a `clear` waits until the post is over."""
 _MOST_AHEAD: Final = 20.0
 """The carrier gets at most so many seconds of audio before it plays them."""
 _LITTLE: Final = 0.06
@@ -36,8 +35,8 @@ class Pacing:
         """When the carrier will have played all audio that was posted, as far as is known."""
         self._next_at = 0.0
         self._posted_at: float | None = None
-        self.most = _USUAL_PIECES
-        """How many pieces the next post may have."""
+        self.most = _USUAL_SECONDS
+        """How many seconds of audio the next post may have."""
 
     def due(self, *, is_full: bool) -> float:
         """When the next post is due.
@@ -58,8 +57,8 @@ class Pacing:
     def end_post(self, now: float) -> None:
         """Note how long the last post has taken: the next one has to play for as long."""
         if self._posted_at is not None:
-            pieces = ceil((now - self._posted_at) / PIECE_SECONDS)
-            self.most = min(max(pieces, _USUAL_PIECES), MOST_PIECES)
+            took = now - self._posted_at
+            self.most = min(max(took + PIECE_SECONDS, _USUAL_SECONDS), _MOST_SECONDS)
             self._posted_at = None
 
     def clear(self, now: float) -> None:

@@ -79,9 +79,9 @@ class PieceReader:
         """Make the remainder a piece, filled up with silence."""
         self.pieces += self._packetizer.rest()
 
-    def take(self, count: int) -> bytes:
-        """Take the audio of so many pieces, or of all if there are fewer."""
-        return b"".join(self.pieces.popleft() for _ in range(min(count, len(self.pieces))))
+    def take(self, count: int) -> list[bytes]:
+        """Take so many pieces, or all if there are fewer."""
+        return [self.pieces.popleft() for _ in range(min(count, len(self.pieces)))]
 
     def forget(self) -> None:
         """Forget all audio; the next message begins anew."""

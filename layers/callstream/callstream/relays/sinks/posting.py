@@ -6,10 +6,16 @@ from contextlib import suppress
 from typing import Protocol
 
 from callstream.audio.formats import AudioFormat, ByteOrder
-from callstream.dialects.events import ReturnEvent
+from callstream.dialects.events import ReturnEvent, ReturnMedia
 from callstream.errors import Unavailable, Undeliverable
 from callstream.relays.sinks.refusals import Refusals
 from callstream.relays.sinks.sink import MarkFeed
+
+
+class ReturnPackets(ReturnMedia, frozen=True, kw_only=True):
+    """Several packets of a codec, for one post to each leg whose audio can be joined."""
+
+    packets: tuple[bytes, ...]
 
 
 class LegSender(Protocol):

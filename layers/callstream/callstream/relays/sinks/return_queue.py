@@ -14,8 +14,9 @@ from callstream.audio.formats import AudioFormat, ByteOrder
 from callstream.audio.packetizer import PIECE_SECONDS
 from callstream.audio.packets import seconds
 from callstream.dialects.events import Clear, ReturnDtmf, ReturnEvent, ReturnMark, ReturnMedia
-from callstream.relays.sinks.pacing import MOST_PIECES, Pacing
+from callstream.relays.sinks.pacing import Pacing
 from callstream.relays.sinks.piece_reader import PieceReader
+from callstream.relays.sinks.posting import ReturnPackets
 
 MOST_MEGABYTES: Final = 32
 """How much may wait to be posted: more than an hour of PCMU, 5 minutes of L16 at 48 kHz."""
@@ -23,6 +24,10 @@ MOST_MARKS: Final = 9_000
 """How many marks and keys may wait. A fork remembers 10,000 marks, those that were posted too."""
 # What a waiting message takes besides its audio or its name.
 _MESSAGE_BYTES: Final = 200
+# API Gateway takes 128 KB in a post, more than half a second of any audio.
+_HURRIED_SECONDS: Final = 0.5
+_LARGE_PACKET: Final = 8_000
+"""A packet of more bytes is no speech, and a post of its own: a message may have 16 MB."""
 _MOST_READS: Final = 200
 """After so many reads other tasks have their turn: a file may be large and hold no audio."""
 _TURN: Final = 0.001
@@ -148,10 +153,12 @@ class ReturnQueue:
         """When the next message is due; None if none waits."""
         if self._urgent:
             return now
-        reader, most = self._reader, self._most()
-        self._fill(most)
+        reader = self._reader
+        if not self.format.byte_rate:
+            self._fill(1)
+        self._fill(self._most())
         if reader.pieces:
-            is_full = len(reader.pieces) >= most or bool(self._waiting)
+            is_full = len(reader.pieces) >= self._most() or bool(self._waiting)
             return now if self._hurries else self._pacing.due(is_full=is_full)
         if self._current:
             return now + _TURN
@@ -179,16 +186,22 @@ class ReturnQueue:
             self.ends_speech = not self._reader.waits
             self._speaks = self._reader.waits
             self._reader.end()
-        audio = self._reader.take(self._most())
-        if audio:
-            self._pacing.post(seconds(audio, self.format) or PIECE_SECONDS, now)
-        return ReturnMedia(audio)
+        pieces = self._reader.take(self._most())
+        if pieces:
+            self._pacing.post(sum(_length(each, self.format) for each in pieces), now)
+        audio = b"".join(pieces)
+        is_joined = self.format.byte_rate or len(pieces) < 2  # noqa: PLR2004  # more than one
+        return ReturnMedia(audio) if is_joined else ReturnPackets(audio, packets=tuple(pieces))
 
     def _most(self) -> int:
-        """How many pieces the next post may have. A packet is a post of its own."""
-        if not self.format.byte_rate:
+        """How many pieces the next post may have; the next packet says how long packets are."""
+        most = _HURRIED_SECONDS if self._hurries else self._pacing.most
+        pieces = self._reader.pieces
+        if pieces and _is_large(pieces[0], self.format):
             return 1
-        return MOST_PIECES if self._hurries else self._pacing.most
+        length = _length(pieces[0], self.format) if pieces else PIECE_SECONDS
+        # A bit more, because seconds are not exact.
+        return max(1, int(most / length + 0.001))
 
     def _fill(self, most: int) -> None:
         """Read so many pieces, if there are as many before the next mark."""
@@ -203,6 +216,8 @@ class ReturnQueue:
             elif isinstance(event := self._waiting[0], ReturnMark):
                 # The mark ends the audio before it: the next audio is not joined to it.
                 reader.end()
+                return
+            elif reader.pieces and _is_large(event.audio, self.format):
                 return
             else:
                 self._current = event
@@ -224,6 +239,15 @@ class ReturnQueue:
     def _notice(self) -> None:
         self._idle.clear()
         self._changed.set()
+
+
+def _length(piece: bytes, format_: AudioFormat) -> float:
+    """How many seconds a piece or packet plays, as far as is known."""
+    return seconds(piece, format_) or PIECE_SECONDS
+
+
+def _is_large(piece: bytes, format_: AudioFormat) -> bool:
+    return not format_.byte_rate and len(piece) > _LARGE_PACKET
 
 
 def _size(event: ReturnEvent) -> int:
