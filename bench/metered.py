@@ -1,7 +1,8 @@
 """The handler of a metered function: writes the billed operations of each invocation to a ledger.
 
 Runs inside the functions of the local stack, as a layer, in front of the real handler. It hooks
-onto botocore before the function makes its clients, so that it sees every attempt of every request.
+onto botocore and the signed client before the function makes its clients, so that it sees every
+attempt of every request.
 The ledger gets one line of JSON for each operation, in a single write.
 """
 
@@ -11,9 +12,13 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from importlib import import_module
+from threading import local
 from typing import Any, Final
 
 from botocore.client import ClientCreator
+
+from callstream.adapters.aws.kept_connections import Answer, KeptConnections
+from callstream.adapters.aws.signed_client import SignedClient
 
 _FUNCTION: Final = os.environ["BENCH_FUNCTION"]
 _LEDGER: Final = os.open(os.environ["BENCH_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -28,21 +33,19 @@ def _note(what: str, **details: object) -> None:
     os.write(_LEDGER, f"{line}\n".encode())
 
 
-def _sent(request: Any, event_name: str, **_: object) -> None:  # noqa: ANN401
-    service, operation = event_name.split(".")[1:]
-    body = request.body or b""
+def _note_request(service: str, operation: str, body: bytes, *, is_first: bool) -> None:
     size = len(body)
     if service == "kinesis" and operation == "PutRecord":
         record = json.loads(body)
         size = len(b64decode(record["Data"])) + len(record["PartitionKey"])
+    _note("request", service=service, operation=operation, bytes=size, first=is_first)
+
+
+def _sent(request: Any, event_name: str, **_: object) -> None:  # noqa: ANN401
+    service, operation = event_name.split(".")[1:]
     attempt = str(request.headers.get("amz-sdk-request", b"attempt=1"), "ascii")
-    _note(
-        "request",
-        service=service,
-        operation=operation,
-        bytes=size,
-        first=attempt.startswith("attempt=1"),
-    )
+    is_first = attempt.startswith("attempt=1")
+    _note_request(service, operation, request.body or b"", is_first=is_first)
 
 
 def _ask_for_capacity(params: dict[str, Any], **_: object) -> None:
@@ -71,6 +74,37 @@ def _create_metered_client(self: ClientCreator, *args: Any, **kwargs: Any) -> An
 
 
 setattr(ClientCreator, "create_client", _create_metered_client)  # noqa: B010  # a method, to mypy
+_begin: Final = SignedClient.request
+_exchange: Final = KeptConnections.exchange
+_attempts: Final = local()
+_JSON_SERVICES: Final = {"Kinesis_20131202": "kinesis", "AmazonSQS": "sqs"}
+_OF_CONNECTIONS: Final = {
+    "POST": "PostToConnection",
+    "GET": "GetConnection",
+    "DELETE": "DeleteConnection",
+}
+
+
+def _metered_request(self: SignedClient, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    _attempts.count = 0
+    return _begin(self, *args, **kwargs)
+
+
+def _metered_exchange(
+    self: KeptConnections, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> Answer:
+    _attempts.count += 1
+    service, _, operation = headers.get("x-amz-target", "").partition(".")
+    if operation:
+        service = _JSON_SERVICES[service]
+    else:
+        service, operation = "apigatewaymanagementapi", _OF_CONNECTIONS[method]
+    _note_request(service, operation, body, is_first=_attempts.count == 1)
+    return _exchange(self, method, path, headers, body)
+
+
+setattr(SignedClient, "request", _metered_request)  # noqa: B010
+setattr(KeptConnections, "exchange", _metered_exchange)  # noqa: B010
 _handler: Final = import_module("app").handler
 
 

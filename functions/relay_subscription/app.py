@@ -14,7 +14,7 @@ from callstream.wiring.settings import FanOutSettings, RelayApiSettings, is_loca
 
 _settings = load(FanOutSettings, os.environ)
 _subscriptions = Subscriptions(DynamoTable(_settings.streams_table))
-_connections = ApiConnections(_settings.relay_connections_url)
+_connections = ApiConnections(_settings.relay_connections_url, to_relays=True)
 _roles = frozenset(load(RelayApiSettings, os.environ).relay_roles.split(","))
 _is_local = is_local(os.environ)
 _logger = logging.getLogger("callstream")

@@ -30,10 +30,12 @@ from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from callstream.adapters.aws import warm_up_event
+from callstream.adapters.aws import signed_client, warm_up_event
+from callstream.adapters.aws.kept_connections import KeptConnections
 from callstream.adapters.network.https import PinnedClient
 from tests import template
 from tests.replay.permissions import BEYOND_EVENTS, Permission, allowed, needed
+from tests.replay.signed import exchange
 from tests.replay.world import NOW, Servers, Sockets, World
 
 EVENTS = template.ROOT / "events"
@@ -64,6 +66,8 @@ def account(function: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "AWS_SECRET_ACCESS_KEY": "test",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(KeptConnections, "exchange", exchange)
+    monkeypatch.setattr(signed_client, "uniform", lambda *_: 0)
     with mock_aws(), time_machine.travel(NOW, tick=False):
         yield World(function)
 

@@ -141,6 +141,7 @@ def seed(directory: Directory, *surfaces: str) -> None:
 class Clients:
     """The clients with which tests look at the account. Making clients takes longer than a test."""
 
+    connections: Any
     dynamodb: Any
     kinesis: Any
     sqs: Any
@@ -153,6 +154,7 @@ class Clients:
 def clients() -> Clients:
     """The clients of this process."""
     return Clients(
+        connections=boto3.client("apigatewaymanagementapi", endpoint_url="https://api.example.com"),
         dynamodb=boto3.client("dynamodb"),
         kinesis=boto3.client("kinesis"),
         sqs=boto3.client("sqs"),

@@ -1,17 +1,11 @@
 """What becomes of a message: its record, and where it goes when Kinesis does not take it."""
 
 import logging
-from base64 import b64decode
-from collections.abc import Iterator
-from io import BytesIO
-from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callstream.adapters.aws.record_sinks import KinesisSink, OverflowSink, overflow_record
 from callstream.dialects.events import Mark, Media
 from callstream.errors import Throttled, Unavailable
 from callstream.frames import records
@@ -172,79 +166,3 @@ def test_publisher_takes_any_message(body: str) -> None:
 
     assert len(frames.records) == 1
     records.decode(frames.records[0][1])
-
-
-@pytest.fixture
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-
-
-@pytest.mark.usefixtures("_region")
-@pytest.mark.parametrize(
-    ("status", "code", "attempts"),
-    [
-        (400, "ProvisionedThroughputExceededException", 2),
-        (500, "InternalFailure", 2),
-        (400, "ResourceNotFoundException", 1),
-        (400, "AccessDeniedException", 1),
-    ],
-)
-def test_sink_tries_again_where_that_helps_and_never_for_long(
-    monkeypatch: pytest.MonkeyPatch, status: int, code: str, attempts: int
-) -> None:
-    sink = KinesisSink("frames")
-    seen: list[str] = []
-    slept: list[float] = []
-
-    def refuse(request: Any, **_: object) -> Any:
-        seen.append(request.url)
-        body = b'{"__type": "%s"}' % code.encode()
-        headers: Any = {}
-        return AWSResponse(request.url, status, headers, RawBytes(BytesIO(body)))
-
-    events: Any = sink._client.meta.events
-    events.register("before-send.kinesis.PutRecord", refuse)
-    monkeypatch.setattr("time.sleep", slept.append)
-    with pytest.raises(Unavailable, match=code) as raised:
-        sink.put("stream-1", b"data")
-
-    assert isinstance(raised.value, Throttled) is ("Throughput" in code)
-    assert len(seen) == attempts
-    config: Any = sink._client.meta.config
-    # Longer than this, and a few tracks that cannot be put take all of an account's concurrency.
-    assert attempts * (config.connect_timeout + config.read_timeout) + sum(slept) <= 4
-
-
-class RawBytes:
-    """A raw HTTP body, as botocore reads it."""
-
-    def __init__(self, body: BytesIO) -> None:
-        self._body = body
-
-    def stream(self, **_: object) -> Iterator[bytes]:
-        yield self._body.read()
-
-
-@pytest.mark.usefixtures("_region")
-def test_overflow_queue_keeps_a_record_as_it_is() -> None:
-    sent: dict[str, Any] = {}
-
-    class Client:
-        def send_message(self, **request: object) -> None:
-            sent.update(request)
-
-    sink = OverflowSink("https://queue")
-    sink.__dict__["_client"] = Client()
-    sink.put("stream-1", b"\x00\xff")
-
-    delivered = {
-        "body": sent["MessageBody"],
-        "messageAttributes": {
-            name: {"stringValue": value["StringValue"]}
-            for name, value in sent["MessageAttributes"].items()
-        },
-    }
-    assert overflow_record(delivered) == ("stream-1", b"\x00\xff")
-    assert b64decode(sent["MessageBody"]) == b"\x00\xff"

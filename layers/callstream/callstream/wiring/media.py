@@ -1,4 +1,4 @@
-"""Builds the publisher of the media routes. Imports botocore only, because it runs per frame."""
+"""Builds the publisher of the media routes. Imports no botocore, because it runs per frame."""
 
 import time
 from collections.abc import Mapping

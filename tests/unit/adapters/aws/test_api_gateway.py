@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.exceptions import ConnectTimeoutError
-from botocore.httpsession import URLLib3Session
 
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
+from callstream.adapters.aws.kept_connections import Answer, KeptConnections, NoAnswer
 from callstream.errors import Throttled, Unavailable, Undeliverable
 
 URL = "https://api.example.com/media"
@@ -32,24 +30,18 @@ class Gateway:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, bytes]] = []
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.body = b""
-        self.error: Exception | None = None
+        self.answer = Answer(200, {}, b"")
+        self.error: NoAnswer | None = None
 
     def refuse(self, status: int, code: str, message: str = "") -> None:
-        self.status, self.headers = status, {"x-amzn-ErrorType": code}
-        self.body = json.dumps({"message": message}).encode()
+        body = json.dumps({"message": message}).encode()
+        self.answer = Answer(status, {"x-amzn-errortype": code}, body)
 
-    def send(self, request: AWSRequest) -> AWSResponse:
-        body: Any = request.body or b""
-        self.requests.append((str(request.method), str(request.url), bytes(body)))
+    def exchange(self, host: str, method: str, path: str, _: Any, body: bytes) -> Answer:
+        self.requests.append((method, f"https://{host}{path}", body))
         if self.error is not None:
             raise self.error
-        headers: Any = self.headers
-        response = AWSResponse(str(request.url), self.status, headers, None)
-        response._content = self.body  # type: ignore[attr-defined]
-        return response
+        return self.answer
 
 
 @pytest.fixture
@@ -58,7 +50,11 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"AWS_{name}", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(URLLib3Session, "send", gateway.send)
+
+    def exchange(connections: KeptConnections, *request: Any) -> Answer:
+        return gateway.exchange(connections.host, *request)
+
+    monkeypatch.setattr(KeptConnections, "exchange", exchange)
     monkeypatch.setattr("time.sleep", lambda _: None)
     return gateway
 
@@ -77,17 +73,18 @@ def test_post_sends_a_message(gateway: Gateway, connections: ApiConnections) -> 
 def test_active_at_reads_the_time_of_the_last_message(
     gateway: Gateway, connections: ApiConnections
 ) -> None:
-    gateway.body = json.dumps({"lastActiveAt": "2026-11-21T12:00:01.500Z"}).encode()
+    gateway.answer = Answer(200, {}, b'{"lastActiveAt": "2026-11-21T12:00:01.500Z"}')
     expected = datetime(2026, 11, 21, 12, 0, 1, 500_000, UTC)
 
     assert connections.active_at("c=1") == expected
     assert gateway.requests == [("GET", f"https://api.example.com{PATH}", b"")]
 
 
+@pytest.mark.parametrize("answer", [b"{}", b"", b"\xff", b'{"lastActiveAt": "yesterday"}'])
 def test_active_at_is_now_if_the_answer_has_no_time(
-    gateway: Gateway, connections: ApiConnections
+    gateway: Gateway, connections: ApiConnections, answer: bytes
 ) -> None:
-    gateway.body = b"{}"
+    gateway.answer = Answer(200, {}, answer)
     before = clock.now()
     active_at = connections.active_at("c=1")
 
@@ -96,7 +93,7 @@ def test_active_at_is_now_if_the_answer_has_no_time(
 
 
 def test_close_closes_the_connection(gateway: Gateway, connections: ApiConnections) -> None:
-    gateway.status = 204
+    gateway.answer = Answer(204, {}, b"")
     connections.close("c=1")
 
     assert gateway.requests == [("DELETE", f"https://api.example.com{PATH}", b"")]
@@ -124,7 +121,7 @@ def test_connection_that_is_gone_is_no_error(
 def test_connection_that_is_gone_without_an_error_body_is_no_error(
     gateway: Gateway, connections: ApiConnections, name: str
 ) -> None:
-    gateway.status = 410
+    gateway.answer = Answer(410, {}, b"")
     method, answer = METHODS[name]
 
     assert method(connections) is answer
@@ -178,9 +175,30 @@ def test_message_that_is_never_taken_is_undeliverable(
 def test_network_error_is_unavailable(
     gateway: Gateway, connections: ApiConnections, name: str
 ) -> None:
-    gateway.error = ConnectTimeoutError(endpoint_url=URL)
+    gateway.error = NoAnswer("ConnectTimeoutError", is_sent=False)
     method, _ = METHODS[name]
 
     with pytest.raises(Unavailable, match="ConnectTimeoutError"):
         method(connections)
     assert len(gateway.requests) == 3
+
+
+@pytest.mark.parametrize(("to_relays", "tries"), [(True, 3), (False, 1)])
+def test_message_that_may_have_come_is_sent_again_to_relays_alone(
+    gateway: Gateway, *, to_relays: bool, tries: int
+) -> None:
+    connections = ApiConnections(URL, to_relays=to_relays)
+    gateway.error = NoAnswer("ReadTimeoutError", is_sent=True)
+
+    with pytest.raises(Unavailable, match="ReadTimeoutError"):
+        connections.post("c=1", b"{}")
+    assert len(gateway.requests) == tries
+
+
+def test_throttling_without_a_body_is_throttling(
+    gateway: Gateway, connections: ApiConnections
+) -> None:
+    gateway.answer = Answer(429, {}, b"")
+
+    with pytest.raises(Throttled, match="apigateway is unavailable: 429"):
+        connections.post("c=1", b"{}")

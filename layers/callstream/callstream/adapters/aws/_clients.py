@@ -17,14 +17,6 @@ CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
-# For the sinks of the media routes: with 50 frames a second, each second of waiting means 50 more
-# functions at once. A record that Kinesis does not take soon goes to the overflow queue instead.
-SINK_CONFIG: Final = Config(
-    connect_timeout=0.5,
-    read_timeout=1,
-    retries={"mode": "standard", "total_max_attempts": 2},
-)
-
 # Error codes that mean "not now", as every status of 500 and above does.
 _BUSY: Final = THROTTLING | {
     "InternalServerError",

@@ -1,24 +1,33 @@
-"""WebSocket connections by the management API of API Gateway (`@connections`)."""
+"""WebSocket connections by the management API of API Gateway (`@connections`).
+
+Source: "Use @connections commands in your backend service" in API Gateway's developer guide.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Annotated, Final
+from urllib.parse import quote
 
-from botocore.exceptions import ClientError
-from botocore.session import get_session
+import msgspec
+from msgspec import Meta, Struct
 
 from callstream.adapters import clock
-from callstream.adapters.aws._clients import CONFIG, unavailable
-from callstream.adapters.aws._refusals import refusal
+from callstream.adapters.aws.signed_client import Patience, RequestFailed, SignedClient
 from callstream.errors import Undeliverable
 
-if TYPE_CHECKING:
-    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+# All tries take at most about 10 s, so that a function can still use its fallback within 29 s.
+_PATIENCE: Final = Patience(connect_seconds=1, answer_seconds=2, tries=3, pause_seconds=0.2)
 
 _GONE: Final = 410
-# Of the statuses from 400 to 499, those that another try can mend: a timeout, and throttling.
-_PASSING: Final = frozenset({408, 429})
+
+
+class _Connection(Struct, rename="camel"):
+    # The emulator uses another name for this field.
+    last_active_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Connection)
 
 
 class _Gone(Exception):
@@ -29,31 +38,34 @@ class _Gone(Exception):
 def _refusals(*, of_message: bool = False) -> Iterator[None]:
     """Raise `_Gone`, `Unavailable`, or for a message that is never taken `Undeliverable`."""
     try:
-        with unavailable("apigateway"):
-            yield
-    except ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        details = error.response["Error"]
+        yield
+    except RequestFailed as failed:
         # Some 410 answers have no body, and an id that never existed is "invalid".
-        if status == _GONE or "Invalid connectionId" in details.get("Message", ""):
+        if failed.status == _GONE or "Invalid connectionId" in failed.message:
             raise _Gone from None
-        if of_message and status not in _PASSING:
-            raise Undeliverable("apigateway", details["Code"]) from error
+        may_pass = failed.is_throttling or failed.is_passing or not failed.status
+        if of_message and not may_pass:
+            raise Undeliverable("apigateway", failed.code) from failed
         # A denied action too: the caller may go on with other connections.
-        raise refusal("apigateway", details["Code"]) from error
+        raise failed.unavailable("apigateway") from failed
 
 
 class ApiConnections:
-    """The connections of one WebSocket API. Every method raises `Unavailable`.
+    """The connections of one WebSocket API, for any number of threads.
+
+    Every method raises `Unavailable`, and so does making this without credentials.
 
     Args:
         url: the API's callback URL: https, the API's host, its stage.
+        to_relays: relays are at the other ends. A relay drops messages that come twice, so a
+            message may be sent again when it is unknown whether the first has come. Elsewhere that
+            would repeat audio.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client: ApiGatewayManagementApiClient = get_session().create_client(  # type: ignore[assignment]
-            "apigatewaymanagementapi", endpoint_url=url, config=CONFIG
-        )
+    def __init__(self, url: str, *, to_relays: bool = False) -> None:
+        self._repeats = to_relays
+        with _refusals():
+            self._client = SignedClient("execute-api", _PATIENCE, url)
 
     def post(self, connection_id: str, data: bytes) -> bool:
         """Send a text message of at most 128 KB; False if the connection is gone.
@@ -61,11 +73,12 @@ class ApiConnections:
         Raises:
             Undeliverable: the message is too large, or this function may not post.
             Throttled: API Gateway throttles.
-            Unavailable: API Gateway did not answer.
+            Unavailable: API Gateway did not answer. The message may have been sent all the same.
         """
         try:
             with _refusals(of_message=True):
-                self._client.post_to_connection(ConnectionId=connection_id, Data=data)
+                path = _path(connection_id)
+                self._client.request("POST", path, body=data, repeats=self._repeats)
         except _Gone:
             return False
         return True
@@ -74,16 +87,24 @@ class ApiConnections:
         """When the last message was received or sent; None if the connection is gone."""
         try:
             with _refusals():
-                answer = self._client.get_connection(ConnectionId=connection_id)
+                answer = self._client.request("GET", _path(connection_id))
         except _Gone:
             return None
-        # The emulator uses another name for this field; the connection is there in any case.
-        return answer.get("LastActiveAt", clock.now())
+        try:
+            active_at = _decoder.decode(answer).last_active_at
+        except (msgspec.DecodeError, UnicodeError):
+            active_at = None
+        # The connection is there in any case.
+        return active_at or clock.now()
 
     def close(self, connection_id: str) -> None:
         """Close the connection, if it is open."""
         try:
             with _refusals():
-                self._client.delete_connection(ConnectionId=connection_id)
+                self._client.request("DELETE", _path(connection_id))
         except _Gone:
             return
+
+
+def _path(connection_id: str) -> str:
+    return f"/@connections/{quote(connection_id, safe='~')}"

@@ -1,28 +1,27 @@
 """The sinks of records: the Kinesis stream, and the SQS queue for records that Kinesis refuses.
 
-The per-frame function imports this module. So the module uses botocore only, and makes the SQS
-client on first use.
+The per-frame function imports this module. So the module uses no botocore, and makes the SQS client
+on first use.
 """
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
+from callstream.adapters.aws.signed_client import Patience, RequestFailed, SignedClient
 
-from callstream.adapters.aws._clients import SINK_CONFIG
-from callstream.adapters.aws._refusals import refusal
-from callstream.errors import Unavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_kinesis import KinesisClient
-    from mypy_boto3_sqs import SQSClient
+# With 50 frames a second, each second of waiting means 50 more functions at once. A record that
+# Kinesis does not take soon goes to the overflow queue instead. Where Kinesis throttles, the caller
+# knows whether to wait.
+_KINESIS: Final = Patience(
+    connect_seconds=0.5, answer_seconds=1, tries=2, pause_seconds=0.1, repeats_throttled=False
+)
+_SQS: Final = Patience(connect_seconds=0.5, answer_seconds=1, tries=2, pause_seconds=0.1)
 
 # The attribute of an overflow message that carries the record's partition key.
-_PARTITION_KEY = "PartitionKey"
+_PARTITION_KEY: Final = "PartitionKey"
 
 
 @contextmanager
@@ -30,30 +29,32 @@ def _refusals(service: str) -> Iterator[None]:
     """Raise `Unavailable` for every error, a denied action too: the record must go elsewhere."""
     try:
         yield
-    except ClientError as error:
-        raise refusal(service, error.response["Error"]["Code"]) from error
-    except BotoCoreError as error:
-        raise Unavailable(service, type(error).__name__) from error
+    except RequestFailed as failed:
+        raise failed.unavailable(service) from failed
 
 
 class KinesisSink:
-    """Puts records on a Kinesis stream."""
+    """Puts records on a Kinesis stream, for any number of threads.
+
+    Raises:
+        Unavailable: the environment has no credentials, or names no region.
+    """
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
-        self._client: KinesisClient = get_session().create_client(  # type: ignore[assignment]
-            "kinesis", config=SINK_CONFIG
-        )
+        with _refusals("kinesis"):
+            self._client = SignedClient("kinesis", _KINESIS)
 
     def put(self, partition_key: str, data: bytes) -> None:
-        """Put one record.
+        """Put one record, perhaps twice: readers drop repeats.
 
         Raises:
             Throttled: the shard has had more records than it takes in a second.
             Unavailable: Kinesis did not take the record, after two tries where a retry can help.
         """
+        record = {"StreamName": self._stream, "PartitionKey": partition_key, "Data": data}
         with _refusals("kinesis"):
-            self._client.put_record(StreamName=self._stream, PartitionKey=partition_key, Data=data)
+            self._client.call("Kinesis_20131202.PutRecord", "1.1", record)
 
 
 class OverflowSink:
@@ -63,23 +64,24 @@ class OverflowSink:
         self._queue_url = queue_url
 
     @cached_property
-    def _client(self) -> "SQSClient":
-        return get_session().create_client("sqs", config=SINK_CONFIG)  # type: ignore[return-value]
+    def _client(self) -> SignedClient:
+        return SignedClient("sqs", _SQS)
 
     def put(self, partition_key: str, data: bytes) -> None:
-        """Queue one record.
+        """Queue one record, perhaps twice.
 
         Raises:
             Unavailable: SQS did not take the record.
         """
+        message = {
+            "QueueUrl": self._queue_url,
+            "MessageBody": b64encode(data).decode(),
+            "MessageAttributes": {
+                _PARTITION_KEY: {"DataType": "String", "StringValue": partition_key}
+            },
+        }
         with _refusals("sqs"):
-            self._client.send_message(
-                QueueUrl=self._queue_url,
-                MessageBody=b64encode(data).decode(),
-                MessageAttributes={
-                    _PARTITION_KEY: {"DataType": "String", "StringValue": partition_key}
-                },
-            )
+            self._client.call("AmazonSQS.SendMessage", "1.0", message)
 
 
 def overflow_record(message: Mapping[str, Any]) -> tuple[str, bytes]:

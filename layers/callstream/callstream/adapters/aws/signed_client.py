@@ -18,6 +18,7 @@ from callstream.adapters.aws._refusals import THROTTLING
 from callstream.adapters.aws.environment import Unset
 from callstream.adapters.aws.kept_connections import Answer, KeptConnections, NoAnswer
 from callstream.adapters.aws.signature import Signer
+from callstream.errors import Throttled, Unavailable
 
 _SUCCESSES: Final = range(200, 300)
 _SERVER_ERROR: Final = 500
@@ -68,6 +69,10 @@ class RequestFailed(Exception):
     def is_passing(self) -> bool:
         """Whether the service has a problem that another try may not meet."""
         return self.status >= _SERVER_ERROR or self.status == _TIMED_OUT
+
+    def unavailable(self, service: str) -> Unavailable:
+        """The error for callers: `Throttled`, or else `Unavailable`."""
+        return (Throttled if self.is_throttling else Unavailable)(service, self.code)
 
 
 class SignedClient:

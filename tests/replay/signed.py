@@ -1,0 +1,48 @@
+"""The account's answers to requests of the signed client."""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from callstream.adapters.aws.kept_connections import Answer, KeptConnections, NoAnswer
+from tests.replay.world import clients
+
+
+def exchange(
+    _: KeptConnections, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> Answer:
+    """Make the request by botocore, so that it is seen and answered as botocore's requests are."""
+    try:
+        return Answer(200, {}, msgspec.json.encode(_call(method, path, headers, body)))
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        refusal = {"__type": error.response["Error"]["Code"]}
+        return Answer(status, {}, json.dumps(refusal).encode())
+    except BotoCoreError as error:
+        raise NoAnswer(type(error).__name__, is_sent=False) from error
+
+
+def _call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+    match headers.get("x-amz-target"):
+        case "Kinesis_20131202.PutRecord":
+            record = json.loads(body)
+            return clients().kinesis.put_record(**record | {"Data": b64decode(record["Data"])})
+        case "AmazonSQS.SendMessage":
+            return clients().sqs.send_message(**json.loads(body))
+    before, _, connection_id = path.rpartition("/")
+    assert before.endswith("/@connections")
+    connection = {"ConnectionId": unquote(connection_id)}
+    match method:
+        case "POST":
+            return clients().connections.post_to_connection(**connection, Data=body)
+        case "DELETE":
+            return clients().connections.delete_connection(**connection)
+        case "GET":
+            answer = clients().connections.get_connection(**connection)
+            return {"lastActiveAt": answer["LastActiveAt"]}
+    raise AssertionError(f"the replay does not know {method} {path}")
