@@ -1,7 +1,8 @@
 """CPU time of the `media` handler for a frame, compared with the least that could do its work.
 
-For both sides, Kinesis answers inside botocore, just before a socket would be used. As a script
-this module measures; the settings must be in the environment before the function is imported.
+For both sides, Kinesis is a server on the loopback interface, in the process that starts the
+measurement. As a script this module measures; the settings must be in the environment before the
+function is imported.
 """
 
 import json
@@ -10,17 +11,19 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
-from typing import Any, Final
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
+from typing import Any, Final, override
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.session import get_session
 
 from bench.measures import Measure, race
 from bench.samples import ROOT, events
 from callstream.dialects import DIALECTS
 
-BUDGET: Final = 1.1
+BUDGET: Final = 0.3
 _LOOPS: Final = 400
 _ANSWER: Final = json.dumps(
     {
@@ -29,11 +32,21 @@ _ANSWER: Final = json.dumps(
         "EncryptionType": "KMS",
     }
 ).encode()
+_HEADERS: Final = (
+    "HTTP/1.1 200 OK\r\n"
+    "x-amzn-RequestId: e1b2c3d4-5678-90ab-cdef-1234567890ab\r\n"
+    f"x-amz-id-2: {'A' * 76}\r\n"
+    "Date: Sat, 21 Nov 2026 12:00:00 GMT\r\n"
+    "Content-Type: application/x-amz-json-1.1\r\n"
+    f"Content-Length: {len(_ANSWER)}\r\n\r\n"
+).encode()
 
 ENVIRONMENT: Final = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "000000000000",
     "AWS_SECRET_ACCESS_KEY": "local",
+    # As long as a function's.
+    "AWS_SESSION_TOKEN": "local" * 200,
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "CALLSTREAM_FRAMES_STREAM": "frames",
@@ -45,13 +58,15 @@ ENVIRONMENT: Final = {
 def measure() -> list[Measure]:
     """Measure in a separate process."""
     paths = [ROOT, ROOT / "layers" / "callstream", ROOT / "functions" / "media_frame"]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.handler"],
-        cwd=ROOT,
-        env=ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
+    with _kinesis() as endpoint:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.handler"],
+            cwd=ROOT,
+            env=ENVIRONMENT
+            | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "AWS_ENDPOINT_URL": endpoint},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
     return [
         Measure(
             section="handler",
@@ -67,27 +82,33 @@ def measure() -> list[Measure]:
     ]
 
 
-class _Body:
-    """The body as urllib3 would have read it."""
+class _Kinesis(StreamRequestHandler):
+    """Takes every record, with the headers of Kinesis' answers."""
 
-    def stream(self) -> Iterator[bytes]:
-        """Yield the whole body."""
-        yield _ANSWER
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    @override
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            length = 0
+            while line != b"\r\n":
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+                line = self.rfile.readline()
+            self.rfile.read(length)
+            self.wfile.write(_HEADERS + _ANSWER)
+            self.wfile.flush()
 
 
-def _answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
-    headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": "0"}
-    return AWSResponse(request.url, 200, headers, _Body())  # type: ignore[arg-type]
-
-
-def _stubbed_client() -> Any:  # noqa: ANN401  # clients have no common type
-    client = get_session().create_client("kinesis")
-    _stub(client)
-    return client
-
-
-def _stub(client: Any) -> None:  # noqa: ANN401
-    client.meta.events.register("before-send.kinesis", _answer)
+@contextmanager
+def _kinesis() -> Iterator[str]:
+    """Run Kinesis, and give its endpoint."""
+    with ThreadingTCPServer(("127.0.0.1", 0), _Kinesis) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def _floor(client: Any, events: Iterator[dict[str, Any]]) -> Callable[[], object]:  # noqa: ANN401
@@ -111,9 +132,7 @@ def _main() -> None:
     # The module name of a deployment, in the function's own folder.
     import app  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    # The function makes its client at import; there is no public way to reach it.
-    _stub(app._publisher._frames._client)  # noqa: SLF001
-    client = _stubbed_client()
+    client = get_session().create_client("kinesis")
     results = {}
     for dialect in DIALECTS:
         ours = _handled(app.handler, cycle(events(dialect)))

@@ -23,7 +23,7 @@ from bench.samples import ROOT
 from callstream_cli.local.errors import LocalStackError
 from callstream_cli.local.sam import Sam
 
-BUDGET: Final = 1.15
+BUDGET: Final = 0.45
 _ROUNDS: Final = 25
 _FUNCTION: Final = "import app"
 _FLOOR: Final = "import botocore.session; botocore.session.get_session().create_client('kinesis')"

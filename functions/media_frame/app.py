@@ -6,12 +6,13 @@ from typing import Any
 from callstream.access.websocket_events import OK, identity_of, received_at
 from callstream.adapters.aws.warm_up_event import warmable
 from callstream.frames.publisher import read
-from callstream.wiring.media import publisher
+from callstream.wiring.media import kinesis_sink, publisher
 
-_publisher = publisher(os.environ)
+_kinesis = kinesis_sink(os.environ)
+_publisher = publisher(os.environ, _kinesis)
 
 
-@warmable()
+@warmable(lambda _about: _kinesis.connect())
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Take one message."""
     _publisher.publish(identity_of(event), received_at(event), read(event.get("body") or ""))

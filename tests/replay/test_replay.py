@@ -66,6 +66,7 @@ def account(function: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         "AWS_SECRET_ACCESS_KEY": "test",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(KeptConnections, "connect", lambda _: None)
     monkeypatch.setattr(KeptConnections, "exchange", exchange)
     monkeypatch.setattr(signed_client, "uniform", lambda *_: 0)
     with mock_aws(), time_machine.travel(NOW, tick=False):

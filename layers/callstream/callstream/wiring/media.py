@@ -16,10 +16,21 @@ def patient_sink(frames_stream: str) -> PatientSink:
 
 def frames_sink(environment: Mapping[str, str]) -> PatientSink:
     """The frames stream. Raises msgspec.ValidationError if a setting is missing."""
-    return patient_sink(load(FramesSettings, environment).frames_stream)
+    return PatientSink(kinesis_sink(environment))
 
 
-def publisher(environment: Mapping[str, str]) -> Publisher:
-    """The publisher of a media function. Raises msgspec.ValidationError if a setting is missing."""
+def kinesis_sink(environment: Mapping[str, str]) -> KinesisSink:
+    """The frames stream itself. Raises msgspec.ValidationError if a setting is missing."""
+    return KinesisSink(load(FramesSettings, environment).frames_stream)
+
+
+def publisher(environment: Mapping[str, str], kinesis: KinesisSink | None = None) -> Publisher:
+    """The publisher of a media function. Raises msgspec.ValidationError if a setting is missing.
+
+    Args:
+        environment: the settings.
+        kinesis: the frames stream, if the function has it already.
+    """
     overflow = OverflowSink(load(OverflowSettings, environment).overflow_queue_url)
-    return Publisher(frames_sink(environment), overflow, time.monotonic)
+    frames = PatientSink(kinesis or kinesis_sink(environment))
+    return Publisher(frames, overflow, time.monotonic)

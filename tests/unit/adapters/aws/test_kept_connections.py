@@ -167,6 +167,16 @@ def test_host_has_no_port_that_is_the_schemes_own(
     assert (connections.host, network.asked[0][0]) == (host, address)
 
 
+def test_connection_can_be_made_before_the_first_request(
+    network: Network, kept: KeptConnections
+) -> None:
+    kept.connect()
+    assert len(network.asked) == 1
+
+    post(kept)
+    assert len(network.asked) == 1
+
+
 @pytest.mark.parametrize("answer", [GOOD, CHUNKED])
 def test_connection_is_kept_for_the_next_request(
     network: Network, kept: KeptConnections, answer: bytes

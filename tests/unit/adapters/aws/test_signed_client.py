@@ -318,6 +318,19 @@ def test_each_try_is_signed_anew(service: Service, monkeypatch: pytest.MonkeyPat
     assert dates == ["20261121T120000Z", "20261121T120001Z"]
 
 
+def test_connecting_early_is_no_error_if_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[KeptConnections] = []
+
+    def connect(connections: KeptConnections) -> None:
+        asked.append(connections)
+        raise NoAnswer("EndpointConnectionError", is_sent=False)
+
+    monkeypatch.setattr(KeptConnections, "connect", connect)
+    SignedClient("kinesis", TWO).connect()
+
+    assert len(asked) == 1
+
+
 def test_client_without_credentials_or_region_fails_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -62,7 +62,7 @@ class KeptConnections:
         self.host: Final = parts.netloc.lower().removesuffix(f":{standard}")
         """The host's name, with the port unless it is the scheme's own: the header `host`."""
         self._address = (parts.hostname or "", parts.port or standard)
-        self._tls = _tls() if parts.scheme == "https" else None
+        self._is_secure = parts.scheme == "https"
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self._kept: deque[_Connection] = deque()
@@ -90,6 +90,10 @@ class KeptConnections:
         except _Closed as error:
             raise NoAnswer(error.code, is_sent=True) from error
 
+    def connect(self) -> None:
+        """Make a connection for the next request. Raises `NoAnswer`."""
+        self._keep(self._connect())
+
     def _exchange(self, connection: "_Connection", method: str, request: bytes) -> Answer:
         try:
             answer, is_kept = connection.exchange(method, request, self._answer_seconds)
@@ -98,12 +102,18 @@ class KeptConnections:
             # The others are as old, or older.
             self._forget()
             raise
-        if is_kept and len(self._kept) < _MOST_KEPT:
+        if is_kept:
+            self._keep(connection)
+        else:
+            connection.socket.close()
+        return answer
+
+    def _keep(self, connection: "_Connection") -> None:
+        if len(self._kept) < _MOST_KEPT:
             connection.kept_since = time.time()
             self._kept.append(connection)
         else:
             connection.socket.close()
-        return answer
 
     def _take(self) -> "_Connection | None":
         while True:
@@ -127,8 +137,8 @@ class KeptConnections:
             raise NoAnswer(_reason(error), is_sent=False) from error
         try:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                connected = self._tls.wrap_socket(connected, server_hostname=self._address[0])
+            if self._is_secure:
+                connected = _tls().wrap_socket(connected, server_hostname=self._address[0])
         except OSError as error:
             connected.close()
             raise NoAnswer(_reason(error), is_sent=False) from error
@@ -148,7 +158,10 @@ def _reason(error: OSError) -> str:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """The authorities are those of the system, or of the file that AWS's tools are given."""
+    """The authorities are those of the system, or of the file that AWS's tools are given.
+
+    To load them takes 20 ms of CPU, so this waits for the first connection.
+    """
     return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
 
 

@@ -45,6 +45,10 @@ class KinesisSink:
         with _refusals("kinesis"):
             self._client = SignedClient("kinesis", _KINESIS)
 
+    def connect(self) -> None:
+        """Make a connection for the next record, if Kinesis can be reached."""
+        self._client.connect()
+
     def put(self, partition_key: str, data: bytes) -> None:
         """Put one record, perhaps twice: readers drop repeats.
 

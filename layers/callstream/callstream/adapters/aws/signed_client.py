@@ -7,6 +7,7 @@ of a small function's start. It makes the same requests: tests compare both.
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from random import uniform
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -98,6 +99,11 @@ class SignedClient:
         self._connections = KeptConnections(url, patience.connect_seconds, patience.answer_seconds)
         self._signer = Signer(service, where, self._connections.host, credentials)
         self._path = urlsplit(url).path.rstrip("/")
+
+    def connect(self) -> None:
+        """Make a connection for the next request, if the service can be reached."""
+        with suppress(NoAnswer):
+            self._connections.connect()
 
     def call(self, target: str, version: str, arguments: Mapping[str, Any]) -> None:
         """Call an operation of a service that speaks AWS's JSON protocol.
