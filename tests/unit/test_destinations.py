@@ -103,6 +103,9 @@ HOSTILE = {
     "wss://100.64.0.1/": "address",
     "wss://100.127.255.254/": "address",
     "wss://192.0.0.1/": "address",
+    "wss://192.0.0.9/": "address",
+    "wss://192.0.0.10/": "address",
+    "wss://192.88.99.1/": "address",
     "wss://192.0.2.1/": "address",
     "wss://198.18.0.1/": "address",
     "wss://198.51.100.1/": "address",
@@ -111,6 +114,7 @@ HOSTILE = {
     "wss://[fd12:3456:789a::1]/": "address",
     "wss://[fec0::1]/": "address",
     "wss://[2001:db8::1]/": "address",
+    "wss://[3fff::1]/": "address",
     "wss://[100::1]/": "address",
     # Link-local: the metadata services, a function's runtime
     "wss://169.254.169.254/latest/meta-data/": "address",

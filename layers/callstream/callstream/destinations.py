@@ -10,7 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -31,8 +31,11 @@ _FIRST_FREE_PORT: Final = 1024
 _TRANSLATED: Final = tuple(
     map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 )
-# Site-local addresses: deprecated by RFC 3879, and not in every list of private addresses.
-_SITE_LOCAL: Final = IPv6Network("fec0::/10")
+# Not in every list of private addresses: site-local addresses, which RFC 3879 deprecates; addresses
+# of protocols (RFC 6890), and of relays from 6to4, which RFC 7526 deprecates; documentation.
+_RESERVED: Final = tuple(
+    map(ip_network, ("fec0::/10", "192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+)
 
 
 # In WebSocket URLs, no vendor documents user names: tokens have fields of their own.
@@ -195,7 +198,9 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if address in _SITE_LOCAL or any(address in network for network in _TRANSLATED):
+        if any(address in network for network in _TRANSLATED):
             return False
+    if any(address in network for network in _RESERVED):
+        return False
     # is_global alone lets some multicast addresses through.
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -1,5 +1,8 @@
 """Stream tokens: what opens a connection, and what does not."""
 
+import hmac
+import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -35,6 +38,18 @@ def claims(**changes: Any) -> dict[str, Any]:
 def token(payload: dict[str, Any], key: str = SECRET["initial"], **options: Any) -> str:
     options = {"algorithm": "HS256", "headers": {"kid": "initial"}} | options
     return jwt.encode(payload, key, **options)
+
+
+def crafted(header: dict[str, Any], key: str = SECRET["initial"]) -> str:
+    """A token with any header, and a right signature."""
+
+    def part(content: bytes) -> str:
+        return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+    payload = token(claims()).split(".")[1]
+    signed = f"{part(json.dumps(header).encode())}.{payload}"
+    signature = hmac.digest(key.encode(), signed.encode(), "sha256")
+    return f"{signed}.{part(signature)}"
 
 
 def without(claim: str) -> dict[str, Any]:
@@ -118,6 +133,39 @@ def test_verify_rejects_a_bad_token_with_the_reason(text: str, reason: str) -> N
         RING.verify(text)
 
     assert caught.value.reason == reason
+
+
+HEADER = {"alg": "HS256", "typ": "JWT", "kid": "initial"}
+KIDS: tuple[object, ...] = (
+    *(None, [], ["initial"], {}, 7, True, "", "Initial", "initial\x00", "../initial", "/dev/null"),
+    "x' UNION SELECT 'key",
+)
+ALGORITHMS = (None, "", "none", "None", "NONE", "hs256", "HS384", "RS256", "ES256", "EdDSA")
+HEADERS: dict[str, dict[str, Any]] = {
+    **{f"kid {kid!r}": HEADER | {"kid": kid} for kid in KIDS},
+    **{f"alg {name!r}": HEADER | {"alg": name} for name in ALGORITHMS},
+    "crit": HEADER | {"crit": ["exp"], "exp": 0},
+    "b64": HEADER | {"b64": False, "crit": ["b64"]},
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_verify_rejects_a_token_with_a_hostile_header(header: dict[str, Any]) -> None:
+    with time_machine.travel(NOW, tick=False):
+        # So that it is the header for which a token is refused.
+        assert RING.verify(crafted(HEADER)).tenant_id == "acme"
+        with pytest.raises(TokenRejected):
+            RING.verify(crafted(header))
+
+
+@pytest.mark.parametrize("name", ["jwk", "jku", "x5c", "x5u"])
+def test_verify_takes_no_key_from_the_token(name: str) -> None:
+    theirs = "x" * 64
+    key = {"kty": "oct", "k": urlsafe_b64encode(theirs.encode()).decode()}
+
+    with time_machine.travel(NOW, tick=False), pytest.raises(TokenRejected) as caught:
+        RING.verify(crafted(HEADER | {name: key}, theirs))
+    assert caught.value.reason == "wrong_signature"
 
 
 @pytest.mark.parametrize("secret", [{}, {"weak": "k" * 31}, {"good": "k" * 32, "weak": ""}])

@@ -1,6 +1,7 @@
 """Where callbacks go, what the answers mean, and when to try again."""
 
 import json
+import math
 from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
@@ -81,6 +82,7 @@ class TestAnswers:
             ("0", 0),
             ("120", 120),
             ("99999999999999999999", 1e20),
+            ("9" * 400, math.inf),
             ("Fri, 21 Aug 2026 10:16:00 GMT", 59.877),
             ("Fri, 21 Aug 2020 10:16:00 GMT", 0),
             ("soon", None),

@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from pydantic import TypeAdapter, ValidationError
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
@@ -23,6 +24,7 @@ from callstream.dialects.events import Start
 from callstream.errors import LimitReached
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
+from callstream.tenants.directory import Identifier
 from tests.template import create_table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -393,3 +395,15 @@ def test_session_has_no_more_legs_than_its_item_can_have(
     assert table.get(call_key("acme", "CA3")) is None
     begin(store, "again", call_id="CA2", session_id="S1")
     assert len(item(table, session_key("acme", "S1"))["calls"]) == MOST_LEGS
+
+
+@pytest.mark.parametrize("carriers_id", ["CA1", "#", "demo#CA1", "x#demo#CA1", "CA1#", "\x00#"])
+def test_keys_of_two_tenants_differ_whatever_ids_their_carriers_give(carriers_id: str) -> None:
+    # The tenant and the id can be read from the key, so that no other pair has the same key.
+    for key in (call_key, session_key):
+        assert key("acme", carriers_id)["pk"].split("#", 2)[1:] == ["acme", carriers_id]
+
+
+def test_tenants_ids_lack_the_character_that_divides_keys() -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Identifier).validate_python("acme#CA1")

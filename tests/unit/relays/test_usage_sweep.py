@@ -213,6 +213,22 @@ def test_connections_at_once_open_no_more_streams_than_the_limit_allows(world: W
     assert world.usage()[Kind.STREAMS] == world.truth()[Kind.STREAMS] == 4
 
 
+def test_connections_at_once_use_a_one_shot_token_once(world: World) -> None:
+    token = StreamToken("stolen", "acme", "genagent", "once", NOW, {})
+    opened: list[str] = []
+
+    def attempt(number: int) -> None:
+        identity = StreamIdentity(f"s{number}", "acme", "genagent")
+        with suppress(TokenRejected):
+            world.streams.open(identity, token, f"c{number}", NOW)
+            opened.append(identity.stream_id)
+
+    at_once(12, attempt)
+
+    assert len(opened) == 1
+    assert world.usage()[Kind.STREAMS] == world.truth()[Kind.STREAMS] == 1
+
+
 def lose(world: World) -> None:
     """Lose a stream and a relay that run, as if somebody had deleted them by hand."""
     for number in (1, 2):

@@ -1,5 +1,6 @@
 """From the bytes of a body to a model, with one error for each fault."""
 
+import gzip
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -22,7 +23,14 @@ def test_json_is_decoded(content_type: str) -> None:
     assert read_json(b'{"name": "x"}', content_type) == {"name": "x"}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 10_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"\xff", b"[" * 10_000, b'{"name":' * 5_000),
+        *(b'{"count": NaN}', b'{"count": -Infinity}', b'{"name": "\xed\xa0\x80"}'),
+        gzip.compress(b'{"name": "x"}'),
+    ],
+)
 def test_other_bytes_are_not_json(body: bytes) -> None:
     with pytest.raises(BadRequest):
         read_json(body, JSON)
@@ -60,6 +68,21 @@ def test_validation_names_every_fault() -> None:
         (("name",), "missing"),
         (("size",), "unknown"),
     }
+
+
+def test_a_number_of_thousands_of_digits_is_out_of_range() -> None:
+    body = b'{"name": "x", "count": -' + b"9" * 4_000 + b"}"
+
+    with pytest.raises((Invalid, BadRequest)):
+        validate(Body, read_json(body, JSON), strict=True)
+
+
+def test_answer_names_few_of_thousands_of_faults() -> None:
+    fields = {f"unknown-{number}": number for number in range(4_000)}
+
+    with pytest.raises(Invalid) as invalid:
+        validate(Body, fields, strict=True)
+    assert len(invalid.value.issues) <= 100
 
 
 def test_validation_is_strict_for_json_and_lenient_for_forms() -> None:
