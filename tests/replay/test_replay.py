@@ -30,7 +30,7 @@ from botocore.endpoint import Endpoint
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
-from callstream.adapters.aws import signed_client, warm_up_event
+from callstream.adapters.aws import signed_client
 from callstream.adapters.aws.kept_connections import KeptConnections
 from callstream.adapters.network.https import PinnedClient
 from tests import template
@@ -247,7 +247,6 @@ def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[Permissio
 
         with monkeypatch.context() as outage:
             connect(sockets, started, warmed, outage)
-            outage.setattr(warm_up_event, "HOLD_SECONDS", 0)
             if function == "callback_delivery":
                 serve(servers, outage)
             with only_allowed_requests(function, monkeypatch) as taken:

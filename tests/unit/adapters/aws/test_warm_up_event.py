@@ -14,9 +14,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return slept
 
 
-def test_warm_up_prepares_and_holds_its_environment(
-    slept: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_warm_up_prepares_what_the_call_needs(caplog: pytest.LogCaptureFixture) -> None:
     prepared: list[Mapping[str, str]] = []
 
     @warmable(prepared.append)
@@ -25,12 +23,37 @@ def test_warm_up_prepares_and_holds_its_environment(
 
     assert handler({"warm_up": {"sink": "websocket"}}, None) is None
     assert prepared == [{"sink": "websocket"}]
-    assert slept == [HOLD_SECONDS]
     assert caplog.messages == []
 
 
+def test_warm_up_holds_an_environment_that_was_warm_before(slept: list[float]) -> None:
+    @warmable()
+    def handler(_event: dict[str, Any], _context: object) -> str:
+        return "a call's"
+
+    handler({"warm_up": {}}, None)
+    assert slept == []  # a call may wait for this environment
+
+    handler({"body": ""}, None)
+    assert slept == []
+
+    handler({"warm_up": {}}, None)
+    assert slept == [HOLD_SECONDS]
+
+
+def test_warm_up_holds_an_environment_that_has_served_calls(slept: list[float]) -> None:
+    @warmable()
+    def handler(_event: dict[str, Any], _context: object) -> str:
+        return "a call's"
+
+    handler({"body": ""}, None)
+    handler({"warm_up": {}}, None)
+
+    assert slept == [HOLD_SECONDS]
+
+
 def test_warm_up_that_fails_is_no_failure_of_the_function(
-    slept: list[float], caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def prepare(_about: Mapping[str, str]) -> None:
         raise OSError
@@ -40,7 +63,6 @@ def test_warm_up_that_fails_is_no_failure_of_the_function(
         raise AssertionError
 
     assert handler({"warm_up": {}}, None) is None
-    assert slept == [HOLD_SECONDS]
     assert caplog.messages == []
 
 

@@ -12,8 +12,9 @@ from functools import wraps
 from typing import Any
 
 HOLD_SECONDS = 0.2
-"""How long a warm-up keeps its environment busy. Warm-ups that are sent together arrive within this
-time; each then gets an environment of its own, and not the one that another has just warmed."""
+"""How long a warm-up keeps an environment busy that was warm before. Warm-ups of one request
+arrive within this time, and each gets an environment of its own. An environment that one of them
+has started was busy for long enough, and the call may wait for it."""
 
 
 def _prepare_nothing(_about: Mapping[str, str]) -> None:
@@ -35,14 +36,19 @@ def warmable[Answer](
     def wrap(
         handler: Callable[[dict[str, Any], Any], Answer],
     ) -> Callable[[dict[str, Any], Any], Answer | None]:
+        is_new = True
+
         @wraps(handler)
         def handle(event: dict[str, Any], context: Any) -> Answer | None:  # noqa: ANN401
+            nonlocal is_new
+            was_new, is_new = is_new, False
             if "warm_up" not in event:
                 return handler(event, context)
             # The call itself will meet the same fault, and report it.
             with suppress(Exception):
                 prepare(event["warm_up"])
-            time.sleep(HOLD_SECONDS)
+            if not was_new:
+                time.sleep(HOLD_SECONDS)
             return None
 
         return handle

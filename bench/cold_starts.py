@@ -1,0 +1,368 @@
+"""What cold functions do to a call's first seconds, and what warm-ups change: a simulation.
+
+Lambda gives an invocation an idle environment, or else starts one. The CPU time of each function's
+import is measured here, the rest of a start is assumed. Everything that this machine cannot show is
+a constant below.
+"""
+
+import heapq
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from statistics import mean, median
+from typing import Final, Literal
+
+from bench.handler import ENVIRONMENT
+from bench.measures import Measure
+from bench.samples import ROOT
+from callstream.adapters.aws.warm_up_event import HOLD_SECONDS
+from callstream.reordering.buffer import ReorderBuffer
+from callstream.reordering.window import Window
+from callstream.warm_up import FRAME_ENVIRONMENTS
+from tests import template
+
+type Case = Literal["cold", "warmed", "warm", "by one function"]
+"""`by one function`: a function that is invoked when the URL is minted warms all others."""
+
+FUNCTIONS: Final = (
+    "media_authorizer",
+    "media_connect",
+    "media_event",
+    "media_frame",
+    "relay",
+    "relay_subscription",
+    "fan_out",
+    "transcription",
+    "dialogflow",
+)
+VCPU_MB: Final = 1769
+"""Lambda gives a function this part of a processor for each megabyte (AWS, "Configure memory")."""
+
+# The medians and spreads of logarithmic normal distributions, in seconds.
+_ENVIRONMENT: Final = (0.25, 0.25)
+"""Lambda's own part of a start: the sandbox, the code, the interpreter."""
+_EVENT_BUS: Final = (0.06, 0.4)
+"""From PutEvents to the function; AWS reports 80 to 130 ms for the slowest tenth to hundredth."""
+_ASYNC: Final = (0.03, 0.4)
+"""From an asynchronous invocation to the function."""
+_MINT: Final = 0.02
+"""One request to EventBridge or Lambda."""
+_SERVICE: Final = 0.006
+"""One request of a function to Kinesis or DynamoDB, on an open connection."""
+_JITTER: Final = 0.01
+"""The mean delay of a message on its way."""
+_HANDLER_CPU: Final = 0.0005
+_CONNECT_CPU: Final = 0.006
+"""A TLS handshake with a service, and what the first request makes."""
+
+_SECONDS: Final = 6
+_FRAME: Final = 0.02
+_RUNS: Final = 60
+_IMPORTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function's memory, and the CPU seconds of its import."""
+
+    memory_mb: int
+    import_cpu: float
+
+    @property
+    def vcpus(self) -> float:
+        """The part of a processor that the function gets; one thread uses no more than one."""
+        return min(1.0, self.memory_mb / VCPU_MB)
+
+    def cold_seconds(self, random: Random, *, full_cpu: bool) -> float:
+        """How long a new environment takes.
+
+        AWS does not document how much CPU imports get: the function's part, or a whole processor.
+        """
+        return _draw(random, _ENVIRONMENT) + self.import_cpu / (1.0 if full_cpu else self.vcpus)
+
+
+def _draw(random: Random, distribution: tuple[float, float]) -> float:
+    middle, spread = distribution
+    return middle * random.lognormvariate(0, spread)
+
+
+class Pool:
+    """The environments of one function."""
+
+    def __init__(self, function: Function, random: Random, *, full_cpu: bool) -> None:
+        self._function = function
+        self._random = random
+        self._full_cpu = full_cpu
+        # When each is idle again, and whether it has its connections.
+        self._environments: list[tuple[float, bool]] = []
+        self.started = 0
+
+    def warm(self, count: int) -> None:
+        """Begin with idle environments."""
+        self._environments += [(-1.0, True)] * count
+
+    def invoke(self, at: float, requests: int = 1, hold: float = 0.0) -> float:
+        """Handle an event, which is not before the last one. Returns when that is done."""
+        idle = [each for each in self._environments if each[0] <= at]
+        begins, connected = at, False
+        if idle:
+            self._environments.remove(max(idle))
+            connected = max(idle)[1]
+        else:
+            hold = 0.0  # for environments that were warm before
+            self.started += 1
+            begins += self._function.cold_seconds(self._random, full_cpu=self._full_cpu)
+        cpu = _HANDLER_CPU if connected else _HANDLER_CPU + _CONNECT_CPU
+        waits = requests * _SERVICE * self._random.lognormvariate(0, 0.3)
+        done = begins + cpu / self._function.vcpus + waits + hold
+        self._environments.append((done, True))
+        return done
+
+
+@dataclass(slots=True)
+class Call:
+    """What a call's first seconds were like. Times in seconds."""
+
+    handshake: float = 0.0
+    """From the carrier's request to the answer."""
+    first_frame: float = 0.0
+    """From when the first frame was sent to when it is on Kinesis."""
+    relay: float = 0.0
+    """From when `start` was sent to when an agent's relay gets records."""
+    late: int = 0
+    """Frames that are not heard: more than a second behind others."""
+    environments: int = 0
+    """Those that were started, of all functions, and of the function that takes frames."""
+    frame_environments: int = 0
+
+
+@dataclass(slots=True)
+class World:
+    """The functions, in one run."""
+
+    functions: Mapping[str, Function]
+    random: Random
+    full_cpu: bool
+    pools: dict[str, Pool] = field(default_factory=dict)
+    # Warm-ups that are on their way: when, to which function, and for how long.
+    coming: list[tuple[float, str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name, function in self.functions.items():
+            self.pools[name] = Pool(function, self.random, full_cpu=self.full_cpu)
+
+    def invoke(self, name: str, at: float, requests: int = 1) -> float:
+        """Invoke a function, after all warm-ups that come before."""
+        while self.coming and self.coming[0][0] <= at:
+            when, warmed, hold = heapq.heappop(self.coming)
+            self.pools[warmed].invoke(when, hold=hold)
+        return self.pools[name].invoke(at, requests)
+
+    def warm_up(self, name: str, at: float) -> None:
+        """Let a warm-up come."""
+        heapq.heappush(self.coming, (at, name, HOLD_SECONDS))
+
+
+_RELAYS: Final = ("relay", "relay_subscription", "fan_out")
+_CALL: Final = ("media_authorizer", "media_connect", "media_event")
+
+
+def simulate(
+    functions: Mapping[str, Function],
+    case: Case,
+    *,
+    lead: float,
+    seed: int,
+    full_cpu: bool = False,
+) -> Call:
+    """A call with one track and one agent, whose URL is minted at 0, and used `lead` later."""
+    random = Random(seed)  # noqa: S311 - a simulation
+    world = World(functions, random, full_cpu)
+    match case:
+        case "warm":
+            for pool in world.pools.values():
+                pool.warm(3)
+        case "warmed":
+            for name in (*_CALL, "media_event", *["media_frame"] * FRAME_ENVIRONMENTS):
+                world.warm_up(name, _MINT + _draw(random, _EVENT_BUS))
+            # The event function looks which agents there are.
+            at = _MINT + _draw(random, _EVENT_BUS)
+            at += functions["media_event"].cold_seconds(random, full_cpu=full_cpu) + 2 * _SERVICE
+            for name in _RELAYS:
+                world.warm_up(name, at + _draw(random, _EVENT_BUS))
+        case "by one function":
+            at = _MINT + _draw(random, _ASYNC)
+            world.warm_up("media_event", at)
+            at += functions["media_event"].cold_seconds(random, full_cpu=full_cpu)
+            others = (*_CALL, *["media_frame"] * FRAME_ENVIRONMENTS, *_RELAYS)
+            for number, name in enumerate(others, 1):
+                world.warm_up(name, at + number * _MINT + _draw(random, _ASYNC))
+    return _call(world, lead)
+
+
+def _call(world: World, lead: float) -> Call:
+    random, call = world.random, Call()
+    accepted = world.invoke("media_authorizer", lead)
+    accepted = world.invoke("media_connect", accepted, requests=2)
+    call.handshake = accepted - lead
+    # `connected` and `start` come at once, then a frame every 20 ms.
+    arrivals = [(accepted + random.expovariate(1 / _JITTER), "media_event", 0) for _ in range(2)]
+    sent = [accepted + number * _FRAME for number in range(1, int(_SECONDS / _FRAME) + 1)]
+    for number, at in enumerate(sent, 1):
+        arrivals.append((at + random.expovariate(1 / _JITTER), "media_frame", number))
+    landed: list[tuple[float, float, int]] = []
+    heapq.heapify(arrivals)
+    relay_starts = False
+    while arrivals:
+        at, name, number = heapq.heappop(arrivals)
+        match name:
+            case "media_frame":
+                landed.append((world.invoke(name, at), at, number))
+            case "media_event":
+                done = world.invoke(name, at, requests=6)
+                if not relay_starts:
+                    heapq.heappush(arrivals, (done + _draw(random, _ASYNC), "relay", 0))
+                relay_starts = True
+            case "relay":
+                done = world.invoke(name, at, requests=5)
+                heapq.heappush(arrivals, (done, "relay_subscription", 0))
+            case _:
+                done = max(world.invoke(name, at, requests=2), world.invoke("fan_out", at))
+                call.relay = done - accepted
+    call.first_frame = min(done - sent[number - 1] for done, _, number in landed if number == 1)
+    call.late = _late(landed)
+    call.environments = sum(pool.started for pool in world.pools.values())
+    call.frame_environments = world.pools["media_frame"].started
+    return call
+
+
+def _late(landed: list[tuple[float, float, int]]) -> int:
+    """Frames that a consumer's buffer does not wait for."""
+    buffer = ReorderBuffer[int](Window(), first=1)
+    for done, received_at, number in sorted(landed):
+        while buffer.deadline is not None and buffer.deadline <= done:
+            buffer.expire(buffer.deadline)
+        buffer.push(number, received_at, number, done)
+    buffer.flush()
+    return buffer.history.counts.late
+
+
+def functions() -> dict[str, Function]:
+    """The functions of a call's way, with the template's memory and the CPU time of an import."""
+    resources = template.load()
+    general = resources["Globals"]["Function"]["MemorySize"]
+    properties = {
+        each["Properties"]["CodeUri"].removeprefix("functions/"): each["Properties"]
+        for each in resources["Resources"].values()
+        if each["Type"] == "AWS::Serverless::Function"
+    }
+    return {
+        name: Function(
+            properties[name].get("MemorySize", general),
+            _import_cpu(name, properties[name]["Environment"]["Variables"]),
+        )
+        for name in FUNCTIONS
+    }
+
+
+# Settings that not every text will do for.
+_SETTINGS: Final = {
+    "CALLSTREAM_DIALOGFLOW": "google",
+    "CALLSTREAM_DIALOGFLOW_ENDPOINT": "",
+    "CALLSTREAM_L16_BYTE_ORDER": "big",
+    "CALLSTREAM_LOCAL": "false",
+    "CALLSTREAM_RETENTION_DAYS": "30",
+    "CALLSTREAM_TRANSCRIBE_URL": "",
+    "CALLSTREAM_TRANSCRIBER": "amazon",
+}
+_IMPORT: Final = (
+    "import sys, time; sys.path[1:1] = sys.argv[1:]; began = time.process_time(); "
+    "import app; print(time.process_time() - began)"
+)
+
+
+def _import_cpu(name: str, variables: Iterable[str]) -> float:
+    """CPU seconds of a function's import in a new interpreter; the least of some."""
+    settings = {each: _SETTINGS.get(each, "https://example.com/x") for each in variables}
+    return min(_once(name, settings) for _ in range(_IMPORTS))
+
+
+def _once(name: str, settings: Mapping[str, str]) -> float:
+    folder = ROOT / "functions" / name
+    path = [folder, ROOT / "layers" / "callstream", sysconfig.get_path("purelib")]
+    # -B: the function's own file is compiled each time, as on Lambda. -S: no .pth files.
+    done = subprocess.run(
+        [sys.executable, "-S", "-B", "-c", _IMPORT, *map(str, path)],
+        cwd=folder,
+        env={**ENVIRONMENT, **settings},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+_LEAD: Final = 0.3
+"""A web hook asks for the URL while the call waits, and the carrier connects at once."""
+_DIALLED: Final = 4.0
+"""A URL is asked for when a call is dialled, and used when somebody answers."""
+
+
+def measure() -> list[Measure]:
+    """Measure imports, and simulate."""
+    known = functions()
+    return [*_starts(known), *_simulated(known)]
+
+
+def _starts(known: Mapping[str, Function]) -> Iterator[Measure]:
+    for name, function in known.items():
+        yield Measure(
+            section="start",
+            name=f"import of {name}, {function.memory_mb} MB",
+            value=function.import_cpu / function.vcpus * 1e3,
+            unit="ms",
+            against="ms CPU",
+            floor=function.import_cpu * 1e3,
+            digits=0,
+        )
+
+
+def _simulated(known: Mapping[str, Function]) -> Iterator[Measure]:
+    budgets: Mapping[Case, Mapping[str, float]] = {"warmed": {"frames late": 0}}
+    for case, lead in CASES:
+        calls = [simulate(known, case, lead=lead, seed=seed) for seed in range(_RUNS)]
+        when = f", used after {lead:g} s" if case in {"warmed", "by one function"} else ""
+        for name, value, unit in _values(calls):
+            yield Measure(
+                section="start",
+                name=f"{case}{when}: {name}",
+                value=value,
+                unit=unit,
+                budget=budgets.get(case, {}).get(name),
+                digits=0 if unit else 1,
+            )
+
+
+CASES: Final[tuple[tuple[Case, float], ...]] = (
+    ("cold", _LEAD),
+    ("by one function", _LEAD),
+    ("warmed", _LEAD),
+    ("warmed", _DIALLED),
+    ("warm", _LEAD),
+)
+
+
+def _values(calls: list[Call]) -> Iterator[tuple[str, float, str]]:
+    yield "environments of the frame function", mean(each.frame_environments for each in calls), ""
+    yield "environments of all functions", mean(each.environments for each in calls), ""
+    yield "handshake", median(each.handshake for each in calls) * 1e3, "ms"
+    yield "first frame on Kinesis", median(each.first_frame for each in calls) * 1e3, "ms"
+    yield "an agent's relay gets records", median(each.relay for each in calls) * 1e3, "ms"
+    yield "frames late", mean(each.late for each in calls), ""
+
+
+if __name__ == "__main__":
+    for line in measure():
+        sys.stdout.write(f"{line.name:70s} {line.value:8.1f} {line.unit}\n")
