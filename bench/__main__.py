@@ -13,7 +13,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, handler, imports, latency, parsing, resampling, return_audio, transcription
+from bench import (
+    calls,
+    cold_starts,
+    handler,
+    imports,
+    latency,
+    parsing,
+    resampling,
+    return_audio,
+    transcription,
+)
 from bench.billing import PRICES
 from bench.measures import BenchError, Measure
 from bench.samples import ROOT
@@ -21,6 +31,7 @@ from bench.samples import ROOT
 SECTIONS = (
     "handler",
     "import",
+    "start",
     "parse",
     "resample",
     "return",
@@ -80,6 +91,7 @@ class _Bench:
         self._sections: dict[str, Callable[[], list[Measure]]] = {
             "handler": handler.measure,
             "import": lambda: imports.measure(state_dir),
+            "start": cold_starts.measure,
             "parse": parsing.measure,
             "resample": resampling.measure,
             "return": return_audio.measure,
