@@ -34,6 +34,8 @@ def _call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> An
             return clients().kinesis.put_record(**record | {"Data": b64decode(record["Data"])})
         case "AmazonSQS.SendMessage":
             return clients().sqs.send_message(**json.loads(body))
+        case "AWSEvents.PutEvents":
+            return clients().events.put_events(**json.loads(body))
     before, _, connection_id = path.rpartition("/")
     assert before.endswith("/@connections")
     connection = {"ConnectionId": unquote(connection_id)}

@@ -136,7 +136,7 @@ def connect(
             for entry in entries:
                 about = json.loads(entry["Detail"])["warm_up"]
                 warmed[" ".join([entry["DetailType"], *about.values()]).strip()] += 1
-            return SimpleNamespace(status_code=200), {"Entries": []}
+            return SimpleNamespace(status_code=200), {"Entries": [{} for _ in entries]}
         return request(self, operation_model, request_dict)
 
     monkeypatch.setattr(Endpoint, "make_request", answer)

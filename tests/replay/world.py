@@ -143,6 +143,7 @@ class Clients:
 
     connections: Any
     dynamodb: Any
+    events: Any
     kinesis: Any
     sqs: Any
     secrets: Any
@@ -156,6 +157,7 @@ def clients() -> Clients:
     return Clients(
         connections=boto3.client("apigatewaymanagementapi", endpoint_url="https://api.example.com"),
         dynamodb=boto3.client("dynamodb"),
+        events=boto3.client("events"),
         kinesis=boto3.client("kinesis"),
         sqs=boto3.client("sqs"),
         secrets=boto3.client("secretsmanager"),

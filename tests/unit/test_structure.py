@@ -36,7 +36,6 @@ FUNCTIONS = {
 COVERED_ELSEWHERE = {
     "adapters/aws/_clients.py": "tests/unit/adapters/aws/test_secrets_manager.py",
     "adapters/aws/callback_queues.py": "tests/stack/test_callbacks.py",
-    "adapters/aws/event_bus.py": "tests/replay/test_replay.py",
     "adapters/aws/lambda_starter.py": "tests/replay/test_replay.py",
     "adapters/clock.py": "tests/replay/test_replay.py",
     "adapters/network/connecting.py": "tests/stack/test_dialling.py",

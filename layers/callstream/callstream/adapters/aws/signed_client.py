@@ -105,8 +105,8 @@ class SignedClient:
         with suppress(NoAnswer):
             self._connections.connect()
 
-    def call(self, target: str, version: str, arguments: Mapping[str, Any]) -> None:
-        """Call an operation of a service that speaks AWS's JSON protocol.
+    def call(self, target: str, version: str, arguments: Mapping[str, Any]) -> bytes:
+        """Call an operation of a service that speaks AWS's JSON protocol; returns its answer.
 
         Args:
             target: the operation, as in `Kinesis_20131202.PutRecord`.
@@ -117,7 +117,7 @@ class SignedClient:
             RequestFailed: the service did not take the request.
         """
         headers = {"x-amz-target": target, "content-type": f"application/x-amz-json-{version}"}
-        self.request("POST", "/", headers, msgspec.json.encode(arguments))
+        return self.request("POST", "/", headers, msgspec.json.encode(arguments))
 
     def request(
         self,
