@@ -54,6 +54,7 @@ COMMANDS: Final[Mapping[str, str | Group]] = {
     "replay": "reading.replay",
     "demo": "demo.command",
     "preflight": "preflight.command",
+    "verify": "verify.command",
     "tenants": Group(
         "The customers that may use the gateway.",
         ["create", "list", "show", "update", "disable", "enable", "delete"],

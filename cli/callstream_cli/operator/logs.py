@@ -77,12 +77,12 @@ def logs(
         ids = {about} if about is not None else set()
         if call is not None:
             ids |= _ids_of_call(call, stack)
-        source, seconds = _source(stack, begin, ids)
+        source, seconds = log_source(stack, begin, ids)
         show = _show_json if as_json else _show
         found = False
         while True:
             for entry in source.poll():
-                if _rank(_level(entry.fields)) >= least and _has_any(entry, ids):
+                if _rank(level_of(entry.fields)) >= least and _has_any(entry, ids):
                     show(entry)
                     found = True
             sys.stdout.flush()
@@ -103,8 +103,17 @@ def _until_interrupted() -> Iterator[None]:
         raise typer.Exit(_INTERRUPTED) from None
 
 
-def _source(stack: str | None, since: datetime, ids: Collection[str]) -> tuple[LogSource, float]:
-    """The deployment's logs, and how many seconds to wait between two looks."""
+def log_source(stack: str | None, since: datetime, ids: Collection[str]) -> tuple[LogSource, float]:
+    """The deployment's logs, and how many seconds to wait between two looks.
+
+    Args:
+        stack: the stack's name on AWS; None for the local stack.
+        since: older lines are left out.
+        ids: lines without any of these may be left out; empty for all lines.
+
+    Raises:
+        OperatorError: there is no local stack.
+    """
     if stack is None:
         local = local_stack()
         if local.describe() is None and not local.function_log.exists():
@@ -152,7 +161,7 @@ def _rank(level: str) -> int:
     return _LEVELS.index(name)
 
 
-def _level(fields: Mapping[str, Any]) -> str:
+def level_of(fields: Mapping[str, Any]) -> str:
     """The level of a line; a line without a level, such as Lambda's own about a crash, is high."""
     name = str(fields.get("level", "ERROR")).upper()
     name = _SHORT_LEVELS.get(name, name)
@@ -169,7 +178,7 @@ def _show_json(entry: Entry) -> None:
 
 def _show(entry: Entry) -> None:
     fields = entry.fields
-    level = _level(fields) if "level" in fields else "-"
+    level = level_of(fields) if "level" in fields else "-"
     at = entry.at.astimezone(UTC)
     day = "" if at.date() == datetime.now(UTC).date() else f"{at:%m-%d} "
     clock = f"{day}{at:%H:%M:%S}.{at.microsecond // 1000:03}"

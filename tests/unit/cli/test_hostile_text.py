@@ -63,7 +63,7 @@ OTHERS = {
     *("up", "down", "status", "url", "env", "containers", "expose", "demo", "bridge"),
     "preflight",
     # Below, or beside their own tests; `test_plain_output` holds for all commands.
-    *("tail", "listen", "dialogflow", "call", "record", "replay"),
+    *("tail", "listen", "dialogflow", "call", "record", "replay", "verify"),
     # These show what the operator has just typed, or keys.
     *("callbacks resend", "callback-keys show", "callback-keys rotate", "keys list", "keys rotate"),
 }
