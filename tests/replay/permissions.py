@@ -27,6 +27,7 @@ class Permission:
 
 
 _OF_RUNS = {
+    Permission("dynamodb:UpdateItem", "StreamsTable", "READS#*"),
     Permission("dynamodb:UpdateItem", "StreamsTable", "USAGE#*"),
     Permission("execute-api:Invoke"),
     Permission("execute-api:ManageConnections"),

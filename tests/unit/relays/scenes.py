@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import selectors
 import threading
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -28,7 +29,9 @@ from tests.unit.items import started_stream
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
 RELAY = make_relay("r1")
 NEW_STREAM = started_stream("s2", connected_at=990_000)
-QUICK = RelayTimings(look=0.01, accept_poll=0.01, propagation=0.0)
+QUICK = RelayTimings(
+    look=0.01, accept_poll=0.01, propagation=0.0, catching_up=0.02, longest_pause=0.01
+)
 
 
 def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -168,6 +171,30 @@ class Feed(ports.Feed):
         pass
 
 
+class Backlog(ports.Backlog):
+    """What Kinesis has: all that it has now is one part."""
+
+    def __init__(
+        self, kept: Callable[[], Sequence[Record]], clock: Callable[[], float] = lambda: math.inf
+    ) -> None:
+        self._kept, self._clock = kept, clock
+        self._count, self._covered_until = 0, 0.0
+
+    @override
+    def read(self) -> Sequence[Record]:
+        kept, count = self._kept(), self._count
+        self._count, self._covered_until = len(kept), self._clock()
+        return kept[count:]
+
+    @override
+    def has_covered(self, moment: float) -> bool:
+        return self._covered_until >= moment
+
+    @override
+    def seconds_until_due(self) -> float:
+        return 0.5
+
+
 class Source(ports.CallSource):
     """A call with one stream; `on_kinesis` is None while Kinesis does not answer."""
 
@@ -189,8 +216,11 @@ class Source(ports.CallSource):
         return self.streams or self.recent_streams
 
     @override
-    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+    def backlog(self, stream_ids: Collection[str], moment: float) -> ports.Backlog:
         self.asked_for = ({*stream_ids}, moment)
+        return Backlog(self._read)
+
+    def _read(self) -> Sequence[Record]:
         assert self.kinesis_answers.wait(30)
         if self.on_kinesis is None:
             raise Unavailable("kinesis", "Down")
@@ -208,6 +238,8 @@ class RecordedCall(Protocol):
     all_streams: list[StartedStream]
     records: list[Record]
 
+    def clock(self) -> float: ...
+
 
 class CallSource(Source):
     """A recorded call, with a feed of its own for each run."""
@@ -222,7 +254,10 @@ class CallSource(Source):
         return self.call.all_streams
 
     @override
-    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
+    def backlog(self, stream_ids: Collection[str], moment: float) -> ports.Backlog:
+        return Backlog(lambda: self._since(moment), self.call.clock)
+
+    def _since(self, moment: float) -> Sequence[Record]:
         return [each for each in self.call.records if each.received_at >= moment * 1000]
 
 

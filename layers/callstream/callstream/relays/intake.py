@@ -7,12 +7,13 @@ of sink uses the same intake.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+import random
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
 from callstream.calls.model import StartedStream
-from callstream.dialects.events import Mark, Start
+from callstream.dialects.events import Connected, Mark, Start
 from callstream.errors import Unavailable
 from callstream.frames.records import Record
 from callstream.relays.checkpoint import Checkpoint
@@ -22,6 +23,8 @@ from callstream.relays.sinks.sink import Sink
 from callstream.relays.timings import RelayTimings
 
 _logger = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE: Final = 0.5
 
 MOST_HELD: Final = 10_000
 """So many records of a stream are held while its beginning is read; the newest are dropped. A shard
@@ -61,6 +64,10 @@ class Intake:
         self._mark_streams: set[str] = set()
         self.has_caught_up = False
         """Whether the sink has all missed records."""
+        self._left: Checkpoint | None = None
+        self._is_first = False
+        # When every fan-out worker knows of the subscriptions.
+        self._known_at = clock()
         self._had_streams_at = clock()
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -75,6 +82,7 @@ class Intake:
             if now - self._subscribed.get(stream_id, -renewal) >= renewal:
                 await self._feed.subscribe(stream_id)
                 self._subscribed[stream_id] = now
+                self._known_at = self._clock() + self._timings.propagation
 
     async def subscribe_marks(self, stream_id: str) -> None:
         """Subscribe to a stream of another call, of which the sink gets the marks alone.
@@ -89,28 +97,32 @@ class Intake:
         """Wait until every fan-out worker knows of the subscriptions."""
         await asyncio.sleep(self._timings.propagation)
 
-    async def missed(self, checkpoint: Checkpoint, *, is_first: bool = False) -> Sequence[Record]:
-        """The records since a checkpoint; none, and a line in the log, if they cannot be read.
+    def expect_missed(self, checkpoint: Checkpoint, *, is_first: bool = False) -> None:
+        """Have `listen` begin with the records since a checkpoint.
 
         Args:
             checkpoint: where to begin.
             is_first: whether no run was there before. Then a stream that starts after the
                 checkpoint is taken from number 1 on.
         """
-        stream_ids = {*checkpoint.streams, *self._subscribed}
-        found = await self._read(stream_ids, checkpoint.since(self._timings))
-        if is_first:
-            starts = (each for each in found if isinstance(each.event, Start))
-            self.merger.expect_whole(each.stream_id for each in starts)
-        return found
+        self._left, self._is_first = checkpoint, is_first
 
-    async def listen(self, missed: Sequence[Record] = ()) -> None:
+    @property
+    def complete_until(self) -> float:
+        """Until when the sink has all that was received, as far as it has come."""
+        if self._left is None or self.has_caught_up:
+            return self._clock()
+        return self._left.at
+
+    async def listen(self) -> None:
         """Give the sink the missed records, then new ones, until all streams of the call are over.
+
+        If missed records cannot be read, there is a line in the log, and the new ones follow.
 
         Raises:
             Unavailable: the feed has ended, or the table did not answer.
         """
-        await self._catch_up(missed)
+        await self._catch_up()
         while True:
             deadline = self.merger.deadline
             wait = None if deadline is None else max(0.0, deadline - self._clock())
@@ -132,6 +144,8 @@ class Intake:
         """
         now = self._clock()
         streams = await asyncio.to_thread(self._source.open_streams)
+        if not streams and not self.has_caught_up:
+            return True
         if not streams:
             is_quiet = now - self._had_streams_at >= self._timings.without_streams
             return not (self.merger.over or is_quiet)
@@ -152,31 +166,63 @@ class Intake:
         self._held |= {stream_id: [] for stream_id in stream_ids}
         try:
             await self.follow(streams)
+            # One read then brings all.
             await self.propagated()
-            found += await self._read(stream_ids, began - self._timings.delivery)
+            since = began - self._timings.delivery
+            async for part in self._read(stream_ids, since, self._timings.joining):
+                found += part
             self.merger.expect_whole({record.stream_id for record in found})
         finally:
             for stream_id in stream_ids:
                 found += self._held.pop(stream_id)
             self._hand_on(found)
 
-    async def _read(self, stream_ids: Collection[str], since: float) -> Sequence[Record]:
-        try:
-            return await asyncio.to_thread(self._source.records_since, stream_ids, since)
-        except Unavailable:
-            _logger.exception("missed records cannot be read; the consumer has a gap")
-            return ()
+    async def _read(
+        self, stream_ids: Collection[str], since: float, patience: float
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Read what Kinesis has of streams, up to what comes by the feed."""
+        backlog = self._source.backlog(stream_ids, since)
+        now = asyncio.get_running_loop().time
+        ends_at, failures = now() + patience, 0
+        while True:
+            try:
+                found = await asyncio.to_thread(backlog.read)
+            except Unavailable as error:
+                _logger.warning("missed records are read again: %s", error)
+                pause = min(_SHORTEST_PAUSE * 2**failures, self._timings.longest_pause)
+                # Many relays may have missed records at once: they must not come at once again.
+                pause *= random.uniform(0.5, 1)  # noqa: S311
+                failures += 1
+            else:
+                yield found
+                if backlog.has_covered(self._known_at):
+                    return
+                pause, failures = backlog.seconds_until_due(), 0
+            if now() + pause >= ends_at:
+                _logger.error("missed records cannot be read; the consumer has a gap")
+                return
+            await asyncio.sleep(pause)
 
-    async def _catch_up(self, missed: Sequence[Record]) -> None:
+    async def _catch_up(self) -> None:
+        if (left := self._left) is not None:
+            stream_ids = {*left.streams, *self._subscribed}
+            since = left.since(self._timings)
+            async for found in self._read(stream_ids, since, self._timings.catching_up):
+                if self._is_first:
+                    begun = (each for each in found if isinstance(each.event, Connected | Start))
+                    self.merger.expect_whole(each.stream_id for each in begun)
+                await self._hand_on_slowly(found)
+        # Until now the call was not over, even if it has no open stream.
+        self._had_streams_at = self._clock()
+        self.has_caught_up = True
+
+    async def _hand_on_slowly(self, missed: Sequence[Record]) -> None:
         size = self._timings.batch
         for first in range(0, len(missed), size):
-            # Until then the call is not over, even if it has no open stream.
-            self._had_streams_at = self._clock()
             self._hand_on(missed[first : first + size])
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timings.batch_patience):
                     await self._sink.drained()
-        self.has_caught_up = True
 
     def _without_mark_streams(self, found: Sequence[Record]) -> Sequence[Record]:
         """The records of the call's own streams. The sink gets the marks of the others."""

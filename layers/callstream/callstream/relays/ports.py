@@ -69,6 +69,23 @@ class Feed(Protocol):
         """Close the connection."""
 
 
+class Backlog(Protocol):
+    """What was received of some streams since a moment, read a part at a time."""
+
+    def read(self) -> Sequence[Record]:
+        """The next part, which may be empty; blocking.
+
+        Raises:
+            Unavailable: the part cannot be read now. Nothing is lost: read again.
+        """
+
+    def has_covered(self, moment: float) -> bool:
+        """Whether all has been read that was received before, in seconds since 1970."""
+
+    def seconds_until_due(self) -> float:
+        """After how many seconds there may be another part."""
+
+
 class CallSource(Protocol):
     """The streams of a relay's call, and their records. Every method may raise `Unavailable`."""
 
@@ -78,8 +95,8 @@ class CallSource(Protocol):
     def streams_since(self, moment: float) -> Sequence[StartedStream]:
         """The call's streams that were open then or are newer, the oldest first; blocking."""
 
-    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
-        """The records of these streams that were received since then; blocking."""
+    def backlog(self, stream_ids: Collection[str], moment: float) -> Backlog:
+        """The records of these streams that were received since then."""
 
     async def open_feed(self) -> Feed:
         """Connect to where records come from."""

@@ -23,7 +23,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from callstream.calls.model import StartedStream
 from callstream.relays.checkpoint import Checkpoint
@@ -34,9 +34,6 @@ from callstream.relays.ports import CallSource, DialFailed, Lease
 from callstream.relays.sinks.sink import Sink
 from callstream.relays.supervision import Supervisor
 from callstream.relays.timings import RelayTimings
-
-if TYPE_CHECKING:
-    from callstream.frames.records import Record
 
 _logger = logging.getLogger(__name__)
 
@@ -51,8 +48,6 @@ class _Steps(NamedTuple):
     without this run, even if this run fails."""
     connects: bool = False
     """The run becomes the owner when its sink is open."""
-    reads_missed: bool = False
-    """The run reads the records since the checkpoint from Kinesis."""
     looks_again: bool = False
     """The steps before may take so long that another run has replaced this one, so the run checks
     again."""
@@ -61,7 +56,7 @@ class _Steps(NamedTuple):
 _STEPS: Final = {
     RunKind.FIRST: _Steps(connects=True),
     RunKind.SUCCESSOR: _Steps(accepts=True),
-    RunKind.RESCUE: _Steps(takes_over=True, reads_missed=True, looks_again=True),
+    RunKind.RESCUE: _Steps(takes_over=True, looks_again=True),
 }
 
 
@@ -144,7 +139,7 @@ class RelayRun:
         streams: Sequence[StartedStream],
         left: Checkpoint | None,
     ) -> Outcome | None:
-        if not steps.connects or self._since is not None:
+        if steps.accepts:
             await intake.propagated()
         listens_since = self._clock()
         if steps.accepts:
@@ -161,7 +156,9 @@ class RelayRun:
             began_ms = self._since * 1000
             whole = (each.stream_id for each in streams if each.connected_at >= began_ms)
             intake.merger.expect_whole(whole)
-        missed = await self._missed(steps, intake, left, listens_since)
+        # A run that hands over may leave a place from before this run got all records.
+        if left is not None and (not steps.accepts or left.at < listens_since):
+            intake.expect_missed(left, is_first=steps.connects)
         supervisor = Supervisor(
             self._lease,
             intake,
@@ -176,15 +173,7 @@ class RelayRun:
             checkpoint = supervisor.first_checkpoint
             if not await asyncio.to_thread(self._lease.acquire, checkpoint):
                 return None
-        return await supervisor.run(missed, looks_first=steps.looks_again)
-
-    async def _missed(
-        self, steps: _Steps, intake: Intake, left: Checkpoint | None, listens_since: float
-    ) -> "Sequence[Record]":
-        # A run that hands over may leave a place from before this run got all records.
-        if left is None or not (steps.reads_missed or left.at < listens_since):
-            return ()
-        return await intake.missed(left, is_first=steps.connects)
+        return await supervisor.run(looks_first=steps.looks_again)
 
     def _beginning(self, since: float, streams: Sequence[StartedStream]) -> Checkpoint:
         """The place of a first run that begins in the past."""

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from typing import Final, Never
 
 from callstream.errors import Unavailable
-from callstream.frames.records import Record
 from callstream.relays.checkpoint import Checkpoint, RecentCheckpoints
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.intake import Intake
@@ -86,7 +85,7 @@ class Supervisor:
         """Where the run begins."""
         return self._written.encode()
 
-    async def run(self, missed: Sequence[Record], *, looks_first: bool = False) -> Outcome:
+    async def run(self, *, looks_first: bool = False) -> Outcome:
         """Give the sink the missed records, then new ones, until something ends the run.
 
         With `looks_first`, the run first looks whether the relay is over. If a command has stopped
@@ -106,7 +105,7 @@ class Supervisor:
                 case Rest.MISSED:
                     pass
         # The sink comes first: it opens with messages of its own.
-        works = self._sink.run(), self._listen(missed), self._watch()
+        works = self._sink.run(), self._listen(), self._watch()
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -155,9 +154,9 @@ class Supervisor:
             with suppress(Unavailable):
                 await asyncio.to_thread(self._lease.renew, None, self._dropped)
 
-    async def _listen(self, missed: Sequence[Record]) -> Outcome:
+    async def _listen(self) -> Outcome:
         try:
-            await self._intake.listen(missed)
+            await self._intake.listen()
         except Unavailable:
             return Outcome(Ending.RESCUE)
         return Outcome(Ending.COMMAND if self._is_stopped else Ending.CALL)
@@ -206,7 +205,8 @@ class Supervisor:
     def _checkpoint(self) -> Checkpoint:
         """Where the run is now."""
         streams, sources = self._intake.merger.snapshot()
-        return Checkpoint(streams, sources, self._sink.snapshot(), self._clock(), self._dropped)
+        at = self._intake.complete_until
+        return Checkpoint(streams, sources, self._sink.snapshot(), at, self._dropped)
 
     @property
     def _dropped(self) -> int:

@@ -44,6 +44,15 @@ class RelayTimings:
 
     # --- Catching up with missed records ---
 
+    catching_up: float = 120.0
+    """A run reads what it has missed for so long at most. Relays that catch up take turns at a
+    shard (`callstream.relays.read_turns`): twenty at a full shard need about 90 s."""
+    joining: float = 10.0
+    """The same for the beginning of a stream that joins the call: the run gives no heartbeat
+    meanwhile, and is replaced after 20 s."""
+    longest_pause: float = 4.0
+    """So long a run waits at most when what it has missed cannot be read."""
+
     batch: int = 100
     """A sink gets so many missed records at once."""
     batch_patience: float = 10.0

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, override
@@ -11,32 +11,30 @@ from uuid import uuid4
 
 from callstream.adapters import clock
 from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.adapters.aws.kinesis_backlog import KinesisBacklog
 from callstream.adapters.aws.kinesis_reader import FrameStreamReader, kinesis_client
 from callstream.adapters.network import websockets
 from callstream.calls.lifecycle import RelayState
 from callstream.calls.model import StartedStream
 from callstream.calls.store import StreamStore
-from callstream.errors import Unavailable
 from callstream.frames.record_copies import RecordCopies
-from callstream.frames.records import Record
 from callstream.relays.invocation import RelayInvocation, RunKind
 from callstream.relays.lease import RelayLease
 from callstream.relays.model import Relay
-from callstream.relays.ports import CallSource, Feed
+from callstream.relays.ports import Backlog, CallSource, Feed
+from callstream.relays.read_turns import MOST_RECORDS, ReadTurns
 from callstream.relays.run import RelayRun
 from callstream.relays.sinks.sink import Rest, Sink
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
 from callstream.wiring.notifier import relay_notifier, starter
-from callstream.wiring.settings import RunSettings, load
+from callstream.wiring.settings import RunSettings, TableSettings, load
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 _logger = logging.getLogger(__name__)
 
-# A run without a heartbeat for 20 seconds is replaced (`callstream.relays.sweep`).
-_READING_SECONDS: Final = 10.0
 # Lambda freezes the process when the handler returns.
 _FLUSH_SECONDS: Final = 2.0
 
@@ -81,6 +79,8 @@ class RelayRuns:
         self.starter = starter(environment)
         self.timings = RelayTimings()
         self._kinesis = kinesis_client()
+        streams_table = DynamoTable(load(TableSettings, environment).streams_table)
+        self._turns = ReadTurns(streams_table, time.time)
 
     def waiting(self, invocation: RelayInvocation) -> Relay | None:
         """The relay of an invocation; None if the relay does not wait for such a run."""
@@ -111,7 +111,9 @@ class RelayRuns:
         )
         return RelayRun(
             lease,
-            RelaySource(relay, run_id, self.notifier.streams, self._kinesis, self.settings),
+            RelaySource(
+                relay, run_id, self.notifier.streams, self._kinesis, self._turns, self.settings
+            ),
             sink,
             clock=time.time,
             seconds=seconds,
@@ -128,6 +130,7 @@ class RelaySource(CallSource):
     run_id: str
     streams: StreamStore
     kinesis: "KinesisClient"
+    turns: ReadTurns
     settings: RunSettings
 
     @override
@@ -140,45 +143,23 @@ class RelaySource(CallSource):
         return self.streams.streams_since(self.relay.tenant_id, self.relay.call_id, since_ms)
 
     @override
-    def records_since(self, stream_ids: Collection[str], moment: float) -> Sequence[Record]:
-        since = datetime.fromtimestamp(moment, UTC)
-        # The other shards' limits are for the calls there.
-        reader = FrameStreamReader(
-            self.kinesis, self.settings.frames_stream, since, partition_keys=stream_ids
-        )
-        return read_up(reader, stream_ids)
+    def backlog(self, stream_ids: Collection[str], moment: float) -> Backlog:
+        def open_reader() -> FrameStreamReader:
+            return FrameStreamReader(
+                self.kinesis,
+                self.settings.frames_stream,
+                datetime.fromtimestamp(moment, UTC),
+                # The other shards' limits are for the calls there.
+                partition_keys=stream_ids,
+                poll_seconds=0.0,
+                most_records=MOST_RECORDS,
+                admit=self.turns.take,
+                clock=time.time,
+            )
+
+        return KinesisBacklog(open_reader, stream_ids)
 
     @override
     async def open_feed(self) -> Feed:
         url = self.settings.relay_url
         return await websockets.open_feed(url, self.relay.identity, self.run_id)
-
-
-def read_up(
-    reader: FrameStreamReader,
-    stream_ids: Collection[str],
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], object] = time.sleep,
-) -> list[Record]:
-    """The records of streams from where a reader is until now, or what can be read in 10 seconds.
-
-    If many relays read at once, Kinesis refuses some requests for a moment; they are repeated.
-    """
-    found: list[Record] = []
-    until = clock() + _READING_SECONDS
-    while clock() < until:
-        try:
-            arrivals = reader.poll()
-        except Unavailable as error:
-            _logger.warning("what was missed is read again: %s", error)
-        else:
-            found += [
-                arrival.record
-                for arrival in arrivals
-                if arrival.partition_key in stream_ids and isinstance(arrival.record, Record)
-            ]
-            if reader.caught_up:
-                return found
-        sleep(reader.seconds_until_due())
-    _logger.error("not all that was missed could be read; the consumer may have a gap")
-    return found

@@ -16,7 +16,6 @@ from callstream.errors import Unavailable, UnreadableMessage
 from callstream.frames import records
 from callstream.frames.arrivals import Arrival
 from callstream.frames.records import Record
-from callstream.wiring.relay_runs import read_up
 
 STREAM = "frames"
 MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -46,7 +45,8 @@ class Kinesis:
         answer: dict[str, Any] = {"Records": [_record(number) for number in numbers], **more}
         if then:
             answer["NextShardIterator"] = then
-        self.stub.add_response("get_records", answer, {"ShardIterator": iterator})
+        request = {"ShardIterator": iterator, "Limit": 2000}
+        self.stub.add_response("get_records", answer, request)
 
     def fails(self, code: str, status: int = 400, *, when: str = "get_records") -> None:
         self.stub.add_client_error(when, code, http_status_code=status)
@@ -131,9 +131,10 @@ def test_kinesis_reader_begins_at_the_position(
 ) -> None:
     kinesis.shards("shard-0", filtered=filtered)
     kinesis.iterator("shard-0", "i0", **where)
+    kinesis.records("i0", 1, then="i1")
 
     # The stub of the client asserts what it is asked for.
-    kinesis.reader(position)
+    kinesis.reader(position).poll()
 
 
 def test_kinesis_reader_reads_only_the_shards_of_some_partition_keys(kinesis: Kinesis) -> None:
@@ -153,6 +154,79 @@ def test_kinesis_reader_reads_only_the_shards_of_some_partition_keys(kinesis: Ki
     )
 
     assert [number_of(arrival) for arrival in reader.poll()] == ["1"]
+
+
+def test_kinesis_reader_follows_only_the_child_with_its_partition_keys(kinesis: Kinesis) -> None:
+    middle = 1 << 127
+    halves = [
+        _child(shard_id, "old")
+        | {"HashKeyRange": {"StartingHashKey": str(first), "EndingHashKey": str(last)}}
+        for shard_id, first, last in (("low", 0, middle - 1), ("high", middle, 2 * middle - 1))
+    ]
+    whole = {"StartingHashKey": "0", "EndingHashKey": str(2 * middle - 1)}
+    shards = [_shard("old") | {"HashKeyRange": whole}]
+    kinesis.stub.add_response("list_shards", {"Shards": shards})
+    kinesis.iterator("old", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1, ChildShards=halves)
+    kinesis.iterator("high", "i1", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i1", 2, then="i2")
+    reader = FrameStreamReader(
+        kinesis.client, STREAM, "TRIM_HORIZON", partition_keys=["stream-5"], clock=lambda: 0
+    )
+
+    read = [number_of(arrival) for arrival in (*reader.poll(), *reader.poll())]
+    assert read == ["1", "2"]
+    assert reader.seconds_behind("old") == 0
+
+
+def test_kinesis_reader_reads_a_shard_when_it_is_admitted(kinesis: Kinesis) -> None:
+    kinesis.shards("shard-0")
+    kinesis.iterator("shard-0", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
+    request = {"ShardIterator": "i0", "Limit": 10}
+    answer = {"Records": [_record(1)], "NextShardIterator": "i1"}
+    kinesis.stub.add_response("get_records", answer, request)
+    asked: list[str] = []
+
+    def admit(shard_id: str) -> float:
+        asked.append(shard_id)
+        return 1.5
+
+    reader = FrameStreamReader(
+        kinesis.client,
+        STREAM,
+        MOMENT,
+        poll_seconds=0.0,
+        most_records=10,
+        admit=admit,
+        clock=lambda: kinesis.now,
+    )
+    assert reader.poll() == []
+    assert reader.seconds_until_due() == 1.5
+    kinesis.now = 1.0
+    assert reader.poll() == []
+    kinesis.now = 1.5
+    assert [number_of(arrival) for arrival in reader.poll()] == ["1"]
+    assert asked == ["shard-0"]
+    # Each read needs a turn of its own.
+    assert reader.poll() == []
+    assert asked == ["shard-0"] * 2
+
+
+def test_kinesis_reader_knows_until_when_it_has_covered_all(kinesis: Kinesis) -> None:
+    kinesis.shards("a")
+    kinesis.iterator("a", "i0", ShardIteratorType="TRIM_HORIZON")
+    kinesis.records("i0", 1, then="i1", MillisBehindLatest=2000)
+    kinesis.records("i1", 2, then="i2", MillisBehindLatest=100)
+    kinesis.records("i2", ChildShards=[_child("b", "a")], MillisBehindLatest=0)
+    reader = kinesis.reader()
+    covered = [reader.has_covered(-10)]
+    kinesis.now = 100
+    for moment in (98, 100.4, 0):
+        kinesis.poll(reader)
+        covered += [reader.has_covered(moment), reader.has_covered(moment + 1)]
+
+    # At the last poll, 100.5 s is over; of a child that was not read yet nothing is known.
+    assert covered == [False, True, False, True, False, False, False]
 
 
 def test_kinesis_reader_reads_all_pages_of_shards(kinesis: Kinesis) -> None:
@@ -395,25 +469,3 @@ def test_kinesis_reader_passes_on_foreign_records_as_such(kinesis: Kinesis) -> N
 
     [arrival] = kinesis.reader().poll()
     assert isinstance(arrival.record, UnreadableMessage)
-
-
-def test_missed_records_are_read_although_kinesis_is_busy(kinesis: Kinesis) -> None:
-    kinesis.shards("a")
-    kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
-    kinesis.records("i0", 1, then="i1", MillisBehindLatest=1000)
-    kinesis.fails("ProvisionedThroughputExceededException")
-    kinesis.records("i1", 2, then="i2", MillisBehindLatest=0)
-
-    found = read_up(kinesis.reader(MOMENT), {"stream-1"}, lambda: kinesis.now, kinesis.pass_time)
-    assert [each.received_at for each in found] == [1, 2]
-
-
-def test_reading_missed_records_comes_to_an_end(kinesis: Kinesis) -> None:
-    kinesis.shards("a")
-    kinesis.iterator("a", "i0", ShardIteratorType="AT_TIMESTAMP", Timestamp=MOMENT)
-    for number in range(20):
-        kinesis.records(f"i{number}", number, then=f"i{number + 1}", MillisBehindLatest=1000)
-
-    reader = kinesis.reader(MOMENT)
-    found = read_up(reader, {"stream-1"}, lambda: kinesis.now, kinesis.pass_time)
-    assert [each.received_at for each in found] == [*range(20)]

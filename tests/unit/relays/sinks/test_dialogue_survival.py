@@ -200,7 +200,7 @@ def scene(seed: int, act: Act) -> None:
     play_without_waiting(acting)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 2])
 def test_dialogue_answers_each_word_and_plays_each_answer_whatever_dies(seed: int) -> None:
     async def act(made: Trouble) -> None:
         random = made.random

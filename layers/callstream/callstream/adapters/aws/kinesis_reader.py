@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # AWS allows five reads of a shard a second, all readers together; this leaves room for another.
 POLL_SECONDS: Final = 0.5
+MOST_RECORDS: Final = 2000
+"""So many records are read at once: frames of 0.7 MB. All readers of a shard together may read 2 MB
+a second, and whoever reads more at once keeps the others from reading for seconds."""
 
 Position: TypeAlias = Literal["TRIM_HORIZON", "LATEST"] | datetime
 """Where to begin: with the oldest record that is kept, with the next one, or at a moment."""
@@ -43,9 +46,12 @@ class _Shard:
     """Empty until it is needed."""
     last: str = ""
     due_at: float = 0.0
+    is_admitted: bool = False
     is_behind: bool = True
     read_until: float = -math.inf
     """Everything that came on the shard before this moment, by our clock, has been read."""
+    covered_until: float = -math.inf
+    """The same if the shard was not read to its end; then by Kinesis's report, and so about."""
 
 
 def kinesis_client() -> "KinesisClient":
@@ -58,6 +64,7 @@ class FrameStreamReader:
 
     The starting point is fixed when the reader is made, so a caller may make the reader, cause
     records, and then read them. When a shard ends (resharding), its children are read after it.
+    From a moment on, Kinesis is asked for the place in a shard when the shard is first read.
 
     Args:
         client: a Kinesis client (`kinesis_client`).
@@ -66,6 +73,9 @@ class FrameStreamReader:
         partition_keys: only the shards with records of these are read, and the shards that follow
             them; None for all shards.
         poll_seconds: the least time between two reads of one shard.
+        most_records: so many records of a shard are read at once, 10,000 at most.
+        admit: is asked before each read of a shard, by the shard's id; returns after how many
+            seconds the shard may be read. May raise `Unavailable`, as `poll` does. None: at once.
         clock: monotonic time in seconds.
 
     Raises:
@@ -80,12 +90,16 @@ class FrameStreamReader:
         *,
         partition_keys: Collection[str] | None = None,
         poll_seconds: float = POLL_SECONDS,
+        most_records: int = MOST_RECORDS,
+        admit: Callable[[str], float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._stream = stream
         self._hashes = None if partition_keys is None else [*map(_hash, partition_keys)]
         self._poll_seconds = poll_seconds
+        self._most_records = most_records
+        self._admit = admit
         self._clock = clock
         self._opened_at = datetime.now(UTC)
         self._shards: dict[str, _Shard] = {}
@@ -107,20 +121,24 @@ class FrameStreamReader:
                 continue
             shard.due_at = now + self._poll_seconds
             try:
-                arrivals += self._read(shard)
+                if not self._is_admitted(shard, now):
+                    continue
+                arrivals += self._read(shard, now)
             except Unavailable:
                 if not arrivals:
                     raise
                 # The exception must not lose the records of other shards.
                 break
-            if not shard.is_behind:
-                shard.read_until = now
         return arrivals
 
     @property
     def caught_up(self) -> bool:
         """Whether everything has been read that was on the stream at the last poll."""
         return not any(shard.is_behind for shard in self._shards.values())
+
+    def has_covered(self, moment: float) -> bool:
+        """Whether everything has been read that came before a moment, by `clock`."""
+        return all(shard.covered_until >= moment for shard in self._shards.values())
 
     def seconds_behind(self, shard_id: str) -> float:
         """How long ago everything on a shard had been read; infinite if it never was.
@@ -155,20 +173,36 @@ class FrameStreamReader:
             shards += [
                 shard["ShardId"]
                 for shard in answer["Shards"]
-                if self._hashes is None or _has_any(shard["HashKeyRange"], self._hashes)
+                if self._is_wanted(shard["HashKeyRange"])
             ]
             if not (token := answer.get("NextToken")):
                 return shards
             # AWS refuses every other argument beside a token.
             request = {"NextToken": token}
 
+    def _is_wanted(self, keys: "HashKeyRangeTypeDef") -> bool:
+        """Whether a shard with these hash keys has records of the partition keys."""
+        first, last = int(keys["StartingHashKey"]), int(keys["EndingHashKey"])
+        return self._hashes is None or any(first <= each <= last for each in self._hashes)
+
     def _open(self, shard_id: str, position: Position) -> None:
         shard = _Shard(shard_id, position)
-        shard.iterator = self._iterator(shard)
+        if not isinstance(position, datetime):
+            shard.iterator = self._iterator(shard)
         if position == "LATEST":
             # Should the iterator expire before the first record, we go on from this moment.
             shard.position = self._opened_at
         self._shards[shard_id] = shard
+
+    def _is_admitted(self, shard: _Shard, now: float) -> bool:
+        """Whether it is the turn of this reader on a shard; if not, the shard is due then."""
+        if self._admit is not None and not shard.is_admitted:
+            if wait := self._admit(shard.shard_id):
+                shard.due_at = now + wait
+            shard.is_admitted = True
+            return not wait
+        shard.is_admitted = False
+        return True
 
     def _iterator(self, shard: _Shard) -> str:
         request: GetShardIteratorInputTypeDef = {
@@ -186,18 +220,23 @@ class FrameStreamReader:
         with unavailable("kinesis"):
             return self._client.get_shard_iterator(**request)["ShardIterator"]
 
-    def _read(self, shard: _Shard) -> list[Arrival]:
+    def _read(self, shard: _Shard, now: float) -> list[Arrival]:
         # Nothing may fail after the answer: Kinesis gives it only once.
         shard.iterator = shard.iterator or self._iterator(shard)
+        limit = self._most_records
         with unavailable("kinesis"):
             try:
-                answer = self._client.get_records(ShardIterator=shard.iterator)
+                answer = self._client.get_records(ShardIterator=shard.iterator, Limit=limit)
             except self._client.exceptions.ExpiredIteratorException:
                 shard.iterator = self._iterator(shard)
-                answer = self._client.get_records(ShardIterator=shard.iterator)
+                answer = self._client.get_records(ShardIterator=shard.iterator, Limit=limit)
         if answer["Records"]:
             shard.last = answer["Records"][-1]["SequenceNumber"]
-        shard.is_behind = answer.get("MillisBehindLatest", 0) > 0
+        behind_ms = answer.get("MillisBehindLatest", 0)
+        shard.covered_until = now - behind_ms / 1000
+        shard.is_behind = behind_ms > 0
+        if not shard.is_behind:
+            shard.read_until = now
         # A shard that has ended gives no further iterator.
         if iterator := answer.get("NextShardIterator"):
             shard.iterator = iterator
@@ -209,6 +248,8 @@ class FrameStreamReader:
         del self._shards[shard_id]
         heirs: set[str] = set()
         for child in children:
+            if not self._is_wanted(child["HashKeyRange"]):
+                continue
             heirs |= self._heirs.get(child["ShardId"], {child["ShardId"]})
             self._follow_child(child["ShardId"], child["ParentShards"])
         for others in self._heirs.values():
@@ -233,11 +274,6 @@ class FrameStreamReader:
 def _hash(partition_key: str) -> int:
     """Kinesis's own hash, which chooses the shard."""
     return int(md5(partition_key.encode(), usedforsecurity=False).hexdigest(), 16)
-
-
-def _has_any(shard: "HashKeyRangeTypeDef", hashes: Collection[int]) -> bool:
-    first, last = int(shard["StartingHashKey"]), int(shard["EndingHashKey"])
-    return any(first <= each <= last for each in hashes)
 
 
 def _shard_filter(position: Position) -> "ShardFilterTypeDef":
