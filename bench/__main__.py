@@ -21,6 +21,7 @@ from bench import (
     latency,
     parsing,
     resampling,
+    rescues,
     return_audio,
     transcription,
 )
@@ -38,6 +39,7 @@ SECTIONS = (
     "latency",
     "cost",
     "growth",
+    "rescues",
     "transcription",
 )
 OVER = 1
@@ -98,6 +100,7 @@ class _Bench:
             "latency": lambda: latency.measure(state_dir, port),
             "cost": lambda: calls.cost(self._session()),
             "growth": lambda: calls.growth(self._session()),
+            "rescues": rescues.measure,
             "transcription": lambda: transcription.measure(state_dir, port),
         }
         self.found: list[Measure] = []

@@ -29,9 +29,7 @@ from tests.unit.items import started_stream
 CALL = ForkedCall("relay-1", "CA1", "AC1", PCMU_8K, ("inbound",), {})
 RELAY = make_relay("r1")
 NEW_STREAM = started_stream("s2", connected_at=990_000)
-QUICK = RelayTimings(
-    look=0.01, accept_poll=0.01, propagation=0.0, catching_up=0.02, longest_pause=0.01
-)
+QUICK = RelayTimings(look=0.01, accept_poll=0.01, propagation=0.0, catching_up=30)
 
 
 def play(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -175,9 +173,12 @@ class Backlog(ports.Backlog):
     """What Kinesis has: all that it has now is one part."""
 
     def __init__(
-        self, kept: Callable[[], Sequence[Record]], clock: Callable[[], float] = lambda: math.inf
+        self,
+        kept: Callable[[], Sequence[Record]],
+        clock: Callable[[], float],
+        pause: float = 0.5,
     ) -> None:
-        self._kept, self._clock = kept, clock
+        self._kept, self._clock, self._pause = kept, clock, pause
         self._count, self._covered_until = 0, 0.0
 
     @override
@@ -192,11 +193,14 @@ class Backlog(ports.Backlog):
 
     @override
     def seconds_until_due(self) -> float:
-        return 0.5
+        return self._pause
 
 
 class Source(ports.CallSource):
-    """A call with one stream; `on_kinesis` is None while Kinesis does not answer."""
+    """A call with one stream; `on_kinesis` is None while Kinesis does not answer.
+
+    While `covers` is false, more may come from Kinesis.
+    """
 
     def __init__(self) -> None:
         self.feed = Feed()
@@ -205,6 +209,7 @@ class Source(ports.CallSource):
         self.on_kinesis: Sequence[Record] | None = ()
         self.kinesis_answers = threading.Event()
         self.kinesis_answers.set()
+        self.covers = True
         self.asked_for: tuple[set[str], float] | None = None
 
     @override
@@ -218,7 +223,7 @@ class Source(ports.CallSource):
     @override
     def backlog(self, stream_ids: Collection[str], moment: float) -> ports.Backlog:
         self.asked_for = ({*stream_ids}, moment)
-        return Backlog(self._read)
+        return Backlog(self._read, lambda: math.inf if self.covers else 0.0, pause=0.01)
 
     def _read(self) -> Sequence[Record]:
         assert self.kinesis_answers.wait(30)
@@ -417,6 +422,7 @@ class Scene(ports.Dialler, ForkMaker):
         self.consumer, self.source, self.legs = Consumer(), Source(), Legs()
         self.dial_fails: str | None = None
         self.seconds, self.limit, self.now = seconds, limit, now
+        self.timings = QUICK
         self.made_by: threading.Thread | None = None
         self.is_even = False
 
@@ -445,7 +451,7 @@ class Scene(ports.Dialler, ForkMaker):
             self,
             None if self.one_way else self.legs,
             clock=self.clock,
-            timings=QUICK,
+            timings=self.timings,
             outbox_limit=self.limit,
         )
 
@@ -456,7 +462,7 @@ class Scene(ports.Dialler, ForkMaker):
             self.sink(),
             clock=self.clock,
             seconds=self.seconds,
-            timings=QUICK,
+            timings=self.timings,
         )
         return asyncio.create_task(run.run(kind))
 

@@ -1,12 +1,14 @@
 """The intake of a run: the streams of its call, and their records."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from callstream.dialects import DIALECTS
 from callstream.dialects.events import Mark, ReturnMark
 from callstream.frames.records import Disconnected
+from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.invocation import RunKind
 from callstream.relays.merger import StreamMerger
@@ -48,6 +50,7 @@ def test_a_rescue_goes_on_even_if_missed_records_cannot_be_read() -> None:
         await scene.run()
         rescuer = Scene(lease=scene.lease)
         rescuer.source.on_kinesis = None
+        rescuer.timings = replace(rescuer.timings, catching_up=0.02)
         rescuing = rescuer.run(RunKind.RESCUE)
         await until(lambda: rescuer.consumer.received)
         rescuer.bring(*first_messages())
@@ -56,6 +59,56 @@ def test_a_rescue_goes_on_even_if_missed_records_cannot_be_read() -> None:
         await until(lambda: len(rescuer.consumer.frames()) == 3)
         rescuer.stop()
         assert await rescuing == Outcome(Ending.COMMAND)
+
+    play(act)
+
+
+def test_missed_records_reach_the_consumer_while_later_ones_are_waited_for() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 3)
+        scene.feed.put(None)
+        await running
+
+        rescuer = Scene(lease=scene.lease, now=scene.now)
+        rescuer.source.on_kinesis = [media(number) for number in range(103, 123)]
+        rescuer.source.covers = False
+        rescuing = rescuer.run(RunKind.RESCUE)
+        rescuer.bring(media(124))
+        await until(lambda: len(rescuer.consumer.frames()) == 20)
+        rescuer.source.on_kinesis = [media(number) for number in range(103, 124)]
+        rescuer.source.covers = True
+        await until(lambda: len(rescuer.consumer.frames()) == 22)
+        rescuer.stop()
+        await rescuing
+        assert rescuer.consumer.frames() == list(range(4, 26))
+
+    play(act)
+
+
+def test_a_run_that_catches_up_gives_heartbeats_and_keeps_the_place_it_began_at() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.feed.put(None)
+        await scene.run()
+        assert scene.lease.checkpoint is not None
+        began = Checkpoint.decode(scene.lease.checkpoint)
+        rescuer = Scene(lease=scene.lease, now=scene.now + 60)
+        rescuer.source.covers = False
+        rescuer.source.streams = []
+        rescuing = rescuer.run(RunKind.RESCUE)
+        looks = scene.lease.looks
+        await until(lambda: scene.lease.looks > looks + 5)
+        # Nothing may end the call, and a run that dies now leaves the whole rest.
+        assert Checkpoint.decode(scene.lease.checkpoint).at == began.at
+        assert not rescuing.done()
+        rescuer.source.covers = True
+        await until(lambda: Checkpoint.decode(scene.lease.checkpoint or b"").at > began.at)
+        rescuer.stop()
+        await rescuing
 
     play(act)
 

@@ -7,15 +7,14 @@ of sink uses the same intake.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Connected, Mark, Start
-from callstream.errors import Unavailable
 from callstream.frames.records import Record
+from callstream.relays.catching_up import read_up
 from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.merger import StreamMerger
 from callstream.relays.ports import CallSource, Feed
@@ -23,8 +22,6 @@ from callstream.relays.sinks.sink import Sink
 from callstream.relays.timings import RelayTimings
 
 _logger = logging.getLogger(__name__)
-
-_SHORTEST_PAUSE: Final = 0.5
 
 MOST_HELD: Final = 10_000
 """So many records of a stream are held while its beginning is read; the newest are dropped. A shard
@@ -177,31 +174,11 @@ class Intake:
                 found += self._held.pop(stream_id)
             self._hand_on(found)
 
-    async def _read(
+    def _read(
         self, stream_ids: Collection[str], since: float, patience: float
     ) -> AsyncIterator[Sequence[Record]]:
         """Read what Kinesis has of streams, up to what comes by the feed."""
-        backlog = self._source.backlog(stream_ids, since)
-        now = asyncio.get_running_loop().time
-        ends_at, failures = now() + patience, 0
-        while True:
-            try:
-                found = await asyncio.to_thread(backlog.read)
-            except Unavailable as error:
-                _logger.warning("missed records are read again: %s", error)
-                pause = min(_SHORTEST_PAUSE * 2**failures, self._timings.longest_pause)
-                # Many relays may have missed records at once: they must not come at once again.
-                pause *= random.uniform(0.5, 1)  # noqa: S311
-                failures += 1
-            else:
-                yield found
-                if backlog.has_covered(self._known_at):
-                    return
-                pause, failures = backlog.seconds_until_due(), 0
-            if now() + pause >= ends_at:
-                _logger.error("missed records cannot be read; the consumer has a gap")
-                return
-            await asyncio.sleep(pause)
+        return read_up(self._source.backlog(stream_ids, since), self._known_at, patience)
 
     async def _catch_up(self) -> None:
         if (left := self._left) is not None:

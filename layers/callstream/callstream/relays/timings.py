@@ -50,9 +50,6 @@ class RelayTimings:
     joining: float = 10.0
     """The same for the beginning of a stream that joins the call: the run gives no heartbeat
     meanwhile, and is replaced after 20 s."""
-    longest_pause: float = 4.0
-    """So long a run waits at most when what it has missed cannot be read."""
-
     batch: int = 100
     """A sink gets so many missed records at once."""
     batch_patience: float = 10.0
