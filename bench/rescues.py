@@ -172,7 +172,7 @@ async def _rescue(
         )
 
     found = 0
-    async for part in read_up(KinesisBacklog(open_reader, {stream_id}), until, patience):
+    async for part in read_up(KinesisBacklog(open_reader, {stream_id}, now), until, patience):
         found += len(part)
     report.caught_up.append(now() - began)
     wanted = round((until - since) * _RECORDS_A_SECOND / RELAYS)

@@ -223,13 +223,14 @@ class Source(ports.CallSource):
     @override
     def backlog(self, stream_ids: Collection[str], moment: float) -> ports.Backlog:
         self.asked_for = ({*stream_ids}, moment)
-        return Backlog(self._read, lambda: math.inf if self.covers else 0.0, pause=0.01)
+        return Backlog(self._read, self._covered_until, pause=0.01)
+
+    def _covered_until(self) -> float:
+        return 0.0 if self.on_kinesis is None or not self.covers else math.inf
 
     def _read(self) -> Sequence[Record]:
         assert self.kinesis_answers.wait(30)
-        if self.on_kinesis is None:
-            raise Unavailable("kinesis", "Down")
-        return self.on_kinesis
+        return self.on_kinesis or ()
 
     @override
     async def open_feed(self) -> Feed:

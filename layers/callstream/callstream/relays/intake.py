@@ -7,7 +7,7 @@ of sink uses the same intake.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -165,8 +165,8 @@ class Intake:
             await self.follow(streams)
             # One read then brings all.
             await self.propagated()
-            since = began - self._timings.delivery
-            async for part in self._read(stream_ids, since, self._timings.joining):
+            backlog = self._source.backlog(stream_ids, began - self._timings.delivery)
+            async for part in read_up(backlog, self._known_at, self._timings.joining):
                 found += part
             self.merger.expect_whole({record.stream_id for record in found})
         finally:
@@ -174,17 +174,11 @@ class Intake:
                 found += self._held.pop(stream_id)
             self._hand_on(found)
 
-    def _read(
-        self, stream_ids: Collection[str], since: float, patience: float
-    ) -> AsyncIterator[Sequence[Record]]:
-        """Read what Kinesis has of streams, up to what comes by the feed."""
-        return read_up(self._source.backlog(stream_ids, since), self._known_at, patience)
-
     async def _catch_up(self) -> None:
         if (left := self._left) is not None:
             stream_ids = {*left.streams, *self._subscribed}
-            since = left.since(self._timings)
-            async for found in self._read(stream_ids, since, self._timings.catching_up):
+            backlog = self._source.backlog(stream_ids, left.since(self._timings))
+            async for found in read_up(backlog, self._known_at, self._timings.catching_up):
                 if self._is_first:
                     begun = (each for each in found if isinstance(each.event, Connected | Start))
                     self.merger.expect_whole(each.stream_id for each in begun)

@@ -73,17 +73,13 @@ class Backlog(Protocol):
     """What was received of some streams since a moment, read a part at a time."""
 
     def read(self) -> Sequence[Record]:
-        """The next part, which may be empty; blocking.
-
-        Raises:
-            Unavailable: the part cannot be read now. Nothing is lost: read again.
-        """
+        """The next part; blocking. It is empty if the records cannot be read now."""
 
     def has_covered(self, moment: float) -> bool:
         """Whether all has been read that was received before, in seconds since 1970."""
 
     def seconds_until_due(self) -> float:
-        """After how many seconds there may be another part."""
+        """After how many seconds the next part is to be read."""
 
 
 class CallSource(Protocol):

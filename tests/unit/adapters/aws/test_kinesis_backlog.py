@@ -23,11 +23,14 @@ def arrival(stream_id: str, record: Record | UnreadableMessage | None = None) ->
 class Reader:
     """A reader that gives what it is given, part by part."""
 
-    def __init__(self, *parts: list[Arrival]) -> None:
+    def __init__(self, *parts: list[Arrival] | Exception) -> None:
         self.parts = [*parts]
 
     def poll(self) -> list[Arrival]:
-        return self.parts.pop(0)
+        part = self.parts.pop(0)
+        if isinstance(part, Exception):
+            raise part
+        return part
 
     def has_covered(self, moment: float) -> bool:
         return not self.parts and moment < 10
@@ -45,7 +48,7 @@ def backlog(*opened: Any) -> KinesisBacklog:
             raise answer
         return cast("FrameStreamReader", answer)
 
-    return KinesisBacklog(open_reader, {"s1", "s3"})
+    return KinesisBacklog(open_reader, {"s1", "s3"}, lambda: 0.0)
 
 
 def test_backlog_gives_the_records_of_its_streams_part_by_part() -> None:
@@ -60,11 +63,27 @@ def test_backlog_gives_the_records_of_its_streams_part_by_part() -> None:
     assert not read.has_covered(15)
 
 
-def test_backlog_opens_its_reader_again_if_kinesis_refuses_that() -> None:
-    read = backlog(Throttled("kinesis", "LimitExceededException"), Reader([arrival("s1")]))
+def test_backlog_comes_again_after_a_random_pause_if_kinesis_refuses(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[tuple[float, float]] = []
 
-    with pytest.raises(Throttled):
-        read.read()
-    assert not read.has_covered(5)
-    assert read.seconds_until_due() == 0
-    assert [each.stream_id for each in read.read()] == ["s1"]
+    def uniform(low: float, high: float) -> float:
+        pauses.append((low, high))
+        return high
+
+    monkeypatch.setattr("random.uniform", uniform)
+    refused = Throttled("kinesis", "ProvisionedThroughputExceededException")
+    # The opening of the reader is refused too.
+    read = backlog(*[refused] * 4, Reader(refused, [arrival("s1")], refused, [arrival("s3")]))
+    due = []
+    found = []
+    for _ in range(8):
+        found += [each.stream_id for each in read.read()]
+        assert found or not read.has_covered(5)
+        due.append(read.seconds_until_due())
+
+    assert found == ["s1", "s3"]
+    assert pauses == [(0, 0.5), (0, 1), (0, 2), (0, 4), (0, 4), (0, 0.5)]
+    assert due == [0.5, 1, 2, 4, 4, 4, 0.5, 0.5]
+    assert len(caplog.messages) == 6

@@ -82,6 +82,8 @@ class FrameStreamReader:
         Unavailable: Kinesis did not answer.
     """
 
+    # It has 16 methods: seven for its users, and one for each step of following a shard.
+
     def __init__(
         self,
         client: "KinesisClient",
