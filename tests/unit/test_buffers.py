@@ -17,7 +17,7 @@ from callstream.adapters.network import websockets
 from callstream.audio.formats import PCMU_8K
 from callstream.dialects.events import Dtmf, Mark, Media, SpokenPhrase, Vocabulary
 from callstream.errors import Unavailable
-from callstream.frames import publisher, stream_order
+from callstream.frames import publisher, records, stream_order
 from callstream.frames.records import Disconnected, Record, RecordEvent
 from callstream.identity import RelayIdentity, StreamIdentity
 from callstream.relays import checkpoint, intake, merger
@@ -97,19 +97,22 @@ def records_of_a_stream_that_is_joined() -> tuple[int, int]:
 
 
 def batches_of_the_feed() -> tuple[int, int]:
-    batch = b64encode(msgspec.msgpack.encode([])).decode()
+    few = [records.encode(mark(0)), bytes(90_000)]
+    batch = b64encode(msgspec.msgpack.encode(few)).decode()
+    most = websockets.MOST_WAITING // len(batch) + 1
 
     async def messages() -> AsyncIterator[str]:
-        for _ in range(websockets.MOST_BATCHES + 10):
+        for _ in range(most + 10):
             yield batch
 
     async def flood() -> int:
         connection: Any = messages()
         feed = websockets.FeedSocket(connection, RelayIdentity("acme", "CA", "r"), "run")
         await feed._reading
+        assert feed.left_out() == {"s1"}
         return feed._batches.qsize()
 
-    return asyncio.run(flood()), websockets.MOST_BATCHES + 1
+    return asyncio.run(flood()), most + 1
 
 
 def messages_out_of_order() -> tuple[int, int]:
@@ -261,6 +264,7 @@ BOUNDED: Final[dict[str, str]] = {
     "adapters/google/turn.py:StreamTurn._events": BY_AUDIO,
     "adapters/google/turn.py:StreamTurn._requests": BY_AUDIO,
     "adapters/network/websockets.py:FeedSocket._confirmed": PER_STREAM,
+    "adapters/network/websockets.py:FeedSocket._left_out": PER_STREAM,
     "adapters/speech/channel.py:Channel._audio": BY_AUDIO,
     "adapters/speech/channel.py:Channel._held": BY_AUDIO,
     "adapters/speech/engine.py:OfflineSession._utterances": BY_AUDIO,
@@ -281,6 +285,8 @@ BOUNDED: Final[dict[str, str]] = {
     "frames/recording.py:StreamRecording._own": READER,
     "frames/recording.py:StreamRecording._unnumbered": READER,
     "relays/fan_out.py:FanOut._known": "streams of the last second",
+    "relays/intake.py:Intake._complete_at": PER_STREAM,
+    "relays/intake.py:Intake._incomplete": PER_STREAM,
     "relays/intake.py:Intake._mark_streams": PER_STREAM,
     "relays/intake.py:Intake._subscribed": PER_STREAM,
     "relays/merger.py:StreamMerger._sources": PER_TRACK,

@@ -139,6 +139,7 @@ class Feed(ports.Feed):
 
     def __init__(self) -> None:
         self.subscribed: list[str] = []
+        self.noticed: set[str] = set()
         self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
         self._drained = asyncio.Event()
 
@@ -163,6 +164,11 @@ class Feed(ports.Feed):
         if batch is None:
             raise Unavailable("feed", "Closed")
         return batch
+
+    @override
+    def left_out(self) -> Collection[str]:
+        noticed, self.noticed = self.noticed, set()
+        return noticed
 
     @override
     async def close(self) -> None:
@@ -473,6 +479,11 @@ class Scene(ports.Dialler, ForkMaker):
 
     def bring(self, *records: Record) -> None:
         self.feed.put(records)
+
+    async def looks(self, times: int) -> None:
+        """Wait until the run has looked at its lease so many times again."""
+        looks = self.lease.looks + times
+        await until(lambda: self.lease.looks >= looks)
 
     async def settle(self) -> None:
         """Let the window pass in which a relay that joins a stream looks for its beginning."""

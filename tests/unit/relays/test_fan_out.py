@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.dialects.events import Mark, Media
-from callstream.errors import Unavailable, Undeliverable
+from callstream.errors import Throttled, Unavailable, Undeliverable
 from callstream.frames import records
 from callstream.frames.records import Cleared, Record, Returned, Transcript
 from callstream.identity import RelayIdentity
 from callstream.relays.batches import read_batch
 from callstream.relays.fan_out import CACHE_SECONDS, FanOut
-from callstream.relays.subscriptions import Subscriber, Subscriptions
+from callstream.relays.subscriptions import Subscriber, Subscriptions, left_out_stream
 from tests.starter import Starter
 from tests.template import create_table
 
@@ -38,11 +38,18 @@ class Sockets:
     def __init__(self) -> None:
         self.gone: set[str] = set()
         self.down: set[str] = set()
+        self.throttled: set[str] = set()
+        self.noticed: list[tuple[str, str]] = []
         self.received: list[tuple[str, list[int]]] = []
 
     def post(self, connection_id: str, data: bytes) -> bool:
         if connection_id in self.down:
             raise Unavailable("apigateway", "Down")
+        if connection_id in self.throttled:
+            raise Throttled("apigateway", "LimitExceededException")
+        if (stream_id := left_out_stream(data.decode())) is not None:
+            self.noticed.append((connection_id, stream_id))
+            return True
         if len(data) > MOST_POSTED:
             raise Undeliverable("apigateway", "PayloadTooLargeException")
         if connection_id in self.gone:
@@ -148,6 +155,44 @@ def test_a_record_that_can_never_be_sent_is_dropped_at_once(
     lost = "record not forked: the relay can never get it"
     assert caplog.messages == [lost, lost]
     assert "mmm" not in str([vars(each) for each in caplog.records])
+
+
+def test_a_throttled_subscriber_keeps_nobody_waiting_and_is_noticed_later(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.subscribe("s1", "slow")
+    scene.subscribe("s1", "quick")
+    scene.sockets.throttled = {"slow"}
+    scene.deliver(1)
+    scene.deliver(2)
+    scene.sockets.throttled = set()
+    scene.deliver(3)
+
+    assert [each for each in scene.sockets.received if each[0] == "quick"] == [
+        ("quick", [1]),
+        ("quick", [2]),
+        ("quick", [3]),
+    ]
+    assert [each for each in scene.sockets.received if each[0] == "slow"] == [("slow", [3])]
+    assert scene.sockets.noticed == [("slow", "s1")]
+    left_out = "records left out: the relay is throttled, and reads them later"
+    assert caplog.messages == [left_out, left_out]
+    assert scene.starter.asked == []
+
+    # Another worker has the notice from the table, until the relay subscribes again.
+    scene.fan_out = FanOut(scene.subscriptions, scene.sockets, scene.starter, lambda: scene.now)
+    scene.deliver(4)
+    assert scene.sockets.noticed == [("slow", "s1")] * 2
+    scene.subscribe("s1", "slow")
+    scene.now += CACHE_SECONDS
+    scene.deliver(5)
+    assert scene.sockets.noticed == [("slow", "s1")] * 2
+
+
+def test_a_throttled_subscriber_that_is_gone_leaves_no_item(scene: Scene) -> None:
+    scene.subscriptions.note_left_out("s1", "c1")
+
+    assert scene.subscriptions.of("s1") == []
 
 
 def test_an_outage_is_raised_so_that_kinesis_delivers_again(scene: Scene) -> None:

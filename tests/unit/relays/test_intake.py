@@ -139,6 +139,77 @@ def test_a_stream_that_joins_the_call_is_followed_but_no_track_is_sent_twice() -
     play(act)
 
 
+def test_records_that_were_left_out_are_read_from_kinesis_in_the_same_run() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        await until(lambda: len(scene.consumer.frames()) == 3)
+        scene.source.kinesis_answers.clear()
+        scene.source.on_kinesis = [media(number) for number in range(100, 106)]
+        scene.feed.noticed = {"s1", "not ours"}
+        scene.bring(media(106))
+        await until(lambda: scene.source.asked_for)
+        assert scene.source.asked_for == ({"s1"}, 880.0)
+        scene.bring(media(107))
+        await scene.feed.drained()
+        # Later records wait for those that were left out, however long that takes.
+        scene.now += 30
+        scene.bring()
+        await scene.feed.drained()
+        assert len(scene.consumer.frames()) == 3
+        scene.source.kinesis_answers.set()
+        await until(lambda: len(scene.consumer.frames()) == 8)
+        assert scene.feed.subscribed == ["s1", "s1"]
+        scene.stop()
+        await running
+        payloads = [each for each in scene.consumer.received if each["event"] == "media"]
+        assert [int(each["media"]["chunk"]) for each in payloads] == [*range(1, 9)]
+
+    play(act)
+
+
+def test_notices_of_what_has_been_read_since_are_ignored() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.timings = replace(scene.timings, propagation=0.02)
+        running = scene.run()
+        await until(lambda: scene.consumer.received)
+        reads = []
+        for later in (0, 0.01, 0.02):
+            scene.now += later
+            scene.source.asked_for = None
+            scene.feed.noticed = {"s1"}
+            scene.bring()
+            await scene.feed.drained()
+            await scene.looks(3)
+            reads.append(scene.source.asked_for is not None)
+        scene.stop()
+        await running
+        assert reads == [True, False, True]
+
+    play(act)
+
+
+def test_a_call_that_ends_without_a_record_is_read_once_more() -> None:
+    async def act() -> None:
+        scene = Scene()
+        running = scene.run()
+        scene.bring(*first_messages())
+        await scene.settle()
+        scene.source.on_kinesis = [media(103), record(Disconnected(1005, ""))]
+        scene.source.streams = []
+        scene.now += 11
+        await until(lambda: len(scene.consumer.frames()) == 4)
+        scene.now += 2
+        scene.bring()
+
+        assert await running == Outcome(Ending.CALL)
+
+    play(act)
+
+
 def test_another_leg_gives_marks_back_and_nothing_else() -> None:
     async def act() -> None:
         scene = Scene()

@@ -3,17 +3,21 @@
 The fan-out is also the first to notice that a subscriber's connection is gone. The run that had the
 connection may have died in mid-call, so its relay is rescued. If the relay is over, the rescuing
 run finds that out.
+
+A subscriber that API Gateway throttles, because it reads too slowly or for the whole account, keeps
+nobody waiting: the records are left out for it, and the relay reads them from Kinesis when it gets
+the notice.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from callstream.errors import Unavailable, Undeliverable
+from callstream.errors import Throttled, Unavailable, Undeliverable
 from callstream.frames.records import is_output
 from callstream.ports import Connections, RelayStarter
 from callstream.relays.batches import batches
-from callstream.relays.subscriptions import Subscriber, Subscriptions
+from callstream.relays.subscriptions import Subscriber, Subscriptions, left_out_notice
 
 CACHE_SECONDS: Final = 1.0
 """How long a fan-out worker may not know of a new subscriber."""
@@ -47,6 +51,8 @@ class FanOut:
     def deliver(self, stream_id: str, encoded: Iterable[bytes]) -> None:
         """Send a stream's records, in order, to each subscriber; remove subscribers that are gone.
 
+        A subscriber that is throttled gets a notice later.
+
         Raises:
             Unavailable: some subscribers have not got all records. If the records are delivered
                 again, the other subscribers get them twice.
@@ -67,9 +73,13 @@ class FanOut:
             raise failure
 
     def _send(self, stream_id: str, subscriber: Subscriber, messages: Sequence[bytes]) -> None:
-        for message in messages:
+        notices = [left_out_notice(stream_id)] if subscriber.lacks_records and messages else []
+        for message in (*notices, *messages):
             try:
                 is_there = self._connections.post(subscriber.connection_id, message)
+            except Throttled as error:
+                self._leave_out(stream_id, subscriber, error)
+                break
             except Undeliverable as error:
                 # To try again would hold up all streams of the shard.
                 fields = {"relay_id": subscriber.relay.relay_id, "bytes": len(message)}
@@ -81,6 +91,16 @@ class FanOut:
                 self._subscriptions.remove(stream_id, subscriber.connection_id)
                 self._rescue(subscriber)
                 break
+
+    def _leave_out(self, stream_id: str, subscriber: Subscriber, error: Throttled) -> None:
+        fields = {"relay_id": subscriber.relay.relay_id, "error": error.code}
+        extra = {"stream_id": stream_id, **fields}
+        _logger.warning(
+            "records left out: the relay is throttled, and reads them later", extra=extra
+        )
+        if not subscriber.lacks_records:
+            self._known.pop(stream_id, None)
+            self._subscriptions.note_left_out(stream_id, subscriber.connection_id)
 
     def _rescue(self, subscriber: Subscriber) -> None:
         try:

@@ -7,8 +7,8 @@ of sink uses the same intake.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from callstream.calls.model import StartedStream
@@ -24,7 +24,7 @@ from callstream.relays.timings import RelayTimings
 _logger = logging.getLogger(__name__)
 
 MOST_HELD: Final = 10_000
-"""So many records of a stream are held while its beginning is read; the newest are dropped. A shard
+"""So many records of a stream are held while earlier ones are read; the newest are dropped. A shard
 of Kinesis takes 1,000 a second, and reading takes some seconds."""
 
 
@@ -38,6 +38,8 @@ class Intake:
         clock: time in seconds.
         timings: how long to wait.
     """
+
+    # It has 19 methods: nine for runs and supervisors, and one for each way in which records come.
 
     def __init__(
         self,
@@ -56,8 +58,12 @@ class Intake:
         """Where the intake is in each stream."""
         # When each stream was last subscribed to.
         self._subscribed: dict[str, float] = {}
-        # The records that come of streams whose beginning is still being read.
+        # The records that come of streams of which earlier ones are still being read.
         self._held: dict[str, list[Record]] = {}
+        # Streams of which records were left out, and until when they have been read since.
+        self._incomplete: set[str] = set()
+        self._complete_at: dict[str, float] = {}
+        self._has_looked_back = False
         self._mark_streams: set[str] = set()
         self.has_caught_up = False
         """Whether the sink has all missed records."""
@@ -127,6 +133,7 @@ class Intake:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     found = await self._feed.receive()
+            self._hold_incomplete(self._feed.left_out())
             self._hand_on(self._without_held(self._without_mark_streams(found)))
             # After an outage very many records may be here at once: let the sink send meanwhile.
             await asyncio.sleep(0)
@@ -145,11 +152,19 @@ class Intake:
             return True
         if not streams:
             is_quiet = now - self._had_streams_at >= self._timings.without_streams
+            if is_quiet and not self.merger.over and not self._has_looked_back:
+                # The last records may have been left out, and no more come with a notice.
+                self._has_looked_back = True
+                self._hold_incomplete(self._subscribed)
+                await self._complete()
+                return True
             return not (self.merger.over or is_quiet)
         self._had_streams_at = now
         if new := [stream for stream in streams if stream.stream_id not in self._subscribed]:
             await self._join(new)
         await self.follow(streams)
+        if self._incomplete:
+            await self._complete()
         return True
 
     async def _join(self, streams: Sequence[StartedStream]) -> None:
@@ -157,22 +172,55 @@ class Intake:
 
         A carrier that connects again goes on with its call at once, before the next look.
         """
-        stream_ids = [stream.stream_id for stream in streams]
+        stream_ids = {stream.stream_id for stream in streams}
         began = min(stream.connected_at for stream in streams) / 1000
-        found: list[Record] = []
         self._held |= {stream_id: [] for stream_id in stream_ids}
-        try:
+        async with self._held_back(stream_ids) as found:
             await self.follow(streams)
             # One read then brings all.
             await self.propagated()
-            backlog = self._source.backlog(stream_ids, began - self._timings.delivery)
-            async for part in read_up(backlog, self._known_at, self._timings.joining):
-                found += part
+            found.extend(await self._read(stream_ids, began - self._timings.delivery))
             self.merger.expect_whole({record.stream_id for record in found})
+
+    def _hold_incomplete(self, stream_ids: Collection[str]) -> None:
+        """Hold the records of streams of which records were left out, until `refresh` reads all."""
+        now = self._clock()
+        for stream_id in stream_ids:
+            # What was left out until then has been read.
+            if stream_id in self._subscribed and now >= self._complete_at.get(stream_id, now):
+                self._incomplete.add(stream_id)
+                self._held.setdefault(stream_id, [])
+
+    async def _complete(self) -> None:
+        """Read what was left out of streams. Raises `Unavailable`: the next look tries again."""
+        stream_ids, timings = {*self._incomplete}, self._timings
+        for stream_id in stream_ids:
+            # This ends the notices, too.
+            await self._feed.subscribe(stream_id)
+            self._complete_at[stream_id] = self._known_at = self._clock() + timings.propagation
+        self._incomplete -= stream_ids
+        known, _ = self.merger.snapshot()
+        at = min(self._subscribed[each] for each in stream_ids)
+        left = Checkpoint({each: known[each] for each in stream_ids & {*known}}, {}, b"", at)
+        async with self._held_back(stream_ids) as found:
+            await self.propagated()
+            found.extend(await self._read(stream_ids, left.since(timings)))
+
+    @asynccontextmanager
+    async def _held_back(self, stream_ids: Collection[str]) -> AsyncIterator[list[Record]]:
+        """Hand on records that were read, and then those that came meanwhile."""
+        found: list[Record] = []
+        try:
+            yield found
         finally:
             for stream_id in stream_ids:
                 found += self._held.pop(stream_id)
             self._hand_on(found)
+
+    async def _read(self, stream_ids: Collection[str], since: float) -> list[Record]:
+        backlog = self._source.backlog(stream_ids, since)
+        parts = read_up(backlog, self._known_at, self._timings.joining)
+        return [record async for part in parts for record in part]
 
     async def _catch_up(self) -> None:
         if (left := self._left) is not None:

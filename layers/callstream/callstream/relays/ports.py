@@ -65,6 +65,9 @@ class Feed(Protocol):
     async def receive(self) -> Sequence[Record]:
         """Wait for the next records. Raises `Unavailable` if the feed has ended."""
 
+    def left_out(self) -> Collection[str]:
+        """The streams of which records were left out since the last call."""
+
     async def close(self) -> None:
         """Close the connection."""
 

@@ -5,8 +5,13 @@
 | `STREAM#<stream id>` | `SUBSCRIBER#<connection id>` | a connection that gets its records         |
 
 A run subscribes by a message on its connection, and gets a confirmation there.
+
+If records had to be left out for a subscriber, its item has `lacks_records`. Then the subscriber
+gets a notice before the next records, subscribes again, which removes that attribute, and reads the
+records from Kinesis.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlencode
@@ -16,13 +21,16 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from callstream.calls.stream_requests import stream_key
+from callstream.errors import ConditionFailed
 from callstream.identity import RelayIdentity
 from callstream.ports import Item, Table
+from callstream.table_requests import set_request
 
 # A relay lives for minutes. Subscriptions of runs that died are removed when their connections are
 # found gone, or by the TTL.
 _LIFETIME: Final = timedelta(hours=1)
 _CONFIRMED: Final = "subscribed="
+_LEFT_OUT: Final = "left_out="
 
 
 class Subscriber(Struct, frozen=True):
@@ -31,6 +39,8 @@ class Subscriber(Struct, frozen=True):
     connection_id: str
     relay: RelayIdentity
     run_id: str
+    lacks_records: bool = False
+    """Whether records were left out, and the subscriber has not subscribed again since."""
 
 
 class SubscribeRequest(Struct, frozen=True):
@@ -80,6 +90,16 @@ def confirmed_stream(text: str) -> str | None:
     return text.removeprefix(_CONFIRMED) if text.startswith(_CONFIRMED) else None
 
 
+def left_out_notice(stream_id: str) -> bytes:
+    """The notice to a subscriber that records of a stream were left out."""
+    return f"{_LEFT_OUT}{stream_id}".encode()
+
+
+def left_out_stream(text: str) -> str | None:
+    """The stream of a notice that records were left out; None if it is another message."""
+    return text.removeprefix(_LEFT_OUT) if text.startswith(_LEFT_OUT) else None
+
+
 class Subscriptions:
     """The subscribers of streams, in the Streams table. Every method may raise `Unavailable`."""
 
@@ -96,6 +116,14 @@ class Subscriptions:
         """End a subscription; fine if there is none."""
         self._table.delete(_key(stream_id, connection_id))
 
+    def note_left_out(self, stream_id: str, connection_id: str) -> None:
+        """Note that records were left out for a subscriber; fine if there is none."""
+        key = _key(stream_id, connection_id)
+        with suppress(ConditionFailed):
+            self._table.update(
+                set_request(key, {"lacks_records": True}, "attribute_exists(#run_id)")
+            )
+
     def of(self, stream_id: str) -> list[Subscriber]:
         """The subscribers of a stream."""
         items = self._table.query(stream_key(stream_id)["pk"], "SUBSCRIBER#")
@@ -104,6 +132,7 @@ class Subscriptions:
                 str(item["sk"]).partition("#")[2],
                 RelayIdentity(item["tenant_id"], item["call_id"], item["relay_id"]),
                 item["run_id"],
+                item.get("lacks_records", False),
             )
             for item in items
         ]

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from botocore.auth import SigV4QueryAuth
@@ -19,7 +20,7 @@ from callstream.frames.records import Record
 from callstream.identity import RelayIdentity
 from callstream.relays.batches import read_batch
 from callstream.relays.ports import ConsumerGone, DialFailed
-from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream
+from callstream.relays.subscriptions import SubscribeRequest, confirmed_stream, left_out_stream
 
 _logger = logging.getLogger(__name__)
 
@@ -32,9 +33,9 @@ _MOST_BYTES: Final = 1 << 24
 # Messages that were received before the relay reads them; each may be as large.
 _MOST_UNREAD: Final = 2
 _SIGNED_SECONDS: Final = 60
-MOST_BATCHES: Final = 1000
-"""So many messages of records wait for a relay that catches up, each of about 24 KB. Later ones are
-dropped: if the relay API had to wait for this relay, other calls of the shard would wait too."""
+MOST_WAITING: Final = 24_000_000
+"""Messages of records with so many bytes wait for a relay that catches up. Later ones are left out,
+and read from Kinesis afterwards: API Gateway throttles relays that it has to wait for."""
 
 
 class ConsumerSocket:
@@ -128,8 +129,9 @@ class FeedSocket:
         self._connection = connection
         self._relay, self._run_id = relay, run_id
         self._confirmed: dict[str, asyncio.Event] = {}
-        self._batches: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue()
-        self._dropped = 0
+        self._batches: asyncio.Queue[tuple[Sequence[Record], int] | None] = asyncio.Queue()
+        self._waiting = 0
+        self._left_out: set[str] = set()
         self._reading = asyncio.create_task(self._read())
 
     async def subscribe(self, stream_id: str) -> None:
@@ -148,7 +150,14 @@ class FeedSocket:
         batch = await self._batches.get()
         if batch is None:
             raise Unavailable("feed", "Closed")
-        return batch
+        found, size = batch
+        self._waiting -= size
+        return found
+
+    def left_out(self) -> Collection[str]:
+        """The streams of which records were left out since the last call."""
+        left_out, self._left_out = self._left_out, set()
+        return left_out
 
     async def close(self) -> None:
         """Close the connection."""
@@ -162,23 +171,22 @@ class FeedSocket:
                 if (stream_id := confirmed_stream(text)) is not None:
                     self._confirmed[stream_id].set()
                     continue
-                try:
-                    self._put(read_batch(text))
-                except UnreadableMessage:
+                if (stream_id := left_out_stream(text)) is not None:
+                    self._left_out.add(stream_id)
                     continue
+                with suppress(UnreadableMessage):
+                    self._put(read_batch(text), len(text))
         except ConnectionClosed:
             pass
         finally:
             self._batches.put_nowait(None)
-            if self._dropped:
-                extra = {"relay_id": self._relay.relay_id, "records": self._dropped}
-                _logger.error("records dropped: too many waited for the relay", extra=extra)
 
-    def _put(self, batch: Sequence[Record]) -> None:
-        if self._batches.qsize() < MOST_BATCHES:
-            self._batches.put_nowait(batch)
+    def _put(self, batch: Sequence[Record], size: int) -> None:
+        if self._waiting < MOST_WAITING:
+            self._batches.put_nowait((batch, size))
+            self._waiting += size
         else:
-            self._dropped += len(batch)
+            self._left_out.update(record.stream_id for record in batch)
 
 
 async def open_feed(url: str, relay: RelayIdentity, run_id: str) -> FeedSocket:
