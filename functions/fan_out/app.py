@@ -2,9 +2,9 @@
 
 import logging
 import os
-import time
 from typing import Any
 
+from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.adapters.aws.warm_up_event import warmable
@@ -21,7 +21,7 @@ _fan_out = FanOut(
     Subscriptions(DynamoTable(_settings.streams_table)),
     ApiConnections(_settings.relay_connections_url, to_relays=True),
     starter(os.environ),
-    time.monotonic,
+    clock.now,
 )
 
 

@@ -39,8 +39,12 @@ _OF_RUNS = {
 BEYOND_EVENTS = {
     # An event of a relay without a run would wait for the run for 15 s.
     "asapp_stop_streaming": {Permission("dynamodb:UpdateItem", "StreamsTable", "USAGE#*")},
-    # The connections of events take every message, or none.
-    "fan_out": {Permission("dynamodb:UpdateItem", "StreamsTable", "STREAM#*")},
+    # The connections of events take every message, or none, and a worker has one second.
+    "fan_out": {
+        Permission("dynamodb:PutItem", "StreamsTable", "SUBSCRIPTIONS"),
+        Permission("dynamodb:Query", "StreamsTable", "SUBSCRIPTIONS"),
+        Permission("dynamodb:UpdateItem", "StreamsTable", "STREAM#*"),
+    },
     "relay": _OF_RUNS
     | {
         Permission("dynamodb:GetItem", "DirectoryTable", "TENANT#*"),

@@ -1,7 +1,8 @@
 """The fan-out of records to the subscribers of their streams."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -68,7 +69,7 @@ class Sockets:
 
 class Scene:
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = NOW
         self.sockets = Sockets()
         table = DynamoTable(create_table(boto3.client("dynamodb"), "StreamsTable"))
         self.subscriptions = Subscriptions(table)
@@ -76,7 +77,7 @@ class Scene:
         self.fan_out = FanOut(self.subscriptions, self.sockets, self.starter, lambda: self.now)
 
     def subscribe(self, stream_id: str, connection_id: str) -> None:
-        self.subscriptions.add(stream_id, subscriber(connection_id), NOW)
+        self.subscriptions.add(stream_id, subscriber(connection_id), self.now)
 
     def deliver(self, *numbers: int, stream_id: str = "s1") -> None:
         self.fan_out.deliver(stream_id, [records.encode(record(number)) for number in numbers])
@@ -113,10 +114,53 @@ def test_nothing_is_sent_without_subscribers(scene: Scene) -> None:
 def test_a_new_subscriber_gets_records_when_the_cache_expires(scene: Scene) -> None:
     scene.deliver(1)
     scene.subscribe("s1", "c1")
-    scene.now += CACHE_SECONDS
+    scene.now += timedelta(seconds=CACHE_SECONDS)
     scene.deliver(2)
 
     assert scene.sockets.received == [("c1", [2])]
+
+
+def test_streams_without_subscribers_need_one_request_a_second_together(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    request = DynamoTable._query
+
+    def query(table: DynamoTable, condition: Any) -> Any:
+        asked.append(condition.get_expression()["values"][0].get_expression()["values"][1])
+        return request(table, condition)
+
+    monkeypatch.setattr(DynamoTable, "_query", query)
+    streams = [f"s{number}" for number in range(5)]
+    for _ in range(300):
+        for stream_id in streams:
+            scene.deliver(1, stream_id=stream_id)
+        scene.now += timedelta(seconds=0.1)
+
+    assert {each: asked.count(f"STREAM#{each}") for each in streams} == dict.fromkeys(streams, 1)
+    assert asked.count("SUBSCRIPTIONS") == 29
+
+
+def test_a_new_subscriber_is_found_however_long_a_worker_was_frozen(scene: Scene) -> None:
+    for seconds in (1, 30, 59, 61, 3600):
+        stream_id = f"s{seconds}"
+        scene.deliver(1, stream_id=stream_id)
+        scene.subscribe(stream_id, "c1")
+        scene.now += timedelta(seconds=seconds)
+        scene.deliver(2, stream_id=stream_id)
+
+    assert scene.sockets.received == [("c1", [2])] * 5
+
+
+def test_a_subscriber_whose_clock_is_slow_is_found(scene: Scene) -> None:
+    scene.deliver(1)
+    scene.now += timedelta(seconds=CACHE_SECONDS)
+    scene.deliver(2)
+    scene.subscriptions.add("s1", subscriber("c1"), scene.now - timedelta(seconds=4))
+    scene.now += timedelta(seconds=CACHE_SECONDS)
+    scene.deliver(3)
+
+    assert scene.sockets.received == [("c1", [3])]
 
 
 def test_a_subscriber_that_is_gone_is_removed_and_disturbs_no_other(scene: Scene) -> None:
@@ -184,13 +228,13 @@ def test_a_throttled_subscriber_keeps_nobody_waiting_and_is_noticed_later(
     scene.deliver(4)
     assert scene.sockets.noticed == [("slow", "s1")] * 2
     scene.subscribe("s1", "slow")
-    scene.now += CACHE_SECONDS
+    scene.now += timedelta(seconds=CACHE_SECONDS)
     scene.deliver(5)
     assert scene.sockets.noticed == [("slow", "s1")] * 2
 
 
 def test_a_throttled_subscriber_that_is_gone_leaves_no_item(scene: Scene) -> None:
-    scene.subscriptions.note_left_out("s1", "c1")
+    scene.subscriptions.note_left_out("s1", "c1", NOW)
 
     assert scene.subscriptions.of("s1") == []
 

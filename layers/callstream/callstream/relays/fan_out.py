@@ -11,6 +11,7 @@ the notice.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from callstream.errors import Throttled, Unavailable, Undeliverable
@@ -21,6 +22,8 @@ from callstream.relays.subscriptions import Subscriber, Subscriptions, left_out_
 
 CACHE_SECONDS: Final = 1.0
 """How long a fan-out worker may not know of a new subscriber."""
+_MEMORY: Final = timedelta(minutes=1)
+"""The subscribers of a stream are known for so long, as long as the changes are read."""
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ class FanOut:
         subscriptions: the subscribers of streams.
         connections: the subscribers' connections.
         starter: starts the rescue of a relay whose connection is gone.
-        clock: monotonic time in seconds.
+        clock: the time.
     """
 
     def __init__(
@@ -40,13 +43,14 @@ class FanOut:
         subscriptions: Subscriptions,
         connections: Connections,
         starter: RelayStarter,
-        clock: Callable[[], float],
+        clock: Callable[[], datetime],
     ) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
         self._starter = starter
         self._clock = clock
-        self._known: dict[str, tuple[float, Sequence[Subscriber]]] = {}
+        self._known: dict[str, tuple[datetime, Sequence[Subscriber]]] = {}
+        self._looked_at = clock() - _MEMORY
 
     def deliver(self, stream_id: str, encoded: Iterable[bytes]) -> None:
         """Send a stream's records, in order, to each subscriber; remove subscribers that are gone.
@@ -100,7 +104,7 @@ class FanOut:
         )
         if not subscriber.lacks_records:
             self._known.pop(stream_id, None)
-            self._subscriptions.note_left_out(stream_id, subscriber.connection_id)
+            self._subscriptions.note_left_out(stream_id, subscriber.connection_id, self._clock())
 
     def _rescue(self, subscriber: Subscriber) -> None:
         try:
@@ -112,11 +116,18 @@ class FanOut:
 
     def _subscribers(self, stream_id: str) -> Sequence[Subscriber]:
         now = self._clock()
-        if stream_id in self._known and now - self._known[stream_id][0] < CACHE_SECONDS:
-            return self._known[stream_id][1]
-        found = self._subscriptions.of(stream_id)
+        if now - self._looked_at >= timedelta(seconds=CACHE_SECONDS):
+            self._forget_changed(now)
+        if (known := self._known.get(stream_id)) is None:
+            known = self._known[stream_id] = now, self._subscriptions.of(stream_id)
+        return known[1]
+
+    def _forget_changed(self, now: datetime) -> None:
+        """Forget what is old, and the streams whose subscribers have changed."""
         self._known = {
-            known: entry for known, entry in self._known.items() if now - entry[0] < CACHE_SECONDS
+            stream_id: known for stream_id, known in self._known.items() if now - known[0] < _MEMORY
         }
-        self._known[stream_id] = (now, found)
-        return found
+        if self._known:
+            for stream_id in self._subscriptions.changed_since(self._looked_at):
+                self._known.pop(stream_id, None)
+        self._looked_at = now

@@ -3,6 +3,9 @@
 | pk                   | sk                           | what                                       |
 |----------------------|------------------------------|--------------------------------------------|
 | `STREAM#<stream id>` | `SUBSCRIBER#<connection id>` | a connection that gets its records         |
+| `SUBSCRIPTIONS`      | `<time>#<stream id>`         | the stream's subscribers have changed      |
+
+The fan-out reads the latest changes every second: one request, instead of one for each stream.
 
 A run subscribes by a message on its connection, and gets a confirmation there.
 
@@ -25,12 +28,17 @@ from callstream.errors import ConditionFailed
 from callstream.identity import RelayIdentity
 from callstream.ports import Item, Table
 from callstream.table_requests import set_request
+from callstream.times import milliseconds
 
 # A relay lives for minutes. Subscriptions of runs that died are removed when their connections are
 # found gone, or by the TTL.
 _LIFETIME: Final = timedelta(hours=1)
 _CONFIRMED: Final = "subscribed="
 _LEFT_OUT: Final = "left_out="
+_CHANGES: Final = "SUBSCRIPTIONS"
+_CHANGES_KEPT: Final = timedelta(minutes=10)
+# Clocks of functions differ by less.
+_CLOCKS: Final = timedelta(seconds=5)
 
 
 class Subscriber(Struct, frozen=True):
@@ -111,18 +119,31 @@ class Subscriptions:
         item = _key(stream_id, subscriber.connection_id) | asdict(subscriber.relay)
         expires_at = int((now + _LIFETIME).timestamp())
         self._table.put(item | {"run_id": subscriber.run_id, "expires_at": expires_at})
+        self._note_change(stream_id, now)
 
     def remove(self, stream_id: str, connection_id: str) -> None:
         """End a subscription; fine if there is none."""
         self._table.delete(_key(stream_id, connection_id))
 
-    def note_left_out(self, stream_id: str, connection_id: str) -> None:
+    def note_left_out(self, stream_id: str, connection_id: str, now: datetime) -> None:
         """Note that records were left out for a subscriber; fine if there is none."""
-        key = _key(stream_id, connection_id)
+        request = set_request(
+            _key(stream_id, connection_id), {"lacks_records": True}, "attribute_exists(#run_id)"
+        )
         with suppress(ConditionFailed):
-            self._table.update(
-                set_request(key, {"lacks_records": True}, "attribute_exists(#run_id)")
-            )
+            self._table.update(request)
+            self._note_change(stream_id, now)
+
+    def changed_since(self, moment: datetime) -> set[str]:
+        """The streams that have other subscribers, or other notes of theirs, since a moment."""
+        first = milliseconds(moment - _CLOCKS)
+        items = self._table.between(_CHANGES, f"{first}#", "9")
+        return {str(item["sk"]).partition("#")[2] for item in items}
+
+    def _note_change(self, stream_id: str, now: datetime) -> None:
+        expires_at = int((now + _CHANGES_KEPT).timestamp())
+        key = {"pk": _CHANGES, "sk": f"{milliseconds(now)}#{stream_id}"}
+        self._table.put(key | {"expires_at": expires_at})
 
     def of(self, stream_id: str) -> list[Subscriber]:
         """The subscribers of a stream."""
