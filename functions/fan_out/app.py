@@ -19,7 +19,7 @@ _logger = logging.getLogger("callstream")
 _settings = load(FanOutSettings, os.environ)
 _fan_out = FanOut(
     Subscriptions(DynamoTable(_settings.streams_table)),
-    ApiConnections(_settings.relay_connections_url, to_relays=True),
+    ApiConnections(_settings.relay_connections_url, to_relays=True, repeats_throttled=False),
     starter(os.environ),
     clock.now,
 )

@@ -195,6 +195,18 @@ def test_message_that_may_have_come_is_sent_again_to_relays_alone(
     assert len(gateway.requests) == tries
 
 
+@pytest.mark.parametrize(("repeats", "tries"), [(True, 3), (False, 1)])
+def test_throttling_holds_up_only_callers_who_can_wait(
+    gateway: Gateway, *, repeats: bool, tries: int
+) -> None:
+    connections = ApiConnections(URL, to_relays=True, repeats_throttled=repeats)
+    gateway.refuse(429, "LimitExceededException")
+
+    with pytest.raises(Throttled):
+        connections.post("c=1", b"hello")
+    assert len(gateway.requests) == tries
+
+
 def test_throttling_without_a_body_is_throttling(
     gateway: Gateway, connections: ApiConnections
 ) -> None:

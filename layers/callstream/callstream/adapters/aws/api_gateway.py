@@ -60,12 +60,16 @@ class ApiConnections:
         to_relays: relays are at the other ends. A relay drops messages that come twice, so a
             message may be sent again when it is unknown whether the first has come. Elsewhere that
             would repeat audio.
+        repeats_throttled: whether to try again if API Gateway throttles, which holds up the caller.
     """
 
-    def __init__(self, url: str, *, to_relays: bool = False) -> None:
+    def __init__(
+        self, url: str, *, to_relays: bool = False, repeats_throttled: bool = True
+    ) -> None:
         self._repeats = to_relays
+        patience = _PATIENCE._replace(repeats_throttled=repeats_throttled)
         with _refusals():
-            self._client = SignedClient("execute-api", _PATIENCE, url)
+            self._client = SignedClient("execute-api", patience, url)
 
     def post(self, connection_id: str, data: bytes) -> bool:
         """Send a text message of at most 128 KB; False if the connection is gone.
