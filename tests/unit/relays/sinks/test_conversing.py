@@ -48,6 +48,7 @@ class Client(Connections):
     def __init__(self, hung_up: Callable[[], None]) -> None:
         self.answers: list[dict[str, Any]] = []
         self.closed = 0
+        self.gone = False
         self.fails = self.refuses = 0
         self._hung_up = hung_up
 
@@ -61,6 +62,8 @@ class Client(Connections):
             self.fails -= 1
             raise Unavailable("apigateway", "LimitExceededException")
         assert not self.closed
+        if self.gone:
+            return False
         self.answers.append(json.loads(data))
         return True
 
@@ -166,6 +169,7 @@ class Scene:
 
     def hang_up(self) -> None:
         """The connection is closed."""
+        self.client.gone = True
         self.bring(Disconnected(1000, ""))
         self.streams.clear()
 
