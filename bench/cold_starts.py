@@ -48,6 +48,8 @@ _EVENT_BUS: Final = (0.06, 0.4)
 """From PutEvents to the function; AWS reports 80 to 130 ms for the slowest tenth to hundredth."""
 _ASYNC: Final = (0.03, 0.4)
 """From an asynchronous invocation to the function."""
+_READ: Final = (0.07, 0.2)
+"""From Kinesis to the function that reads the stream, with enhanced fan-out."""
 _MINT: Final = 0.02
 """One request to EventBridge or Lambda."""
 _SERVICE: Final = 0.006
@@ -217,7 +219,7 @@ def _call(world: World, lead: float) -> Call:
         arrivals.append((at + random.expovariate(1 / _JITTER), "media_frame", number))
     landed: list[tuple[float, float, int]] = []
     heapq.heapify(arrivals)
-    relay_starts = False
+    relay_starts, subscribed = False, 0.0
     while arrivals:
         at, name, number = heapq.heappop(arrivals)
         match name:
@@ -232,8 +234,10 @@ def _call(world: World, lead: float) -> Call:
                 done = world.invoke(name, at, requests=5)
                 heapq.heappush(arrivals, (done, "relay_subscription", 0))
             case _:
-                done = max(world.invoke(name, at, requests=2), world.invoke("fan_out", at))
-                call.relay = done - accepted
+                subscribed = world.invoke(name, at, requests=2)
+    # The fan-out function starts with the first records, whether there is a relay or not.
+    fanned_out = world.invoke("fan_out", min(landed)[0] + _draw(random, _READ), requests=2)
+    call.relay = max(subscribed, fanned_out) - accepted
     call.first_frame = min(done - sent[number - 1] for done, _, number in landed if number == 1)
     call.late = _late(landed)
     call.environments = sum(pool.started for pool in world.pools.values())
