@@ -127,7 +127,6 @@ COVERED_ELSEWHERE = {
     "wiring/relays.py": "tests/stack/test_forks.py",
     "wiring/state.py": "tests/replay/test_replay.py",
     "wiring/transcription_commands.py": "tests/replay/test_replay.py",
-    "wiring/warm_ups.py": "tests/replay/test_replay.py",
 }
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
