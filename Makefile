@@ -34,8 +34,7 @@ deploy: export CALLSTREAM_LAYER_PYTHON := $(CURDIR)/.local/tools/sam/bin/python
 deploy: setup ## Deploy to AWS, without questions; PARAMETERS="EnhancedFanOut=true …"
 	$(SAM) build
 	.venv/bin/python scripts/leave-out-layers
-	$(SAM) deploy --no-confirm-changeset --no-fail-on-empty-changeset \
-		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+	$(SAM) deploy $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 
 test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
 	.venv/bin/pytest --numprocesses auto tests/unit tests/replay

@@ -166,8 +166,7 @@ class LocalStack:
         with progress.step("Deploying template.yaml"):
             session.client("s3").create_bucket(Bucket=_BUCKET)
             parameters = {
-                "Deployment": "local",
-                "LocalEndpoint": self.address,
+                "Emulator": self.address,
                 "Transcriber": "offline",
                 "Dialogflow": "google",
             }
