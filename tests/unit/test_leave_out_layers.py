@@ -1,5 +1,6 @@
 """What `make deploy` uploads."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,33 @@ def test_large_layers_are_uploaded_only_if_the_deployment_has_them(
     assert all(layer.is_dir() for layer in build.iterdir())
     if is_cached:
         assert len(list(cache.glob("*/library.so"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "uploaded"), [("", set()), ("Dialogflow=google", {"DialogflowLayer"})]
+)
+def test_layers_follow_samconfig_unless_make_names_parameters(
+    parameters: str, uploaded: set[str], tmp_path: Path
+) -> None:
+    script = tmp_path / "scripts" / "leave-out-layers"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "scripts" / "leave-out-layers", script)
+    configuration = (ROOT / "samconfig.toml").read_text()
+    heading = "[default.deploy.parameters]\n"
+    assert heading in configuration
+    overrides = 'parameter_overrides = ["Dialogflow=none", "Transcriber=none"]\n'
+    configured = configuration.replace(heading, heading + overrides)
+    (tmp_path / "samconfig.toml").write_text(configured)
+    build = tmp_path / ".aws-sam" / "build"
+    for layer in ("DialogflowLayer", "SpeechLayer"):
+        (build / layer).mkdir(parents=True)
+        (build / layer / "library.so").touch()
+
+    subprocess.run(
+        [sys.executable, script],
+        env={"PARAMETERS": parameters and f"{parameters} Transcriber=none"},
+        cwd=tmp_path,
+        check=True,
+    )
+
+    assert {library.parent.name for library in build.glob("*/library.so")} == uploaded

@@ -139,7 +139,7 @@ def _connections(account: Account, load: Load) -> Iterator[Finding]:
 
 def _log_role(account: Account) -> Iterator[Finding]:
     there = "set" if account.has_log_role() else "not set"
-    yield Finding("API Gateway, log role", Status.OK, there, "only for access logs")
+    yield Finding("API Gateway, log role", Status.OK, there, "only for AccessLogs=true")
 
 
 def _on_demand(account: Account, load: Load) -> Iterator[Finding]:
