@@ -1,4 +1,4 @@
-"""The policy for people who deploy covers what the template has."""
+"""What people who deploy need: a policy that covers what the template has, and no questions."""
 
 import json
 import tomllib
@@ -97,3 +97,14 @@ def test_roles_have_no_more_than_the_managed_policies_of_functions() -> None:
 def test_policy_fits_into_a_managed_policy() -> None:
     # IAM's limit, which does not count white space.
     assert len("".join(POLICY.split())) <= 6144
+
+
+def test_deployment_asks_nothing() -> None:
+    deploy = CONFIGURATION["default"]["deploy"]["parameters"]
+
+    assert deploy["confirm_changeset"] is False
+    assert deploy["fail_on_empty_changeset"] is False  # a repeated command succeeds
+    assert deploy["resolve_s3"] is True
+    assert all("Default" in each for each in template.load()["Parameters"].values())
+    # `sam deploy --guided` asks about each path of an API without it.
+    assert template.load()["Globals"]["Api"]["Auth"]
