@@ -12,8 +12,8 @@ from tests.deployment import Deployment
         ({"FrameShards": "4"}, False),
         ({"EnhancedFanOut": "true", "FrameShards": "4"}, True),
         ({"EnhancedFanOut": "false"}, False),
-        ({"EnhancedFanOut": "true", "Deployment": "local"}, False),
-        ({"Deployment": "local"}, False),
+        ({"EnhancedFanOut": "true", "Emulator": "127.0.0.1:4566"}, False),
+        ({"Emulator": "127.0.0.1:4566"}, False),
     ],
 )
 def test_enhanced_fan_out_is_automatic_where_it_has_no_hourly_price(
