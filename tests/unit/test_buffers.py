@@ -253,6 +253,7 @@ OTHER_TEST: Final = "flooded in a test of its own: "
 
 BOUNDED: Final[dict[str, str]] = {
     "access/tokens.py:KeyRing._keys": ONCE,
+    "adapters/aws/kept_connections.py:KeptConnections._kept": "_MOST_KEPT",
     "adapters/aws/kinesis_reader.py:FrameStreamReader._heirs": "one of each shard",
     "adapters/aws/kinesis_reader.py:FrameStreamReader._shards": "one of each shard",
     "adapters/aws/secrets_manager.py:TwilioAuthTokens._kept": "one of each tenant",

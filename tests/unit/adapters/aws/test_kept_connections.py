@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
@@ -54,6 +54,7 @@ class Network:
         if self.error is not None:
             raise self.error
         near, far = socket.socketpair()
+        far.settimeout(10)  # so that a test that fails ends
         self.far.append(far)
         thread = Thread(target=self._run, args=(far, self.serve))
         self._threads.append(thread)
@@ -444,6 +445,26 @@ def test_tls_connection_is_kept(network: Network, trusted: ssl.SSLContext) -> No
     # The server has left it now.
     assert post(connections).status == 200
     assert len(network.asked) == 2
+    closed(connections)
+
+
+def test_tls_connection_that_was_made_early_is_used(
+    network: Network, trusted: ssl.SSLContext
+) -> None:
+    # TLS 1.3 sends tickets after the handshake: these are no reason to give the connection up.
+    is_ready = Event()
+
+    def serve(far: socket.socket) -> None:
+        is_ready.set()
+        serving(GOOD)(far)
+
+    connections = KeptConnections(f"https://{HOST}", 3, 5)
+    network.serve = over_tls(trusted, serve)
+    connections.connect()
+    assert is_ready.wait(30)
+    post(connections)
+
+    assert len(network.asked) == 1
     closed(connections)
 
 

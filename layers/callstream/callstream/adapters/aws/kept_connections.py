@@ -68,7 +68,7 @@ class KeptConnections:
         self._kept: deque[_Connection] = deque()
 
     def exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send a request, and read the answer. The headers `content-length` and below are added.
+        """Send a request, and read the answer. Adds the headers `user-agent` and `content-length`.
 
         A kept connection that the other side has closed in the meantime is not an error: the
         request goes out again on a new connection, unless a part of an answer has come.
@@ -186,7 +186,16 @@ class _Connection:
 
     def is_quiet(self) -> bool:
         """Whether nothing has come since the last answer: no end, and no bytes without sense."""
-        return not self._poll.poll(0)
+        if not self._poll.poll(0):
+            return True
+        self.socket.settimeout(0)
+        try:
+            self.socket.recv(1)
+        except ssl.SSLWantReadError:
+            return True  # TLS has something for itself, such as tickets after a handshake
+        except OSError:
+            return False
+        return False
 
     def exchange(self, method: str, request: bytes, seconds: float) -> tuple[Answer, bool]:
         """Send a request and read the answer; also whether the connection can be kept.
