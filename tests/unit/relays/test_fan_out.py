@@ -1,7 +1,9 @@
 """The fan-out of records to the subscribers of their streams."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import boto3
@@ -79,8 +81,10 @@ class Scene:
     def subscribe(self, stream_id: str, connection_id: str) -> None:
         self.subscriptions.add(stream_id, subscriber(connection_id), self.now)
 
-    def deliver(self, *numbers: int, stream_id: str = "s1") -> None:
-        self.fan_out.deliver(stream_id, [records.encode(record(number)) for number in numbers])
+    def deliver(self, *numbers: int, stream_id: str = "s1") -> set[str]:
+        return self.fan_out.deliver(
+            {stream_id: [records.encode(record(number)) for number in numbers]}
+        )
 
 
 @pytest.fixture
@@ -193,7 +197,8 @@ def test_a_record_that_can_never_be_sent_is_dropped_at_once(
     scene.subscribe("s1", "c1")
     scene.subscribe("s1", "c2")
     large = replace(record(2), event=Mark(2, "m" * 125_000))
-    scene.fan_out.deliver("s1", [records.encode(each) for each in (record(1), large, record(3))])
+    events = [records.encode(each) for each in (record(1), large, record(3))]
+    scene.fan_out.deliver({"s1": events})
 
     assert sorted(scene.sockets.received) == [("c1", [1]), ("c1", [3]), ("c2", [1]), ("c2", [3])]
     lost = "record not forked: the relay can never get it"
@@ -243,8 +248,7 @@ def test_an_outage_is_raised_so_that_kinesis_delivers_again(scene: Scene) -> Non
     scene.subscribe("s1", "c1")
     scene.sockets.down = {"c1"}
 
-    with pytest.raises(Unavailable):
-        scene.deliver(1)
+    assert scene.deliver(1) == {"s1"}
     assert scene.subscriptions.of("s1") == [subscriber("c1")]
 
 
@@ -261,9 +265,50 @@ def test_an_unreachable_subscriber_keeps_no_other_waiting(scene: Scene) -> None:
     scene.subscribe("s1", "c2")
     scene.sockets.down = {"c1"}
 
-    with pytest.raises(Unavailable):
-        scene.deliver(1)
+    assert scene.deliver(1) == {"s1"}
     assert scene.sockets.received == [("c2", [1])]
+
+
+def test_streams_of_a_batch_that_fail_disturb_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = scene.subscriptions.of
+
+    def of_some(stream_id: str) -> list[Subscriber]:
+        if stream_id == "s3":
+            raise Unavailable("dynamodb", "Down")
+        return of(stream_id)
+
+    monkeypatch.setattr(scene.subscriptions, "of", of_some)
+    for number in (1, 2, 3, 4):
+        scene.subscribe(f"s{number}", f"c{number}")
+    scene.sockets.down, scene.sockets.gone = {"c1"}, {"c2"}
+    encoded = [records.encode(record(1))]
+
+    failed = scene.fan_out.deliver({f"s{number}": encoded for number in (1, 2, 3, 4)})
+    assert failed == {"s1", "s3"}
+    assert scene.sockets.received == [("c4", [1])]
+    assert scene.starter.asked == [("rescue", "r1", "run-c2")]
+
+
+def test_posts_wait_for_no_other_subscriber(scene: Scene) -> None:
+    together = Barrier(3, timeout=10)
+    post = scene.sockets.post
+
+    def post_together(connection_id: str, data: bytes) -> bool:
+        together.wait()
+        return post(connection_id, data)
+
+    scene.sockets.post = post_together  # type: ignore[method-assign]
+    for connection_id in ("c1", "c2", "c3"):
+        scene.subscribe("s1", connection_id)
+    with ThreadPoolExecutor(3) as pool:
+        scene.fan_out = FanOut(
+            scene.subscriptions, scene.sockets, scene.starter, lambda: scene.now, pool.map
+        )
+        assert scene.deliver(1) == set()
+
+    assert sorted(scene.sockets.received) == [(each, [1]) for each in ("c1", "c2", "c3")]
 
 
 def test_output_of_relays_is_not_sent(scene: Scene) -> None:
@@ -273,9 +318,8 @@ def test_output_of_relays_is_not_sent(scene: Scene) -> None:
     # Audio that looks like an answer's record is audio.
     media = Media(3, "inbound", 1, 20, records.encode(replace(record(1), event=answers[0])))
     events = [*answers, media]
-    scene.fan_out.deliver(
-        "s1", [records.encode(replace(record(1), event=event)) for event in events]
-    )
-    scene.fan_out.deliver("s1", [records.encode(replace(record(1), event=answers[0]))])
+    encoded = [records.encode(replace(record(1), event=event)) for event in events]
+    scene.fan_out.deliver({"s1": encoded})
+    scene.fan_out.deliver({"s1": encoded[:1]})
 
     assert scene.sockets.received == [("c1", [3])]

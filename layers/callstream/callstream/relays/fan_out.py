@@ -10,9 +10,9 @@ the notice.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from callstream.errors import Throttled, Unavailable, Undeliverable
 from callstream.frames.records import is_output
@@ -25,17 +25,31 @@ CACHE_SECONDS: Final = 1.0
 _MEMORY: Final = timedelta(minutes=1)
 """The subscribers of a stream are known for so long, as long as the changes are read."""
 
+type Spread = Callable[
+    [Callable[[_Parcel], bool | Unavailable], Iterable[_Parcel]], Iterable[bool | Unavailable]
+]
+
 _logger = logging.getLogger(__name__)
 
 
+class _Parcel(NamedTuple):
+    """What one subscriber of a stream gets."""
+
+    stream_id: str
+    subscriber: Subscriber
+    messages: Sequence[bytes]
+
+
 class FanOut:
-    """Sends a stream's records to its subscribers.
+    """Sends the records of streams to their subscribers.
 
     Args:
         subscriptions: the subscribers of streams.
         connections: the subscribers' connections.
         starter: starts the rescue of a relay whose connection is gone.
         clock: the time.
+        spread: calls a function with each of some values, as `map` does, and at once if it can. A
+            slow connection then keeps only itself waiting.
     """
 
     def __init__(
@@ -44,57 +58,73 @@ class FanOut:
         connections: Connections,
         starter: RelayStarter,
         clock: Callable[[], datetime],
+        spread: Spread = map,
     ) -> None:
         self._subscriptions = subscriptions
         self._connections = connections
         self._starter = starter
         self._clock = clock
+        self._spread = spread
         self._known: dict[str, tuple[datetime, Sequence[Subscriber]]] = {}
         self._looked_at = clock() - _MEMORY
 
-    def deliver(self, stream_id: str, encoded: Iterable[bytes]) -> None:
-        """Send a stream's records, in order, to each subscriber; remove subscribers that are gone.
+    def deliver(self, streams: Mapping[str, Iterable[bytes]]) -> set[str]:
+        """Send each stream's records, in order, to its subscribers; remove those that are gone.
 
         A subscriber that is throttled gets a notice later.
 
-        Raises:
-            Unavailable: some subscribers have not got all records. If the records are delivered
-                again, the other subscribers get them twice.
+        Returns:
+            The streams of which some subscriber has not got all records. If the records are
+            delivered again, the other subscribers get them twice.
         """
-        subscribers = self._subscribers(stream_id)
-        if not subscribers:
-            return
-        # Relays need no copy of the output of relays.
-        messages = batches(data for data in encoded if not is_output(data))
-        failure: Unavailable | None = None
-        for subscriber in subscribers:
+        parcels, failed = list[_Parcel](), set[str]()
+        for stream_id, encoded in streams.items():
             try:
-                self._send(stream_id, subscriber, messages)
+                subscribers = self._subscribers(stream_id)
             except Unavailable as error:
-                # The other subscribers must not wait until this one can be reached.
-                failure = error
-        if failure is not None:
-            raise failure
+                failed.add(stream_id)
+                _report(stream_id, error)
+                continue
+            if subscribers:
+                # Relays need no copy of the output of relays.
+                messages = batches(data for data in encoded if not is_output(data))
+                parcels += [_Parcel(stream_id, each, messages) for each in subscribers]
+        for parcel, outcome in zip(parcels, self._spread(self._send, parcels), strict=True):
+            try:
+                self._conclude(parcel, outcome=outcome)
+            except Unavailable as error:
+                failed.add(parcel.stream_id)
+                _report(parcel.stream_id, error)
+        return failed
 
-    def _send(self, stream_id: str, subscriber: Subscriber, messages: Sequence[bytes]) -> None:
+    def _conclude(self, parcel: _Parcel, *, outcome: bool | Unavailable) -> None:
+        """Note what has become of a parcel. Raises `Unavailable` if it must be delivered again."""
+        match outcome:
+            case False:
+                self._known.pop(parcel.stream_id, None)
+                self._rescue(parcel.subscriber)
+                self._subscriptions.remove(parcel.stream_id, parcel.subscriber.connection_id)
+            case Throttled():
+                self._leave_out(parcel.stream_id, parcel.subscriber, outcome)
+            case Unavailable():
+                raise outcome
+
+    def _send(self, parcel: _Parcel) -> bool | Unavailable:
+        """Send messages; False if the subscriber is gone. Other threads send at the same time."""
+        stream_id, subscriber, messages = parcel
         notices = [left_out_notice(stream_id)] if subscriber.lacks_records and messages else []
         for message in (*notices, *messages):
             try:
-                is_there = self._connections.post(subscriber.connection_id, message)
-            except Throttled as error:
-                self._leave_out(stream_id, subscriber, error)
-                break
+                if not self._connections.post(subscriber.connection_id, message):
+                    return False
+            except Unavailable as error:
+                return error
             except Undeliverable as error:
                 # To try again would hold up all streams of the shard.
                 fields = {"relay_id": subscriber.relay.relay_id, "bytes": len(message)}
                 extra = {"stream_id": stream_id, "error": error.code, **fields}
                 _logger.error("record not forked: the relay can never get it", extra=extra)  # noqa: TRY400
-                continue
-            if not is_there:
-                self._known.pop(stream_id, None)
-                self._subscriptions.remove(stream_id, subscriber.connection_id)
-                self._rescue(subscriber)
-                break
+        return True
 
     def _leave_out(self, stream_id: str, subscriber: Subscriber, error: Throttled) -> None:
         fields = {"relay_id": subscriber.relay.relay_id, "error": error.code}
@@ -131,3 +161,7 @@ class FanOut:
             for stream_id in self._subscriptions.changed_since(self._looked_at):
                 self._known.pop(stream_id, None)
         self._looked_at = now
+
+
+def _report(stream_id: str, error: Unavailable) -> None:
+    _logger.error("not handed on yet", exc_info=error, extra={"stream_id": stream_id})
