@@ -31,7 +31,7 @@ deploy: export PATH := $(CURDIR)/.local/tools/sam/bin:$(PATH)
 deploy: export PARAMETERS := $(PARAMETERS)
 deploy: export CALLSTREAM_UV := $(CURDIR)/$(UV)
 deploy: export CALLSTREAM_LAYER_PYTHON := $(CURDIR)/.local/tools/sam/bin/python
-deploy: setup ## Deploy to AWS, without questions; PARAMETERS="EnhancedFanOut=true …"
+deploy: setup ## Deploy to AWS, without questions; PARAMETERS="Transcriber=offline …"
 	$(SAM) build
 	.venv/bin/python scripts/leave-out-layers
 	$(SAM) deploy $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
