@@ -6,6 +6,7 @@ come at once: each asks for 10,000 records every half second, and gives up after
 """
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -182,6 +183,7 @@ async def _rescue(
 def simulate(*, in_turn: bool) -> Report:
     """Rescue all relays at once; they read in turns, or all at once."""
     report = Report()
+    random.seed(RELAYS)  # of the pauses after refusals
 
     async def act() -> None:
         now = asyncio.get_running_loop().time

@@ -194,6 +194,7 @@ class Intake:
     async def _complete(self) -> None:
         """Read what was left out of streams. Raises `Unavailable`: the next look tries again."""
         stream_ids, timings = {*self._incomplete}, self._timings
+        _logger.warning("records were left out; they are read again")
         for stream_id in stream_ids:
             # This ends the notices, too.
             await self._feed.subscribe(stream_id)
