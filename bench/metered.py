@@ -96,7 +96,7 @@ def _metered_exchange(
     _attempts.count += 1
     service, _, operation = headers.get("x-amz-target", "").partition(".")
     if operation:
-        service = _JSON_SERVICES[service]
+        service = _JSON_SERVICES.get(service, service)
     else:
         service, operation = "apigatewaymanagementapi", _OF_CONNECTIONS[method]
     _note_request(service, operation, body, is_first=_attempts.count == 1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from callstream.adapters.aws.environment import Credentials, Unset, credentials, endpoint, region
 
-SERVICES = ("kinesis", "lambda", "sqs")
+SERVICES = ("events", "kinesis", "lambda", "sqs")
 REGIONS = [
     name
     for partition in ("aws", "aws-cn", "aws-us-gov", "aws-eusc")
@@ -50,6 +50,14 @@ def test_endpoint_is_botocores_in_every_region(service: str) -> None:
 def test_endpoint_of_the_environment_is_botocores(environment: dict[str, str]) -> None:
     found = endpoint({"AWS_REGION": "us-east-1"} | environment, "sqs")
     assert found == botocores(environment, "sqs")
+
+
+def test_endpoint_of_events_has_another_name_in_variables() -> None:
+    environment = {
+        "AWS_ENDPOINT_URL": "http://a.example",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": "http://b",
+    }
+    assert endpoint(environment, "events") == botocores(environment, "events") == "http://b"
 
 
 @pytest.mark.parametrize(

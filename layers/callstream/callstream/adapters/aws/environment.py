@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 # as any other endpoint, are set by `AWS_ENDPOINT_URL`.
 _DOMAINS: Final = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 
+_IN_VARIABLES: Final = {"events": "EVENTBRIDGE"}
+
 
 class Credentials(NamedTuple):
     """What requests are signed with. Temporary credentials, as a function's, have a token."""
@@ -58,7 +60,8 @@ def endpoint(environment: Mapping[str, str], service: str) -> str:
         Unset: the region is unknown.
     """
     if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
-        for name in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
+        own = _IN_VARIABLES.get(service, service.upper())
+        for name in (f"AWS_ENDPOINT_URL_{own}", "AWS_ENDPOINT_URL"):
             if environment.get(name):
                 return environment[name]
     where = region(environment)

@@ -167,7 +167,7 @@ def refused(answer: Answer) -> RequestFailed:
     """
     try:
         body = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         body = None
     said: Mapping[str, Any] = body if isinstance(body, dict) else {}
     code = (
