@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -16,7 +18,7 @@ from callstream.dialects import twilio
 from callstream.dialects.events import Media, Start, Stop, Track
 from callstream.frames.records import Record
 from callstream_cli.gateway import media_url
-from tests.stack.conftest import DeployedStack, eventually
+from tests.stack.conftest import PATIENCE, DeployedStack, eventually
 from tests.stack.faults import kill_workers, names_of
 from tests.tones import WORDS, quiet, speech
 from tests.transcribe_checks import Key
@@ -29,14 +31,16 @@ PLAIN = [word for word in WORDS if not word.isdigit() and word not in {"one", "t
 
 
 @contextmanager
-def transcribed_by(stack: DeployedStack, stand_in: StandIn) -> Iterator[str]:
-    """Let the stack transcribe by a stand-in, in runs of 4 s before the hand-over."""
+def transcribed_by(stack: DeployedStack, stand_in: StandIn, run_seconds: int = 4) -> Iterator[str]:
+    """Let the stack transcribe by a stand-in, in runs of some seconds before the hand-over."""
     client = stack.client("lambda")
     [name] = names_of(stack, "TranscriptionFunction")
     before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     amazon = {"CALLSTREAM_TRANSCRIBER": "amazon", "CALLSTREAM_TRANSCRIBE_URL": stand_in.url}
     client.update_function_configuration(
-        FunctionName=name, Environment={"Variables": before | amazon}, Timeout=64
+        FunctionName=name,
+        Environment={"Variables": before | amazon},
+        Timeout=60 + run_seconds,
     )
     try:
         yield name
@@ -50,6 +54,11 @@ class TonesCall:
     """A Twilio call on which both sides speak without an end; sentences of words of `PLAIN`.
 
     After the words, which end at `spoken_ms`, there are so many milliseconds of silence.
+
+    Attributes:
+        said: the sentences of each track.
+        audio: the audio of each track, in PCMU.
+        sent_at: when each 20 ms of both tracks were sent, in seconds since 1970.
     """
 
     def __init__(self, call_id: str, sentences: int, silence_ms: int = 1000) -> None:
@@ -64,25 +73,29 @@ class TonesCall:
         spoken = {
             track: quiet(500) + b"".join(map(speech, said)) for track, said in self.said.items()
         }
-        self._audio = {
-            track: audioop.lin2ulaw(audio + quiet(silence_ms), 2) for track, audio in spoken.items()
-        }
         self.spoken_ms = max(map(len, spoken.values())) // 16
+        frames = math.ceil((self.spoken_ms + silence_ms) / 20)
+        self.audio = {
+            track: audioop.lin2ulaw(audio.ljust(2 * FRAME * frames, b"\0"), 2)
+            for track, audio in spoken.items()
+        }
+        self.sent_at: list[float] = []
 
     async def talk(self, url: str) -> None:
         """Call, speak in real time, and hang up."""
         number = 1
-        async with connect(url, proxy=None, compression=None) as socket:
+        # On a busy machine the emulator answers late.
+        async with connect(url, proxy=None, compression=None, ping_timeout=PATIENCE) as socket:
             start = Start(number, "MZ1", self.id, "AC", TRACKS, PCMU_8K)
             await socket.send(twilio.render(start, "MZ1"))
             clock = asyncio.get_running_loop().time
             began = clock()
-            for at in range(0, max(map(len, self._audio.values())), FRAME):
+            for at in range(0, len(self.audio["inbound"]), FRAME):
                 await asyncio.sleep(began + at / 8000 - clock())
-                for track, audio in self._audio.items():
+                self.sent_at.append(time.time())
+                for track, audio in self.audio.items():
                     number += 1
-                    frame = audio[at : at + FRAME].ljust(FRAME, b"\xff")
-                    media = Media(number, track, at // FRAME + 1, at // 8, frame)
+                    media = Media(number, track, at // FRAME + 1, at // 8, audio[at : at + FRAME])
                     await socket.send(twilio.render(media, "MZ1"))
             await socket.send(twilio.render(Stop(number + 1, self.id, "AC"), "MZ1"))
 
