@@ -6,7 +6,6 @@ If the tenant demands it, Twilio must have signed the handshake too.
 import logging
 import os
 from typing import Any
-from uuid import uuid4
 
 from callstream.access.twilio_signature import Handshake, check
 from callstream.access.websocket_events import authorizer_context
@@ -14,14 +13,22 @@ from callstream.adapters.aws.secrets_manager import StoredKeyRing, TwilioAuthTok
 from callstream.adapters.aws.warm_up_event import warmable
 from callstream.errors import TokenRejected
 from callstream.identity import StreamIdentity, StreamToken
+from callstream.wiring.placement import placement
 from callstream.wiring.settings import KeysSettings, TwilioSettings, load
 
 _logger = logging.getLogger("callstream")
 _keys = StoredKeyRing(load(KeysSettings, os.environ).signing_keys_secret)
+_placement = placement(os.environ)
 _auth_tokens = TwilioAuthTokens(load(TwilioSettings, os.environ).twilio_secrets_prefix)
 
 
-@warmable(lambda _about: _keys.current())
+def _prepare(_about: object) -> None:
+    """Read what the first handshake would wait for."""
+    _keys.current()
+    _placement.warm_up()
+
+
+@warmable(_prepare)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway with a policy. In an outage, raise: the carrier gets status 500."""
     handshake = Handshake.from_event(event)
@@ -34,7 +41,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         whose = {} if token is None else {"tenant_id": token.tenant_id}
         _logger.info("connection refused: %s", rejected.reason, extra=whose)
         return _policy("Deny", "anonymous", event["methodArn"], {})
-    identity = StreamIdentity(str(uuid4()), token.tenant_id, token.route)
+    identity = StreamIdentity(_placement.new_id(), token.tenant_id, token.route)
     context = authorizer_context(identity, token)
     return _policy("Allow", token.tenant_id, event["methodArn"], context)
 

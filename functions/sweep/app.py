@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from callstream.adapters import clock
 from callstream.adapters.aws.api_gateway import ApiConnections
 from callstream.adapters.aws.dynamodb import DynamoTable
+from callstream.calls.placement_sweep import PlacementSweep
 from callstream.calls.sweep import StreamSweep
 from callstream.relays.sweep import RelaySweep
 from callstream.relays.usage_sweep import UsageSweep
@@ -20,8 +22,9 @@ from callstream.wiring.state import stream_store
 
 _settings = load(SweepSettings, os.environ)
 _table = DynamoTable(load(TableSettings, os.environ).streams_table)
+_streams = stream_store(os.environ)
 _stream_sweep = StreamSweep(
-    streams=stream_store(os.environ),
+    streams=_streams,
     connections=ApiConnections(_settings.connections_url),
     publish=publisher(os.environ).publish,
     keep_alive=timedelta(seconds=_settings.keep_alive_seconds) or None,
@@ -29,6 +32,7 @@ _stream_sweep = StreamSweep(
 )
 _relay_sweep = RelaySweep(relay_notifier(os.environ), starter(os.environ), Rounds("relay", _table))
 _usage_sweep = UsageSweep(_table)
+_placement_sweep = PlacementSweep(_table, _streams, time.sleep)
 _logger = logging.getLogger("callstream")
 # For the last stream that is begun, if nothing answers.
 _RESERVE_SECONDS = 15
@@ -49,6 +53,7 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, dict[str, int]]: 
     kinds: dict[str, Round] = {
         "relays": partial(_relay_sweep.run, now),
         "streams": partial(_stream_sweep.run, now),
+        "placement": _placement_sweep.run,
     }
     if _usage_sweep.is_due(now):
         kinds["counts"] = partial(_usage_sweep.run, now)

@@ -27,13 +27,17 @@ def exchange(
         raise NoAnswer(type(error).__name__, is_sent=False) from error
 
 
-def _call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
+def _call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:  # noqa: PLR0911
     match headers.get("x-amz-target"):
         case "Kinesis_20131202.PutRecord":
             record = json.loads(body)
             return clients().kinesis.put_record(**record | {"Data": b64decode(record["Data"])})
         case "AmazonSQS.SendMessage":
             return clients().sqs.send_message(**json.loads(body))
+        case "DynamoDB_20120810.GetItem":
+            return clients().dynamodb.get_item(**json.loads(body))
+        case "DynamoDB_20120810.UpdateItem":
+            return clients().dynamodb.update_item(**json.loads(body))
         case "AWSEvents.PutEvents":
             return clients().events.put_events(**json.loads(body))
     before, _, connection_id = path.rpartition("/")

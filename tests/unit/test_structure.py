@@ -34,6 +34,7 @@ FUNCTIONS = {
 
 # Modules without a test module at the mirrored path, with the tests that cover them.
 COVERED_ELSEWHERE = {
+    "wiring/placement.py": "tests/replay/test_replay.py",
     "adapters/aws/_clients.py": "tests/unit/adapters/aws/test_secrets_manager.py",
     "adapters/aws/callback_queues.py": "tests/stack/test_callbacks.py",
     "adapters/aws/lambda_starter.py": "tests/replay/test_replay.py",

@@ -1,6 +1,7 @@
 """The store of streams: their lives, as the Streams table enforces them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -8,14 +9,23 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from msgspec.structs import replace
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.audio.formats import PCMU_8K
 from callstream.calls.call_requests import call_key
+from callstream.calls.placement import part_of
 from callstream.calls.store import StreamStore
 from callstream.calls.stream_requests import Started, stream_key
+from callstream.calls.track_counts import TrackCounts, build_counts
 from callstream.dialects.events import Start
-from callstream.errors import ConditionFailed, IllegalTransition, TokenRejected, Unavailable
+from callstream.errors import (
+    ConditionFailed,
+    IllegalTransition,
+    LimitReached,
+    TokenRejected,
+    Unavailable,
+)
 from callstream.identity import StreamIdentity, StreamToken
 from callstream.ports import Item
 from tests.template import create_table
@@ -235,3 +245,65 @@ def test_stop_gives_up_on_a_contended_table(store: StreamStore) -> None:
 
     with pytest.raises(Unavailable, match="Contended"):
         StreamStore(Contended("StreamsTable"), timedelta(days=1)).stop("stream-1", NOW)
+
+
+def tracks(table: DynamoTable, identity: StreamIdentity = STREAM) -> int:
+    counts = TrackCounts(table).read()
+    assert counts is not None
+    return counts[part_of(identity.stream_id)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "counted"),
+    [
+        # The authorizer has counted 1 for the handshake.
+        (("start", "stop", "disconnect"), (2, 0, 0)),
+        (("start", "disconnect"), (2, 0)),
+        (("disconnect", "start"), (0, 0)),
+        (("stop", "start", "disconnect"), (0, 0, 0)),
+        (("stop", "disconnect", "start"), (0, 0, 0)),
+    ],
+)
+def test_stream_store_counts_the_tracks_of_a_stream_until_it_stops(
+    store: StreamStore, table: DynamoTable, steps: Sequence[str], counted: Sequence[int]
+) -> None:
+    both = Started("twilio", Start(1, "MZ1", "CA1", "AC1", ("inbound", "outbound"), PCMU_8K))
+    table.put(build_counts({part_of("stream-1"): 1}))
+    open_stream(store)
+    assert tracks(table) == 1
+
+    for step, expected in zip(steps, counted, strict=True):
+        for _ in range(2):  # as messages and the sweep do, at times
+            with suppress(IllegalTransition):
+                if step == "start":
+                    store.start("stream-1", both, NOW)
+                else:
+                    getattr(store, step)("stream-1", NOW)
+        assert tracks(table) == expected
+
+
+def test_stream_store_gives_back_what_was_counted_for_a_refused_stream(
+    store: StreamStore, table: DynamoTable
+) -> None:
+    open_stream(store, use="once")
+    table.put(build_counts({part_of("stream-1"): 1, part_of("stream-2"): 1}))
+    token = StreamToken("token-1", "acme", "genagent", "once", NOW)
+    with pytest.raises(TokenRejected, match="used"):
+        store.open(SECOND, token, "connection-2", NOW)
+    assert tracks(table, SECOND) == 0
+
+    other = replace(token, token_id="token-2")
+    with pytest.raises(LimitReached):
+        store.open(SECOND, other, "connection-2", NOW, most=1)
+    assert tracks(table, SECOND) == -1
+
+
+def test_stream_store_keeps_the_count_of_a_stream_that_is_open(
+    store: StreamStore, table: DynamoTable
+) -> None:
+    table.put(build_counts({part_of("stream-1"): 1}))
+    open_stream(store)
+    with pytest.raises(TokenRejected, match="open"):
+        open_stream(store)
+
+    assert tracks(table) == 1

@@ -14,6 +14,7 @@ from callstream.calls.call_requests import MOST_LEGS, call_key, is_of_session, s
 from callstream.calls.custom_parameters import merged, parameters_key, parameters_of
 from callstream.calls.lifecycle import StreamEvent
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
+from callstream.calls.placement import tracks_of
 from callstream.calls.stream_requests import (
     LIVE,
     Started,
@@ -22,6 +23,7 @@ from callstream.calls.stream_requests import (
     stream_id_of,
     stream_key,
 )
+from callstream.calls.track_counts import TrackCounts
 from callstream.errors import (
     ConditionFailed,
     IllegalTransition,
@@ -53,6 +55,7 @@ class StreamStore:
     def __init__(self, table: Table, retention: timedelta) -> None:
         self._table = table
         self._retention = retention
+        self._counts = TrackCounts(table)
 
     def open(
         self,
@@ -75,6 +78,9 @@ class StreamStore:
         try:
             self._table.transact(operations)
         except ConditionFailed as failed:
+            if failed.operation:
+                # Unless this very stream is open, the authorizer has counted a stream too many.
+                self._counts.add(identity.stream_id, -1)
             if most is not None and failed.operation == len(operations) - 1:
                 raise LimitReached("open_streams", most) from None
             raise TokenRejected("used" if failed.operation else "open") from None
@@ -234,6 +240,10 @@ class StreamStore:
             if is_of_session(operations[failed.operation]):
                 raise LimitReached("legs_of_session", MOST_LEGS) from None
             raise
+        before = tracks_of(stream)
+        after = len(set(started.start.tracks)) if started and before else 0
+        if before != after:
+            self._counts.add(stream_id, after - before)
 
     def _others(self, call: Call, stream_id: str) -> list[MediaStream]:
         others = call.streams - {stream_id}
