@@ -59,6 +59,21 @@ def clerk_media_url(stack: StackDescription, inbox: str) -> str:
         raise GatewayError("the gateway's answer holds no connectUrl") from None
 
 
+def streaming_url(stack: StackDescription) -> str:
+    """A URL for a client that streams its own audio, from ASAPP's endpoint, as a tenant.
+
+    Raises:
+        GatewayError: the gateway gave no URL.
+    """
+    headers = _asapp_headers(stack) | {"Content-Type": "application/json"}
+    url = f"{stack['rest']['asapp']}/autotranscribe/v1/streaming-url"
+    body = _request("POST", url, headers, json.dumps({"externalId": "callstream"}).encode())
+    try:
+        return str(json.loads(body)["streamingUrl"])
+    except (ValueError, KeyError, TypeError):
+        raise GatewayError("the gateway's answer holds no streamingUrl") from None
+
+
 def start_streaming(stack: StackDescription, call_id: str) -> None:
     """Have a call transcribed from now on, by ASAPP's command, as the described tenant.
 

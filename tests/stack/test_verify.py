@@ -79,7 +79,7 @@ def test_local_stack_passes_all_checks(stack: DeployedStack) -> None:
     assert [each for each in checks.values() if each["outcome"] == "failed"] == []
     assert (done.exit_code, report["passed"], report["cost_usd"]) == (0, True, 0)
     assert {name for name, it in checks.items() if it["outcome"] == "not_measured"} == NOT_HERE
-    assert len(checks) == len(report["checks"]) == 35
+    assert len(checks) == len(report["checks"]) == 36
     hops = {each["hop"]: each for each in report["hops"]}
     assert all(each["later_calls"] for each in hops.values())
     assert hops["a frame: on Kinesis, back on Kinesis through a fork"]["later_calls"]["count"] > 100

@@ -18,7 +18,7 @@ from callstream_cli.operator.administration import Administration
 from callstream_cli.operator.errors import output
 from callstream_cli.operator.logs import log_source
 from callstream_cli.operator.signatures import clear_twilio, set_twilio
-from callstream_cli.verify import hops, provoking, staying
+from callstream_cli.verify import hops, own_audio, provoking, staying
 from callstream_cli.verify.alarms import CHECK as ALARMS
 from callstream_cli.verify.alarms import alarms_finding
 from callstream_cli.verify.audio_checks import (
@@ -64,6 +64,7 @@ class Run:
     first: Placed | None = None
     forked: list[Forked] = field(default_factory=list)
     others: list[Placed] = field(default_factory=list)
+    client: own_audio.Client | None = None
     ids: set[str] = field(default_factory=set)
     """Of tenants, calls and streams of the run."""
 
@@ -105,9 +106,18 @@ class Run:
             self._tried("further calls", place(self.parties.caller.stack, "signalwire", audio))
             for _ in range(self.evidence.options.tracks)
         ]
-        forked, others = await asyncio.gather(asyncio.gather(*forks), asyncio.gather(*more))
+        forked, others, _ = await asyncio.gather(
+            asyncio.gather(*forks), asyncio.gather(*more), self._own_audio()
+        )
         self.forked += [each for each in forked if each is not None]
         self.others += [each for each in others if each is not None]
+
+    async def _own_audio(self) -> None:
+        if missing := own_audio.not_here(self.deployed):
+            self.evidence.findings.append(missing)
+            return
+        conversing = own_audio.converse(self.parties.caller.stack)
+        self.client = await self._tried(own_audio.CHECK, conversing)
 
     async def _tokens(self) -> None:
         findings, caller = self.evidence.findings, self.parties.caller
@@ -146,6 +156,9 @@ class Run:
         placed = self._placed()
         wanted = {(caller, call.call_id): call.report.frames.total() for call in placed}
         wanted |= {(consumer, it.call.call_id): 0 for it in self.forked if it.came}
+        if self.client and self.client.stream_id:
+            # Its call has the same id.
+            wanted[caller, self.client.stream_id] = 0
         streams = await streams_of(Calls.of(self.deployed), wanted)
         self.ids |= {stream.stream_id for stream in streams.values()}
         self.ids |= {call.call_id for call in placed}
@@ -163,6 +176,9 @@ class Run:
             self._judge_call(call, of(caller, call))
         for forked in self.forked:
             self._judge_fork(forked, of(caller, forked.call), of(consumer, forked.call))
+        if self.client:
+            landing = landed.get(self.client.stream_id or "")
+            self.evidence.findings.append(own_audio.finding(self.client, landing))
         self._judge_order()
         self._judge_streams(streams, {call.call_id: call for call in placed})
 
@@ -229,7 +245,7 @@ class Run:
                 [
                     (calls[call_id].report, stream)
                     for (tenant_id, call_id), stream in streams.items()
-                    if tenant_id == self.parties.caller.id
+                    if tenant_id == self.parties.caller.id and call_id in calls
                 ],
                 [*streams.values()],
             )
