@@ -26,7 +26,7 @@ ON_THE_WAY: Final = (
 """The functions that a call and a fork meet, of which more is asked."""
 
 _PERIOD: Final = timedelta(minutes=1)
-_LOOK_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 30.0
 # Metrics of the last minutes come late.
 _PATIENCE_SECONDS: Final = 300.0
 _A_REQUEST: Final = 500

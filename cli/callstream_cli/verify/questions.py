@@ -72,8 +72,8 @@ def _cold_call(evidence: Evidence) -> str | _Unknown:
     return (
         f"of the run's first call, {_late(of)} came too late, and the first frame took {waited}; "
         f"at most {environments or 0:.0f} frame functions ran at once, and {throttled:.0f} frames "
-        "were refused. It was cold if nobody had called for some minutes: run this right after a "
-        "deployment"
+        f"were refused. WarmUp={evidence.parameters.get('WarmUp', '')}: with true, its media URL "
+        "has started the functions. Run this right after a deployment, with either value"
     )
 
 

@@ -36,6 +36,13 @@ def test_overtaken_frames_are_counted_by_places_and_time() -> None:
     )
 
 
+def test_frame_is_overtaken_whatever_comes_in_between() -> None:
+    # 3 comes after 5, although 2 has come right before.
+    order = order_of(arrived([(5, 100), (2, 110), (3, 130)]))
+
+    assert (order.overtaken, order.most_places, order.most_ms) == (2, 1, 30)
+
+
 def test_frame_behind_the_readers_window_is_late() -> None:
     by_time = order_of(arrived([(3, 40), (2, 1_041)]))
     by_places = order_of(arrived([*((number, 40) for number in range(3, 104)), (2, 41)]))

@@ -46,9 +46,11 @@ def test_message_in_a_dead_letter_queue_fails_the_check() -> None:
     sqs.send_message(QueueUrl=urls["FanOutFailures"], MessageBody="x")
     # A message that another reader has is there too.
     sqs.receive_message(QueueUrl=urls["FanOutFailures"])
+    assert waiting(stack)["FanOutFailures"] == 1
+    sqs.send_message(QueueUrl=urls["FanOutFailures"], MessageBody="x")
     finding = queues_finding(waiting(stack))
     assert finding.outcome == "failed"
-    assert finding.text.startswith("FanOutFailures has 1: frames that did not reach")
+    assert finding.text.startswith("FanOutFailures has 2: frames that did not reach")
 
 
 def test_missing_queue_fails_the_check() -> None:
