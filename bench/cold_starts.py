@@ -100,29 +100,32 @@ class Pool:
         self._function = function
         self._random = random
         self._full_cpu = full_cpu
-        # When each is idle again, and whether it has its connections.
-        self._environments: list[tuple[float, bool]] = []
+        # When each is idle again.
+        self._environments: list[float] = []
         self.started = 0
 
     def warm(self, count: int) -> None:
         """Begin with idle environments."""
-        self._environments += [(-1.0, True)] * count
+        self._environments += [-1.0] * count
 
     def invoke(self, at: float, requests: int = 1, hold: float = 0.0) -> float:
-        """Handle an event, which is not before the last one. Returns when that is done."""
-        idle = [each for each in self._environments if each[0] <= at]
-        begins, connected = at, False
+        """Handle an event. Returns when that is done.
+
+        Args:
+            at: when the event comes.
+            requests: how many requests the handler makes, one after the other.
+            hold: how long the handler waits in an environment that was warm before.
+        """
+        done = at + requests * _SERVICE * self._random.lognormvariate(0, 0.3)
+        idle = [each for each in self._environments if each <= at]
         if idle:
             self._environments.remove(max(idle))
-            connected = max(idle)[1]
+            done += hold + _HANDLER_CPU / self._function.vcpus
         else:
-            hold = 0.0  # for environments that were warm before
             self.started += 1
-            begins += self._function.cold_seconds(self._random, full_cpu=self._full_cpu)
-        cpu = _HANDLER_CPU if connected else _HANDLER_CPU + _CONNECT_CPU
-        waits = requests * _SERVICE * self._random.lognormvariate(0, 0.3)
-        done = begins + cpu / self._function.vcpus + waits + hold
-        self._environments.append((done, True))
+            done += self._function.cold_seconds(self._random, full_cpu=self._full_cpu)
+            done += (_HANDLER_CPU + _CONNECT_CPU) / self._function.vcpus
+        self._environments.append(done)
         return done
 
 
