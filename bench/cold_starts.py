@@ -9,7 +9,7 @@ import heapq
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from statistics import mean, median
@@ -22,6 +22,7 @@ from callstream.adapters.aws.warm_up_event import HOLD_SECONDS
 from callstream.reordering.buffer import ReorderBuffer
 from callstream.reordering.window import Window
 from callstream.warm_up import FRAME_ENVIRONMENTS
+from callstream.wiring.warm_ups import CALLS_A_SECOND
 from tests import template
 
 type Case = Literal["cold", "warmed", "warm", "by one function"]
@@ -138,7 +139,7 @@ class Call:
     first_frame: float = 0.0
     """From when the first frame was sent to when it is on Kinesis."""
     relay: float = 0.0
-    """From when `start` was sent to when an agent's relay gets records."""
+    """From the answer to the handshake to when an agent's relay gets records."""
     late: int = 0
     """Frames that are not heard: more than a second behind others."""
     environments: int = 0
@@ -175,6 +176,14 @@ class World:
 
 _RELAYS: Final = ("relay", "relay_subscription", "fan_out")
 _CALL: Final = ("media_authorizer", "media_connect", "media_event")
+# The requests that each makes, one after the other.
+_REQUESTS: Final = dict.fromkeys(FUNCTIONS, 1) | {
+    "media_connect": 2,
+    "media_event": 6,
+    "relay": 5,
+    "relay_subscription": 2,
+    "fan_out": 2,
+}
 
 
 def simulate(
@@ -183,69 +192,126 @@ def simulate(
     *,
     lead: float,
     seed: int,
+    calls: int = 1,
     full_cpu: bool = False,
 ) -> Call:
-    """A call with one track and one agent, whose URL is minted at 0, and used `lead` later."""
+    """Calls with one track and one agent, whose URLs are minted within a second from 0 on.
+
+    Args:
+        functions: by name.
+        case: which functions are warm.
+        lead: how long after its URL was minted a carrier connects.
+        seed: for chance.
+        calls: how many.
+        full_cpu: whether imports get a whole processor.
+
+    Returns:
+        The medians of the calls' times, and the sums of the rest.
+    """
     random = Random(seed)  # noqa: S311 - a simulation
     world = World(functions, random, full_cpu)
+    minted = [number / calls for number in range(calls)]
+    for number, at in enumerate(minted):
+        _prepare(world, case, at, has_room=number < (CALLS_A_SECOND.per_second or calls))
+    played = _play(world, [at + lead for at in minted])
+    return Call(
+        handshake=median(each.accepted - each.connects for each in played),
+        first_frame=median(each.first_frame for each in played),
+        relay=median(each.relay for each in played),
+        late=sum(_late(each.landed) for each in played),
+        environments=sum(pool.started for pool in world.pools.values()),
+        frame_environments=world.pools["media_frame"].started,
+    )
+
+
+def _prepare(world: World, case: Case, minted: float, *, has_room: bool) -> None:
+    """Let the warm-ups of a call come whose URL is minted now."""
+    random, event = world.random, world.functions["media_event"]
     match case:
         case "warm":
             for pool in world.pools.values():
                 pool.warm(3)
         case "warmed":
-            for name in (*_CALL, "media_event", *["media_frame"] * FRAME_ENVIRONMENTS):
-                world.warm_up(name, _MINT + _draw(random, _EVENT_BUS))
+            sent = minted + _MINT
+            names = (*_CALL, *["media_frame"] * FRAME_ENVIRONMENTS) if has_room else ()
+            for name in (*names, "media_event"):
+                world.warm_up(name, sent + _draw(random, _EVENT_BUS))
             # The event function looks which agents there are.
-            at = _MINT + _draw(random, _EVENT_BUS)
-            at += functions["media_event"].cold_seconds(random, full_cpu=full_cpu) + 2 * _SERVICE
+            at = sent + _draw(random, _EVENT_BUS) + 2 * _SERVICE
+            at += event.cold_seconds(random, full_cpu=world.full_cpu)
             for name in _RELAYS:
                 world.warm_up(name, at + _draw(random, _EVENT_BUS))
         case "by one function":
-            at = _MINT + _draw(random, _ASYNC)
+            at = minted + _MINT + _draw(random, _ASYNC)
             world.warm_up("media_event", at)
-            at += functions["media_event"].cold_seconds(random, full_cpu=full_cpu)
+            at += event.cold_seconds(random, full_cpu=world.full_cpu)
             others = (*_CALL, *["media_frame"] * FRAME_ENVIRONMENTS, *_RELAYS)
             for number, name in enumerate(others, 1):
                 world.warm_up(name, at + number * _MINT + _draw(random, _ASYNC))
-    return _call(world, lead)
 
 
-def _call(world: World, lead: float) -> Call:
-    random, call = world.random, Call()
-    accepted = world.invoke("media_authorizer", lead)
-    accepted = world.invoke("media_connect", accepted, requests=2)
-    call.handshake = accepted - lead
-    # `connected` and `start` come at once, then a frame every 20 ms.
-    arrivals = [(accepted + random.expovariate(1 / _JITTER), "media_event", 0) for _ in range(2)]
-    sent = [accepted + number * _FRAME for number in range(1, int(_SECONDS / _FRAME) + 1)]
-    for number, at in enumerate(sent, 1):
-        arrivals.append((at + random.expovariate(1 / _JITTER), "media_frame", number))
-    landed: list[tuple[float, float, int]] = []
-    heapq.heapify(arrivals)
-    relay_starts, subscribed = False, 0.0
-    while arrivals:
-        at, name, number = heapq.heappop(arrivals)
+@dataclass(slots=True)
+class _Played:
+    """What becomes of one call. Times in seconds."""
+
+    connects: float
+    accepted: float = 0.0
+    # When each frame was on Kinesis, when it was received, and its number.
+    landed: list[tuple[float, float, int]] = field(default_factory=list)
+    relay_starts: bool = False
+    # When each function was done that runs once.
+    done: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def first_frame(self) -> float:
+        """How long the first frame took."""
+        return min(done for done, _, number in self.landed if number == 1) - self.sent_at(1)
+
+    @property
+    def relay(self) -> float:
+        """How long an agent's relay waited for records."""
+        return max(self.done["relay_subscription"], self.done["fan_out"]) - self.accepted
+
+    def sent_at(self, number: int) -> float:
+        """When the carrier sends a frame."""
+        return self.accepted + number * _FRAME
+
+
+def _play(world: World, connects: Sequence[float]) -> list[_Played]:
+    """Play calls whose carriers connect at these times."""
+    random = world.random
+    played = [_Played(at) for at in connects]
+    events = [(at, who, "media_authorizer", 0) for who, at in enumerate(connects)]
+    while events:
+        at, who, name, number = heapq.heappop(events)
+        call = played[who]
+        done = world.invoke(name, at, requests=_REQUESTS[name])
         match name:
+            case "media_authorizer":
+                heapq.heappush(events, (done, who, "media_connect", 0))
+            case "media_connect":
+                call.accepted = done
+                # `connected` and `start` come at once, then a frame every 20 ms.
+                messages = [("media_event", 0, done)] * 2 + [
+                    ("media_frame", each, call.sent_at(each))
+                    for each in range(1, int(_SECONDS / _FRAME) + 1)
+                ]
+                for function, each, sent in messages:
+                    arrives = sent + random.expovariate(1 / _JITTER)
+                    heapq.heappush(events, (arrives, who, function, each))
+            case "media_event" if not call.relay_starts:
+                call.relay_starts = True
+                heapq.heappush(events, (done + _draw(random, _ASYNC), who, "relay", 0))
             case "media_frame":
-                landed.append((world.invoke(name, at), at, number))
-            case "media_event":
-                done = world.invoke(name, at, requests=6)
-                if not relay_starts:
-                    heapq.heappush(arrivals, (done + _draw(random, _ASYNC), "relay", 0))
-                relay_starts = True
+                if not call.landed:
+                    # The fan-out function starts with the first records, relay or not.
+                    heapq.heappush(events, (done + _draw(random, _READ), who, "fan_out", 0))
+                call.landed.append((done, at, number))
             case "relay":
-                done = world.invoke(name, at, requests=5)
-                heapq.heappush(arrivals, (done, "relay_subscription", 0))
+                heapq.heappush(events, (done, who, "relay_subscription", 0))
             case _:
-                subscribed = world.invoke(name, at, requests=2)
-    # The fan-out function starts with the first records, whether there is a relay or not.
-    fanned_out = world.invoke("fan_out", min(landed)[0] + _draw(random, _READ), requests=2)
-    call.relay = max(subscribed, fanned_out) - accepted
-    call.first_frame = min(done - sent[number - 1] for done, _, number in landed if number == 1)
-    call.late = _late(landed)
-    call.environments = sum(pool.started for pool in world.pools.values())
-    call.frame_environments = world.pools["media_frame"].started
-    return call
+                call.done[name] = done
+    return played
 
 
 def _late(landed: list[tuple[float, float, int]]) -> int:
@@ -327,7 +393,7 @@ _DIALLED: Final = 4.0
 def measure() -> list[Measure]:
     """Measure imports, and simulate."""
     known = functions()
-    return [*_starts(known), *_simulated(known)]
+    return [*_starts(known), *_simulated(known), *_crowded(known)]
 
 
 def _starts(known: Mapping[str, Function]) -> Iterator[Measure]:
@@ -368,6 +434,25 @@ def _simulated(known: Mapping[str, Function]) -> Iterator[Measure]:
             )
 
 
+def _crowded(known: Mapping[str, Function]) -> Iterator[Measure]:
+    """Many calls at once: more than the deployment warms in a second."""
+    cases: tuple[Case, ...] = ("cold", "warmed", "warm")
+    for case in cases:
+        made = [
+            simulate(known, case, lead=_LEAD, seed=seed, calls=_CROWD) for seed in range(_CROWDS)
+        ]
+        for name, value, unit in _values(made):
+            yield Measure(
+                section="start",
+                name=f"{_CROWD} calls in a second, {case}: {name}",
+                value=value,
+                unit=unit,
+                digits=0,
+            )
+
+
+_CROWD: Final = 20
+_CROWDS: Final = 5
 _LATE: Final = "frames late"
 
 CASES: Final[tuple[tuple[Case, float], ...]] = (

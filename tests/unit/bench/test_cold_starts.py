@@ -6,6 +6,7 @@ from bench.cold_starts import FUNCTIONS, VCPU_MB, Call, Case, Function, Pool, si
 from callstream.adapters.aws.warm_up_event import HOLD_SECONDS
 from callstream.warm_up import FRAME_ENVIRONMENTS
 
+CASES: tuple[Case, ...] = ("cold", "warmed")
 KNOWN = dict.fromkeys(FUNCTIONS, Function(VCPU_MB, import_cpu=0.3))
 
 
@@ -76,6 +77,13 @@ def test_call_that_comes_at_once_waits_for_one_cold_start_instead_of_two() -> No
     assert at_once.handshake < 0.65 * cold.handshake
     # A function that fans out must start before the others can.
     assert at_once.handshake < 0.8 * call("by one function", lead=0.3).handshake
+
+
+def test_crowd_of_calls_needs_few_environments_if_some_were_warmed() -> None:
+    cold, warmed = (simulate(KNOWN, case, lead=0.3, seed=1, calls=10) for case in CASES)
+
+    assert cold.frame_environments > 150
+    assert warmed.frame_environments < 60
 
 
 def test_frames_are_late_behind_very_slow_starts() -> None:
