@@ -24,6 +24,7 @@ from callstream.dialects import twilio
 from callstream.dialects.events import Dtmf, Mark, Start
 from callstream.relays.notifier import callback_of
 from callstream.tenants.directory import Directory, Limits
+from callstream.tenants.rate_limits import windows
 from callstream.tenants.running_limits import Kind, RunningLimits, usage
 from callstream_cli.local import aws
 from tests.relays import make_relay
@@ -40,6 +41,7 @@ _CALLS: Final = ("abused:flooded", "abused:stalled", "abused:hundredth")
 RUNNING: Final = RunningLimits(
     open_streams=len(_CALLS), active_relays_of_call=1, relays_of_call=100, callbacks_in_flight=1
 )
+REQUESTS: Final = Limits(per_second=None, per_day=1)
 _REFUSED: Final = {401, 403, 429}
 _LONGEST_MARK: Final = 125_000
 # They would keep the emulator busy for 50 seconds.
@@ -72,7 +74,7 @@ class Abuser:
             directory = Directory(DynamoTable(stack.outputs["DirectoryTableName"]))
             self._streams = DynamoTable(stack.outputs["StreamsTableName"])
             self._callbacks = SqsCallbackQueue(stack.outputs["CallbackQueueUrl"])
-        limits = {"running": RUNNING, "limits": {"asapp": Limits(per_second=None, per_day=1)}}
+        limits = {"running": RUNNING, "limits": {"asapp": REQUESTS}}
         directory.change_tenant("abuser", lambda tenant: tenant.model_copy(update=limits))
         self._shares = Shares(self._streams)
         now = datetime.now(UTC)
@@ -169,6 +171,10 @@ class Abuser:
         )
         assert self._open(self._stolen) == 101
         assert self._ask_for_a_url() == 200
+        # The attack may go on tomorrow.
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        for window in windows("asapp", "abuser", REQUESTS, tomorrow):
+            self._streams.update(window.request)
         for _ in range(_CALLBACKS):
             self._queue_callback()
 
