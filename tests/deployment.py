@@ -140,7 +140,9 @@ class Deployment:
                 return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{self._name(name)}"
             case "Secret":
                 return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf"
-        return self._name(name)
+        # API Gateway's ids have no capitals, as host names.
+        own = self._name(name)
+        return own.lower() if self._kind(name) in {"Api", "WebSocketApi"} else own
 
     def _name(self, name: str) -> str:
         properties = self._resources[name]["Properties"]

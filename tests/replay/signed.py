@@ -10,15 +10,15 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from callstream.adapters.aws.kept_connections import Answer, KeptConnections, NoAnswer
-from tests.replay.world import clients
+from tests.replay.world import clients, connections_of
 
 
 def exchange(
-    _: KeptConnections, method: str, path: str, headers: Mapping[str, str], body: bytes
+    kept: KeptConnections, method: str, path: str, headers: Mapping[str, str], body: bytes
 ) -> Answer:
     """Make the request by botocore, so that it is seen and answered as botocore's requests are."""
     try:
-        return Answer(200, {}, msgspec.json.encode(_call(method, path, headers, body)))
+        return Answer(200, {}, msgspec.json.encode(_call(kept.host, method, path, headers, body)))
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         refusal = {"__type": error.response["Error"]["Code"]}
@@ -27,7 +27,7 @@ def exchange(
         raise NoAnswer(type(error).__name__, is_sent=False) from error
 
 
-def _call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:  # noqa: PLR0911
+def _call(host: str, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Any:
     match headers.get("x-amz-target"):
         case "Kinesis_20131202.PutRecord":
             record = json.loads(body)
@@ -40,15 +40,20 @@ def _call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> An
             return clients().dynamodb.update_item(**json.loads(body))
         case "AWSEvents.PutEvents":
             return clients().events.put_events(**json.loads(body))
+    return _call_connection(host, method, path, body)
+
+
+def _call_connection(host: str, method: str, path: str, body: bytes) -> Any:
     before, _, connection_id = path.rpartition("/")
     assert before.endswith("/@connections")
+    client = connections_of(f"https://{host}{before.removesuffix('/@connections')}")
     connection = {"ConnectionId": unquote(connection_id)}
     match method:
         case "POST":
-            return clients().connections.post_to_connection(**connection, Data=body)
+            return client.post_to_connection(**connection, Data=body)
         case "DELETE":
-            return clients().connections.delete_connection(**connection)
+            return client.delete_connection(**connection)
         case "GET":
-            answer = clients().connections.get_connection(**connection)
+            answer = client.get_connection(**connection)
             return {"lastActiveAt": answer["LastActiveAt"]}
     raise AssertionError(f"the replay does not know {method} {path}")

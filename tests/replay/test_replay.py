@@ -17,7 +17,6 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -34,7 +33,14 @@ from callstream.adapters.aws import signed_client
 from callstream.adapters.aws.kept_connections import KeptConnections
 from callstream.adapters.network.https import PinnedClient
 from tests import template
-from tests.replay.permissions import BEYOND_EVENTS, Permission, allowed, needed
+from tests.replay.iam import Request, allows
+from tests.replay.permissions import (
+    BEYOND_EVENTS,
+    is_needed,
+    permissions,
+    requests,
+    statements,
+)
 from tests.replay.signed import exchange
 from tests.replay.world import NOW, Servers, Sockets, World
 
@@ -88,20 +94,20 @@ def load(function: str) -> Callable[[Any, Any], Any]:
 @contextmanager
 def only_allowed_requests(
     function: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AbstractSet[Permission]]:
-    """Fail if the function needs a permission that it does not have; collect what it needs."""
-    request, taken = Endpoint.make_request, set[Permission]()
+) -> Iterator[list[Request]]:
+    """Fail if IAM would deny the function a request; collect what IAM is asked for."""
+    send, taken = Endpoint.make_request, list[Request]()
 
     def note(self: Endpoint, operation_model: Any, request_dict: Any) -> Any:
         service = operation_model.service_model.service_name
-        taken.update(needed(service, operation_model.name, request_dict["body"]))
-        return request(self, operation_model, request_dict)
+        taken.extend(requests(service, operation_model.name, request_dict))
+        return send(self, operation_model, request_dict)
 
     with monkeypatch.context() as patch:
         patch.setattr(Endpoint, "make_request", note)
         yield taken
-    permissions = allowed(function)
-    assert not {each for each in taken if not any(p.covers(each) for p in permissions)}
+    policies = statements(function)
+    assert [each for each in taken if not allows(policies, each)] == []
 
 
 def take_down(services: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,17 +220,21 @@ def test_every_function_has_events_and_every_event_an_expectation() -> None:
 
 @pytest.mark.parametrize("function", sorted({case.parent.name for case in CASES}))
 def test_replay(function: str, subtests: pytest.Subtests) -> None:
-    unneeded = allowed(function)
+    unneeded = permissions(function)
     for case in CASES:
         if case.parent.name == function:
             with subtests.test(case.name[:-12]), pytest.MonkeyPatch.context() as monkeypatch:
                 taken = replay(case, monkeypatch)
-                unneeded = {each for each in unneeded if not any(map(each.covers, taken))}
-    assert unneeded == BEYOND_EVENTS.get(function, set())
+                unneeded = {
+                    permission: statement
+                    for permission, statement in unneeded.items()
+                    if not is_needed(statement, taken)
+                }
+    assert unneeded.keys() == BEYOND_EVENTS.get(function, set())
 
 
-def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> AbstractSet[Permission]:
-    """Replay an event and compare; return the permissions that the function needed."""
+def replay(case: Path, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """Replay an event and compare; return what IAM was asked for."""
     function = case.parent.name
     event = json.loads(case.with_name(case.name.replace(".expect", "")).read_text())
     expected = json.loads(case.read_text(), parse_float=Decimal)

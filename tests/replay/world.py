@@ -40,18 +40,14 @@ SIGNING_KEYS = {"replay": "only-for-replaying-events-" * 3}
 PEPPER = "only-for-replaying-events"
 CALLBACK_MASTER = "only-for-replaying-events"
 STACK = deployment.STACK
-DEPLOYMENT = deployment.Deployment(Transcriber="offline", Dialogflow="google")
+DEPLOYMENT = deployment.Deployment(Transcriber="amazon", Dialogflow="google")
 # The key of the published test vectors.
 TWILIO_AUTH_TOKENS = {"acme": "12345"}
 SECRET = "secret-of-the-replayed-events"
 MEDIA_URL = "wss://media.example.com/{path}/{token}"
 GIVEN = {
     "CALLSTREAM_TRANSCRIBER": "offline",
-    "CALLSTREAM_DIALOGFLOW": "google",
     "CALLSTREAM_MEDIA_URL": MEDIA_URL,
-    "CALLSTREAM_CONNECTIONS_URL": "https://media.example.com/media",
-    "CALLSTREAM_RELAY_CONNECTIONS_URL": "https://relay.example.com/relay",
-    "CALLSTREAM_RELAY_URL": "wss://relay.example.com/relay",
 }
 
 PROJECT = UUID("b08dacad-0000-4de1-93d6-cc732e0c0001")
@@ -141,7 +137,6 @@ def seed(directory: Directory, *surfaces: str) -> None:
 class Clients:
     """The clients with which tests look at the account. Making clients takes longer than a test."""
 
-    connections: Any
     dynamodb: Any
     events: Any
     kinesis: Any
@@ -155,7 +150,6 @@ class Clients:
 def clients() -> Clients:
     """The clients of this process."""
     return Clients(
-        connections=boto3.client("apigatewaymanagementapi", endpoint_url="https://api.example.com"),
         dynamodb=boto3.client("dynamodb"),
         events=boto3.client("events"),
         kinesis=boto3.client("kinesis"),
@@ -164,6 +158,12 @@ def clients() -> Clients:
         streams=DynamoTable("StreamsTable"),
         directory=DynamoTable("DirectoryTable"),
     )
+
+
+@cache
+def connections_of(endpoint: str) -> Any:
+    """The client for the connections of an API."""
+    return boto3.client("apigatewaymanagementapi", endpoint_url=endpoint)
 
 
 _SEEDED: dict[str, list[dict[str, Any]]] = {}
