@@ -20,6 +20,7 @@ from bench import (
     imports,
     latency,
     parsing,
+    placing,
     resampling,
     rescues,
     return_audio,
@@ -40,6 +41,7 @@ SECTIONS = (
     "cost",
     "growth",
     "rescues",
+    "placement",
     "transcription",
 )
 OVER = 1
@@ -101,6 +103,7 @@ class _Bench:
             "cost": lambda: calls.cost(self._session()),
             "growth": lambda: calls.growth(self._session()),
             "rescues": rescues.measure,
+            "placement": placing.measure,
             "transcription": lambda: transcription.measure(state_dir, port),
         }
         self.found: list[Measure] = []

@@ -20,7 +20,7 @@ from callstream_cli.preflight.account import (
     Account,
     Quota,
 )
-from callstream_cli.preflight.load import SHARDS_ON_DEMAND, TRACKS_A_SHARD, Load
+from callstream_cli.preflight.load import SHARDS_ON_DEMAND, Load, tracks_on
 from callstream_cli.refusals import in_words
 
 type _Ask = tuple[str, str | None]
@@ -152,7 +152,7 @@ def _on_demand(account: Account, load: Load) -> Iterator[Finding]:
         is_enough=streams.most > streams.now,
         ask=lambda: ("give the stream a number of shards instead", instead),
     )
-    most = SHARDS_ON_DEMAND * TRACKS_A_SHARD
+    most = tracks_on(SHARDS_ON_DEMAND)
     yield _compared(
         "Kinesis, tracks in the first minutes",
         f"{most}",
@@ -177,9 +177,9 @@ def _shards(account: Account, load: Load, frame_shards: int) -> Iterator[Finding
     )
     yield _compared(
         "Kinesis, tracks",
-        f"{frame_shards * TRACKS_A_SHARD:,}",
+        f"{tracks_on(frame_shards):,}",
         f"{load.all_tracks:,}",
-        is_enough=frame_shards >= load.shards,
+        is_enough=tracks_on(frame_shards) >= load.all_tracks,
         ask=lambda: ("take more shards", f'make deploy PARAMETERS="FrameShards={load.shards}"'),
     )
 

@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 FRAMES_A_SECOND: Final = 50
 """Messages that a carrier sends for each track: one for each 20 ms."""
 TRACKS_A_SHARD: Final = 19
 """Tracks that a shard takes: their frames and other messages are at most 1,000 records a second."""
+_TRACKS_OF_OTHERS: Final = 17
+"""The same if the number of shards is no power of two: streams are not quite even then."""
 SHARDS_ON_DEMAND: Final = 4
 """Shards that a stream has at first when it is on demand."""
 REQUESTS_A_SECOND_OF_ONE: Final = 10
@@ -63,4 +66,10 @@ class Load:
     @property
     def shards(self) -> int:
         """Shards of the frames stream."""
-        return math.ceil(self.all_tracks / TRACKS_A_SHARD)
+        return next(number for number in count(1) if tracks_on(number) >= self.all_tracks)
+
+
+def tracks_on(shards: int) -> int:
+    """Tracks that so many shards take."""
+    is_power_of_two = shards.bit_count() == 1
+    return shards * (TRACKS_A_SHARD if is_power_of_two else _TRACKS_OF_OTHERS)

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from callstream_cli.preflight.load import Load
 from tests.template import ROOT
 from tests.unit.cli.commands import ask, ok, refusal, run, words
 
@@ -163,7 +164,7 @@ def test_new_account_learns_what_to_ask_for_and_how(aws: Aws) -> None:
 @pytest.mark.usefixtures("aws")
 def test_frames_of_a_second_need_a_tenth_as_many_executions() -> None:
     # Lambda allows ten invocations a second for each execution of the quota.
-    found = checks("--calls", "60", "--forks", "0", "--frame-shards", "7")
+    found = checks("--calls", "60", "--forks", "0", "--frame-shards", "8")
     assert found["Lambda, concurrent executions"]["needed"] == "600"
     found = checks("--calls", "101", "--forks", "0", "--frame-shards", "11", status=1)
     assert found["Lambda, concurrent executions"]["needed"] == "1,010"
@@ -200,6 +201,15 @@ def test_stream_on_demand_takes_76_tracks_at_first() -> None:
     assert (first["found"], first["needed"]) == ("76", "78")
     assert first["command"] == 'make deploy PARAMETERS="FrameShards=5"'
     assert "Kinesis, shards" in checks("--calls", "39", "--frame-shards", "5")
+
+
+@pytest.mark.parametrize(
+    ("calls", "shards"), [(19, 2), (20, 3), (25, 3), (26, 4), (38, 4), (42, 5), (76, 8), (77, 10)]
+)
+def test_power_of_two_takes_19_tracks_a_shard_and_other_numbers_take_17(
+    calls: int, shards: int
+) -> None:
+    assert Load(calls, tracks=2, forks=0).shards == shards
 
 
 def test_number_of_shards_must_be_free_and_enough(aws: Aws) -> None:
