@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Final
 
 from tests import template
@@ -171,9 +170,3 @@ class Deployment:
             return self._attribute(name) if "." in name else self._ref(name)
 
         return re.sub(r"\$\{([\w:.]+)\}", part, text)
-
-
-@cache
-def default() -> Deployment:
-    """The deployment that changes no parameter."""
-    return Deployment()
