@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import override
 
-import pytest
-
 from callstream.frames.records import Record
 from callstream.relays.catching_up import read_up
 from callstream.relays.ports import Backlog
@@ -53,9 +51,8 @@ def test_missed_records_are_read_part_by_part_when_each_is_due() -> None:
     assert [after - before for before, after in pairwise(backlog.read_at)] == [0.5, 0.5]
 
 
-def test_reading_missed_records_comes_to_an_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_reading_missed_records_comes_to_an_end() -> None:
     backlog = Parts([1], is_endless=True)
 
     assert read(backlog) == [1]
     assert backlog.read_at[-1] - backlog.read_at[0] < 10
-    assert caplog.messages == ["missed records cannot be read; the consumer has a gap"]

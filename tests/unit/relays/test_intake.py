@@ -39,7 +39,9 @@ def test_missed_records_wait_for_a_consumer_that_is_slower() -> None:
     play(act)
 
 
-def test_a_rescue_goes_on_even_if_missed_records_cannot_be_read() -> None:
+def test_a_rescue_goes_on_even_if_missed_records_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def act() -> None:
         scene = Scene()
         scene.lease.checkpoint = None
@@ -59,6 +61,8 @@ def test_a_rescue_goes_on_even_if_missed_records_cannot_be_read() -> None:
         await until(lambda: len(rescuer.consumer.frames()) == 3)
         rescuer.stop()
         assert await rescuing == Outcome(Ending.COMMAND)
+        gap = "missed records cannot be read; the consumer has a gap"
+        assert [each for each in caplog.messages if "missed" in each] == [gap]
 
     play(act)
 
@@ -167,6 +171,35 @@ def test_records_that_were_left_out_are_read_from_kinesis_in_the_same_run() -> N
         await running
         payloads = [each for each in scene.consumer.received if each["event"] == "media"]
         assert [int(each["media"]["chunk"]) for each in payloads] == [*range(1, 9)]
+
+    play(act)
+
+
+def test_a_stream_whose_beginning_is_not_read_in_time_waits_for_the_next_look() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.timings = replace(scene.timings, joining=0.02)
+        scene.source.covers = False
+        running = scene.run()
+        scene.bring(*first_messages(), record(Disconnected(1006, "")))
+        await scene.settle()
+        scene.source.on_kinesis = [media(1, stream_id="s2")]
+        scene.source.streams = [NEW_STREAM]
+        await until(lambda: "s2" in scene.feed.subscribed)
+        scene.bring(media(4, stream_id="s2"))
+        await until(lambda: scene.feed.subscribed.count("s2") >= 2)
+        # The call ends when all has been read.
+        end = record(Disconnected(1005, ""), "s2")
+        scene.source.on_kinesis = [*(media(number, stream_id="s2") for number in (1, 2, 3)), end]
+        scene.source.streams = []
+        await scene.looks(3)
+        assert not running.done()
+        scene.source.covers = True
+        await until(lambda: len(scene.consumer.frames()) == 7)
+        scene.now += 2
+        scene.bring()
+        assert await running == Outcome(Ending.CALL)
+        assert scene.consumer.frames() == [*range(1, 8)]
 
     play(act)
 

@@ -7,12 +7,13 @@ of sink uses the same intake.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Connected, Mark, Start
+from callstream.errors import Unavailable
 from callstream.frames.records import Record
 from callstream.relays.catching_up import read_up
 from callstream.relays.checkpoint import Checkpoint
@@ -137,7 +138,8 @@ class Intake:
             self._hand_on(self._without_held(self._without_mark_streams(found)))
             # After an outage very many records may be here at once: let the sink send meanwhile.
             await asyncio.sleep(0)
-            if self.merger.over and not await asyncio.to_thread(self._source.open_streams):
+            is_over = self.merger.over and not self._held
+            if is_over and not await asyncio.to_thread(self._source.open_streams):
                 return
 
     async def refresh(self) -> bool:
@@ -151,7 +153,11 @@ class Intake:
         if not streams and not self.has_caught_up:
             return True
         if not streams:
-            is_quiet = now - self._had_streams_at >= self._timings.without_streams
+            quiet = now - self._had_streams_at
+            if self._incomplete and quiet < self._timings.catching_up:
+                await self._complete()
+                return True
+            is_quiet = quiet >= self._timings.without_streams
             if is_quiet and not self.merger.over and not self._has_looked_back:
                 # The last records may have been left out, and no more come with a notice.
                 self._has_looked_back = True
@@ -175,12 +181,13 @@ class Intake:
         stream_ids = {stream.stream_id for stream in streams}
         began = min(stream.connected_at for stream in streams) / 1000
         self._held |= {stream_id: [] for stream_id in stream_ids}
-        async with self._held_back(stream_ids) as found:
+        try:
             await self.follow(streams)
-            # One read then brings all.
-            await self.propagated()
-            found.extend(await self._read(stream_ids, began - self._timings.delivery))
-            self.merger.expect_whole({record.stream_id for record in found})
+        except Unavailable:
+            # The next look tries again.
+            self._release(stream_ids)
+            raise
+        await self._read_held(stream_ids, began - self._timings.delivery, is_whole=True)
 
     def _hold_incomplete(self, stream_ids: Collection[str]) -> None:
         """Hold the records of streams of which records were left out, until `refresh` reads all."""
@@ -196,6 +203,7 @@ class Intake:
         stream_ids, timings = {*self._incomplete}, self._timings
         _logger.warning("records were left out; they are read again")
         for stream_id in stream_ids:
+            self._held.setdefault(stream_id, [])
             # This ends the notices, too.
             await self._feed.subscribe(stream_id)
             self._complete_at[stream_id] = self._known_at = self._clock() + timings.propagation
@@ -203,35 +211,43 @@ class Intake:
         known, _ = self.merger.snapshot()
         at = min(self._subscribed[each] for each in stream_ids)
         left = Checkpoint({each: known[each] for each in stream_ids & {*known}}, {}, b"", at)
-        async with self._held_back(stream_ids) as found:
-            await self.propagated()
-            found.extend(await self._read(stream_ids, left.since(timings)))
+        await self._read_held(stream_ids, left.since(timings))
 
-    @asynccontextmanager
-    async def _held_back(self, stream_ids: Collection[str]) -> AsyncIterator[list[Record]]:
-        """Hand on records that were read, and then those that came meanwhile."""
-        found: list[Record] = []
-        try:
-            yield found
-        finally:
-            for stream_id in stream_ids:
-                found += self._held.pop(stream_id)
-            self._hand_on(found)
+    async def _read_held(
+        self, stream_ids: Collection[str], since: float, *, is_whole: bool = False
+    ) -> None:
+        """Hand on earlier records of streams, and then those that came meanwhile.
 
-    async def _read(self, stream_ids: Collection[str], since: float) -> list[Record]:
-        backlog = self._source.backlog(stream_ids, since)
-        parts = read_up(backlog, self._known_at, self._timings.joining)
-        return [record async for part in parts for record in part]
+        If the earlier ones are not all read in time, the next look goes on.
+        """
+        backlog, until = self._source.backlog(stream_ids, since), self._known_at
+        # One read then brings all.
+        await self.propagated()
+        parts = read_up(backlog, until, self._timings.joining)
+        found = [record async for part in parts for record in part]
+        if is_whole:
+            self.merger.expect_whole({record.stream_id for record in found})
+        self._hand_on(found)
+        if backlog.has_covered(until):
+            self._release(stream_ids)
+        else:
+            self._incomplete.update(stream_ids)
+
+    def _release(self, stream_ids: Collection[str]) -> None:
+        self._hand_on([record for each in stream_ids for record in self._held.pop(each, ())])
 
     async def _catch_up(self) -> None:
         if (left := self._left) is not None:
             stream_ids = {*left.streams, *self._subscribed}
             backlog = self._source.backlog(stream_ids, left.since(self._timings))
-            async for found in read_up(backlog, self._known_at, self._timings.catching_up):
+            known_at = self._known_at
+            async for found in read_up(backlog, known_at, self._timings.catching_up):
                 if self._is_first:
                     begun = (each for each in found if isinstance(each.event, Connected | Start))
                     self.merger.expect_whole(each.stream_id for each in begun)
                 await self._hand_on_slowly(found)
+            if not backlog.has_covered(known_at):
+                _logger.error("missed records cannot be read; the consumer has a gap")
         # Until now the call was not over, even if it has no open stream.
         self._had_streams_at = self._clock()
         self.has_caught_up = True

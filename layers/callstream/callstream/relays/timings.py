@@ -47,9 +47,9 @@ class RelayTimings:
     catching_up: float = 120.0
     """A run reads what it has missed for so long at most. Relays that catch up take turns at a
     shard (`callstream.relays.read_turns`): twenty at a full shard need about 90 s."""
-    joining: float = 10.0
-    """The same for the beginning of a stream that joins the call: the run gives no heartbeat
-    meanwhile, and is replaced after 20 s."""
+    joining: float = 5.0
+    """The same in one look, for streams that join the call or lack records: a run gives no
+    heartbeat meanwhile, and is replaced after 20 s. The next look goes on."""
     batch: int = 100
     """A sink gets so many missed records at once."""
     batch_patience: float = 10.0
