@@ -50,6 +50,12 @@ def judged(check: str, problems: Sequence[str], good: str, **figures: object) ->
     return Finding(check, "failed", shown, figures)
 
 
+def merged(check: str, findings: Sequence[Finding]) -> Finding:
+    """One finding for several of the same kind: failed if any has failed."""
+    problems = [each.text for each in findings if each.outcome == "failed"]
+    return judged(check, problems, f"{len(findings)} of {len(findings)} passed")
+
+
 def unmeasured(check: str, because: str, how: str = "") -> Finding:
     """A check for which something is not there."""
     return Finding(check, "not_measured", because, how=how)

@@ -16,13 +16,16 @@ _BAD: Final = frozenset({"WARNING", "ERROR", "CRITICAL"})
 _EXPECTED: Final = ("state not changed", NO_STREAM)
 
 
-def logs_finding(entries: Iterable[Entry], ids: Collection[str]) -> Finding:
+def logs_finding(
+    entries: Iterable[Entry], ids: Collection[str], *, left_out: bool = False
+) -> Finding:
     """Whether no function has logged a warning or an error about the run.
 
     Args:
         entries: the lines of the run's time.
         ids: the run's tenants, streams, calls and relays. Errors without any of these may be about
             the traffic of others: they are counted only.
+        left_out: whether there were more lines than were read.
     """
     ours: list[str] = []
     others: Counter[str] = Counter()
@@ -38,6 +41,8 @@ def logs_finding(entries: Iterable[Entry], ids: Collection[str]) -> Finding:
     if others:
         parts = ", ".join(f"{count} of {function}" for function, count in sorted(others.items()))
         good += f"; errors about other things: {parts} (callstream logs --level error)"
+    if left_out:
+        good += "; not all lines were read, as there were too many"
     return judged(CHECK, [*dict.fromkeys(ours)], good, errors_of_others=dict(others))
 
 

@@ -31,7 +31,7 @@ from callstream_cli.verify.audio_checks import (
 from callstream_cli.verify.calls import ENDPOINTS, Placed, minted, noise, place
 from callstream_cli.verify.deployed import Deployed
 from callstream_cli.verify.evidence import Ending, Evidence
-from callstream_cli.verify.findings import noted, unmeasured
+from callstream_cli.verify.findings import Finding, merged, noted, unmeasured
 from callstream_cli.verify.forks import ANSWERING, Forked, forked_call, returned_delays
 from callstream_cli.verify.landings import Calls, Landed, read, streams_of
 from callstream_cli.verify.logs import CHECK as LOGS
@@ -46,6 +46,7 @@ from callstream_cli.verify.tenants import INBOX, Parties
 from callstream_cli.verify.tokens import attempts, signature_attempts
 
 FIRST_SECONDS: Final = 2.0
+_FURTHER: Final = "further calls"
 # Clocks differ, and Kinesis's reader begins at a time.
 _MARGIN: Final = timedelta(seconds=30)
 # Lines of a log can be found some seconds after they were written.
@@ -103,7 +104,7 @@ class Run:
         ]
         audio = noise(("inbound",), FIRST_SECONDS * 5)
         more = [
-            self._tried("further calls", place(self.parties.caller.stack, "signalwire", audio))
+            self._tried(_FURTHER, place(self.parties.caller.stack, "signalwire", audio))
             for _ in range(self.evidence.options.tracks)
         ]
         forked, others, _ = await asyncio.gather(
@@ -172,8 +173,12 @@ class Run:
             stream = streams.get((tenant_id, call.call_id))
             return landed.get(stream.stream_id) if stream else None
 
-        for call in placed:
-            self._judge_call(call, of(caller, call))
+        for call in self._usual():
+            check = "first call" if call is self.first else _call(call.carrier)
+            self.evidence.findings.append(self._judge_call(check, call, of(caller, call)))
+        if self.others:
+            further = [self._judge_call(_FURTHER, it, of(caller, it)) for it in self.others]
+            self.evidence.findings.append(merged(_FURTHER, further))
         for forked in self.forked:
             self._judge_fork(forked, of(caller, forked.call), of(consumer, forked.call))
         if self.client:
@@ -182,18 +187,15 @@ class Run:
         self._judge_order()
         self._judge_streams(streams, {call.call_id: call for call in placed})
 
-    def _judge_call(self, call: Placed, landed: Landed | None) -> None:
+    def _judge_call(self, check: str, call: Placed, landed: Landed | None) -> Finding:
         is_first, evidence = call is self.first, self.evidence
-        check = "first call" if is_first else _call(call.carrier)
-        if call in self.others:
-            check = "further calls"
-        evidence.findings.append(call_finding(check, call, landed))
+        finding = call_finding(check, call, landed)
         evidence.error_messages += call.report.unreadable
         evidence.hops.add(hops.MINTING, [call.minted_ms], first=is_first)
         if call.handshake_ms is not None:
             evidence.hops.add(hops.HANDSHAKE, [call.handshake_ms], first=is_first)
         if landed is None:
-            return
+            return finding
         sent_at = call.report.sent_at
         if landed.arrived_at:
             number = min(landed.arrived_at)
@@ -202,6 +204,7 @@ class Run:
         evidence.hops.add(hops.TO_KINESIS, landed.since_sending(sent_at), first=is_first)
         evidence.hops.add(hops.IN_GATEWAY, landed.in_gateway, first=is_first)
         (evidence.first_orders if is_first else evidence.orders).append(order_of(landed))
+        return finding
 
     def _judge_fork(self, forked: Forked, call: Landed | None, fork: Landed | None) -> None:
         evidence, carrier = self.evidence, forked.call.carrier
@@ -272,12 +275,16 @@ class Run:
                 await asyncio.sleep(_LOG_SECONDS)
             source, _ = log_source(deployed.stack, evidence.began_at, ())
             entries = await asyncio.to_thread(source.poll)
-            evidence.findings.append(logs_finding(entries, self.ids))
+            evidence.findings.append(logs_finding(entries, self.ids, left_out=source.left_out))
             evidence.without_stream = without_stream(entries)
 
     def _placed(self) -> Sequence[Placed]:
+        return [*self._usual(), *self.others]
+
+    def _usual(self) -> Sequence[Placed]:
+        """The first call, and the call in each dialect."""
         first = [self.first] if self.first else []
-        return [*first, *(it.call for it in self.forked), *self.others]
+        return [*first, *(it.call for it in self.forked)]
 
     async def _provoke(self) -> None:
         with noted(self.evidence.findings, provoking.FAILED):

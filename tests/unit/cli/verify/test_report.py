@@ -11,7 +11,7 @@ from callstream_cli.gateway import GatewayError
 from callstream_cli.verify import hops, provoking, staying
 from callstream_cli.verify.costs import dollars
 from callstream_cli.verify.evidence import Ending, Evidence, Options
-from callstream_cli.verify.findings import Finding, judged, noted, unmeasured
+from callstream_cli.verify.findings import Finding, judged, merged, noted, unmeasured
 from callstream_cli.verify.hops import statistics
 from callstream_cli.verify.metrics import Metrics
 from callstream_cli.verify.order import Order
@@ -149,6 +149,13 @@ def test_report_is_json_with_everything() -> None:
         "check": PATH, "outcome": "passed", "text": f"{PATH}: seen", "how": None, "figures": {}
     }  # fmt: skip
     assert json.loads(json.dumps(made(evidence()).as_dict()))["hops"][0]["first_call"] is None
+
+
+def test_findings_of_one_kind_are_merged() -> None:
+    good, bad = judged("call", [], "fine"), judged("call", ["broken"], "fine")
+
+    assert merged("calls", [good, good]) == Finding("calls", "passed", "2 of 2 passed")
+    assert merged("calls", [good, bad]) == Finding("calls", "failed", "broken")
 
 
 def test_many_problems_are_cut() -> None:

@@ -218,3 +218,4 @@ def test_errors_about_others_are_counted_only() -> None:
     assert finding.outcome == "passed"
     assert "errors about other things: 3 of MediaEvent" in finding.text
     assert finding.figures == {"errors_of_others": {"MediaEvent": 3}}
+    assert "not all lines were read" in logs_finding([], {"stream-1"}, left_out=True).text
