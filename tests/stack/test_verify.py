@@ -29,8 +29,6 @@ from tests.unit.cli.commands import run
 # Everything else is AWS's own, which the emulator has not.
 NOT_HERE = {
     "a path after the stage",
-    "fork back, in twilio's dialect",
-    "fork back, in signalwire's dialect",
     "throttles",
     "errors of functions and APIs",
     "alarms",

@@ -23,11 +23,13 @@ from callstream_cli.gateway import GatewayError, media_url
 from callstream_cli.operator.errors import output
 from callstream_cli.verify.calls import Placed, noise, place
 from callstream_cli.verify.deployed import Deployed
+from callstream_cli.verify.findings import Finding, noted
 from callstream_cli.verify.landings import Calls
 from callstream_cli.verify.tenants import Parties
 
 ANSWERING: Final[CarrierName] = "telnyx"
 """The vendor whose forks send audio back."""
+RETURNED: Final = "audio back through the fork"
 
 # A fork of a cold stack waits for three functions, each of which starts for a second or more.
 PATIENCE_SECONDS: Final = 45.0
@@ -56,97 +58,103 @@ class Forked:
     """In seconds since 1970; None if the call was not forked."""
     error: str = ""
     """Why the call was not forked."""
-    only_wss: bool = False
-    """Whether the call was not forked because its vendor takes wss URLs only."""
     came: bool = False
     posted: list[Posted] = field(default_factory=list)
+    failures: list[Finding] = field(default_factory=list)
+    """Why no audio, or not all, could be sent back."""
 
 
-async def forked_call(
-    deployed: Deployed, parties: Parties, calls: Calls, carrier: CarrierName
-) -> Forked:
-    """Play a call until it has been forked back for some seconds.
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """Makes calls that are forked back."""
 
-    Raises:
-        GatewayError: no endpoint gave a media URL for the call.
-    """
-    begun: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
-    audio = noise(TRACKS, _LONGEST_CALL_SECONDS)
-    playing = asyncio.create_task(
-        place(parties.caller.stack, carrier, audio, placed=begun.set_result)
-    )
-    try:
-        await asyncio.wait({playing, begun}, return_when=asyncio.FIRST_COMPLETED)
-        if not begun.done():
-            await playing  # raises
-        call = begun.result()
-        await call.changed.wait()
-        forked = Forked(call)
-        if call.handshake_ms is not None:
-            await _fork(deployed, parties, calls, forked)
-        call.report.hang_up()
-        await playing
-    finally:
-        playing.cancel()
-        await asyncio.gather(playing, return_exceptions=True)
-    return forked
+    deployed: Deployed
+    parties: Parties
+    calls: Calls
+    as_wss: Callable[[str], str]
+    """Makes of a media URL a wss URL, which all vendors take."""
 
+    async def call(self, carrier: CarrierName) -> Forked:
+        """Play a call until it has been forked back for some seconds.
 
-async def _fork(deployed: Deployed, parties: Parties, calls: Calls, forked: Forked) -> None:
-    call = forked.call
-    try:
-        url = await asyncio.to_thread(media_url, parties.consumer.stack, "genagent")
-        if call.carrier != ANSWERING and not url.startswith("wss:"):
-            forked.only_wss = True
-            forked.error = f"{call.carrier} takes wss URLs only, and the local stack has ws"
-            await asyncio.sleep(_FORKED_SECONDS)
-            return
-        command = FORK_COMMANDS[call.carrier]
-        await forking.fork(command, parties.caller.stack, call.call_id, url)
-        # The call was known by now: earlier tries are not the fork's delay.
-        forked.commanded_at = time.time()
-    except GatewayError as error:
-        forked.error = str(error)
-        return
-
-    async def came() -> str | None:
-        known = await asyncio.to_thread(calls.call, parties.consumer.id, call.call_id)
-        return known.streams[0] if known else None
-
-    stream_id = await _until(came)
-    if stream_id is None:
-        return
-    forked.came = True
-    await asyncio.sleep(_FORKED_SECONDS)
-    if call.carrier == ANSWERING:
-        await _answer(deployed, stream_id, forked)
-
-
-async def _answer(deployed: Deployed, stream_id: str, forked: Forked) -> None:
-    """Send audio to the relay, as a consumer would, and wait until the carrier has it."""
-    store = StreamStore(DynamoTable(output(deployed.outputs, "StreamsTableName")), timedelta(0))
-    stream = await asyncio.to_thread(store.stream, stream_id)
-    if stream is None:
-        return
-    endpoint = deployed.media_endpoint("http")
-    client: Any = deployed.client("apigatewaymanagementapi", endpoint_url=endpoint)
-    audio = noise(("inbound",), _POSTS * _POST_SECONDS)["inbound"]
-    size = len(audio) // _POSTS
-    began = time.monotonic()
-    for number in range(_POSTS):
-        piece = audio[number * size : (number + 1) * size]
-        text = DIALECTS[ANSWERING].render_return(ReturnMedia(piece), "")
-        await asyncio.sleep(began + number * _POST_SECONDS - time.monotonic())
-        at = time.time()
-        await asyncio.to_thread(
-            client.post_to_connection, ConnectionId=stream.connection_id, Data=text.encode()
+        Raises:
+            GatewayError: no endpoint gave a media URL for the call.
+        """
+        begun: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
+        audio = noise(TRACKS, _LONGEST_CALL_SECONDS)
+        playing = asyncio.create_task(
+            place(self.parties.caller.stack, carrier, audio, placed=begun.set_result)
         )
-        forked.posted.append(Posted(piece, at))
+        try:
+            await asyncio.wait({playing, begun}, return_when=asyncio.FIRST_COMPLETED)
+            if not begun.done():
+                await playing  # raises
+            call = begun.result()
+            await call.changed.wait()
+            forked = Forked(call)
+            if call.handshake_ms is not None:
+                await self._fork(forked)
+            call.report.hang_up()
+            await playing
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+        return forked
 
-    async def heard() -> bool:
-        return len(forked.call.report.playback.received) >= len(audio)
+    async def _fork(self, forked: Forked) -> None:
+        call = forked.call
+        try:
+            url = self.as_wss(
+                await asyncio.to_thread(media_url, self.parties.consumer.stack, "genagent")
+            )
+            command = FORK_COMMANDS[call.carrier]
+            await forking.fork(command, self.parties.caller.stack, call.call_id, url)
+            # The call was known by now: earlier tries are not the fork's delay.
+            forked.commanded_at = time.time()
+        except GatewayError as error:
+            forked.error = str(error)
+            return
 
-    await _until(heard)
+        async def came() -> str | None:
+            known = await asyncio.to_thread(self.calls.call, self.parties.consumer.id, call.call_id)
+            return known.streams[0] if known else None
+
+        stream_id = await _until(came)
+        if stream_id is None:
+            return
+        forked.came = True
+        await asyncio.sleep(_FORKED_SECONDS)
+        if call.carrier == ANSWERING:
+            with noted(forked.failures, RETURNED):
+                await self._answer(stream_id, forked)
+
+    async def _answer(self, stream_id: str, forked: Forked) -> None:
+        """Send audio to the relay, as a consumer would, and wait until the carrier has it."""
+        table = DynamoTable(output(self.deployed.outputs, "StreamsTableName"))
+        # Nothing is written, so that the retention does not matter.
+        store = StreamStore(table, timedelta(0))
+        stream = await asyncio.to_thread(store.stream, stream_id)
+        if stream is None:
+            return
+        endpoint = self.deployed.media_endpoint("http")
+        client: Any = self.deployed.client("apigatewaymanagementapi", endpoint_url=endpoint)
+        audio = noise(("inbound",), _POSTS * _POST_SECONDS)["inbound"]
+        size = len(audio) // _POSTS
+        began = time.monotonic()
+        for number in range(_POSTS):
+            piece = audio[number * size : (number + 1) * size]
+            text = DIALECTS[ANSWERING].render_return(ReturnMedia(piece), "")
+            await asyncio.sleep(began + number * _POST_SECONDS - time.monotonic())
+            at = time.time()
+            await asyncio.to_thread(
+                client.post_to_connection, ConnectionId=stream.connection_id, Data=text.encode()
+            )
+            forked.posted.append(Posted(piece, at))
+
+        async def heard() -> bool:
+            return len(forked.call.report.playback.received) >= len(audio)
+
+        await _until(heard)
 
 
 async def _until[T](look: Callable[[], Any]) -> Any:  # noqa: ANN401

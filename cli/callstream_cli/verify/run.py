@@ -31,9 +31,10 @@ from callstream_cli.verify.audio_checks import (
 from callstream_cli.verify.calls import ENDPOINTS, Placed, minted, noise, place
 from callstream_cli.verify.deployed import Deployed
 from callstream_cli.verify.evidence import Ending, Evidence
-from callstream_cli.verify.findings import Finding, merged, noted, unmeasured
-from callstream_cli.verify.forks import ANSWERING, Forked, forked_call, returned_delays
+from callstream_cli.verify.findings import Finding, merged, noted
+from callstream_cli.verify.forks import ANSWERING, RETURNED, Forked, Forks, returned_delays
 from callstream_cli.verify.landings import Calls, Landed, read, streams_of
+from callstream_cli.verify.local_tls import wss_urls
 from callstream_cli.verify.logs import CHECK as LOGS
 from callstream_cli.verify.logs import logs_finding, without_stream
 from callstream_cli.verify.metrics import errors_finding, measured, throttles_finding
@@ -97,18 +98,19 @@ class Run:
         )
 
     async def _calls(self) -> None:
-        calls = Calls.of(self.deployed)
-        forks = [
-            self._tried(_call(carrier), forked_call(self.deployed, self.parties, calls, carrier))
-            for carrier in ENDPOINTS
-        ]
+        async with wss_urls(self.deployed) as as_wss:
+            forks = Forks(self.deployed, self.parties, Calls.of(self.deployed), as_wss)
+            await self._play(forks)
+
+    async def _play(self, forks: Forks) -> None:
+        calls = [self._tried(_call(carrier), forks.call(carrier)) for carrier in ENDPOINTS]
         audio = noise(("inbound",), FIRST_SECONDS * 5)
         more = [
             self._tried(_FURTHER, place(self.parties.caller.stack, "signalwire", audio))
             for _ in range(self.evidence.options.tracks)
         ]
         forked, others, _ = await asyncio.gather(
-            asyncio.gather(*forks), asyncio.gather(*more), self._own_audio()
+            asyncio.gather(*calls), asyncio.gather(*more), self._own_audio()
         )
         self.forked += [each for each in forked if each is not None]
         self.others += [each for each in others if each is not None]
@@ -209,10 +211,6 @@ class Run:
     def _judge_fork(self, forked: Forked, call: Landed | None, fork: Landed | None) -> None:
         evidence, carrier = self.evidence, forked.call.carrier
         check = f"fork back, in {carrier}'s dialect"
-        if forked.only_wss:
-            how = "run the command with --stack"
-            evidence.findings.append(unmeasured(check, forked.error, how))
-            return
         finding = fork_finding(check, carrier, forked.call.report, fork, forked.error)
         evidence.findings.append(finding)
         if fork is None or call is None:
@@ -223,14 +221,18 @@ class Run:
             first = min(fork.arrived_at.values())
             evidence.hops.add(hops.COMMAND, [first - forked.commanded_at * 1000])
         if carrier == ANSWERING:
-            answers = call.recording.answers
-            taken = [
-                (it.received_at, it.event.audio) for it in answers if isinstance(it.event, Returned)
-            ]
-            heard = bytes(forked.call.report.playback.received)
-            finding = returned_finding("audio back through the fork", forked.posted, taken, heard)
-            evidence.findings.append(finding)
-            evidence.hops.add(hops.RETURNED, returned_delays(forked.posted, taken))
+            self._judge_answer(forked, call)
+
+    def _judge_answer(self, forked: Forked, call: Landed) -> None:
+        taken = [
+            (record.received_at, record.event.audio)
+            for record in call.recording.answers
+            if isinstance(record.event, Returned)
+        ]
+        heard = bytes(forked.call.report.playback.received)
+        judged = [returned_finding(RETURNED, forked.posted, taken, heard)]
+        self.evidence.findings += forked.failures or judged
+        self.evidence.hops.add(hops.RETURNED, returned_delays(forked.posted, taken))
 
     def _judge_order(self) -> None:
         evidence = self.evidence
