@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from callstream.adapters.aws.dynamodb import DynamoTable
 from callstream.calls.store import StreamStore
@@ -35,7 +36,7 @@ RETURNED: Final = "audio back through the fork"
 PATIENCE_SECONDS: Final = 45.0
 _LONGEST_CALL_SECONDS: Final = 3 * PATIENCE_SECONDS
 _LOOK_SECONDS: Final = 0.2
-# Long enough for percentiles: 100 frames of each track.
+# Long enough for percentiles: a fork begins after a second, with 50 frames a track.
 _FORKED_SECONDS: Final = 2.0
 _POSTS: Final = 10
 _POST_SECONDS: Final = 0.1
@@ -58,6 +59,8 @@ class Forked:
     """In seconds since 1970; None if the call was not forked."""
     error: str = ""
     """Why the call was not forked."""
+    not_possible: str = ""
+    """Why the call cannot be forked on this stack."""
     came: bool = False
     posted: list[Posted] = field(default_factory=list)
     failures: list[Finding] = field(default_factory=list)
@@ -72,7 +75,7 @@ class Forks:
     parties: Parties
     calls: Calls
     as_wss: Callable[[str], str]
-    """Makes of a media URL a wss URL, which all vendors take."""
+    """Makes of a media URL a URL that all vendors take."""
 
     async def call(self, carrier: CarrierName) -> Forked:
         """Play a call until it has been forked back for some seconds.
@@ -107,6 +110,9 @@ class Forks:
             url = self.as_wss(
                 await asyncio.to_thread(media_url, self.parties.consumer.stack, "genagent")
             )
+            if call.carrier == "twilio" and urlsplit(url).query:
+                forked.not_possible = "Twilio takes no URL with a query, as media URLs are here"
+                return
             command = FORK_COMMANDS[call.carrier]
             await forking.fork(command, self.parties.caller.stack, call.call_id, url)
             # The call was known by now: earlier tries are not the fork's delay.

@@ -31,7 +31,7 @@ from callstream_cli.verify.audio_checks import (
 from callstream_cli.verify.calls import ENDPOINTS, Placed, minted, noise, place
 from callstream_cli.verify.deployed import Deployed
 from callstream_cli.verify.evidence import Ending, Evidence
-from callstream_cli.verify.findings import Finding, merged, noted
+from callstream_cli.verify.findings import Finding, merged, noted, unmeasured
 from callstream_cli.verify.forks import ANSWERING, RETURNED, Forked, Forks, returned_delays
 from callstream_cli.verify.landings import Calls, Landed, read, streams_of
 from callstream_cli.verify.local_tls import wss_urls
@@ -103,14 +103,20 @@ class Run:
             await self._play(forks)
 
     async def _play(self, forks: Forks) -> None:
-        calls = [self._tried(_call(carrier), forks.call(carrier)) for carrier in ENDPOINTS]
+        # The local stack has not the power for all of them at once.
+        at_once = asyncio.Semaphore(1 if self.deployed.is_local else len(ENDPOINTS))
+
+        async def play(carrier: CarrierName) -> Forked | None:
+            async with at_once:
+                return await self._tried(_call(carrier), forks.call(carrier))
+
         audio = noise(("inbound",), FIRST_SECONDS * 5)
         more = [
             self._tried(_FURTHER, place(self.parties.caller.stack, "signalwire", audio))
             for _ in range(self.evidence.options.tracks)
         ]
         forked, others, _ = await asyncio.gather(
-            asyncio.gather(*calls), asyncio.gather(*more), self._own_audio()
+            asyncio.gather(*map(play, ENDPOINTS)), asyncio.gather(*more), self._own_audio()
         )
         self.forked += [each for each in forked if each is not None]
         self.others += [each for each in others if each is not None]
@@ -211,6 +217,10 @@ class Run:
     def _judge_fork(self, forked: Forked, call: Landed | None, fork: Landed | None) -> None:
         evidence, carrier = self.evidence, forked.call.carrier
         check = f"fork back, in {carrier}'s dialect"
+        if forked.not_possible:
+            how = "deploy with CloudFront=true"
+            evidence.findings.append(unmeasured(check, forked.not_possible, how))
+            return
         finding = fork_finding(check, carrier, forked.call.report, fork, forked.error)
         evidence.findings.append(finding)
         if fork is None or call is None:
