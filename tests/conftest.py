@@ -2,13 +2,32 @@
 
 import signal
 from functools import cache
+from typing import Any
 
-import botocore.session
+from botocore import hooks, session
 
 # Tests in the background of a shell ignore Ctrl-C, and so would all processes that they start:
 # commands that a test interrupts would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests make thousands of AWS clients. All of them share one loader: reading the models takes long.
-botocore.session.create_loader = cache(botocore.session.create_loader)
+# Tests make thousands of AWS clients. What is the same for all of them is found once: the models of
+# the services, the newer names of events, and whether a function can be a handler of events.
+session.create_loader = cache(session.create_loader)
+_takes_any_arguments = cache(hooks.accepts_kwargs)
+_aliaser: Any = hooks.EventAliaser
+_newer_name, _newer_names = _aliaser._alias_event_name, dict[str, str]()
+
+
+def _accepts_kwargs(func: Any) -> Any:
+    return _takes_any_arguments(getattr(func, "__func__", func))
+
+
+def _alias_event_name(emitter: Any, name: str) -> str:
+    if name not in _newer_names:
+        _newer_names[name] = _newer_name(emitter, name)
+    return _newer_names[name]
+
+
+hooks.accepts_kwargs = _accepts_kwargs
+_aliaser._alias_event_name = _alias_event_name

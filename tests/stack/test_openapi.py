@@ -20,6 +20,9 @@ from tests.service_accounts import key_file, private_key
 from tests.stack.conftest import DeployedStack
 from tests.stack.tenants import Customer
 
+# Every other run of pytest leaves this plugin out (pyproject.toml).
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
 CUSTOMER = Customer("contract")
 # The documents' examples name these.
 CALLS = [
