@@ -112,6 +112,12 @@ def test_emptiest_is_by_chance_where_halves_are_equal() -> None:
     assert max(found.values()) < 30
 
 
+def test_count_below_0_draws_no_more_streams_than_0() -> None:
+    chance = seeded(1)
+    found = {emptiest([-50] + [0] * 255, chance.random) for _ in range(50)}
+    assert len(found) > 20
+
+
 @pytest.mark.parametrize("shards", [1, 2, 4, 8, 16, 32])
 def test_placement_is_even_while_streams_come_and_go(shards: int) -> None:
     chance, counts = seeded(shards), Counts([0] * PARTS)
