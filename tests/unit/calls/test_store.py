@@ -282,6 +282,17 @@ def test_stream_store_counts_the_tracks_of_a_stream_until_it_stops(
         assert tracks(table) == expected
 
 
+def test_stream_store_counts_a_track_for_a_start_message_that_names_none(
+    store: StreamStore, table: DynamoTable
+) -> None:
+    table.put(build_counts({part_of("stream-1"): 1}))
+    open_stream(store)
+    store.start("stream-1", Started("telnyx", Start(1, "1", "v3:1", "", (), PCMU_8K)), NOW)
+    assert tracks(table) == 1
+    store.stop("stream-1", NOW)
+    assert tracks(table) == 0
+
+
 def test_stream_store_gives_back_what_was_counted_for_a_refused_stream(
     store: StreamStore, table: DynamoTable
 ) -> None:

@@ -15,7 +15,7 @@ Sources: "Kinesis Data Streams terminology", partition key; the limits of `PutRe
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -48,7 +48,12 @@ def part_of(stream_id: str) -> int:
 def tracks_of(stream: MediaStream) -> int:
     """How many tracks stream: 1 before the start message says so, and 0 after the stop message."""
     is_over = stream.state in {StreamState.STOPPED, StreamState.CLOSED}
-    return 0 if is_over else max(1, len(set(stream.tracks)))
+    return 0 if is_over else number_of(stream.tracks)
+
+
+def number_of(tracks: Iterable[str]) -> int:
+    """How many tracks these are: 1 if none is named, as Telnyx's start message names none."""
+    return max(1, len(set(tracks)))
 
 
 def emptiest(counts: Sequence[int], chance: Callable[[], float]) -> int:

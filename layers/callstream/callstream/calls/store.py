@@ -14,7 +14,7 @@ from callstream.calls.call_requests import MOST_LEGS, call_key, is_of_session, s
 from callstream.calls.custom_parameters import merged, parameters_key, parameters_of
 from callstream.calls.lifecycle import StreamEvent
 from callstream.calls.model import Call, MediaStream, StartedStream, media_stream
-from callstream.calls.placement import tracks_of
+from callstream.calls.placement import number_of, tracks_of
 from callstream.calls.stream_requests import (
     LIVE,
     Started,
@@ -241,7 +241,7 @@ class StreamStore:
                 raise LimitReached("legs_of_session", MOST_LEGS) from None
             raise
         before = tracks_of(stream)
-        after = len(set(started.start.tracks)) if started and before else 0
+        after = number_of(started.start.tracks) if started and before else 0
         if before != after:
             self._counts.add(stream_id, after - before)
 
