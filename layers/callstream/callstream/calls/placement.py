@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from callstream.calls.lifecycle import StreamState
 from callstream.calls.model import MediaStream
+from callstream.errors import CallstreamError
 
 PARTS: Final = 256
 """The first byte of a hash is its part."""
@@ -140,6 +141,8 @@ class Placement:
                 counts[part] -= 1
                 left, part = part, emptiest(counts, self._chance)
                 counts = self._counts.change({left: -1, part: 1})
+        except CallstreamError as error:
+            _logger.warning("stream placed by chance, or not counted: %s", error)
         except Exception:
             _logger.exception("stream placed by chance, or not counted")
         return str(uuid4()) if part is None else id_in(part)

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from callstream.calls.placement import PARTS, part_of
-from callstream.errors import ConditionFailed
+from callstream.errors import ConditionFailed, Unavailable
 from callstream.ports import Item
 from callstream.table_requests import set_request
 
@@ -66,6 +66,8 @@ class TrackCounts:
             self.change({part_of(stream_id): tracks})
         except ConditionFailed:
             return  # the sweep will count
+        except Unavailable as error:
+            _logger.warning("tracks not counted: %s", error, extra={"stream_id": stream_id})
         except Exception:
             _logger.exception("tracks not counted", extra={"stream_id": stream_id})
 
