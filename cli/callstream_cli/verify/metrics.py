@@ -58,6 +58,13 @@ class Metrics:
         """A metric's value; None if CloudWatch has no data of it."""
         return self.values.get((part, metric, statistic))
 
+    def as_list(self) -> list[dict[str, object]]:
+        """All values, for scripts."""
+        return [
+            {"part": part, "metric": metric, "statistic": statistic, "value": value}
+            for (part, metric, statistic), value in sorted(self.values.items())
+        ]
+
     def by_part(self, metric: str) -> dict[str, float]:
         """The sums of a metric that are not 0, by the part of the stack."""
         return {

@@ -83,7 +83,7 @@ def _overtakings(arrived_at: Mapping[int, int]) -> list[tuple[int, float]]:
             later = [time for number, time in came if number > sequence]
             found.append((len(later), at - min(later)))
         came.append((sequence, at))
-        # What is far behind no more is of interest; the most that a reader waits for is less.
+        # Readers wait for less than that.
         del came[: -2 * _WINDOW.messages]
     return found
 

@@ -63,6 +63,7 @@ class Report:
                 }
                 for name in ORDER
             ],
+            "metrics": evidence.metrics and evidence.metrics.as_list(),
             "questions": [
                 {
                     "question": each.question,

@@ -145,6 +145,9 @@ def test_report_is_json_with_everything() -> None:
     assert found["hops"][0]["first_call"]["max"] == 5.0
     assert found["hops"][0]["later_calls"]["p50"] == 2.0
     assert len(found["questions"]) == 15
+    assert found["metrics"][0] == {
+        "part": "FanOut", "metric": "Invocations", "statistic": "Sum", "value": 600.0
+    }  # fmt: skip
     assert found["checks"][0] == {
         "check": PATH, "outcome": "passed", "text": f"{PATH}: seen", "how": None, "figures": {}
     }  # fmt: skip
