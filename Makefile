@@ -8,6 +8,10 @@ COMPILE := $(UV) pip compile --quiet --upgrade --universal --python-version 3.13
 # Environments for tests only; the first `make test` creates them.
 TEST_TOOLS := $(patsubst %,.local/tools/%/requirements.txt,agents bench node)
 
+# Containers often set this. Every process would then compile all that it imports: hundreds do so in
+# the tests, and to collect those took twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup up down run deploy test test-sam bench check format openapi deps clean
 
@@ -37,7 +41,8 @@ deploy: setup ## Deploy to AWS, without questions; PARAMETERS="Transcriber=offli
 	$(SAM) deploy $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
 
 test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
-	.venv/bin/pytest --numprocesses auto tests/unit tests/replay
+	@# The replay comes first: its tests are long, and at the end one would run alone.
+	.venv/bin/pytest --numprocesses auto tests/replay tests/unit
 	.venv/bin/pytest tests/install
 	.venv/bin/pytest --numprocesses 2 --dist loadfile tests/stack
 
