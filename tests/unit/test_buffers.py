@@ -290,6 +290,7 @@ BOUNDED: Final[dict[str, str]] = {
     "relays/intake.py:Intake._incomplete": PER_STREAM,
     "relays/intake.py:Intake._mark_streams": PER_STREAM,
     "relays/intake.py:Intake._subscribed": PER_STREAM,
+    "relays/intake.py:Intake._unread": PER_STREAM,
     "relays/merger.py:StreamMerger._sources": PER_TRACK,
     "relays/merger.py:StreamMerger._whole": OTHER_TEST + "relays/merger.py:StreamMerger._streams",
     "relays/sinks/call_audio.py:CallAudio._heard": PER_TRACK,

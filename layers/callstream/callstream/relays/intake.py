@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from callstream.calls.model import StartedStream
 from callstream.dialects.events import Connected, Mark, Start
@@ -18,7 +18,7 @@ from callstream.frames.records import Record
 from callstream.relays.catching_up import read_up
 from callstream.relays.checkpoint import Checkpoint
 from callstream.relays.merger import StreamMerger
-from callstream.relays.ports import CallSource, Feed
+from callstream.relays.ports import Backlog, CallSource, Feed
 from callstream.relays.sinks.sink import Sink
 from callstream.relays.timings import RelayTimings
 
@@ -27,6 +27,19 @@ _logger = logging.getLogger(__name__)
 MOST_HELD: Final = 10_000
 """So many records of a stream are held while earlier ones are read; the newest are dropped. A shard
 of Kinesis takes 1,000 a second, and reading takes some seconds."""
+
+
+class _Unread(NamedTuple):
+    """Earlier records of streams that are read up to a moment.
+
+    The next look goes on with the same backlog, which waits for its turn at the shard: a new one
+    would have to wait behind all others.
+    """
+
+    stream_ids: Collection[str]
+    backlog: Backlog
+    until: float
+    is_whole: bool
 
 
 class Intake:
@@ -40,7 +53,7 @@ class Intake:
         timings: how long to wait.
     """
 
-    # It has 19 methods: nine for runs and supervisors, and one for each way in which records come.
+    # It has 21 methods: nine for runs and supervisors, and one for each way in which records come.
 
     def __init__(
         self,
@@ -61,6 +74,7 @@ class Intake:
         self._subscribed: dict[str, float] = {}
         # The records that come of streams of which earlier ones are still being read.
         self._held: dict[str, list[Record]] = {}
+        self._unread: list[_Unread] = []
         # Streams of which records were left out, and until when they have been read since.
         self._incomplete: set[str] = set()
         self._complete_at: dict[str, float] = {}
@@ -154,7 +168,7 @@ class Intake:
             return True
         if not streams:
             quiet = now - self._had_streams_at
-            if self._incomplete and quiet < self._timings.catching_up:
+            if self._lacks_records and quiet < self._timings.catching_up:
                 await self._complete()
                 return True
             is_quiet = quiet >= self._timings.without_streams
@@ -169,9 +183,13 @@ class Intake:
         if new := [stream for stream in streams if stream.stream_id not in self._subscribed]:
             await self._join(new)
         await self.follow(streams)
-        if self._incomplete:
+        if self._lacks_records:
             await self._complete()
         return True
+
+    @property
+    def _lacks_records(self) -> bool:
+        return bool(self._incomplete or self._unread)
 
     async def _join(self, streams: Sequence[StartedStream]) -> None:
         """Follow new streams of the call from their beginning.
@@ -199,7 +217,14 @@ class Intake:
                 self._held.setdefault(stream_id, [])
 
     async def _complete(self) -> None:
-        """Read what was left out of streams. Raises `Unavailable`: the next look tries again."""
+        """Read on, or begin to read what was left out of streams.
+
+        Raises:
+            Unavailable: the feed did not answer. The next look tries again.
+        """
+        if self._unread:
+            await self._read_on(self._unread.pop(0))
+            return
         stream_ids, timings = {*self._incomplete}, self._timings
         _logger.warning("records were left out; they are read again")
         for stream_id in stream_ids:
@@ -208,30 +233,36 @@ class Intake:
             await self._feed.subscribe(stream_id)
             self._complete_at[stream_id] = self._known_at = self._clock() + timings.propagation
         self._incomplete -= stream_ids
-        known, _ = self.merger.snapshot()
-        at = min(self._subscribed[each] for each in stream_ids)
-        left = Checkpoint({each: known[each] for each in stream_ids & {*known}}, {}, b"", at)
+        places, _ = self.merger.snapshot()
+        known = stream_ids & {*places}
+        # Of the others nothing has come since the subscription.
+        at = min((self._subscribed[each] for each in stream_ids - known), default=self._clock())
+        left = Checkpoint({each: places[each] for each in known}, {}, b"", at)
         await self._read_held(stream_ids, left.since(timings))
 
     async def _read_held(
         self, stream_ids: Collection[str], since: float, *, is_whole: bool = False
     ) -> None:
-        """Hand on earlier records of streams, and then those that came meanwhile.
-
-        If the earlier ones are not all read in time, the next look goes on.
-        """
-        backlog, until = self._source.backlog(stream_ids, since), self._known_at
+        """Hand on earlier records of streams, and then those that came meanwhile."""
+        backlog = self._source.backlog(stream_ids, since)
+        unread = _Unread(stream_ids, backlog, self._known_at, is_whole)
         # One read then brings all.
         await self.propagated()
+        await self._read_on(unread)
+
+    async def _read_on(self, unread: _Unread) -> None:
+        """Read for a while; the next look goes on if that is not enough."""
+        stream_ids, backlog, until, is_whole = unread
         parts = read_up(backlog, until, self._timings.joining)
         found = [record async for part in parts for record in part]
         if is_whole:
             self.merger.expect_whole({record.stream_id for record in found})
         self._hand_on(found)
         if backlog.has_covered(until):
-            self._release(stream_ids)
+            # More may have been left out meanwhile.
+            self._release({*stream_ids} - self._incomplete)
         else:
-            self._incomplete.update(stream_ids)
+            self._unread.append(unread)
 
     def _release(self, stream_ids: Collection[str]) -> None:
         self._hand_on([record for each in stream_ids for record in self._held.pop(each, ())])
