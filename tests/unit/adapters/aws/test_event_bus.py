@@ -86,6 +86,7 @@ def test_event_that_is_refused_on_its_own_is_a_failure(
         ((400, {"__type": "AccessDeniedException"}), Unavailable, "AccessDeniedException"),
         ((500, {}), Unavailable, "500"),
         ("ReadTimeoutError", Unavailable, "ReadTimeoutError"),
+        ((200, {}), Unavailable, "Unreadable"),
     ],
 )
 def test_failure_is_not_tried_again_while_a_client_waits(

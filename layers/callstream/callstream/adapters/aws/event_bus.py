@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from callstream.adapters.aws.signed_client import Patience, RequestFailed, SignedClient
 from callstream.errors import Unavailable
@@ -11,6 +12,17 @@ from callstream.warm_up import WarmUp
 
 # A client waits for the answer meanwhile, and its call works without warm-ups too: one try.
 _PATIENCE: Final = Patience(connect_seconds=0.3, answer_seconds=0.5, tries=1, pause_seconds=0)
+
+
+class _Entry(Struct, rename="pascal"):
+    error_code: str | None = None
+
+
+class _Answer(Struct, rename="pascal"):
+    entries: list[_Entry]
+
+
+_decoder: Final = msgspec.json.Decoder(_Answer)
 
 
 class EventBus:
@@ -41,7 +53,11 @@ class EventBus:
             body = self._client.call("AWSEvents.PutEvents", "1.1", {"Entries": entries})
         except RequestFailed as failed:
             raise failed.unavailable("events") from failed
+        try:
+            answer = _decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise Unavailable("events", "Unreadable") from error
         # Each event may be refused on its own.
-        for entry in msgspec.json.decode(body)["Entries"]:
-            if "ErrorCode" in entry:
-                raise Unavailable("events", entry["ErrorCode"])
+        for entry in answer.entries:
+            if entry.error_code is not None:
+                raise Unavailable("events", entry.error_code)
