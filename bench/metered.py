@@ -12,6 +12,7 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from importlib import import_module
+from math import ceil
 from threading import local
 from typing import Any, Final
 
@@ -77,7 +78,13 @@ setattr(ClientCreator, "create_client", _create_metered_client)  # noqa: B010  #
 _begin: Final = SignedClient.request
 _exchange: Final = KeptConnections.exchange
 _attempts: Final = local()
-_JSON_SERVICES: Final = {"Kinesis_20131202": "kinesis", "AmazonSQS": "sqs"}
+_JSON_SERVICES: Final = {
+    "AmazonSQS": "sqs",
+    "DynamoDB_20120810": "dynamodb",
+    "Kinesis_20131202": "kinesis",
+}
+# Bytes of an item for which DynamoDB bills a unit.
+_UNIT_BYTES: Final = {"GetItem": 4096, "UpdateItem": 1024}
 _OF_CONNECTIONS: Final = {
     "POST": "PostToConnection",
     "GET": "GetConnection",
@@ -100,7 +107,14 @@ def _metered_exchange(
     else:
         service, operation = "apigatewaymanagementapi", _OF_CONNECTIONS[method]
     _note_request(service, operation, body, is_first=_attempts.count == 1)
-    return _exchange(self, method, path, headers, body)
+    answer = _exchange(self, method, path, headers, body)
+    if service == "dynamodb":
+        # The answer has the whole item. To ask for its capacity would need another signature.
+        item: dict[str, Any] = next(iter(json.loads(answer.body).values()), {})
+        size = sum(len(name) + len(str(*item[name].values())) for name in item)
+        units = max(1, ceil(size / _UNIT_BYTES[operation]))
+        _note("capacity", read=operation in _READS, units=units)
+    return answer
 
 
 setattr(SignedClient, "request", _metered_request)  # noqa: B010

@@ -5,7 +5,7 @@ import pytest
 
 from bench.billing import PRICES, Counts
 from bench.calls import BATCH_WINDOW_SECONDS, Played, Session
-from bench.latency import BUDGET, compared, latencies
+from bench.latency import BUDGETS, compared, latencies
 from bench.measures import BenchError, Measure, race
 from callstream_cli.carrier.plan import CallPlan, Carrier
 from callstream_cli.carrier.session import CallReport
@@ -210,7 +210,7 @@ def test_comparison_uses_the_smallest_round_of_each_side() -> None:
 
     assert (p50.value, p50.floor, p50.ratio, p50.verdict) == (10.0, 8.0, 1.25, "ok")
     assert (p95.value, p95.floor, p95.verdict) == (12.0, 9.0, "")
-    assert p50.budget == BUDGET
+    assert p50.budget == BUDGETS[50]
 
 
 def test_comparison_refuses_a_round_of_few_frames() -> None:
