@@ -291,6 +291,25 @@ def test_streams_of_a_batch_that_fail_disturb_no_other(
     assert scene.starter.asked == [("rescue", "r1", "run-c2")]
 
 
+def test_an_outage_of_the_table_is_met_once_whatever_the_number_of_streams(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+
+    def fail(moment: datetime) -> set[str]:
+        asked.append(moment)
+        raise Unavailable("dynamodb", "Down")
+
+    scene.subscribe("s1", "c1")
+    scene.deliver(1)
+    monkeypatch.setattr(scene.subscriptions, "changed_since", fail)
+    scene.now += timedelta(seconds=CACHE_SECONDS)
+    batch = [records.encode(record(2))]
+
+    assert scene.fan_out.deliver({"s1": batch, "s2": batch}) == {"s1", "s2"}
+    assert len(asked) == 1
+
+
 def test_posts_wait_for_no_other_subscriber(scene: Scene) -> None:
     together = Barrier(3, timeout=10)
     post = scene.sockets.post

@@ -77,6 +77,12 @@ class FanOut:
             The streams of which some subscriber has not got all records. If the records are
             delivered again, the other subscribers get them twice.
         """
+        try:
+            self._forget_changed()
+        except Unavailable:
+            # If each stream waited for the table, the function would run out of time.
+            _logger.exception("not handed on yet", extra={"streams": len(streams)})
+            return {*streams}
         parcels, failed = list[_Parcel](), set[str]()
         for stream_id, encoded in streams.items():
             try:
@@ -145,15 +151,15 @@ class FanOut:
             _logger.exception("no rescue yet", extra=extra)
 
     def _subscribers(self, stream_id: str) -> Sequence[Subscriber]:
-        now = self._clock()
-        if now - self._looked_at >= timedelta(seconds=CACHE_SECONDS):
-            self._forget_changed(now)
         if (known := self._known.get(stream_id)) is None:
-            known = self._known[stream_id] = now, self._subscriptions.of(stream_id)
+            known = self._known[stream_id] = self._clock(), self._subscriptions.of(stream_id)
         return known[1]
 
-    def _forget_changed(self, now: datetime) -> None:
-        """Forget what is old, and the streams whose subscribers have changed."""
+    def _forget_changed(self) -> None:
+        """Once a second, forget what is old, and the streams whose subscribers have changed."""
+        now = self._clock()
+        if now - self._looked_at < timedelta(seconds=CACHE_SECONDS):
+            return
         self._known = {
             stream_id: known for stream_id, known in self._known.items() if now - known[0] < _MEMORY
         }
