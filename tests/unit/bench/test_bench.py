@@ -208,9 +208,9 @@ def test_comparison_uses_the_smallest_round_of_each_side() -> None:
 
     p50, p95 = compared(ours, floor)
 
-    assert (p50.value, p50.floor, p50.ratio, p50.verdict) == (10.0, 8.0, 1.25, "ok")
-    assert (p95.value, p95.floor, p95.verdict) == (12.0, 9.0, "")
-    assert p50.budget == BUDGETS[50]
+    assert (p50.value, p50.floor, p50.ratio, p50.verdict) == (10.0, 8.0, 1.25, "OVER")
+    assert (p95.value, p95.floor, p95.verdict) == (12.0, 9.0, "ok")
+    assert (p50.budget, p95.budget) == (BUDGETS[50], BUDGETS[95]) == (1.15, 1.5)
 
 
 def test_comparison_refuses_a_round_of_few_frames() -> None:
