@@ -20,7 +20,7 @@ from callstream_cli.preflight.account import (
     Account,
     Quota,
 )
-from callstream_cli.preflight.load import SHARDS_ON_DEMAND, Load, tracks_on
+from callstream_cli.preflight.load import SHARDS_ON_DEMAND, Load
 from callstream_cli.refusals import in_words
 
 type _Ask = tuple[str, str | None]
@@ -75,7 +75,7 @@ def findings(
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "Lambda": partial(_lambda, account, load),
         "API Gateway, messages a second": partial(_messages, account, load),
-        "API Gateway, new connections a second": partial(_connections, account, load),
+        "API Gateway, connections a second": partial(_connections, account, load),
         "API Gateway, log role": partial(_log_role, account),
         "Kinesis": partial(_shards, account, load, frame_shards)
         if frame_shards
@@ -129,7 +129,7 @@ def _connections(account: Account, load: Load) -> Iterator[Finding]:
     # As if all calls began in the same second, each with two legs.
     there, need = account.quota(CONNECTIONS), load.all_tracks
     yield _compared(
-        "API Gateway, new connections a second",
+        "API Gateway, connections a second",
         f"{there:,}",
         f"{need:,}",
         is_enough=there >= need,
@@ -139,7 +139,7 @@ def _connections(account: Account, load: Load) -> Iterator[Finding]:
 
 def _log_role(account: Account) -> Iterator[Finding]:
     there = "set" if account.has_log_role() else "not set"
-    yield Finding("API Gateway, log role", Status.OK, there, "only for AccessLogs=true")
+    yield Finding("API Gateway, log role", Status.OK, there, "for AccessLogs")
 
 
 def _on_demand(account: Account, load: Load) -> Iterator[Finding]:
@@ -152,9 +152,9 @@ def _on_demand(account: Account, load: Load) -> Iterator[Finding]:
         is_enough=streams.most > streams.now,
         ask=lambda: ("give the stream a number of shards instead", instead),
     )
-    most = tracks_on(SHARDS_ON_DEMAND)
+    most = load.tracks_on(SHARDS_ON_DEMAND)
     yield _compared(
-        "Kinesis, tracks in the first minutes",
+        "Kinesis, tracks at first",
         f"{most}",
         f"{load.all_tracks:,}",
         is_enough=load.all_tracks <= most,
@@ -177,9 +177,9 @@ def _shards(account: Account, load: Load, frame_shards: int) -> Iterator[Finding
     )
     yield _compared(
         "Kinesis, tracks",
-        f"{tracks_on(frame_shards):,}",
+        f"{load.tracks_on(frame_shards):,}",
         f"{load.all_tracks:,}",
-        is_enough=tracks_on(frame_shards) >= load.all_tracks,
+        is_enough=load.tracks_on(frame_shards) >= load.all_tracks,
         ask=lambda: ("take more shards", f'make deploy PARAMETERS="FrameShards={load.shards}"'),
     )
 

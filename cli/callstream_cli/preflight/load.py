@@ -11,6 +11,8 @@ TRACKS_A_SHARD: Final = 19
 """Tracks that a shard takes: their frames and other messages are at most 1,000 records a second."""
 _TRACKS_OF_OTHERS: Final = 17
 """The same if the number of shards is no power of two: streams are not quite even then."""
+_FEWER_OF_TWO: Final = 2
+"""So many fewer if calls have two tracks, which come to a shard together."""
 SHARDS_ON_DEMAND: Final = 4
 """Shards that a stream has at first when it is on demand."""
 REQUESTS_A_SECOND_OF_ONE: Final = 10
@@ -66,10 +68,10 @@ class Load:
     @property
     def shards(self) -> int:
         """Shards of the frames stream."""
-        return next(number for number in count(1) if tracks_on(number) >= self.all_tracks)
+        return next(number for number in count(1) if self.tracks_on(number) >= self.all_tracks)
 
-
-def tracks_on(shards: int) -> int:
-    """Tracks that so many shards take."""
-    is_power_of_two = shards.bit_count() == 1
-    return shards * (TRACKS_A_SHARD if is_power_of_two else _TRACKS_OF_OTHERS)
+    def tracks_on(self, shards: int) -> int:
+        """Tracks of such calls that so many shards take."""
+        is_power_of_two = shards.bit_count() == 1
+        on_one = TRACKS_A_SHARD if is_power_of_two else _TRACKS_OF_OTHERS
+        return shards * (on_one if self.tracks == 1 else on_one - _FEWER_OF_TWO)

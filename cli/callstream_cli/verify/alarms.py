@@ -22,7 +22,7 @@ def alarms_finding(deployed: Deployed) -> Finding:
     if deployed.is_local:
         return unmeasured(
             CHECK,
-            "the local stack has no alarms: the emulator has no metrics",
+            "the emulator has no alarms",
             "run the command with --stack",
         )
     names = deployed.of_kind(_ALARM)

@@ -85,6 +85,7 @@ def verify(
             _announce(console, deployed, cost, options, yes=yes)
             made = _verify(console, deployed, Administration(outputs), options, cost)
     except KeyboardInterrupt:
+        console.print_line("Interrupted. The tenants of the run are deleted.")
         raise typer.Exit(_INTERRUPTED) from None
     if as_json:
         show_json(made.as_dict())

@@ -7,7 +7,7 @@ from typing import Final
 _TRACK_HOUR: Final = 0.25
 _FRAMES_AN_HOUR: Final = 180_000
 # docs/deploy.md: a fork, at most; a minute.
-_FORK_MINUTE: Final = 0.0012
+_FORK_MINUTE: Final = 0.0016
 # CloudWatch, GetMetricData: for each metric that is asked for.
 _METRIC: Final = 0.01 / 1000
 # An estimate of what is asked: some looks at some 120 metrics.

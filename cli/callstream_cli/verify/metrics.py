@@ -11,7 +11,7 @@ from callstream_cli.verify.deployed import Deployed
 from callstream_cli.verify.findings import Finding, judged, unmeasured
 
 HOW: Final = "run the command with --stack"
-NO_METRICS: Final = "the local stack has no metrics: the emulator has no CloudWatch metrics"
+NO_METRICS: Final = "the emulator has no CloudWatch metrics"
 
 ON_THE_WAY: Final = (
     "MediaAuthorizer",

@@ -15,7 +15,9 @@ async def path_finding(deployed: Deployed, url: str) -> Finding:
     Either answer is good: the gateway does not depend on it. The text has the answer.
     """
     if deployed.is_local:
-        return unmeasured(CHECK, "the emulator ignores a path after the stage", "run with --stack")
+        return unmeasured(
+            CHECK, "the emulator ignores a path after the stage", "run the command with --stack"
+        )
     token = token_of(url)
     status = await handshake(f"{deployed.media_endpoint('ws')}/verify?token={token}")
     seen = "opened" if status == OPENED else f"refused with HTTP {status}"

@@ -59,7 +59,9 @@ async def provoke(deployed: Deployed, url: str, ring: KeyRing, tenant_id: str) -
 
 async def _alarm(deployed: Deployed) -> Finding:
     if deployed.is_local:
-        return unmeasured(ALARM, "the local stack has no alarms", "run with --stack and --provoke")
+        return unmeasured(
+            ALARM, "the emulator has no alarms", "run the command with --stack and --provoke"
+        )
     cloudwatch: Any = deployed.client("cloudwatch")
     name = deployed.physical(_WATCHED)
     began = time.monotonic()

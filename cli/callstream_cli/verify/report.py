@@ -88,11 +88,11 @@ class Report:
             yield f"{_SIGNS[each.outcome]} {each.check:<{width}}  ", f"{text}{how}"
         yield "", ""
         yield "", "Times in ms; the first call is cold if nobody called for some minutes"
-        width = max(map(len, ORDER))
         for name in ORDER:
             hop = self.evidence.hops.of[name]
-            first, later = statistics(hop.first), statistics(hop.later)
-            yield f"  {name:<{width}}  ", f"first call {_times(first)}; later {_times(later)}"
+            yield "  ", name
+            yield "    first call   ", _times(statistics(hop.first))
+            yield "    later calls  ", _times(statistics(hop.later))
         yield "", ""
         yield "", "Questions about AWS"
         for answer in self.answers:

@@ -11,6 +11,7 @@ from typing import Final
 from callstream.access.tokens import KeyRing
 from callstream.console.views import StreamView
 from callstream.frames.records import Returned
+from callstream.tenants.deleted_ids import AFTER_RETENTION
 from callstream_cli.carrier.identity import CarrierName
 from callstream_cli.gateway import clerk_media_url, media_url
 from callstream_cli.local.progress import Progress
@@ -319,11 +320,14 @@ class Run:
 def left_behind(deployed: Deployed, parties: Iterable[str]) -> list[str]:
     """What stays of a run, in words: nothing deletes it earlier."""
     outputs, hours = deployed.outputs, deployed.parameters.get("FrameRetentionHours", "24")
-    days = output(outputs, "StateRetentionDays")
+    days = int(output(outputs, "StateRetentionDays"))
     return [
         f"records of the calls on the frames stream, for {hours} hours",
         f"the state of the calls in the Streams table, for {days} days, and log lines",
-        f"the ids {' and '.join(parties)}, which no new tenant can have meanwhile",
+        (
+            f"the ids {' and '.join(parties)}, which no new tenant can have for "
+            f"{days + AFTER_RETENTION.days} days"
+        ),
     ]
 
 

@@ -117,10 +117,10 @@ def test_established_account_carries_ten_calls() -> None:
         "Lambda, concurrent executions",
         "Lambda, storage of code",
         "API Gateway, messages a second",
-        "API Gateway, new connections a second",
+        "API Gateway, connections a second",
         "API Gateway, log role",
         "Kinesis, streams on demand",
-        "Kinesis, tracks in the first minutes",
+        "Kinesis, tracks at first",
         "IAM roles",
         "CloudFront, distributions",
     ]
@@ -196,26 +196,33 @@ def test_messages_are_frames_posts_to_forks_and_their_answers(aws: Aws) -> None:
 
 @pytest.mark.usefixtures("aws")
 def test_stream_on_demand_takes_76_tracks_at_first() -> None:
-    assert checks("--calls", "38")["Kinesis, tracks in the first minutes"]["status"] == "ok"
-    first = checks("--calls", "39", status=1)["Kinesis, tracks in the first minutes"]
-    assert (first["found"], first["needed"]) == ("76", "78")
+    assert checks("--calls", "76", "--tracks", "1")["Kinesis, tracks at first"]["status"] == "ok"
+    first = checks("--calls", "77", "--tracks", "1", status=1)["Kinesis, tracks at first"]
+    assert (first["found"], first["needed"]) == ("76", "77")
     assert first["command"] == 'make deploy PARAMETERS="FrameShards=5"'
-    assert "Kinesis, shards" in checks("--calls", "39", "--frame-shards", "5")
+    assert "Kinesis, shards" in checks("--calls", "37", "--frame-shards", "5")
 
 
 @pytest.mark.parametrize(
-    ("calls", "shards"), [(19, 2), (20, 3), (25, 3), (26, 4), (38, 4), (42, 5), (76, 8), (77, 10)]
+    ("calls", "shards"), [(38, 2), (39, 3), (51, 3), (52, 4), (76, 4), (84, 5), (152, 8), (154, 10)]
 )
 def test_power_of_two_takes_19_tracks_a_shard_and_other_numbers_take_17(
     calls: int, shards: int
 ) -> None:
+    assert Load(calls, tracks=1, forks=0).shards == shards
+
+
+@pytest.mark.parametrize(
+    ("calls", "shards"), [(17, 2), (18, 3), (22, 3), (23, 4), (34, 4), (35, 5)]
+)
+def test_shard_takes_two_tracks_less_if_calls_have_two(calls: int, shards: int) -> None:
     assert Load(calls, tracks=2, forks=0).shards == shards
 
 
 def test_number_of_shards_must_be_free_and_enough(aws: Aws) -> None:
     aws.answers["DescribeLimits"]["OpenShardCount"] = 497
 
-    found = checks("--calls", "39", "--frame-shards", "4", status=1)
+    found = checks("--calls", "37", "--frame-shards", "4", status=1)
 
     assert found["Kinesis, shards"]["found"] == "3 free"
     assert found["Kinesis, shards"]["command"].endswith("--service-code kinesis")
@@ -261,7 +268,7 @@ def test_new_connections_a_second_count_each_track(aws: Aws) -> None:
     aws.answers["GetServiceQuota"] = lambda request: quota(
         19 if request["QuotaCode"] == "L-9ED1E49A" else DEFAULTS[request["QuotaCode"]]
     )
-    connections = checks(status=1)["API Gateway, new connections a second"]
+    connections = checks(status=1)["API Gateway, connections a second"]
     assert connections["command"].endswith(
         "--quota-code L-9ED1E49A --desired-value 20 --region eu-west-1"
     )

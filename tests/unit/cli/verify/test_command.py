@@ -89,5 +89,7 @@ def test_interrupted_command_ends_with_status_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "_verify", interrupt)
-    assert run("verify", "--yes").exit_code == 130
+    result = run("verify", "--yes")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("Interrupted. The tenants of the run are deleted.\n")
     assert runs == []

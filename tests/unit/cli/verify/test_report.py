@@ -136,6 +136,16 @@ def test_report_passes_unless_a_check_has_failed() -> None:
     assert "Left behind: the records" in lines
 
 
+def test_times_are_below_their_hop_so_that_they_fit_80_columns() -> None:
+    lines = [label + text for label, text in made(full()).lines()]
+
+    begin = lines.index(f"  {hops.ORDER[0]}")
+    shown = lines[begin : begin + 3 * len(hops.ORDER)]
+    assert [line.strip() for line in shown[::3]] == [*hops.ORDER]
+    assert shown[1].startswith("    first call   ")
+    assert all(len(line) <= 80 for line in shown)
+
+
 def test_report_is_json_with_everything() -> None:
     found = json.loads(json.dumps(made(full()).as_dict()))
 
