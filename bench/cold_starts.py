@@ -430,7 +430,7 @@ def _simulated(known: Mapping[str, Function]) -> Iterator[Measure]:
                 against="warm" if unit and case != "warm" else "",
                 floor=warm[name] if unit and case != "warm" else None,
                 budget=budget if unit or budget == 0 else None,
-                digits=0 if unit else 1,
+                digits=0 if unit else 2,
             )
 
 
