@@ -44,7 +44,8 @@ test: setup $(TEST_TOOLS) ## Run every test that needs no Docker
 	@# The replay comes first: its tests are long, and at the end one would run alone.
 	.venv/bin/pytest --numprocesses auto tests/replay tests/unit
 	.venv/bin/pytest tests/install
-	.venv/bin/pytest --numprocesses 2 --dist loadfile tests/stack
+	@# tests/stack/conftest.py orders the files.
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/stack
 
 $(TEST_TOOLS): .local/tools/%/requirements.txt: requirements/%.txt
 	@scripts/setup

@@ -1,7 +1,8 @@
 """What the template allows a function, and what a request of the function needs."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -79,10 +80,11 @@ BEYOND_EVENTS = {
 """Permissions that only runs of relays need: events show how a run is refused, not how it goes."""
 
 
-def statements(function: str) -> list[Statement]:
+@cache
+def statements(function: str) -> Sequence[Statement]:
     """The statements of a function's policies, as they are deployed."""
     policies = DEPLOYMENT.function(function)["Policies"]
-    return [statement for policy in policies for statement in policy["Statement"]]
+    return tuple(statement for policy in policies for statement in policy["Statement"])
 
 
 def permissions(function: str) -> dict[Permission, Statement]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -134,6 +134,12 @@ class Tape:
             return recording if recording and recording.disconnected else None
 
         return eventually(closed)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of few tests: those are long, and at the end one would run alone."""
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: counts[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -281,8 +281,9 @@ def test_stop_ends_one_or_all_relays_of_a_surface(table: DynamoTable, store: Rel
 def test_stop_ends_more_relays_than_a_transaction_holds(
     table: DynamoTable, store: RelayStore
 ) -> None:
-    for first in (0, 40, 80):
-        numbers = range(first, first + 40)
+    # Each transaction of a stop takes 48. The mock gets slow with the square of their number.
+    for first in (0, 34, 68):
+        numbers = range(first, first + 34)
         store.start_together(
             [relay(f"relay-{n}", name=f"name-{n}") for n in numbers], command(limits=MANY)
         )
@@ -290,10 +291,10 @@ def test_stop_ends_more_relays_than_a_transaction_holds(
     stopped = store.stop(command(command_id="c1", client_state="QQ=="), "telnyx")
 
     assert {each.relay_id for each in stopped} == set(states(store))
-    assert len(stopped) == 120
+    assert len(stopped) == 102
     assert set(states(store).values()) == {"stopped"}
     claims = table.query(call_key("acme", "call-1")["pk"], "NAME#")
-    assert len(claims) == 120
+    assert len(claims) == 102
     assert not any("relay_id" in claim for claim in claims)
     assert call(table)["client_state"] == "QQ=="
     assert store.stop(command(command_id="c1"), "telnyx") == []
@@ -620,7 +621,7 @@ class CountsReads(DynamoTable):
 
 def test_commands_read_no_relays_that_have_ended(table: DynamoTable, store: RelayStore) -> None:
     counting_call(table)
-    for number in range(30):
+    for number in range(10):
         store.start(relay(f"old-{number}", name="main"), command())
         store.stop(command(), "telnyx")
     counted = CountsReads("StreamsTable")
