@@ -51,6 +51,26 @@ def test_rules_are_for_events_of_this_stack_that_arrive_soon() -> None:
         assert rule["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
 
 
+def test_functions_send_events_of_this_stack_alone() -> None:
+    policies = [
+        resource["Properties"].get("Policies", [])
+        for resource in template.load()["Resources"].values()
+    ]
+    conditions = [
+        statement["Condition"]
+        for of_function in policies
+        for policy in of_function
+        if isinstance(policy, dict)
+        for each in policy["Statement"]
+        for statement in [each.get("Fn::If", ["", each])[1]]
+        if statement["Action"] == "events:PutEvents"
+    ]
+    # The key has several values: AWS's own examples use this operator.
+    assert conditions
+    for condition in conditions:
+        assert condition == {"ForAllValues:StringEquals": {"events:source": SOURCE}}
+
+
 def test_functions_are_not_asked_for_a_late_warm_up() -> None:
     for resource in template.load()["Resources"].values():
         properties: dict[str, Any] = resource["Properties"]
