@@ -53,7 +53,7 @@ class Intake:
         timings: how long to wait.
     """
 
-    # It has 21 methods: nine for runs and supervisors, and one for each way in which records come.
+    # It has 22 methods: nine for runs and supervisors, and one for each way in which records come.
 
     def __init__(
         self,
@@ -110,6 +110,11 @@ class Intake:
         """
         self._mark_streams.add(stream_id)
         await self._feed.subscribe(stream_id)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether missed records are being read, before those that come."""
+        return bool(self._held) or not self.has_caught_up
 
     async def propagated(self) -> None:
         """Wait until every fan-out worker knows of the subscriptions."""

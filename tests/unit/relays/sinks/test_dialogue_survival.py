@@ -5,7 +5,9 @@ sound of its own. So a word or an answer of which a part is missing or repeated 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from random import Random
 from typing import Any, Final, NamedTuple, override
 
@@ -178,15 +180,24 @@ class Trouble(Scene):
         return [*dict.fromkeys(word for text in self.agent.acted for word in text.split())]
 
     def check_answers(self) -> None:
-        """Each answer was played whole, if the turn was not repeated after it."""
+        """Each answer was played whole, if the turn was not repeated after it.
+
+        They were played in their order, and each death has repeated the last moments at most, which
+        may be of more than one answer.
+        """
         heard = [(spoken.value, spoken.length_ms) for spoken in self.carrier.spoken]
+        heard_ms = Counter[int]()
+        for value, length_ms in heard:
+            heard_ms[value] += length_ms
         last = {each.text: each.turn for each in self.answers}
-        assert sorted({value for value, _ in heard}) == [value for value, _ in heard]
+        repeats = sum(1 for (one, _), (other, _) in pairwise(heard) if other < one)
+        repeated_ms = 0
         for value, answer in enumerate(self.answers, 1):
-            heard_ms = dict(heard).get(value, 0)
-            assert heard_ms <= answer.length_ms + REPEATED_MS * self.kills
+            repeated_ms += max(0, heard_ms[value] - answer.length_ms)
             if answer.turn == last[answer.text]:
-                assert heard_ms >= answer.length_ms, (value, answer)
+                assert heard_ms[value] >= answer.length_ms, (value, answer)
+        assert repeats <= self.kills
+        assert repeated_ms <= REPEATED_MS * self.kills
         assert len(self.agent.acted) - len(last) <= self.kills
 
 
@@ -200,7 +211,7 @@ def scene(seed: int, act: Act) -> None:
     play_without_waiting(acting)
 
 
-@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("seed", [0, 1, 6])
 def test_dialogue_answers_each_word_and_plays_each_answer_whatever_dies(seed: int) -> None:
     async def act(made: Trouble) -> None:
         random = made.random

@@ -256,14 +256,19 @@ def test_engine_gets_the_settings_of_the_transcription(
     play_without_waiting(act)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 6])
+@pytest.mark.parametrize("seed", range(6))
 def test_sink_loses_and_doubles_no_word_if_runs_and_sessions_die(seed: int) -> None:
     async def act() -> None:
         random = Random(seed)  # noqa: S311  # a scene, not a secret
+        refusals = 0
 
         def next_session(session: ScriptedSession) -> None:
-            if random.random() < 0.3:
+            nonlocal refusals
+            # An engine that fails five times in a row is of no use.
+            if random.random() < 0.3 and refusals < 3:
+                refusals += 1
                 raise EngineFailed("refused")
+            refusals = 0
             session.fails_at = random.choice([3000, 8000, 60_000])
 
         scene = Scene(ScriptedEngine(next_session))
@@ -572,6 +577,30 @@ def test_frames_that_all_come_late_are_not_lost() -> None:
         assert await running == Outcome(Ending.CALL)
         assert scene.table.words("outbound") == ["3:8000"]
         assert scene.table.words("inbound")[-1] == "2:8000"
+
+    play_without_waiting(act)
+
+
+def test_words_are_whole_if_frames_are_read_again_that_were_left_out_of_one_track() -> None:
+    async def act() -> None:
+        scene = Scene()
+        scene.start()
+        running = scene.run()
+        await scene.silence(5)
+        await scene.say(sound(1, 1000), sound(2, 1000))
+        for word, track in enumerate(TRACKS, 1):
+            scene.numbers += 1
+            frame = sound(word, FRAME_MS)
+            scene.bring(Media(scene.numbers, track, scene.numbers, scene.at_ms, frame))
+            await scene.feeds[0].drained()
+            scene.feeds[0].noticed = {"s1"}
+        scene.at_ms += FRAME_MS
+        await scene.say(sound(1, 8000), sound(2, 8000))
+        await scene.silence(2)
+        await scene.end()
+
+        assert await running == Outcome(Ending.CALL)
+        assert [scene.table.words(track) for track in TRACKS] == [["1:9020"], ["2:9020"]]
 
     play_without_waiting(act)
 

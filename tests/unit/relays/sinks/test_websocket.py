@@ -15,7 +15,7 @@ from callstream.dialects import DIALECTS
 from callstream.dialects.events import Clear, Dtmf, Media, ReturnMark, ReturnMedia, Start
 from callstream.relays.endings import Ending, Outcome
 from callstream.relays.sinks.fork import ForkCounters, ForkProtocol
-from callstream.relays.sinks.sink import MarkFeed
+from callstream.relays.sinks.sink import CallFeed
 from callstream.relays.sinks.websocket import RelayForks
 from callstream.tenants.directory import Tenant
 from tests.relays import make_relay
@@ -272,7 +272,9 @@ def test_a_fork_that_cannot_have_its_codec_is_logged_once(caplog: pytest.LogCapt
     ]
 
 
-class NoMarks(MarkFeed):
+class NoMarks(CallFeed):
+    is_reading = False
+
     @override
     async def subscribe_marks(self, stream_id: str) -> None:
         raise NotImplementedError

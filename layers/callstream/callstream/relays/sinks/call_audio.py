@@ -3,7 +3,8 @@
 Frames have their place by the carrier's timestamps. Zeros take the place of audio that the carrier
 leaves out. A place that has been read is not filled afterwards, except for zeros that were given
 because nothing came at all: the fan-out may have been late with everything, so the audio that
-comes afterwards begins there, and the zeros are taken back.
+comes afterwards begins there, and the zeros are taken back. No zeros are given while missed audio
+is being read, however slowly.
 
 Places are in samples of one track, from the beginning of the call's first stream.
 """
@@ -105,13 +106,18 @@ class CallAudio:
         self._heard[track] = max(heard or 0, place + len(samples) // SAMPLE_BYTES)
         self._heard_at, self._filled_from = now, None
 
-    def take(self, now: float, *, is_final: bool = False) -> list[Stretch]:
+    def take(
+        self, now: float, *, is_missing: bool = False, is_final: bool = False
+    ) -> list[Stretch]:
         """The audio that is ready, in order.
 
         Args:
             now: the time in seconds.
+            is_missing: whether earlier audio is still being read: then nothing takes its place.
             is_final: whether nothing follows, so that no track is waited for.
         """
+        if is_missing:
+            self._heard_at = now
         if self._read is not None:
             quiet = now - self._heard_at - _QUIET_SECONDS
             if newest := self._newest:

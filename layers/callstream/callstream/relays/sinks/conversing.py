@@ -30,7 +30,7 @@ from callstream.relays.sinks.conversation import (
     Step,
 )
 from callstream.relays.sinks.conversation_client import Client, ConversationLines
-from callstream.relays.sinks.sink import MarkFeed, Rest, Sink
+from callstream.relays.sinks.sink import CallFeed, Rest, Sink
 from callstream.relays.sinks.transcript_lines import LineDelivery
 from callstream.relays.sinks.transcription import TranscriptionSnapshot
 from callstream.transcription.model import TranscriptionSettings
@@ -105,7 +105,7 @@ class ConversingSink(Sink):
     _stream: StartedStream
     _client: Client
     _conversation: Conversation
-    _marks: MarkFeed
+    _feed: CallFeed
 
     def __init__(
         self,
@@ -132,9 +132,9 @@ class ConversingSink(Sink):
 
     @override
     async def open(
-        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, feed: CallFeed
     ) -> None:
-        self._stream, self._marks = streams[0], marks
+        self._stream, self._feed = streams[0], feed
         self._client = Client(self._connections, self._stream.connection_id)
         left, self._is_resumed = (
             None if snapshot is None else _decode(snapshot),
@@ -286,7 +286,7 @@ class ConversingSink(Sink):
         lines = ConversationLines(self._maker.lines, self._conversation, self._client)
         made = await asyncio.to_thread(self._maker.make, settings, lines)
         await made.connect()
-        await made.open([self._stream], left, self._marks)
+        await made.open([self._stream], left, self._feed)
         self._settings, self._transcription = settings, made
         # What has come meanwhile is heard before anything that comes from now on.
         waiting, self._steps = self._steps, deque[Step]()

@@ -34,7 +34,7 @@ from callstream.relays.sinks.dialogue_voice import AgentVoice
 from callstream.relays.sinks.incoming_audio import IncomingAudio
 from callstream.relays.sinks.playback import Playback
 from callstream.relays.sinks.posting import LegSender
-from callstream.relays.sinks.sink import MarkFeed, Rest, Sink
+from callstream.relays.sinks.sink import CallFeed, Rest, Sink
 from callstream.relays.timings import RelayTimings
 
 _TICK: Final = 0.05
@@ -75,6 +75,7 @@ class DialogueSink(Sink):
     # Eleven of its 20 methods are those of the `Sink` protocol.
 
     rest = Rest.LAST_MESSAGE
+    _feed: CallFeed
     _audio: IncomingAudio
     _keys: PressedKeys
     _playback: Playback
@@ -129,8 +130,9 @@ class DialogueSink(Sink):
 
     @override
     async def open(
-        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, feed: CallFeed
     ) -> None:
+        self._feed = feed
         if snapshot is not None:
             self._left = DialogueSnapshot.decode(snapshot)
         left, relay_id = self._left, self._relay.relay_id
@@ -148,7 +150,7 @@ class DialogueSink(Sink):
             relay_id,
             reply_format(left.encoding),
             self._legs,
-            marks=marks,
+            marks=feed,
             notes=self._replies,
             clock=self._clock,
         )
@@ -288,7 +290,7 @@ class DialogueSink(Sink):
         """Let the audio that has come wait for a turn."""
         while True:
             self._arrived.clear()
-            for stretch in self._audio.due(self._clock()):
+            for stretch in self._audio.due(self._clock(), is_missing=self._feed.is_reading):
                 self._waiting.put(stretch)
                 turns.notice()
             with suppress(TimeoutError):

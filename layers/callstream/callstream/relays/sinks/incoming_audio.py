@@ -138,18 +138,19 @@ class IncomingAudio:
         elif received_at >= self._since and media.track in self._tracks:
             self._hold(_Frame(stream_id, media, received_at, now))
 
-    def due(self, now: float, *, is_final: bool = False) -> list[Stretch]:
+    def due(self, now: float, *, is_missing: bool = False, is_final: bool = False) -> list[Stretch]:
         """The audio that is ready for the engine.
 
         Args:
             now: the time in seconds.
+            is_missing: whether earlier audio is still being read.
             is_final: whether nothing follows.
         """
         while self._held and (is_final or self._is_due(self._held[0], now)):
             frame = self._held.popleft()
             if frame.received_at < self._until:
                 self._place(frame, now)
-        return self._placed.take(now, is_final=is_final)
+        return self._placed.take(now, is_missing=is_missing, is_final=is_final)
 
     @property
     def is_waiting(self) -> bool:

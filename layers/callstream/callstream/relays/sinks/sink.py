@@ -16,6 +16,14 @@ class MarkFeed(Protocol):
         """Let the sink get the marks of another call's stream. Raises `Unavailable`."""
 
 
+class CallFeed(MarkFeed, Protocol):
+    """Brings the events of a call."""
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether missed events are being read: a pause of the events is no pause of the call."""
+
+
 class Rest(Enum):
     """What a sink still has to do in a run that takes over a relay after a command has stopped it.
 
@@ -49,14 +57,14 @@ class Sink(Protocol):
         """Reach the other side of the sink. Raises `DialFailed`."""
 
     async def open(
-        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, feed: CallFeed
     ) -> None:
         """Get ready to take events; the other side must not notice yet.
 
         Args:
             streams: the call's streams, the oldest first; at least one.
             snapshot: where the sink of the run before was; None for the first run.
-            marks: brings the marks of other legs, as events that `take` gets.
+            feed: brings the events that `take` gets, and the marks of other legs if asked to.
 
         Raises:
             Unavailable: a table does not answer.

@@ -24,7 +24,7 @@ from callstream.relays.sinks.fork import TRACKS
 from callstream.relays.sinks.incoming_audio import AudioSnapshot, IncomingAudio
 from callstream.relays.sinks.line_maker import LineMaker
 from callstream.relays.sinks.recognition import Recognition
-from callstream.relays.sinks.sink import MarkFeed, Rest, Sink
+from callstream.relays.sinks.sink import CallFeed, Rest, Sink
 from callstream.relays.sinks.transcript_lines import TranscriptLines
 from callstream.relays.timings import RelayTimings
 from callstream.transcription.engine import SAMPLE_RATE, Engine, SessionSettings, Utterance
@@ -93,6 +93,7 @@ class TranscriptionSink(Sink):
 
     rest = Rest.MISSED
 
+    _feed: CallFeed
     _audio: IncomingAudio
     _recognition: Recognition
     _maker: LineMaker
@@ -134,8 +135,9 @@ class TranscriptionSink(Sink):
 
     @override
     async def open(
-        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, feed: CallFeed
     ) -> None:
+        self._feed = feed
         began_at = await asyncio.to_thread(self._book.started_at)
         if snapshot is not None:
             self._left = _decode(snapshot)
@@ -284,7 +286,9 @@ class TranscriptionSink(Sink):
 
     async def _pump(self, *, is_final: bool = False) -> None:
         """Give the engine the audio that is due. Raises `RecognitionFailed`."""
-        self._due += self._audio.due(self._clock(), is_final=is_final)
+        self._due += self._audio.due(
+            self._clock(), is_missing=self._feed.is_reading, is_final=is_final
+        )
         while self._due:
             await self._recognition.feed(self._due[0])
             self._due.popleft()

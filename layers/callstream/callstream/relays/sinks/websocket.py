@@ -26,7 +26,7 @@ from callstream.relays.sinks.fork_format import fork_format
 from callstream.relays.sinks.one_way import OneWayPath
 from callstream.relays.sinks.posting import LegSender
 from callstream.relays.sinks.return_path import ReturnPath
-from callstream.relays.sinks.sink import MarkFeed, Sink
+from callstream.relays.sinks.sink import CallFeed, Sink
 from callstream.relays.timings import RelayTimings
 from callstream.tenants.directory import Directory
 
@@ -99,7 +99,7 @@ class WebSocketSink(Sink):
 
     @override
     async def open(
-        self, streams: Sequence[StartedStream], snapshot: bytes | None, marks: MarkFeed
+        self, streams: Sequence[StartedStream], snapshot: bytes | None, feed: CallFeed
     ) -> None:
         counters: ForkCounters | None = None
         if snapshot is not None:
@@ -109,7 +109,7 @@ class WebSocketSink(Sink):
         if self._legs is None:
             self._return_path = OneWayPath(fork.stream_id, self._clock)
         else:
-            self._return_path = ReturnPath(fork, self._legs, marks, self._answer, self._clock)
+            self._return_path = ReturnPath(fork, self._legs, feed, self._answer, self._clock)
 
     @override
     async def run(self) -> Outcome:
