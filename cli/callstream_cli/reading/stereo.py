@@ -73,8 +73,8 @@ def format_of(story: Story) -> AudioFormat:
     if story.dialect == "twilio":
         return PCMU_8K  # Twilio has no other
     raise ConsumerError(
-        f"the start of stream {story.stream_id} is no longer kept, so its codec is not known;"
-        " --raw writes the bytes as they came"
+        f"the start of stream {story.stream_id} never came, or is no longer kept: its codec "
+        "is not known; --raw writes the bytes as they came"
     )
 
 
