@@ -213,8 +213,11 @@ def test_a_stream_whose_beginning_is_not_read_in_time_waits_for_the_next_look() 
         end = record(Disconnected(1005, ""), "s2")
         scene.source.on_kinesis = [*(media(number, stream_id="s2") for number in (1, 2, 3)), end]
         scene.source.streams = []
+        scene.now += 20
         await scene.looks(3)
         assert not running.done()
+        # Another run would have to read the beginning, too.
+        assert Checkpoint.decode(scene.lease.checkpoint or b"").at == 990
         scene.source.covers = True
         await until(lambda: len(scene.consumer.frames()) == 7)
         scene.now += 2

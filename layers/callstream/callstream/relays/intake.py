@@ -53,7 +53,7 @@ class Intake:
         timings: how long to wait.
     """
 
-    # It has 22 methods: nine for runs and supervisors, and one for each way in which records come.
+    # It has 23 methods: nine for runs and supervisors, and one for each way in which records come.
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class Intake:
         # The records that come of streams of which earlier ones are still being read.
         self._held: dict[str, list[Record]] = {}
         self._unread: list[_Unread] = []
+        # When the oldest of the records came that the sink lacks, about.
+        self._lacks_since = 0.0
         # Streams of which records were left out, and until when they have been read since.
         self._incomplete: set[str] = set()
         self._complete_at: dict[str, float] = {}
@@ -133,9 +135,9 @@ class Intake:
     @property
     def complete_until(self) -> float:
         """Until when the sink has all that was received, as far as it has come."""
-        if self._left is None or self.has_caught_up:
-            return self._clock()
-        return self._left.at
+        if self._left is not None and not self.has_caught_up:
+            return self._left.at
+        return self._lacks_since if self._lacks_records else self._clock()
 
     async def listen(self) -> None:
         """Give the sink the missed records, then new ones, until all streams of the call are over.
@@ -196,6 +198,10 @@ class Intake:
     def _lacks_records(self) -> bool:
         return bool(self._incomplete or self._unread)
 
+    def _note_lack(self, since: float) -> None:
+        """Keep checkpoints at a moment, until the sink has all records again."""
+        self._lacks_since = min(self._lacks_since, since) if self._lacks_records else since
+
     async def _join(self, streams: Sequence[StartedStream]) -> None:
         """Follow new streams of the call from their beginning.
 
@@ -203,6 +209,7 @@ class Intake:
         """
         stream_ids = {stream.stream_id for stream in streams}
         began = min(stream.connected_at for stream in streams) / 1000
+        self._note_lack(began)
         self._held |= {stream_id: [] for stream_id in stream_ids}
         try:
             await self.follow(streams)
@@ -218,6 +225,7 @@ class Intake:
         for stream_id in stream_ids:
             # What was left out until then has been read.
             if stream_id in self._subscribed and now >= self._complete_at.get(stream_id, now):
+                self._note_lack(now)
                 self._incomplete.add(stream_id)
                 self._held.setdefault(stream_id, [])
 
