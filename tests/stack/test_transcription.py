@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -25,6 +25,7 @@ from tests.transcribe_checks import Key
 from tests.transcribe_stand_in import Fault, StandIn
 
 FRAME = 160
+QUIET = audioop.lin2ulaw(quiet(20), 2)
 TRACKS: tuple[Track, ...] = ("inbound", "outbound")
 # Redaction leaves these as they are.
 PLAIN = [word for word in WORDS if not word.isdigit() and word not in {"one", "two", "three"}]
@@ -58,6 +59,7 @@ class TonesCall:
     Attributes:
         said: the sentences of each track.
         audio: the audio of each track, in PCMU.
+        frames: how many frames each track has, besides those before somebody listens.
         sent_at: when each 20 ms of both tracks were sent, in seconds since 1970.
     """
 
@@ -74,29 +76,32 @@ class TonesCall:
             track: quiet(500) + b"".join(map(speech, said)) for track, said in self.said.items()
         }
         self.spoken_ms = max(map(len, spoken.values())) // 16
-        frames = math.ceil((self.spoken_ms + silence_ms) / 20)
+        self.frames = math.ceil((self.spoken_ms + silence_ms) / 20)
         self.audio = {
-            track: audioop.lin2ulaw(audio.ljust(2 * FRAME * frames, b"\0"), 2)
+            track: audioop.lin2ulaw(audio.ljust(2 * FRAME * self.frames, b"\0"), 2)
             for track, audio in spoken.items()
         }
         self.sent_at: list[float] = []
 
-    async def talk(self, url: str) -> None:
-        """Call, speak in real time, and hang up."""
-        number = 1
+    async def talk(self, url: str, is_heard: Callable[[], bool] = lambda: True) -> None:
+        """Call, be quiet until somebody listens, speak in real time, and hang up."""
+        number, at = 1, 0
         # On a busy machine the emulator answers late.
         async with connect(url, proxy=None, compression=None, ping_timeout=PATIENCE) as socket:
             start = Start(number, "MZ1", self.id, "AC", TRACKS, PCMU_8K)
             await socket.send(twilio.render(start, "MZ1"))
             clock = asyncio.get_running_loop().time
             began = clock()
-            for at in range(0, len(self.audio["inbound"]), FRAME):
+            while at < len(self.audio["inbound"]):
+                if not is_heard():
+                    self.audio = {track: QUIET + audio for track, audio in self.audio.items()}
                 await asyncio.sleep(began + at / 8000 - clock())
                 self.sent_at.append(time.time())
                 for track, audio in self.audio.items():
                     number += 1
                     media = Media(number, track, at // FRAME + 1, at // 8, audio[at : at + FRAME])
                     await socket.send(twilio.render(media, "MZ1"))
+                at += FRAME
             await socket.send(twilio.render(Stop(number + 1, self.id, "AC"), "MZ1"))
 
 
