@@ -1,9 +1,11 @@
 """Set-up of all tests."""
 
 import signal
+from collections import Counter
 from functools import cache
 from typing import Any
 
+import pytest
 from botocore import hooks, session
 
 # Tests in the background of a shell ignore Ctrl-C, and so would all processes that they start:
@@ -31,3 +33,11 @@ def _alias_event_name(emitter: Any, name: str) -> str:
 
 hooks.accepts_kwargs = _accepts_kwargs
 _aliaser._alias_event_name = _alias_event_name
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse two tests with one id, of which xdist would run only one."""
+    counts = Counter(item.nodeid for item in items)
+    if twice := [nodeid for nodeid, count in counts.items() if count > 1]:
+        raise pytest.UsageError(f"tests with the same id: {twice}")
