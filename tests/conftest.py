@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from botocore import hooks, session
 
-# Tests in the background of a shell ignore Ctrl-C, and so would all processes that they start:
-# commands that a test interrupts would never end.
+# Tests in the background of a shell ignore Ctrl-C, and under nohup the end of the terminal, and so
+# would all processes that they start: commands that a test interrupts would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Tests make thousands of AWS clients. What is the same for all of them is found once: the models of
 # the services, the newer names of events, and whether a function can be a handler of events.
